@@ -1,0 +1,148 @@
+package domain
+
+import "encoding/json"
+
+// Kind is the kind of a conversation; it never changes.
+type Kind string
+
+// The kinds.
+const (
+	Direct Kind = "direct"
+	Group  Kind = "group"
+)
+
+// Role is what a member is in a group. In a direct conversation both are members.
+type Role string
+
+// The roles. A group that has members has exactly one owner.
+const (
+	RoleOwner  Role = "owner"
+	RoleAdmin  Role = "admin"
+	RoleMember Role = "member"
+)
+
+// Leads tells whether the role may do what plain members may not.
+func (r Role) Leads() bool { return r == RoleOwner || r == RoleAdmin }
+
+// Settings are the rules of a conversation.
+type Settings struct {
+	Posting  string `json:"posting"` // everyone, admins
+	Joining  string `json:"joining"` // invite, open
+	History  string `json:"history"` // all, since_join
+	Receipts bool   `json:"receipts"`
+}
+
+// Values of Settings.
+const (
+	PostingEveryone  = "everyone"
+	PostingAdmins    = "admins"
+	JoiningInvite    = "invite"
+	JoiningOpen      = "open"
+	HistoryAll       = "all"
+	HistorySinceJoin = "since_join"
+)
+
+// DefaultSettings returns the settings of a new conversation.
+func DefaultSettings() Settings {
+	return Settings{Posting: PostingEveryone, Joining: JoiningInvite, History: HistoryAll, Receipts: true}
+}
+
+// MemberRole is a member as event bodies name one.
+type MemberRole struct {
+	UserID UserID `json:"user_id"`
+	Role   Role   `json:"role"`
+}
+
+// CreatedBody is the body of conversation.created.
+type CreatedBody struct {
+	Kind      Kind            `json:"kind"`
+	Title     *string         `json:"title"`
+	AvatarURL *string         `json:"avatar_url"`
+	Settings  Settings        `json:"settings"`
+	Metadata  json.RawMessage `json:"metadata"`
+	Members   []MemberRole    `json:"members"`
+}
+
+// UpdatedBody is the body of conversation.updated: the changed ones. A cleared
+// one is there as null, so presence is told by the Set fields.
+type UpdatedBody struct {
+	SetTitle, SetAvatarURL, SetSettings, SetMetadata bool
+
+	Title     *string
+	AvatarURL *string
+	Settings  Settings
+	Metadata  json.RawMessage
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b UpdatedBody) MarshalJSON() ([]byte, error) {
+	m := make(map[string]any, 4)
+	if b.SetTitle {
+		m["title"] = b.Title
+	}
+	if b.SetAvatarURL {
+		m["avatar_url"] = b.AvatarURL
+	}
+	if b.SetSettings {
+		m["settings"] = b.Settings
+	}
+	if b.SetMetadata {
+		m["metadata"] = b.Metadata
+	}
+	return json.Marshal(m)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *UpdatedBody) UnmarshalJSON(data []byte) error {
+	var m map[string]json.RawMessage
+	if err := json.Unmarshal(data, &m); err != nil {
+		return err
+	}
+	var w struct {
+		Title     *string         `json:"title"`
+		AvatarURL *string         `json:"avatar_url"`
+		Settings  Settings        `json:"settings"`
+		Metadata  json.RawMessage `json:"metadata"`
+	}
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	*b = UpdatedBody{Title: w.Title, AvatarURL: w.AvatarURL, Settings: w.Settings, Metadata: w.Metadata}
+	_, b.SetTitle = m["title"]
+	_, b.SetAvatarURL = m["avatar_url"]
+	_, b.SetSettings = m["settings"]
+	_, b.SetMetadata = m["metadata"]
+	return nil
+}
+
+// PostedBody is the body of message.posted. Content and metadata are the
+// sender's bytes; content is null once the message was recalled.
+type PostedBody struct {
+	Content  json.RawMessage `json:"content"`
+	ReplyTo  int64           `json:"reply_to,omitempty"`
+	Mentions []UserID        `json:"mentions,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+// appendJSON writes the body without compacting what the sender wrote, as
+// encoding/json would.
+func (b *PostedBody) appendJSON(dst []byte) []byte {
+	dst = append(append(dst, `{"content":`...), b.Content...)
+	if b.ReplyTo != 0 {
+		dst = appendInt(append(dst, `,"reply_to":`...), b.ReplyTo)
+	}
+	if len(b.Mentions) > 0 {
+		dst = append(dst, `,"mentions":[`...)
+		for i, user := range b.Mentions {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(append(append(dst, '"'), user...), '"')
+		}
+		dst = append(dst, ']')
+	}
+	if len(b.Metadata) > 0 {
+		dst = append(append(dst, `,"metadata":`...), b.Metadata...)
+	}
+	return append(dst, '}')
+}

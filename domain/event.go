@@ -1,0 +1,108 @@
+package domain
+
+import (
+	"encoding/json"
+	"strconv"
+)
+
+// EventType names a kind of durable change.
+type EventType string
+
+// The event types of contract v1.
+const (
+	ConversationCreated EventType = "conversation.created"
+	ConversationUpdated EventType = "conversation.updated"
+	MemberAdded         EventType = "member.added"
+	MemberRemoved       EventType = "member.removed"
+	MemberRoleChanged   EventType = "member.role_changed"
+	MessagePosted       EventType = "message.posted"
+)
+
+// ChangesMembership tells whether somebody enters or leaves with the event.
+func (t EventType) ChangesMembership() bool {
+	return t == ConversationCreated || t == MemberAdded || t == MemberRemoved
+}
+
+// ChangesState tells whether decisions depend on the event: it moves the
+// version of its conversation.
+func (t EventType) ChangesState() bool { return t != MessagePosted }
+
+// Event is one durable change of one conversation, known by (conversation, seq).
+// Seqs are 1, 2, 3 … without a hole, in the order of commit (I2).
+type Event struct {
+	ConversationID ConversationID
+	Seq            int64
+	Type           EventType
+	Sender         UserID
+	ClientMsgID    string // of message.posted only
+	At             Time   // never earlier than that of a lower seq
+	Body           json.RawMessage
+}
+
+// AppendJSON appends the event in the one shape that it has everywhere.
+// Ids hold no character that JSON escapes; the body is copied as it is.
+func (e *Event) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"conversation_id":"`...)
+	dst = e.ConversationID.appendText(dst)
+	dst = append(dst, `","seq":`...)
+	dst = appendInt(dst, e.Seq)
+	dst = append(dst, `,"type":"`...)
+	dst = append(dst, e.Type...)
+	dst = append(dst, `","sender":"`...)
+	dst = append(dst, e.Sender...)
+	if e.ClientMsgID != "" {
+		dst = append(dst, `","client_msg_id":`...)
+		dst = appendJSONString(dst, e.ClientMsgID)
+		dst = append(dst, `,"at":`...)
+	} else {
+		dst = append(dst, `","at":`...)
+	}
+	dst = e.At.appendJSON(dst)
+	dst = append(dst, `,"body":`...)
+	dst = append(dst, e.Body...)
+	return append(dst, '}')
+}
+
+// MarshalJSON implements json.Marshaler.
+func (e Event) MarshalJSON() ([]byte, error) {
+	return e.AppendJSON(make([]byte, 0, 192+len(e.Body))), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler, for clients and tests.
+func (e *Event) UnmarshalJSON(data []byte) error {
+	var w struct {
+		ConversationID ConversationID  `json:"conversation_id"`
+		Seq            int64           `json:"seq"`
+		Type           EventType       `json:"type"`
+		Sender         UserID          `json:"sender"`
+		ClientMsgID    string          `json:"client_msg_id"`
+		At             Time            `json:"at"`
+		Body           json.RawMessage `json:"body"`
+	}
+	if err := json.Unmarshal(data, &w); err != nil {
+		return err
+	}
+	*e = Event(w)
+	return nil
+}
+
+// Size is about how many bytes the event takes in memory and on the wire.
+func (e *Event) Size() int {
+	return 192 + len(e.Sender) + len(e.ClientMsgID) + len(e.Body)
+}
+
+// appendJSONString quotes a string that may hold any character.
+func appendJSONString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				return append(dst, `""`...) // cannot happen: strings marshal
+			}
+			return append(dst, quoted...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -1,0 +1,139 @@
+package domain
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+)
+
+// UserID is the application's own name of a user: 1–128 characters of the
+// identity alphabet. Users are not registered; a token makes one.
+type UserID string
+
+// Everyone is the element of mentions that names every member of a group.
+// Its character is outside the identity alphabet, so no user can be called so.
+const Everyone UserID = "*"
+
+// DeviceID names one local store of a user: 1–64 characters of the identity
+// alphabet, chosen by the client.
+type DeviceID string
+
+// SessionID names one live socket, in the whole cluster and for ever.
+type SessionID string
+
+// NodeID names one life of one node: the node's name and a suffix that is new
+// at each start, and again whenever the node finds its lease lost.
+type NodeID string
+
+const (
+	maxUserID   = 128
+	maxDeviceID = 64
+)
+
+// ParseUserID returns s as a user, or an invalid error for the field at pointer.
+func ParseUserID(pointer, s string) (UserID, error) {
+	if !identity(s, maxUserID) {
+		return "", Invalid(pointer, "must be 1 to 128 ASCII letters, digits or . _ : @ - + = |, and not . or ..")
+	}
+	return UserID(s), nil
+}
+
+// ParseDeviceID returns s as a device, or an invalid error for the field at pointer.
+func ParseDeviceID(pointer, s string) (DeviceID, error) {
+	if !identity(s, maxDeviceID) {
+		return "", Invalid(pointer, "must be 1 to 64 ASCII letters, digits or . _ : @ - + = |, and not . or ..")
+	}
+	return DeviceID(s), nil
+}
+
+func identity(s string, limit int) bool {
+	if s == "" || len(s) > limit || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		case c == '.', c == '_', c == ':', c == '@', c == '-', c == '+', c == '=', c == '|':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// ConversationID is a UUID of version 7 (RFC 9562), so that new conversations
+// are neighbours in every index.
+type ConversationID [16]byte
+
+// NewConversationID returns an id of the millisecond of now; the other 74 bits
+// are random.
+func NewConversationID(now time.Time) ConversationID {
+	var id ConversationID
+	if _, err := rand.Read(id[6:]); err != nil {
+		panic(err) // crypto/rand never fails on the supported platforms
+	}
+	ms := uint64(now.UnixMilli())
+	binary.BigEndian.PutUint32(id[0:], uint32(ms>>16))
+	binary.BigEndian.PutUint16(id[4:], uint16(ms))
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// ParseConversationID reads the text form, hyphens and all, in either case of
+// letter. Any version of UUID is accepted: what does not exist is not found.
+func ParseConversationID(pointer, s string) (ConversationID, error) {
+	var id ConversationID
+	if err := id.UnmarshalText([]byte(s)); err != nil {
+		return id, Invalid(pointer, "must be a UUID")
+	}
+	return id, nil
+}
+
+// IsZero tells whether id was never set.
+func (id ConversationID) IsZero() bool { return id == ConversationID{} }
+
+// String returns the text form in lower case.
+func (id ConversationID) String() string { return string(id.appendText(nil)) }
+
+// MarshalText implements encoding.TextMarshaler, for JSON values and map keys.
+func (id ConversationID) MarshalText() ([]byte, error) { return id.appendText(nil), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *ConversationID) UnmarshalText(text []byte) error {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return ErrInvalid
+	}
+	var digits [32]byte
+	copy(digits[0:], text[0:8])
+	copy(digits[8:], text[9:13])
+	copy(digits[12:], text[14:18])
+	copy(digits[16:], text[19:23])
+	copy(digits[20:], text[24:36])
+	if _, err := hex.Decode(id[:], digits[:]); err != nil {
+		return ErrInvalid
+	}
+	return nil
+}
+
+func (id ConversationID) appendText(dst []byte) []byte {
+	dst = hex.AppendEncode(dst, id[0:4])
+	dst = append(dst, '-')
+	dst = hex.AppendEncode(dst, id[4:6])
+	dst = append(dst, '-')
+	dst = hex.AppendEncode(dst, id[6:8])
+	dst = append(dst, '-')
+	dst = hex.AppendEncode(dst, id[8:10])
+	dst = append(dst, '-')
+	return hex.AppendEncode(dst, id[10:16])
+}
+
+// DirectKey is the one name of the direct conversation of two users, whoever
+// of them asks. The separator is outside the identity alphabet.
+func DirectKey(a, b UserID) string {
+	if a > b {
+		a, b = b, a
+	}
+	return string(a) + "\n" + string(b)
+}

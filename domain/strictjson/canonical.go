@@ -1,0 +1,104 @@
+package strictjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// AppendCanonical appends data, which must have passed Check, in a form that
+// is equal for equal JSON values: no white space, names in byte order, strings
+// with one spelling, numbers as exact decimals. It follows the idea of RFC
+// 8785, but compares numbers exactly, where that rounds them to doubles.
+func AppendCanonical(dst, data []byte) []byte {
+	data = bytes.TrimSpace(data)
+	switch data[0] {
+	case '{':
+		return appendObject(dst, data)
+	case '[':
+		return appendArray(dst, data)
+	case '"':
+		return appendString(dst, unquote(data))
+	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		return appendNumber(dst, string(data))
+	default:
+		return append(dst, data...)
+	}
+}
+
+func appendObject(dst, data []byte) []byte {
+	o := NewObject("", data)
+	slices.SortFunc(o.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	dst = append(dst, '{')
+	for i, m := range o.members {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(appendString(dst, m.name), ':')
+		dst = AppendCanonical(dst, m.value)
+	}
+	return append(dst, '}')
+}
+
+func appendArray(dst, data []byte) []byte {
+	c := checker{data: data, at: 1}
+	dst = append(dst, '[')
+	for first := true; ; first = false {
+		c.space()
+		if c.peek() == ']' {
+			return append(dst, ']')
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		start := c.at
+		if c.value(0) != nil {
+			return dst // cannot happen: the text was checked
+		}
+		dst = AppendCanonical(dst, data[start:c.at])
+		c.space()
+		if c.peek() == ',' {
+			c.at++
+		}
+	}
+}
+
+func appendString(dst []byte, s string) []byte {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' }) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
+	quoted, err := json.Marshal(s)
+	if err != nil {
+		return dst // cannot happen: strings marshal
+	}
+	return append(dst, quoted...)
+}
+
+// appendNumber writes sign, digits without outer zeros, and the power of ten.
+func appendNumber(dst []byte, s string) []byte {
+	sign := ""
+	if s[0] == '-' {
+		sign, s = "-", s[1:]
+	}
+	mantissa, power, hasPower := strings.Cut(strings.ToLower(s), "e")
+	exponent := 0
+	if hasPower {
+		n, err := strconv.Atoi(power)
+		if err != nil {
+			return append(append(dst, sign...), s...) // beyond any number in use: as it is spelt
+		}
+		exponent = n
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	exponent -= len(fraction)
+	trimmed := strings.TrimRight(digits, "0")
+	exponent += len(digits) - len(trimmed)
+	if trimmed == "" {
+		return append(dst, '0')
+	}
+	dst = append(append(dst, sign...), trimmed...)
+	return strconv.AppendInt(append(dst, 'e'), int64(exponent), 10)
+}

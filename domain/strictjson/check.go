@@ -1,0 +1,314 @@
+package strictjson
+
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deeply arrays and objects may be nested.
+const MaxDepth = 64
+
+// SyntaxError says where a text is not strict JSON, and why.
+type SyntaxError struct {
+	Offset int // bytes from the start
+	Reason string
+}
+
+// Error implements error.
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Reason, e.Offset) }
+
+// Check returns a *SyntaxError unless data is one JSON value (RFC 8259) in
+// valid UTF-8 without U+0000, unpaired surrogates, repeated names in one
+// object, or nesting beyond MaxDepth.
+func Check(data []byte) error {
+	c := checker{data: data}
+	c.space()
+	if err := c.value(0); err != nil {
+		return err
+	}
+	c.space()
+	if c.at < len(data) {
+		return c.fail("unexpected text after the value")
+	}
+	return nil
+}
+
+type checker struct {
+	data []byte
+	at   int
+}
+
+func (c *checker) fail(reason string) error { return &SyntaxError{Offset: c.at, Reason: reason} }
+
+func (c *checker) space() {
+	for c.at < len(c.data) {
+		switch c.data[c.at] {
+		case ' ', '\t', '\n', '\r':
+			c.at++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte, or 0 at the end; a NUL is legal nowhere.
+func (c *checker) peek() byte {
+	if c.at < len(c.data) {
+		return c.data[c.at]
+	}
+	return 0
+}
+
+func (c *checker) value(depth int) error {
+	switch b := c.peek(); {
+	case b == '{':
+		return c.object(depth + 1)
+	case b == '[':
+		return c.array(depth + 1)
+	case b == '"':
+		return c.str()
+	case b == 't':
+		return c.literal("true")
+	case b == 'f':
+		return c.literal("false")
+	case b == 'n':
+		return c.literal("null")
+	case b == '-' || b >= '0' && b <= '9':
+		return c.number()
+	case c.at == len(c.data):
+		return c.fail("unexpected end")
+	default:
+		return c.fail("not a JSON value")
+	}
+}
+
+func (c *checker) literal(word string) error {
+	if !bytes.HasPrefix(c.data[c.at:], []byte(word)) {
+		return c.fail("not a JSON value")
+	}
+	c.at += len(word)
+	return nil
+}
+
+func (c *checker) array(depth int) error {
+	if depth > MaxDepth {
+		return c.fail("nested too deeply")
+	}
+	c.at++
+	c.space()
+	if c.peek() == ']' {
+		c.at++
+		return nil
+	}
+	for {
+		c.space()
+		if err := c.value(depth); err != nil {
+			return err
+		}
+		c.space()
+		switch c.peek() {
+		case ',':
+			c.at++
+		case ']':
+			c.at++
+			return nil
+		default:
+			return c.fail("expected , or ]")
+		}
+	}
+}
+
+func (c *checker) object(depth int) error {
+	if depth > MaxDepth {
+		return c.fail("nested too deeply")
+	}
+	c.at++
+	c.space()
+	if c.peek() == '}' {
+		c.at++
+		return nil
+	}
+	var names nameSet
+	for {
+		c.space()
+		if c.peek() != '"' {
+			return c.fail("expected a name")
+		}
+		start := c.at
+		if err := c.str(); err != nil {
+			return err
+		}
+		if !names.add(c.data[start:c.at]) {
+			c.at = start
+			return c.fail("repeated name")
+		}
+		c.space()
+		if c.peek() != ':' {
+			return c.fail("expected :")
+		}
+		c.at++
+		c.space()
+		if err := c.value(depth); err != nil {
+			return err
+		}
+		c.space()
+		switch c.peek() {
+		case ',':
+			c.at++
+		case '}':
+			c.at++
+			return nil
+		default:
+			return c.fail("expected , or }")
+		}
+	}
+}
+
+func (c *checker) str() error {
+	c.at++
+	for c.at < len(c.data) {
+		switch b := c.data[c.at]; {
+		case b == '"':
+			c.at++
+			return nil
+		case b == '\\':
+			if err := c.escape(); err != nil {
+				return err
+			}
+		case b < 0x20:
+			return c.fail("control character in a string")
+		case b < utf8.RuneSelf:
+			c.at++
+		default:
+			r, size := utf8.DecodeRune(c.data[c.at:])
+			if r == utf8.RuneError && size == 1 {
+				return c.fail("invalid UTF-8")
+			}
+			c.at += size
+		}
+	}
+	return c.fail("unexpected end of a string")
+}
+
+func (c *checker) escape() error {
+	if c.at+1 >= len(c.data) {
+		return c.fail("unexpected end of a string")
+	}
+	switch c.data[c.at+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		c.at += 2
+		return nil
+	case 'u':
+	default:
+		return c.fail("unknown escape")
+	}
+	unit, ok := hex4(c.data[c.at:])
+	switch {
+	case !ok:
+		return c.fail("unknown escape")
+	case unit == 0:
+		return c.fail("U+0000 is not allowed")
+	case unit >= 0xdc00 && unit <= 0xdfff:
+		return c.fail("unpaired surrogate")
+	case unit >= 0xd800 && unit <= 0xdbff:
+		low, ok := hex4(c.data[c.at+6:])
+		if !ok || low < 0xdc00 || low > 0xdfff {
+			return c.fail("unpaired surrogate")
+		}
+		c.at += 6
+	}
+	c.at += 6
+	return nil
+}
+
+// hex4 reads \uXXXX at the start of s.
+func hex4(s []byte) (unit rune, ok bool) {
+	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+		return 0, false
+	}
+	for _, b := range s[2:6] {
+		switch {
+		case b >= '0' && b <= '9':
+			b -= '0'
+		case b >= 'a' && b <= 'f':
+			b -= 'a' - 10
+		case b >= 'A' && b <= 'F':
+			b -= 'A' - 10
+		default:
+			return 0, false
+		}
+		unit = unit<<4 | rune(b)
+	}
+	return unit, true
+}
+
+func (c *checker) number() error {
+	if c.peek() == '-' {
+		c.at++
+	}
+	switch b := c.peek(); {
+	case b == '0':
+		c.at++
+	case b >= '1' && b <= '9':
+		c.digits()
+	default:
+		return c.fail("not a number")
+	}
+	if c.peek() == '.' {
+		c.at++
+		if !c.digits() {
+			return c.fail("not a number")
+		}
+	}
+	if b := c.peek(); b == 'e' || b == 'E' {
+		c.at++
+		if b := c.peek(); b == '+' || b == '-' {
+			c.at++
+		}
+		if !c.digits() {
+			return c.fail("not a number")
+		}
+	}
+	return nil
+}
+
+func (c *checker) digits() (some bool) {
+	for b := c.peek(); b >= '0' && b <= '9'; b = c.peek() {
+		c.at++
+		some = true
+	}
+	return some
+}
+
+// nameSet finds repeated names: by comparison while they are few, then in a map.
+type nameSet struct {
+	few  [8]string
+	n    int
+	many map[string]struct{}
+}
+
+func (s *nameSet) add(quoted []byte) bool {
+	name := unquote(quoted)
+	if s.many == nil && s.n < len(s.few) {
+		for _, seen := range s.few[:s.n] {
+			if seen == name {
+				return false
+			}
+		}
+		s.few[s.n] = name
+		s.n++
+		return true
+	}
+	if s.many == nil {
+		s.many = make(map[string]struct{}, 2*len(s.few))
+		for _, seen := range s.few {
+			s.many[seen] = struct{}{}
+		}
+	}
+	if _, seen := s.many[name]; seen {
+		return false
+	}
+	s.many[name] = struct{}{}
+	return true
+}
