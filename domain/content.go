@@ -1,0 +1,147 @@
+package domain
+
+import (
+	"encoding/json"
+	"maps"
+	"unicode/utf8"
+
+	"im/domain/strictjson"
+)
+
+// The content types of contract v1.
+const (
+	contentText   = "text"
+	contentImage  = "image"
+	contentFile   = "file"
+	contentAudio  = "audio"
+	contentVideo  = "video"
+	contentCustom = "custom"
+)
+
+const (
+	maxBizType      = 64
+	maxAttachmentID = 64
+	maxFileName     = 255
+	maxMIME         = 127 // RFC 4288, each half
+)
+
+// checkContent judges the content of a posting at /content. It must be strict
+// JSON; the bytes are kept as they are.
+func checkContent(content json.RawMessage, limits Limits) error {
+	if len(content) > limits.ContentBytes {
+		return ErrTooLarge.At("/content", "longer than content_bytes")
+	}
+	if len(content) == 0 {
+		return Invalid("/content", "is required")
+	}
+	if err := strictjson.Check(content); err != nil {
+		return Invalid("/content", err.Error())
+	}
+	o := strictjson.NewObject("/content", content)
+	if o.Has("type") || o.Complaints() == nil {
+		switch kind := o.String("type"); kind {
+		case contentText:
+			requireString(o, "text", limits.ContentBytes)
+		case contentImage, contentFile, contentAudio, contentVideo:
+			checkMedia(o, limits)
+		case contentCustom:
+			requireString(o, "biz_type", maxBizType)
+			if !o.Has("data") {
+				o.Reject("data", "is required")
+			}
+		default:
+			return Invalid("/content/type", "must be text, image, file, audio, video or custom")
+		}
+	}
+	if complaints := o.Complaints(); complaints != nil {
+		return invalidFields(complaints)
+	}
+	return nil
+}
+
+// checkMedia judges what image, file, audio and video have in common.
+func checkMedia(o *strictjson.Object, limits Limits) {
+	if o.Has("url") == o.Has("attachment_id") {
+		o.Reject("url", "exactly one of url and attachment_id is required")
+	}
+	if o.Has("url") {
+		requireString(o, "url", limits.URLChars)
+	}
+	if o.Has("attachment_id") {
+		requireString(o, "attachment_id", maxAttachmentID)
+	}
+	o.String("text")
+	o.String("preview")
+	optionalString(o, "name", maxFileName)
+	optionalString(o, "mime", 2*maxMIME+1)
+	for _, name := range []string{"size", "width", "height", "duration_ms"} {
+		if n, ok := o.Int(name); ok && n < 0 {
+			o.Reject(name, "must not be negative")
+		}
+	}
+}
+
+func requireString(o *strictjson.Object, name string, limit int) {
+	if !o.Has(name) {
+		o.Reject(name, "is required")
+		return
+	}
+	if optionalString(o, name, limit) == "" {
+		o.Reject(name, "must not be empty")
+	}
+}
+
+func optionalString(o *strictjson.Object, name string, limit int) string {
+	s := o.String(name)
+	if utf8.RuneCountInString(s) > limit {
+		o.Reject(name, tooLong(limit))
+	}
+	return s
+}
+
+// checkMetadata judges the app's own object at /metadata; nil is none.
+func checkMetadata(metadata json.RawMessage, limits Limits) error {
+	if metadata == nil {
+		return nil
+	}
+	if len(metadata) > limits.MetadataBytes {
+		return Invalid("/metadata", "longer than metadata_bytes")
+	}
+	if err := strictjson.Check(metadata); err != nil {
+		return Invalid("/metadata", err.Error())
+	}
+	if metadata[0] != '{' {
+		return Invalid("/metadata", "must be an object")
+	}
+	return nil
+}
+
+// checkText judges a string of at most limit characters from a typed request,
+// whose JSON was checked where it came in.
+func checkText(pointer string, s *string, limit int) error {
+	if s == nil {
+		return nil
+	}
+	if !utf8.ValidString(*s) {
+		return Invalid(pointer, "must be valid UTF-8")
+	}
+	for i := range len(*s) {
+		if (*s)[i] == 0 {
+			return Invalid(pointer, "U+0000 is not allowed")
+		}
+	}
+	if utf8.RuneCountInString(*s) > limit {
+		return Invalid(pointer, tooLong(limit))
+	}
+	return nil
+}
+
+func tooLong(limit int) string {
+	return "must have at most " + string(appendInt(nil, int64(limit))) + " characters"
+}
+
+func invalidFields(fields map[string]string) *Error {
+	e := *ErrInvalid
+	e.Fields = maps.Clone(fields)
+	return &e
+}

@@ -1,0 +1,170 @@
+package domain
+
+import "encoding/json"
+
+// change is what the commands that change the state have in common.
+type change struct {
+	actor  Actor
+	target ConversationID
+}
+
+func (c change) Target() ConversationID          { return c.target }
+func (c change) Key() (k IdempotencyKey, _ bool) { return k, false }
+func (c change) Size() int                       { return 256 }
+
+// role returns the actor's role in a group; in a direct conversation nothing
+// may change, whoever asks.
+func (c change) role(conv *Conversation) (Role, error) {
+	role, err := conv.role(c.actor)
+	if err != nil {
+		return "", err
+	}
+	if conv.Kind == Direct {
+		return "", ErrForbidden.Saying("a direct conversation never changes")
+	}
+	return role, nil
+}
+
+func (c change) draft(t EventType, m MemberRole) (Draft, error) {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return Draft{}, ErrInternal.Because(err)
+	}
+	return Draft{Type: t, Sender: c.actor.User, Body: body, Member: m}, nil
+}
+
+func (c change) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
+	out := make([]Draft, 0, len(members))
+	for _, m := range members {
+		d, err := c.draft(t, m)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+// addMembers adds those who are not in yet, all with one role.
+type addMembers struct {
+	change
+	users []UserID
+	as    Role
+	limit int // group_members
+}
+
+var _ Command = (*addMembers)(nil)
+
+func (c *addMembers) Size() int { return 256 + 160*len(c.users) }
+
+func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
+	role, err := c.role(conv)
+	if err != nil {
+		return nil, err
+	}
+	if !role.Leads() {
+		return nil, ErrForbidden.Saying("only the owner and admins may add members")
+	}
+	if c.as != RoleMember && role != RoleOwner {
+		return nil, ErrForbidden.Saying("only the owner may make admins")
+	}
+	var added []MemberRole
+	seen := map[UserID]bool{}
+	for _, user := range c.users {
+		if _, in := conv.Member(user); in || seen[user] {
+			continue
+		}
+		seen[user] = true
+		added = append(added, MemberRole{UserID: user, Role: c.as})
+	}
+	if conv.MemberCount()+len(added) > c.limit {
+		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
+	}
+	return c.drafts(MemberAdded, added...)
+}
+
+// putMember adds one user with a role, or changes the role of a member.
+type putMember struct {
+	change
+	user  UserID
+	as    Role
+	limit int
+}
+
+var _ Command = (*putMember)(nil)
+
+func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
+	role, err := c.role(conv)
+	if err != nil {
+		return nil, err
+	}
+	present, in := conv.Member(c.user)
+	switch {
+	case !in && c.as == RoleOwner:
+		return nil, Invalid("/role", "only a member can become the owner")
+	case !in:
+		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit}
+		return add.Decide(conv)
+	case present.Role == c.as:
+		return nil, nil
+	case role != RoleOwner:
+		return nil, ErrForbidden.Saying("only the owner may change roles")
+	case c.as == RoleOwner:
+		return c.handOver(conv)
+	case present.Role == RoleOwner:
+		return nil, ErrConflict.Saying("a group has one owner: make another member the owner first")
+	}
+	return c.drafts(MemberRoleChanged, MemberRole{UserID: c.user, Role: c.as})
+}
+
+// handOver makes the member the owner, and who was it an admin.
+func (c *putMember) handOver(conv *Conversation) ([]Draft, error) {
+	changes := []MemberRole{{UserID: c.user, Role: RoleOwner}}
+	for user, m := range conv.members {
+		if m.Role == RoleOwner {
+			changes = append(changes, MemberRole{UserID: user, Role: RoleAdmin})
+		}
+	}
+	return c.drafts(MemberRoleChanged, changes...)
+}
+
+// removeMember removes somebody, or lets the actor leave.
+type removeMember struct {
+	change
+	user UserID
+}
+
+var _ Command = (*removeMember)(nil)
+
+func (c *removeMember) Decide(conv *Conversation) ([]Draft, error) {
+	role, err := c.role(conv)
+	if err != nil {
+		return nil, err
+	}
+	present, in := conv.Member(c.user)
+	leaving := c.user == c.actor.User
+	switch {
+	case !leaving && !role.Leads():
+		return nil, ErrForbidden.Saying("only the owner and admins may remove members")
+	case !in:
+		return nil, nil
+	case !leaving && role == RoleAdmin && present.Role.Leads():
+		return nil, ErrForbidden.Saying("only the owner may remove admins, and nobody the owner")
+	}
+	removed, err := c.draft(MemberRemoved, MemberRole{UserID: c.user, Role: present.Role})
+	if err != nil {
+		return nil, err
+	}
+	if present.Role != RoleOwner {
+		return []Draft{removed}, nil
+	}
+	heir, ok := conv.heir(c.user)
+	if !ok {
+		return []Draft{removed}, nil
+	}
+	handed, err := c.draft(MemberRoleChanged, MemberRole{UserID: heir, Role: RoleOwner})
+	if err != nil {
+		return nil, err
+	}
+	return []Draft{removed, handed}, nil
+}

@@ -1,0 +1,157 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+
+	"im/domain/strictjson"
+)
+
+const maxClientID = 64
+
+// Post is a message that somebody wants to send: to a conversation, or to a
+// user, which means the direct conversation with that user.
+type Post struct {
+	ConversationID ConversationID
+	To             UserID
+	ClientMsgID    string
+	Content        json.RawMessage
+	ReplyTo        *int64
+	Mentions       []UserID
+	Metadata       json.RawMessage
+}
+
+// Sent answers a Post.
+type Sent struct {
+	Event     Event
+	Duplicate bool // the message had been sent before; Event is that first one
+}
+
+// check judges all of a posting that needs no state to judge.
+func (p *Post) check(sender UserID, limits Limits) error {
+	if p.To.set() == !p.ConversationID.IsZero() {
+		return Invalid("/conversation_id", "exactly one of conversation_id and to is required")
+	}
+	if p.To.set() {
+		if _, err := ParseUserID("/to", string(p.To)); err != nil {
+			return err
+		}
+		if p.To == sender {
+			return Invalid("/to", "must be somebody else")
+		}
+	}
+	if err := checkClientID("/client_msg_id", p.ClientMsgID); err != nil {
+		return err
+	}
+	if err := checkContent(p.Content, limits); err != nil {
+		return err
+	}
+	if p.ReplyTo != nil && *p.ReplyTo < 1 {
+		return Invalid("/reply_to", "must be the seq of a message")
+	}
+	for i, user := range p.Mentions {
+		if user == Everyone {
+			continue
+		}
+		if _, err := ParseUserID(mentionPointer(i), string(user)); err != nil {
+			return err
+		}
+	}
+	return checkMetadata(p.Metadata, limits)
+}
+
+func (u UserID) set() bool { return u != "" }
+
+func checkClientID(pointer, id string) error {
+	if id == "" {
+		return Invalid(pointer, "is required")
+	}
+	if err := checkText(pointer, &id, maxClientID); err != nil {
+		return err
+	}
+	return nil
+}
+
+func mentionPointer(i int) string { return "/mentions/" + string(appendInt(nil, int64(i))) }
+
+// postMessage is the command of a checked Post.
+type postMessage struct {
+	actor  Actor
+	target ConversationID
+	draft  Draft
+	named  []UserID // mentions as they were sent
+}
+
+var _ Command = (*postMessage)(nil)
+
+func newPostMessage(a Actor, p Post) *postMessage {
+	body := PostedBody{Content: p.Content, Mentions: p.Mentions, Metadata: p.Metadata}
+	if p.ReplyTo != nil {
+		body.ReplyTo = *p.ReplyTo
+	}
+	mentions := slices.Clone(p.Mentions)
+	slices.Sort(mentions)
+	return &postMessage{
+		actor: a, target: p.ConversationID, named: p.Mentions,
+		draft: Draft{
+			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
+			Body:    body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64)),
+			Hash:    body.hash(),
+			ReplyTo: body.ReplyTo, Mentions: slices.Compact(mentions),
+		},
+	}
+}
+
+// hash is equal for postings that are the same JSON values: SHA-256 over their
+// canonical form.
+func (b *PostedBody) hash() [sha256.Size]byte {
+	canonical := PostedBody{ReplyTo: b.ReplyTo, Mentions: b.Mentions}
+	canonical.Content = strictjson.AppendCanonical(make([]byte, 0, len(b.Content)), b.Content)
+	if len(b.Metadata) > 0 {
+		canonical.Metadata = strictjson.AppendCanonical(nil, b.Metadata)
+	}
+	return sha256.Sum256(canonical.appendJSON(make([]byte, 0, len(canonical.Content)+len(canonical.Metadata)+64)))
+}
+
+func (m *postMessage) Target() ConversationID { return m.target }
+
+func (m *postMessage) Key() (IdempotencyKey, bool) {
+	return IdempotencyKey{Sender: m.draft.Sender, ClientMsgID: m.draft.ClientMsgID, Hash: m.draft.Hash}, true
+}
+
+func (m *postMessage) Size() int { return 256 + len(m.draft.Body) }
+
+func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
+	role, err := c.role(m.actor)
+	if err != nil {
+		return nil, err
+	}
+	if c.Settings.Posting == PostingAdmins && !role.Leads() {
+		return nil, ErrForbidden.Saying("only the owner and admins may post here")
+	}
+	for i, user := range m.named {
+		if user == Everyone {
+			if c.Kind != Group {
+				return nil, Invalid(mentionPointer(i), "everyone can be mentioned in groups only")
+			}
+			if !role.Leads() {
+				return nil, ErrForbidden.Saying("only the owner and admins may mention everyone")
+			}
+			continue
+		}
+		if _, ok := c.Member(user); !ok {
+			return nil, Invalid(mentionPointer(i), "is not a member")
+		}
+	}
+	return []Draft{m.draft}, nil
+}
+
+func checkUserIDs(pointer string, users []UserID) error {
+	for i, user := range users {
+		if _, err := ParseUserID(pointer+"/"+string(appendInt(nil, int64(i))), string(user)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

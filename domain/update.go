@@ -1,0 +1,150 @@
+package domain
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"im/domain/strictjson"
+)
+
+// Field is a member of a PATCH: absent, null, or a value.
+type Field[T any] struct {
+	Set   bool
+	Value *T // nil clears
+}
+
+// SettingsPatch changes settings key by key; nil keeps.
+type SettingsPatch struct {
+	Posting  *string
+	Joining  *string
+	History  *string
+	Receipts *bool
+}
+
+// check refuses unknown values, and for now all but the defaults of what is
+// not built yet.
+func (p *SettingsPatch) check() error {
+	if p == nil {
+		return nil
+	}
+	if p.Posting != nil && *p.Posting != PostingEveryone && *p.Posting != PostingAdmins {
+		return Invalid("/settings/posting", "must be everyone or admins")
+	}
+	if p.Joining != nil && *p.Joining != JoiningInvite {
+		return Invalid("/settings/joining", "must be invite")
+	}
+	if p.History != nil && *p.History != HistoryAll {
+		return Invalid("/settings/history", "must be all")
+	}
+	if p.Receipts != nil && !*p.Receipts {
+		return Invalid("/settings/receipts", "must be true")
+	}
+	return nil
+}
+
+func (p *SettingsPatch) apply(s Settings) Settings {
+	if p == nil {
+		return s
+	}
+	if p.Posting != nil {
+		s.Posting = *p.Posting
+	}
+	if p.Joining != nil {
+		s.Joining = *p.Joining
+	}
+	if p.History != nil {
+		s.History = *p.History
+	}
+	if p.Receipts != nil {
+		s.Receipts = *p.Receipts
+	}
+	return s
+}
+
+// Changes are what a PATCH wants of a conversation.
+type Changes struct {
+	Title     Field[string]
+	AvatarURL Field[string]
+	Settings  *SettingsPatch
+	Metadata  Field[json.RawMessage]
+}
+
+func (c *Changes) check(limits Limits) error {
+	if err := checkText("/title", c.Title.Value, limits.TitleChars); err != nil {
+		return err
+	}
+	if err := checkText("/avatar_url", c.AvatarURL.Value, limits.URLChars); err != nil {
+		return err
+	}
+	if err := c.Settings.check(); err != nil {
+		return err
+	}
+	if c.Metadata.Value != nil {
+		return checkMetadata(*c.Metadata.Value, limits)
+	}
+	return nil
+}
+
+// updateConversation is the command of checked Changes.
+type updateConversation struct {
+	change
+	want Changes
+}
+
+var _ Command = (*updateConversation)(nil)
+
+func (c *updateConversation) Size() int {
+	size := 1024
+	if c.want.Metadata.Value != nil {
+		size += len(*c.want.Metadata.Value)
+	}
+	return size
+}
+
+func (c *updateConversation) Decide(conv *Conversation) ([]Draft, error) {
+	role, err := c.role(conv)
+	if err != nil {
+		return nil, err
+	}
+	if !role.Leads() {
+		return nil, ErrForbidden.Saying("only the owner and admins may change the conversation")
+	}
+	var u UpdatedBody
+	if c.want.Title.Set && !equal(conv.Title, c.want.Title.Value) {
+		u.SetTitle, u.Title = true, c.want.Title.Value
+	}
+	if c.want.AvatarURL.Set && !equal(conv.AvatarURL, c.want.AvatarURL.Value) {
+		u.SetAvatarURL, u.AvatarURL = true, c.want.AvatarURL.Value
+	}
+	if s := c.want.Settings.apply(conv.Settings); s != conv.Settings {
+		u.SetSettings, u.Settings = true, s
+	}
+	if c.want.Metadata.Set && !sameJSON(conv.Metadata, c.want.Metadata.Value) {
+		u.SetMetadata = true
+		if c.want.Metadata.Value != nil {
+			u.Metadata = *c.want.Metadata.Value
+		}
+	}
+	if !u.SetTitle && !u.SetAvatarURL && !u.SetSettings && !u.SetMetadata {
+		return nil, nil
+	}
+	body, err := json.Marshal(u)
+	if err != nil {
+		return nil, ErrInternal.Because(err)
+	}
+	return []Draft{{Type: ConversationUpdated, Sender: c.actor.User, Body: body, Update: &u}}, nil
+}
+
+func equal(a, b *string) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+func sameJSON(a json.RawMessage, b *json.RawMessage) bool {
+	if len(a) == 0 || b == nil {
+		return len(a) == 0 && b == nil
+	}
+	return bytes.Equal(strictjson.AppendCanonical(nil, a), strictjson.AppendCanonical(nil, *b))
+}
