@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"unicode/utf8"
@@ -37,26 +38,31 @@ func checkContent(content json.RawMessage, limits Limits) error {
 	if err := strictjson.Check(content); err != nil {
 		return Invalid("/content", err.Error())
 	}
+	if !isObject(content) {
+		return Invalid("/content", "must be an object")
+	}
 	o := strictjson.NewObject("/content", content)
-	if o.Has("type") || o.Complaints() == nil {
-		switch kind := o.String("type"); kind {
-		case contentText:
-			requireString(o, "text", limits.ContentBytes)
-		case contentImage, contentFile, contentAudio, contentVideo:
-			checkMedia(o, limits)
-		case contentCustom:
-			requireString(o, "biz_type", maxBizType)
-			if !o.Has("data") {
-				o.Reject("data", "is required")
-			}
-		default:
-			return Invalid("/content/type", "must be text, image, file, audio, video or custom")
+	switch o.String("type") {
+	case contentText:
+		requireString(o, "text", limits.ContentBytes)
+	case contentImage, contentFile, contentAudio, contentVideo:
+		checkMedia(o, limits)
+	case contentCustom:
+		requireString(o, "biz_type", maxBizType)
+		if !o.Has("data") {
+			o.Reject("data", "is required")
 		}
+	default:
+		return Invalid("/content/type", "must be text, image, file, audio, video or custom")
 	}
 	if complaints := o.Complaints(); complaints != nil {
 		return invalidFields(complaints)
 	}
 	return nil
+}
+
+func isObject(text json.RawMessage) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
 // checkMedia judges what image, file, audio and video have in common.
@@ -110,7 +116,7 @@ func checkMetadata(metadata json.RawMessage, limits Limits) error {
 	if err := strictjson.Check(metadata); err != nil {
 		return Invalid("/metadata", err.Error())
 	}
-	if metadata[0] != '{' {
+	if !isObject(metadata) {
 		return Invalid("/metadata", "must be an object")
 	}
 	return nil

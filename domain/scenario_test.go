@@ -1,0 +1,264 @@
+package domain
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+)
+
+// scenario reads: given a conversation, when somebody asks for something, then
+// these events come of it, or this error.
+type scenario struct {
+	conversation *Conversation
+}
+
+var groupID = ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}
+
+// group is a group whose members joined in the order they are named.
+func group(members ...MemberRole) scenario {
+	states := map[UserID]MemberState{}
+	for i, m := range members {
+		states[m.UserID] = MemberState{Role: m.Role, JoinedSeq: int64(i + 1)}
+	}
+	head := int64(len(members))
+	return scenario{NewConversationState(groupID, Group, nil, nil, DefaultSettings(), nil, head, head, states)}
+}
+
+func direct(a, b UserID) scenario {
+	creation := Creation{Kind: Direct, Members: []UserID{b}}
+	n := creation.decide(a, testTime)
+	return scenario{n.state()}
+}
+
+func (s scenario) with(change func(*Conversation)) scenario {
+	change(s.conversation)
+	return s
+}
+
+func owner(u UserID) MemberRole  { return MemberRole{u, RoleOwner} }
+func admin(u UserID) MemberRole  { return MemberRole{u, RoleAdmin} }
+func member(u UserID) MemberRole { return MemberRole{u, RoleMember} }
+
+// then asserts the events as "type user role" or "type", and applies them.
+func (s scenario) then(t *testing.T, cmd Command, want ...string) scenario {
+	t.Helper()
+	drafts, err := cmd.Decide(s.conversation)
+	require.NoError(t, err)
+	var got []string
+	for _, d := range drafts {
+		line := string(d.Type)
+		if d.Member.UserID != "" {
+			line += " " + string(d.Member.UserID) + " " + string(d.Member.Role)
+		}
+		if d.Type == ConversationUpdated {
+			line += " " + string(d.Body)
+		}
+		got = append(got, line)
+		require.True(t, json.Valid(d.Body), "body %s", d.Body)
+		s.conversation.Apply(d, s.conversation.Head+1)
+	}
+	require.Empty(t, cmp.Diff(want, got))
+	return s
+}
+
+func (s scenario) refused(t *testing.T, cmd Command, want error) scenario {
+	t.Helper()
+	drafts, err := cmd.Decide(s.conversation)
+	require.Empty(t, drafts)
+	require.Truef(t, errors.Is(err, want), "got %v, want %v", err, want)
+	return s
+}
+
+func as(u UserID) change { return change{actor: Actor{User: u}, target: groupID} }
+
+var backend = change{actor: Actor{User: "app", Backend: true}, target: groupID}
+
+func add(c change, role Role, users ...UserID) Command {
+	return &addMembers{change: c, users: users, as: role, limit: 10}
+}
+
+func put(c change, user UserID, role Role) Command {
+	return &putMember{change: c, user: user, as: role, limit: 10}
+}
+
+func remove(c change, user UserID) Command { return &removeMember{change: c, user: user} }
+
+func post(c change, mentions ...UserID) Command {
+	return newPostMessage(c.actor, Post{
+		ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions,
+	})
+}
+
+func TestPost(t *testing.T) {
+	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
+	adminsOnly := func(c *Conversation) { c.Settings.Posting = PostingAdmins }
+
+	t.Run("a member posts", func(t *testing.T) { g().then(t, post(as("mia")), "message.posted") })
+	t.Run("a stranger learns nothing", func(t *testing.T) { g().refused(t, post(as("eve")), ErrNotFound) })
+	t.Run("a backend needs no membership", func(t *testing.T) { g().then(t, post(backend), "message.posted") })
+	t.Run("an announcement channel", func(t *testing.T) {
+		g().with(adminsOnly).
+			refused(t, post(as("mia")), ErrForbidden).
+			refused(t, post(as("eve")), ErrNotFound).
+			then(t, post(as("adam")), "message.posted").
+			then(t, post(as("olga")), "message.posted").
+			then(t, post(backend), "message.posted")
+	})
+	t.Run("mentions name members", func(t *testing.T) {
+		g().then(t, post(as("mia"), "olga", "mia"), "message.posted").
+			refused(t, post(as("mia"), "eve"), ErrInvalid)
+	})
+	t.Run("everyone is for those who lead groups", func(t *testing.T) {
+		g().refused(t, post(as("mia"), Everyone), ErrForbidden).
+			then(t, post(as("adam"), Everyone), "message.posted")
+		direct("a", "b").refused(t, post(as("a"), Everyone), ErrInvalid)
+	})
+	t.Run("messages leave the version alone", func(t *testing.T) {
+		s := g()
+		before := s.conversation.Version
+		s.then(t, post(as("mia")), "message.posted")
+		require.Equal(t, before, s.conversation.Version)
+		require.Equal(t, before+1, s.conversation.Head)
+	})
+}
+
+func TestAddMembers(t *testing.T) {
+	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
+
+	t.Run("only who is not in yet, and once", func(t *testing.T) {
+		g().then(t, add(as("adam"), RoleMember, "mia", "nina", "nina", "otto"),
+			"member.added nina member", "member.added otto member").
+			then(t, add(as("adam"), RoleMember, "nina"))
+	})
+	t.Run("members may not", func(t *testing.T) {
+		g().refused(t, add(as("mia"), RoleMember, "nina"), ErrForbidden).
+			refused(t, add(as("eve"), RoleMember, "eve"), ErrNotFound)
+	})
+	t.Run("only the owner makes admins", func(t *testing.T) {
+		g().refused(t, add(as("adam"), RoleAdmin, "nina"), ErrForbidden).
+			then(t, add(as("olga"), RoleAdmin, "nina"), "member.added nina admin").
+			then(t, add(backend, RoleAdmin, "otto"), "member.added otto admin")
+	})
+	t.Run("all or none at the limit", func(t *testing.T) {
+		s := g()
+		for len(s.conversation.members) < 9 {
+			s.conversation.members[UserID(rune('0'+len(s.conversation.members)))] = MemberState{Role: RoleMember}
+		}
+		s.refused(t, add(as("olga"), RoleMember, "x", "y"), ErrLimitExceeded).
+			then(t, add(as("olga"), RoleMember, "x"), "member.added x member").
+			refused(t, put(as("olga"), "y", RoleMember), ErrLimitExceeded)
+	})
+}
+
+func TestPutMember(t *testing.T) {
+	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
+
+	t.Run("adds or changes or does nothing", func(t *testing.T) {
+		g().then(t, put(as("adam"), "nina", RoleMember), "member.added nina member").
+			then(t, put(as("adam"), "nina", RoleMember)).
+			then(t, put(as("olga"), "nina", RoleAdmin), "member.role_changed nina admin").
+			then(t, put(as("olga"), "nina", RoleMember), "member.role_changed nina member")
+	})
+	t.Run("only the owner changes roles", func(t *testing.T) {
+		g().refused(t, put(as("adam"), "mia", RoleAdmin), ErrForbidden).
+			refused(t, put(as("adam"), "adam", RoleMember), ErrForbidden).
+			refused(t, put(as("mia"), "mia", RoleOwner), ErrForbidden).
+			refused(t, put(as("adam"), "nina", RoleAdmin), ErrForbidden)
+	})
+	t.Run("handing over makes the owner an admin", func(t *testing.T) {
+		g().then(t, put(as("olga"), "mia", RoleOwner),
+			"member.role_changed mia owner", "member.role_changed olga admin").
+			refused(t, put(as("olga"), "adam", RoleMember), ErrForbidden)
+	})
+	t.Run("there is always an owner", func(t *testing.T) {
+		g().refused(t, put(as("olga"), "olga", RoleAdmin), ErrConflict).
+			refused(t, put(as("olga"), "nina", RoleOwner), ErrInvalid)
+	})
+}
+
+func TestRemoveMember(t *testing.T) {
+	g := func() scenario { return group(owner("olga"), member("mia"), admin("adam"), admin("ada")) }
+
+	t.Run("by rank", func(t *testing.T) {
+		g().refused(t, remove(as("mia"), "adam"), ErrForbidden).
+			refused(t, remove(as("adam"), "olga"), ErrForbidden).
+			refused(t, remove(as("adam"), "ada"), ErrForbidden).
+			then(t, remove(as("adam"), "mia"), "member.removed mia member").
+			then(t, remove(as("olga"), "ada"), "member.removed ada admin").
+			then(t, remove(as("olga"), "ada"))
+	})
+	t.Run("everybody may leave", func(t *testing.T) {
+		g().then(t, remove(as("mia"), "mia"), "member.removed mia member").
+			refused(t, remove(as("mia"), "mia"), ErrNotFound).
+			then(t, remove(as("adam"), "adam"), "member.removed adam admin")
+	})
+	t.Run("the owner leaves to the longest-serving admin, else member", func(t *testing.T) {
+		g().then(t, remove(as("olga"), "olga"),
+			"member.removed olga owner", "member.role_changed adam owner").
+			then(t, remove(as("adam"), "adam"),
+				"member.removed adam owner", "member.role_changed ada owner").
+			then(t, remove(as("ada"), "ada"), "member.removed ada owner", "member.role_changed mia owner").
+			then(t, remove(as("mia"), "mia"), "member.removed mia owner")
+	})
+	t.Run("a backend may remove the owner", func(t *testing.T) {
+		g().then(t, remove(backend, "olga"), "member.removed olga owner", "member.role_changed adam owner")
+	})
+}
+
+func TestUpdate(t *testing.T) {
+	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
+	title := func(c change, s *string) Command {
+		return &updateConversation{change: c, want: Changes{Title: Field[string]{Set: true, Value: s}}}
+	}
+	name := "Club"
+
+	t.Run("names what changed, and only that", func(t *testing.T) {
+		g().then(t, title(as("adam"), &name), `conversation.updated {"title":"Club"}`).
+			then(t, title(as("adam"), &name)).
+			then(t, title(as("olga"), nil), `conversation.updated {"title":null}`)
+	})
+	t.Run("members may not", func(t *testing.T) {
+		g().refused(t, title(as("mia"), &name), ErrForbidden).refused(t, title(as("eve"), &name), ErrNotFound)
+	})
+	t.Run("settings key by key", func(t *testing.T) {
+		posting := PostingAdmins
+		want := Changes{Settings: &SettingsPatch{Posting: &posting}}
+		s := g().then(t, &updateConversation{change: as("olga"), want: want},
+			`conversation.updated {"settings":{"posting":"admins","joining":"invite","history":"all","receipts":true}}`)
+		s.refused(t, post(as("mia")), ErrForbidden)
+	})
+	t.Run("equal metadata is no change", func(t *testing.T) {
+		meta := func(s string) Command {
+			raw := json.RawMessage(s)
+			return &updateConversation{change: as("olga"), want: Changes{Metadata: Field[json.RawMessage]{Set: true, Value: &raw}}}
+		}
+		g().then(t, meta(`{"a":1,"b":"x"}`), `conversation.updated {"metadata":{"a":1,"b":"x"}}`).
+			then(t, meta(`{ "b":"\u0078", "a":1.0 }`))
+	})
+}
+
+func TestDirectNeverChanges(t *testing.T) {
+	name := "x"
+	for _, cmd := range []Command{
+		add(as("a"), RoleMember, "c"), put(as("a"), "b", RoleAdmin), remove(as("a"), "a"), remove(as("a"), "b"),
+		&updateConversation{change: as("a"), want: Changes{Title: Field[string]{Set: true, Value: &name}}},
+		add(backend, RoleMember, "c"),
+	} {
+		direct("a", "b").refused(t, cmd, ErrForbidden)
+	}
+	direct("a", "b").refused(t, remove(as("c"), "c"), ErrNotFound)
+	direct("a", "b").then(t, post(as("b"), "a"), "message.posted").refused(t, post(as("c")), ErrNotFound)
+}
+
+func TestCloneKeepsApart(t *testing.T) {
+	s := group(owner("olga"), member("mia"))
+	clone := s.conversation.Clone()
+	scenario{clone}.then(t, remove(as("mia"), "mia"), "member.removed mia member")
+	_, in := s.conversation.Member("mia")
+	require.True(t, in)
+	require.Equal(t, []UserID{"mia", "olga"}, s.conversation.Audience())
+	require.Equal(t, []UserID{"olga"}, clone.Audience())
+}
