@@ -1,0 +1,113 @@
+package client
+
+import (
+	"encoding/json"
+	"time"
+
+	"im/domain"
+)
+
+// Frames to the server.
+type (
+	helloFrame struct {
+		Type       string `json:"type"`
+		DeviceID   string `json:"device_id"`
+		Token      string `json:"token"`
+		Background bool   `json:"background,omitempty"`
+	}
+	syncFrame struct {
+		Type          string `json:"type"`
+		ID            string `json:"id"`
+		Cursor        string `json:"cursor,omitempty"`
+		TimelineLimit int    `json:"timeline_limit,omitempty"`
+	}
+	sendFrame struct {
+		Type           string          `json:"type"`
+		ID             string          `json:"id"`
+		ClientMsgID    string          `json:"client_msg_id"`
+		Content        json.RawMessage `json:"content"`
+		ConversationID *ConversationID `json:"conversation_id,omitempty"`
+		To             UserID          `json:"to,omitempty"`
+		ReplyTo        int64           `json:"reply_to,omitempty"`
+		Mentions       []UserID        `json:"mentions,omitempty"`
+		Metadata       json.RawMessage `json:"metadata,omitempty"`
+	}
+	pullFrame struct {
+		Type           string         `json:"type"`
+		ID             string         `json:"id"`
+		ConversationID ConversationID `json:"conversation_id"`
+		AfterSeq       int64          `json:"after_seq"`
+		Limit          int            `json:"limit"`
+	}
+	ackFrame struct {
+		Type string                   `json:"type"`
+		Acks map[ConversationID]int64 `json:"acks"`
+	}
+	readFrame struct {
+		Type           string         `json:"type"`
+		ID             string         `json:"id"`
+		ConversationID ConversationID `json:"conversation_id"`
+		Seq            int64          `json:"seq"`
+	}
+	pingFrame struct {
+		Type string `json:"type"`
+	}
+)
+
+// Frames from the server. Unknown fields and frames are ignored.
+type (
+	envelope struct {
+		Type string `json:"type"`
+		ID   string `json:"id"`
+	}
+	welcomeFrame struct {
+		UserID         UserID        `json:"user_id"`
+		SessionID      string        `json:"session_id"`
+		Epoch          string        `json:"epoch"`
+		HeartbeatMS    int64         `json:"heartbeat_ms"`
+		ServerTime     Time          `json:"server_time"`
+		TokenExpiresAt Time          `json:"token_expires_at"`
+		Limits         domain.Limits `json:"limits"`
+	}
+	sentFrame struct {
+		ConversationID ConversationID `json:"conversation_id"`
+		ClientMsgID    string         `json:"client_msg_id"`
+		Seq            int64          `json:"seq"`
+		At             Time           `json:"at"`
+		Duplicate      bool           `json:"duplicate"`
+	}
+	eventFrame struct {
+		Event Event `json:"event"`
+	}
+	gapFrame struct {
+		Conversations map[ConversationID]int64 `json:"conversations"`
+	}
+	conversationFrame struct {
+		Conversation Conversation `json:"conversation"`
+	}
+	drainFrame struct {
+		ReconnectAfterMS int64 `json:"reconnect_after_ms"`
+	}
+	errorFrame struct {
+		Code         domain.Code       `json:"code"`
+		Message      string            `json:"message"`
+		Retry        domain.Retry      `json:"retry"`
+		RetryAfterMS int64             `json:"retry_after_ms"`
+		Fields       map[string]string `json:"fields"`
+	}
+)
+
+func (f *errorFrame) err() *Error {
+	return &Error{
+		Code: f.Code, Message: f.Message, Fields: f.Fields,
+		After: time.Duration(f.RetryAfterMS) * time.Millisecond,
+	}
+}
+
+func encode(frame any) []byte {
+	data, err := json.Marshal(frame)
+	if err != nil {
+		return nil // only a Content or Metadata that is no JSON, and Send checks them
+	}
+	return data
+}

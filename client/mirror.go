@@ -1,0 +1,136 @@
+package client
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"im/domain"
+)
+
+// mirror is the user's conversations as far as the client was told: views from
+// sync, moved on by the events that came since.
+type mirror struct {
+	self  UserID
+	views map[ConversationID]*Conversation
+}
+
+// put takes a view from the server, unless events have moved past it.
+func (m *mirror) put(v Conversation) {
+	if old := m.views[v.ConversationID]; old != nil && old.HeadSeq > v.HeadSeq {
+		old.AckedSeq, old.Preferences = v.AckedSeq, v.Preferences
+		return
+	}
+	v.Events = nil // handed over, not kept
+	m.views[v.ConversationID] = &v
+}
+
+func (m *mirror) peer(id ConversationID) UserID {
+	if v := m.views[id]; v != nil {
+		return v.Peer
+	}
+	return ""
+}
+
+// list returns copies, newest activity first.
+func (m *mirror) list() []Conversation {
+	list := make([]Conversation, 0, len(m.views))
+	for v := range maps.Values(m.views) {
+		list = append(list, *v)
+	}
+	slices.SortFunc(list, func(a, b Conversation) int {
+		return cmp.Or(lastActive(b).Compare(lastActive(a)),
+			cmp.Compare(b.ConversationID.String(), a.ConversationID.String()))
+	})
+	return list
+}
+
+func lastActive(v Conversation) time.Time {
+	if v.LastMessage != nil {
+		return v.LastMessage.At.Time
+	}
+	return v.CreatedAt.Time
+}
+
+func (m *mirror) read(r ReadState) {
+	if v := m.views[r.ConversationID]; v != nil && r.ReadSeq >= v.ReadSeq {
+		v.ReadSeq, v.UnreadCount, v.MentionCount = r.ReadSeq, r.UnreadCount, r.MentionCount
+	}
+}
+
+// apply moves a view on by the next event; one that the view counted already
+// changes nothing.
+func (m *mirror) apply(e *Event) {
+	v := m.views[e.ConversationID]
+	if v == nil || e.Seq <= v.HeadSeq {
+		return
+	}
+	v.HeadSeq = e.Seq
+	switch e.Type {
+	case domain.MessagePosted:
+		m.posted(v, e)
+	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
+		m.member(v, e)
+	case domain.ConversationUpdated:
+		updated(v, e)
+	}
+}
+
+func (m *mirror) posted(v *Conversation, e *Event) {
+	message, ok := MessageOf(*e)
+	if !ok {
+		return
+	}
+	v.LastMessage = &message
+	if e.Sender == m.self {
+		v.ReadSeq, v.UnreadCount, v.MentionCount = e.Seq, 0, 0
+		return
+	}
+	if e.Seq <= v.ReadSeq {
+		return
+	}
+	v.UnreadCount++
+	if slices.Contains(message.Mentions, m.self) || slices.Contains(message.Mentions, domain.Everyone) {
+		v.MentionCount++
+	}
+}
+
+func (m *mirror) member(v *Conversation, e *Event) {
+	var changed domain.MemberRole
+	if json.Unmarshal(e.Body, &changed) != nil {
+		return
+	}
+	switch {
+	case e.Type == domain.MemberAdded:
+		v.MemberCount++
+	case e.Type == domain.MemberRemoved:
+		v.MemberCount--
+		if changed.UserID == m.self {
+			delete(m.views, v.ConversationID)
+		}
+	}
+	if changed.UserID == m.self && e.Type != domain.MemberRemoved {
+		v.Role = changed.Role
+	}
+}
+
+func updated(v *Conversation, e *Event) {
+	var body domain.UpdatedBody
+	if json.Unmarshal(e.Body, &body) != nil {
+		return
+	}
+	if body.SetTitle {
+		v.Title = body.Title
+	}
+	if body.SetAvatarURL {
+		v.AvatarURL = body.AvatarURL
+	}
+	if body.SetSettings {
+		v.Settings = body.Settings
+	}
+	if body.SetMetadata {
+		v.Metadata = body.Metadata
+	}
+}

@@ -1,0 +1,123 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+
+	"im/domain"
+)
+
+var errEpoch = errors.New("the log came back in an earlier state")
+
+// syncing is the one sync that may be under way, and why there may be another.
+type syncing struct {
+	cursor string // of the last complete sync; "" lists everything
+	active bool
+	again  bool
+	// full: the sync under way lists everything; seen is what it has listed.
+	full bool
+	seen map[ConversationID]bool
+	// unknown are conversations that were pushed before they were shown, with
+	// the lowest seq of it.
+	unknown map[ConversationID]int64
+	// asked: a sync was made for the unknown ones already.
+	asked bool
+}
+
+func (s *syncing) lost() {
+	s.active, s.again, s.full, s.seen, s.asked = false, false, false, nil, false
+}
+
+func (s *syncing) listed(id ConversationID) {
+	if s.full {
+		s.seen[id] = true
+	}
+}
+
+// unknown notes a push of a conversation that was not shown yet.
+func (e *engine) unknown(id ConversationID, seq int64) {
+	if first, ok := e.syncs.unknown[id]; !ok || seq < first {
+		e.syncs.unknown[id] = seq
+	}
+	e.sync()
+}
+
+// sync asks what changed since the last sync, everything at first.
+func (e *engine) sync() {
+	if e.syncs.active {
+		e.syncs.again = true
+		return
+	}
+	e.syncs.active = true
+	e.syncs.full = e.syncs.cursor == ""
+	e.syncs.seen = map[ConversationID]bool{}
+	e.syncFrom(e.syncs.cursor)
+}
+
+func (e *engine) syncFrom(cursor string) {
+	events := syncEvents
+	if e.newcomer && e.history != Everything {
+		events = min(e.history, maxSyncEvents)
+	}
+	c := &call{ofLink: true, answer: e.syncAnswer}
+	e.call(c, func(id string) any {
+		return syncFrame{Type: "sync", ID: id, Cursor: cursor, TimelineLimit: events}
+	})
+}
+
+func (e *engine) syncAnswer(frame json.RawMessage, err error) {
+	var page domain.SyncPage
+	if err == nil {
+		err = json.Unmarshal(frame, &page)
+	}
+	switch {
+	case errors.Is(err, domain.ErrCursorInvalid) && !e.syncs.full:
+		e.syncs.cursor, e.syncs.active = "", false
+		e.sync()
+	case err != nil:
+		e.fault = err
+	case page.Epoch != e.epoch:
+		e.fault = errEpoch
+	default:
+		e.syncPage(&page)
+	}
+}
+
+func (e *engine) syncPage(page *domain.SyncPage) {
+	for _, v := range page.Conversations {
+		e.view(v)
+	}
+	for _, id := range page.Removed {
+		e.drop(id)
+	}
+	if !page.Done {
+		e.syncFrom(page.Cursor)
+		return
+	}
+	e.syncs.cursor = page.Cursor
+	e.synced()
+}
+
+// synced ends a sync: what a full one did not list is gone.
+func (e *engine) synced() {
+	if e.syncs.full {
+		for id := range e.streams {
+			if !e.syncs.seen[id] {
+				e.drop(id)
+			}
+		}
+	}
+	again := e.syncs.again && len(e.syncs.unknown) > 0 && !e.syncs.asked
+	e.syncs.active, e.syncs.again, e.syncs.full, e.syncs.seen = false, false, false, nil
+	e.newcomer = false
+	e.inbox.save = true // the epoch, even of a user without conversations
+	if again {
+		e.syncs.asked = true
+		e.sync()
+		return
+	}
+	e.syncs.asked = false
+	clear(e.syncs.unknown) // not the user's after all
+	e.online = true
+	e.inbox.status = &Status{State: Online}
+}
