@@ -1,0 +1,234 @@
+package routing
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"im/domain"
+)
+
+// messageBytes is about where one message between nodes ends and the next begins.
+const messageBytes = 1 << 20
+
+// dispatcher holds the handlers of the router.
+type dispatcher struct {
+	from    origin
+	local   Local
+	broker  Broker
+	lookups *lookups
+	log     *repeatedLog
+	count   *counters
+}
+
+// outbound is a signal for the sessions of its user on one node, or, where no
+// node is named, on all nodes but this one.
+type outbound struct {
+	signal domain.Signal
+	node   domain.NodeID
+}
+
+// pushLocal serves this node's own sessions.
+func (d *dispatcher) pushLocal(msg *message.Message) error {
+	for _, c := range carried[domain.Committed](msg) {
+		d.local.Push(c)
+	}
+	return nil
+}
+
+func (d *dispatcher) signalLocal(msg *message.Message) error {
+	for _, s := range carried[domain.Signal](msg) {
+		d.local.Signal(s)
+	}
+	return nil
+}
+
+// dispatch sends what was committed to the other nodes that have members.
+func (d *dispatcher) dispatch(msg *message.Message) error {
+	batch := carried[domain.Committed](msg)
+	users := make(map[domain.UserID]struct{})
+	for i := range batch {
+		for _, user := range batch[i].Audience {
+			users[user] = struct{}{}
+		}
+	}
+	places, err := d.lookups.nodes(msg.Context(), users)
+	out := make(outbox)
+	for i := range batch {
+		record := appendCommitted(nil, &batch[i])
+		if batch[i].Audience == nil || err != nil {
+			out.add(d.from, AllNodes, record)
+			continue
+		}
+		told := make(map[domain.NodeID]struct{})
+		for _, user := range batch[i].Audience {
+			for _, node := range places[user] {
+				told[node] = struct{}{}
+			}
+		}
+		for node := range told {
+			out.add(d.from, node, record)
+		}
+	}
+	d.send(out)
+	d.count.dispatched.Add(uint64(len(batch)))
+	return nil
+}
+
+// signal sends signals to the other nodes where their users have sessions.
+func (d *dispatcher) signal(msg *message.Message) error {
+	batch := carried[outbound](msg)
+	users := make(map[domain.UserID]struct{})
+	for i := range batch {
+		if batch[i].node == "" {
+			users[batch[i].signal.User] = struct{}{}
+		}
+	}
+	places, err := d.lookups.nodes(msg.Context(), users)
+	out := make(outbox)
+	for i := range batch {
+		record := appendSignal(nil, &batch[i].signal)
+		switch {
+		case batch[i].node != "":
+			out.add(d.from, batch[i].node, record)
+		case err != nil:
+			out.add(d.from, AllNodes, record)
+		default:
+			for _, node := range places[batch[i].signal.User] {
+				out.add(d.from, node, record)
+			}
+		}
+	}
+	d.send(out)
+	return nil
+}
+
+// send publishes once for each destination, all at the same time: nodes do not
+// wait for one another.
+func (d *dispatcher) send(out outbox) {
+	var sending sync.WaitGroup
+	for node, payloads := range out {
+		sending.Go(func() {
+			msgs := make([]*message.Message, len(payloads))
+			for i, payload := range payloads {
+				msgs[i] = message.NewMessage(watermill.NewShortUUID(), payload)
+			}
+			if err := d.broker.Publish(node, msgs...); err != nil {
+				d.count.publish.Add(uint64(len(msgs)))
+				d.log.warn("a node was not told; it reads the log", "node", node, "error", err)
+				return
+			}
+			if node == AllNodes {
+				d.count.broadcast.Add(uint64(len(msgs)))
+			} else {
+				d.count.sent.Add(uint64(len(msgs)))
+			}
+		})
+	}
+	sending.Wait()
+}
+
+// deliver takes what other nodes sent.
+func (d *dispatcher) deliver(msg *message.Message) error {
+	p, err := decode(msg.Payload)
+	if err != nil {
+		d.count.malformed.Add(1)
+		return nil
+	}
+	if p.from == d.from {
+		return nil
+	}
+	for _, c := range p.committed {
+		d.local.Push(c)
+	}
+	for _, s := range p.signals {
+		d.local.Signal(s)
+	}
+	d.count.delivered.Add(uint64(len(p.committed) + len(p.signals)))
+	return nil
+}
+
+// forgiving acknowledges whatever became of a message: the tail repairs what a
+// handler could not do, and a second try would only hold up the rest.
+func (d *dispatcher) forgiving(handle message.HandlerFunc) message.HandlerFunc {
+	return func(msg *message.Message) (_ []*message.Message, _ error) {
+		defer func() {
+			if cause := recover(); cause != nil {
+				d.count.panics.Add(1)
+				d.log.warn("a handler panicked", "handler", message.HandlerNameFromCtx(msg.Context()), "cause", cause)
+			}
+		}()
+		if _, err := handle(msg); err != nil && msg.Context().Err() == nil {
+			d.log.warn("a handler failed", "handler", message.HandlerNameFromCtx(msg.Context()), "error", err)
+		}
+		return nil, nil
+	}
+}
+
+// outbox gathers records into messages for each destination.
+type outbox map[domain.NodeID][][]byte
+
+func (o outbox) add(from origin, to domain.NodeID, record []byte) {
+	msgs := o[to]
+	if n := len(msgs); n == 0 || len(msgs[n-1])+len(record) > messageBytes && len(msgs[n-1]) > headerSize {
+		msgs = append(msgs, appendHeader(make([]byte, 0, headerSize+len(record)), from))
+	}
+	last := len(msgs) - 1
+	msgs[last] = append(msgs[last], record...)
+	o[to] = msgs
+}
+
+// inbox is the subscription of the handler "deliver": it follows the node from
+// one id to the next.
+type inbox struct {
+	broker  Broker
+	id      func() domain.NodeID
+	renamed <-chan struct{}
+}
+
+var _ message.Subscriber = (*inbox)(nil)
+
+// Subscribe implements message.Subscriber.
+func (b *inbox) Subscribe(ctx context.Context, _ string) (<-chan *message.Message, error) {
+	out := make(chan *message.Message)
+	go func() {
+		defer close(out)
+		for ctx.Err() == nil {
+			b.receive(ctx, out)
+		}
+	}()
+	return out, nil
+}
+
+// receive forwards what is sent to the present id until there is another one.
+func (b *inbox) receive(ctx context.Context, out chan<- *message.Message) {
+	ctx, cancel := context.WithCancel(ctx)
+	messages := b.broker.Subscribe(ctx, b.id())
+	defer func() {
+		cancel()
+		for range messages { // not acknowledged, and so the last
+		}
+	}()
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok {
+				return
+			}
+			select {
+			case out <- msg:
+			case <-ctx.Done():
+				return
+			}
+		case <-b.renamed:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close implements message.Subscriber.
+func (b *inbox) Close() error { return nil }

@@ -1,0 +1,217 @@
+package routing
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"im/domain"
+)
+
+const (
+	committedBytes = 16 << 20 // waiting for the own sessions, and as much for other nodes
+	signalBytes    = 4 << 20
+	routerTimeout  = 5 * time.Second // for handlers in flight when the node stops
+)
+
+// Local is where the sessions of this node are. Its methods are called from
+// several goroutines and must not block: they are the fast path.
+type Local interface {
+	// Push hands over what was committed to a conversation, by whatever node;
+	// of this node's own commits, and of each other node's, in order. The same
+	// may come more than once.
+	Push(domain.Committed)
+	// Signal hands over a signal for the user's sessions on this node, if any.
+	Signal(domain.Signal)
+	// Sessions lists the sessions that should be in the registry. One that
+	// Unregister is called for is not among them any more.
+	Sessions() []domain.SessionEntry
+}
+
+// Options are what a Node is made of; only Name, Prefix and Logger may be left out.
+type Options struct {
+	Name   string                // of the host, say; the node id is this and a suffix
+	Prefix string                // of all Redis keys; "im" if empty
+	Redis  redis.UniversalClient // as of OpenRedis: deadlines are kept only where the client keeps them
+	Broker Broker
+	Local  Local
+	Logger *slog.Logger
+}
+
+// Node is one node's place among the others.
+type Node struct {
+	registry   *registry
+	dispatcher *dispatcher
+	broker     Broker
+	logger     watermillLogger
+	count      *counters
+
+	local, remote *feed[domain.Committed]
+	localSignal   *feed[domain.Signal]
+	remoteSignal  *feed[outbound]
+}
+
+// NewNode returns a node that takes part once it runs. It already has its id,
+// and keeps what it is told until then, within its bounds.
+func NewNode(o Options) (*Node, error) {
+	if o.Redis == nil || o.Broker == nil || o.Local == nil {
+		return nil, errors.New("routing: Redis, Broker and Local are required")
+	}
+	if o.Prefix == "" {
+		o.Prefix = "im"
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	n := &Node{
+		broker:       o.Broker,
+		logger:       newWatermillLogger(o.Logger),
+		count:        &counters{},
+		local:        newFeed[domain.Committed](committedBytes, messageBytes),
+		remote:       newFeed[domain.Committed](committedBytes, messageBytes),
+		localSignal:  newFeed[domain.Signal](signalBytes, messageBytes),
+		remoteSignal: newFeed[outbound](signalBytes, messageBytes),
+	}
+	n.registry = newRegistry(o, n.count, n.end)
+	n.dispatcher = &dispatcher{
+		local:   o.Local,
+		broker:  o.Broker,
+		lookups: n.registry.lookups,
+		log:     newRepeatedLog(o.Logger),
+		count:   n.count,
+	}
+	if _, err := rand.Read(n.dispatcher.from[:]); err != nil {
+		return nil, fmt.Errorf("routing: random origin: %w", err)
+	}
+	return n, nil
+}
+
+// ID returns the node's present id. It changes when the lease was lost.
+func (n *Node) ID() domain.NodeID { return n.registry.nodeID() }
+
+// Stats returns the counts so far.
+func (n *Node) Stats() Stats { return n.count.read() }
+
+// Run takes part until ctx ends: it keeps lease and sessions in Redis, sends
+// and receives. It comes up without Redis and without the broker, and uses
+// them as soon as they are there. It stops in this order: leave the registry,
+// the router with what it has in flight, the broker. It returns nil then.
+func (n *Node) Run(ctx context.Context) error {
+	router, err := n.router()
+	if err != nil {
+		return err
+	}
+	g, failed := errgroup.WithContext(context.WithoutCancel(ctx))
+	routing, stopRouter := context.WithCancel(failed)
+	sending, stopBroker := context.WithCancel(failed)
+	living, stopRegistry := context.WithCancel(ctx)
+	defer context.AfterFunc(failed, stopRegistry)()
+	g.Go(func() error {
+		defer stopRouter()
+		n.registry.run(living)
+		return nil
+	})
+	g.Go(func() error {
+		defer stopBroker()
+		defer stopRegistry() // a router that stops by itself takes the rest along
+		return router.Run(routing)
+	})
+	g.Go(func() error { return n.broker.Run(sending) })
+	return g.Wait()
+}
+
+func (n *Node) router() (*message.Router, error) {
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: routerTimeout}, n.logger)
+	if err != nil {
+		return nil, fmt.Errorf("routing: router: %w", err)
+	}
+	d := n.dispatcher
+	router.AddMiddleware(d.forgiving)
+	router.AddConsumerHandler("dispatch.local", "committed", n.local, d.pushLocal)
+	router.AddConsumerHandler("dispatch", "committed", n.remote, d.dispatch)
+	router.AddConsumerHandler("signal.local", "signals", n.localSignal, d.signalLocal)
+	router.AddConsumerHandler("signal", "signals", n.remoteSignal, d.signal)
+	router.AddConsumerHandler("deliver", "node", &inbox{n.broker, n.ID, n.registry.renamed}, d.deliver)
+	return router, nil
+}
+
+// Committed takes what was committed just now; it never blocks, and keeps the
+// order of the calls. The batches must not be changed afterwards. What does not
+// fit into the queue is counted and left to the tail of the log.
+func (n *Node) Committed(batch []domain.Committed) {
+	for i := range batch {
+		size := committedSize(&batch[i])
+		n.counted(n.local.put(batch[i], size))
+		n.counted(n.remote.put(batch[i], size))
+	}
+}
+
+func committedSize(c *domain.Committed) int {
+	size := 64
+	for i := range c.Events {
+		size += c.Events[i].Size()
+	}
+	return size + 16*len(c.Audience)
+}
+
+// Signal tells the live sessions of a user, on this node and wherever else
+// they are; it never blocks. What does not fit into the queue is given up.
+func (n *Node) Signal(s domain.Signal) {
+	n.counted(n.localSignal.put(s, signalSize(&s)))
+	n.counted(n.remoteSignal.put(outbound{signal: s}, signalSize(&s)))
+}
+
+// end tells a session that is known to be on node. That may be an earlier id
+// of this one.
+func (n *Node) end(node domain.NodeID, s domain.Signal) {
+	n.counted(n.localSignal.put(s, signalSize(&s)))
+	if node != n.ID() && node != "" {
+		n.counted(n.remoteSignal.put(outbound{s, node}, signalSize(&s)))
+	}
+}
+
+func signalSize(s *domain.Signal) int { return 128 + len(s.User) + len(s.Frame) }
+
+func (n *Node) counted(fits bool) {
+	if !fits {
+		n.count.dropped.Add(1)
+	}
+}
+
+// Register makes a session findable from all nodes, and ends those that it
+// replaces (close code 4402): older ones of the same user and device or, where
+// single, all older ones of the user. If a newer one is there already, the
+// answer is domain.ErrConflict and the session has to end with 4402 itself.
+// Without Redis it returns nil in a quarter of a second at most; the session is
+// registered when Redis is back, and Local is told then if it was replaced.
+func (n *Node) Register(ctx context.Context, e domain.SessionEntry, single bool) error {
+	return n.registry.register(ctx, e, single)
+}
+
+// Unregister removes a session, now or when Redis is back. It returns nil.
+func (n *Node) Unregister(ctx context.Context, e domain.SessionEntry) error {
+	n.registry.unregister(ctx, e)
+	return nil
+}
+
+// Ready returns domain.ErrUnavailable while Redis or the broker is away. The
+// node serves all the same, more slowly.
+func (n *Node) Ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return domain.ErrUnavailable.Because(err)
+	}
+	if !n.registry.ready.Load() {
+		return domain.ErrUnavailable.Because(errors.New("routing: redis does not answer"))
+	}
+	if err := n.broker.Ready(); err != nil {
+		return domain.ErrUnavailable.Because(err)
+	}
+	return nil
+}
