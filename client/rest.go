@@ -74,17 +74,18 @@ func (c *Client) Do(ctx context.Context, method, path string, request, answer an
 		}
 	}
 	token := c.tokens.current()
-	for fresh := token == ""; ; fresh = true {
-		if fresh {
+	for try := 1; ; try++ {
+		if token == "" {
 			var err error
 			if token, err = c.tokens.next(ctx); err != nil {
 				return err
 			}
 		}
 		err := c.anyNode(ctx, method, path, token, body, answer)
-		if fresh || !errors.Is(err, domain.ErrTokenExpired) {
+		if try == 2 || !errors.Is(err, domain.ErrTokenExpired) {
 			return err
 		}
+		token = ""
 	}
 }
 
