@@ -1,0 +1,60 @@
+package rest
+
+import (
+	"context"
+
+	"im/domain"
+)
+
+// Verifier tells whom a bearer token speaks for: domain.ErrTokenExpired for a
+// token that was good, domain.ErrUnavailable if it cannot be judged now, else
+// domain.ErrUnauthenticated.
+type Verifier interface {
+	Verify(ctx context.Context, raw string) (domain.Identity, error)
+}
+
+// Sender posts messages; done is called exactly once.
+type Sender interface {
+	Send(ctx context.Context, a domain.Actor, p domain.Post, done func(domain.Sent, error))
+}
+
+// Editor makes and changes conversations.
+type Editor interface {
+	Create(ctx context.Context, a domain.Actor, c domain.Creation) (id domain.ConversationID, created bool, err error)
+	Update(ctx context.Context, a domain.Actor, id domain.ConversationID, c domain.Changes) ([]domain.Event, error)
+}
+
+// Membership changes who is in a conversation. No event: nothing changed.
+type Membership interface {
+	AddMembers(ctx context.Context, a domain.Actor, id domain.ConversationID, users []domain.UserID, as domain.Role) ([]domain.Event, error)
+	PutMember(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID, as domain.Role) ([]domain.Event, error)
+	RemoveMember(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID) ([]domain.Event, error)
+}
+
+// Conversations reads conversations as the actor sees them. What the actor may
+// not see is domain.ErrNotFound, here and in History.
+type Conversations interface {
+	Conversation(ctx context.Context, a domain.Actor, id domain.ConversationID, d domain.DeviceID) (domain.ConversationView, error)
+	Conversations(ctx context.Context, a domain.Actor, cursor string, limit int) (domain.Page[domain.ConversationView], error)
+	Members(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.Member], error)
+	Sync(ctx context.Context, q domain.SyncQuery) (domain.SyncPage, error)
+}
+
+// History reads events and messages.
+type History interface {
+	Events(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.EventPage, error)
+	Messages(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.MessagePage, error)
+	Message(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.Message, error)
+}
+
+// Positions moves what users have read and devices hold. MarkRead judges who
+// asks; Acknowledge does not.
+type Positions interface {
+	MarkRead(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.ReadState, error)
+	Acknowledge(ctx context.Context, acks []domain.Ack) error
+}
+
+// Signaller tells something to live sessions, at most once; it never blocks.
+type Signaller interface {
+	Signal(s domain.Signal)
+}

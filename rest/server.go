@@ -1,0 +1,152 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"im/domain"
+	"im/rest/api"
+)
+
+// DefaultTimeout is how long a call may take: a little less than the 10 s in
+// which a client has to hear that something is unavailable.
+const DefaultTimeout = 9 * time.Second
+
+// Options are what a server is made of. All but those with a default are required.
+type Options struct {
+	Verifier      Verifier
+	Sender        Sender
+	Editor        Editor
+	Membership    Membership
+	Conversations Conversations
+	History       History
+	Positions     Positions
+	Signaller     Signaller
+	Limits        domain.Limits
+
+	// Description is openapi.yaml, served as it is.
+	Description []byte
+	// AllowedOrigins are the origins (scheme://host[:port]) whose pages may call
+	// from a browser, beside the server's own; "*" allows all.
+	AllowedOrigins []string
+	// Checks are asked by /readyz, all at once.
+	Checks []Check
+	// Draining tells whether the node is going away; never if nil.
+	Draining func() bool
+	// Timeout bounds a call; DefaultTimeout if zero.
+	Timeout time.Duration
+	// Logger is told of failures; slog.Default if nil.
+	Logger *slog.Logger
+}
+
+// Server answers /v1/…, /healthz, /readyz and /openapi.yaml, and 404 to all else.
+type Server struct {
+	operations  *api.Server
+	description []byte
+	origins     origins
+	health      health
+	problems    problems
+	timeout     time.Duration
+	bodyBytes   int64
+}
+
+var _ http.Handler = (*Server)(nil)
+
+// New returns a Server. It starts nothing.
+func New(o Options) (*Server, error) {
+	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
+		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil {
+		return nil, errors.New("rest: a part of Options is missing")
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	s := &Server{
+		description: o.Description,
+		origins:     newOrigins(o.AllowedOrigins),
+		health:      health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
+		problems:    problems{logger: o.Logger},
+		timeout:     o.Timeout,
+		bodyBytes:   bodyLimit(o.Limits),
+	}
+	h := &handler{
+		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
+		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
+	}
+	operations, err := api.NewServer(h, h, newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
+		api.WithNotFound(s.notFound),
+		api.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { s.notFound(w, r) }),
+		api.WithErrorHandler(s.problems.handle),
+		api.WithMiddleware(strictQuery),
+	)
+	s.operations = operations
+	return s, err
+}
+
+// bodyLimit is how many bytes the largest good body has, with room to spare:
+// a message, or a list of members.
+func bodyLimit(l domain.Limits) int64 {
+	const member = 132 // the longest user id, quotes, comma and a space
+	return int64(max(l.FrameBytes, l.ContentBytes) + l.MetadataBytes + l.MembersPerCall*member)
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer := &answer{ResponseWriter: w}
+	defer s.recover(answer, r)
+	answer.Header().Set("Cache-Control", "no-store")
+	answer.Header().Set("X-Content-Type-Options", "nosniff")
+	if s.origins.answer(answer, r) {
+		return
+	}
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/v1/"):
+		s.call(answer, r)
+	case !reading:
+		s.notFound(answer, r)
+	case path == "/healthz":
+		s.health.live(answer)
+	case path == "/readyz":
+		s.health.ready(answer, r)
+	case path == "/openapi.yaml":
+		answer.Header().Set("Content-Type", "application/yaml")
+		_, _ = answer.Write(s.description) // a reader who went away needs no answer
+	default:
+		s.notFound(answer, r)
+	}
+}
+
+// call hands a request to the generated server, within its time and size.
+func (s *Server) call(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
+	defer cancel()
+	c := &call{onBehalfOf: r.Header.Values("X-IM-User")}
+	defer c.end()
+	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
+	r.Body = &strictBody{source: r.Body, limit: s.bodyBytes, announced: r.ContentLength}
+	s.operations.ServeHTTP(w, r)
+}
+
+func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
+	s.problems.handle(r.Context(), w, r, domain.ErrNotFound.Saying("no such path or method"))
+}
+
+// recover answers for a handler that panicked.
+func (s *Server) recover(w *answer, r *http.Request) {
+	cause := recover()
+	switch {
+	case cause == nil:
+	case cause == http.ErrAbortHandler: //nolint:errorlint // compared as net/http does
+		panic(cause)
+	default:
+		s.problems.panicked(w, r, cause)
+	}
+}
