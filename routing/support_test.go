@@ -1,0 +1,415 @@
+package routing
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	amqp091 "github.com/rabbitmq/amqp091-go"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"im/domain"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const patience = 15 * time.Second
+
+func redisURL() string {
+	return cmp.Or(os.Getenv("IM_TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")
+}
+
+func amqpURL() string {
+	return cmp.Or(os.Getenv("IM_TEST_AMQP_URL"), "amqp://guest:guest@127.0.0.1:5672/")
+}
+
+func testLogger(t *testing.T) *slog.Logger {
+	if !testing.Verbose() {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+// newPrefix is unlike that of any other test, and what it begins in Redis is
+// removed in the end.
+func newPrefix(t *testing.T) string { return "imtest-" + strings.ToLower(rand.Text()[:10]) }
+
+func eventually(t *testing.T, what string, happened func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !happened(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			require.FailNow(t, "did not happen: "+what)
+		}
+	}
+}
+
+// openRedis returns a client of the service, or of address.
+func openRedis(t *testing.T, address string) redis.UniversalClient {
+	t.Helper()
+	client, err := OpenRedis(address)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func realRedis(t *testing.T) redis.UniversalClient {
+	t.Helper()
+	client := openRedis(t, redisURL())
+	require.NoError(t, client.Ping(t.Context()).Err(), "these tests need Redis at IM_TEST_REDIS_URL")
+	return client
+}
+
+// embeddedRedis is what im dev uses: its clock has to be pushed on.
+func embeddedRedis(t *testing.T) redis.UniversalClient {
+	t.Helper()
+	server := miniredis.RunT(t)
+	ticker := time.NewTicker(50 * time.Millisecond)
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for {
+			select {
+			case <-ticker.C:
+				server.FastForward(50 * time.Millisecond)
+			case <-stop:
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { ticker.Stop(); close(stop); <-stopped })
+	return openRedis(t, "redis://"+server.Addr())
+}
+
+// forget removes what a test left in a shared Redis.
+func forget(t *testing.T, client redis.UniversalClient, prefix string) {
+	t.Cleanup(func() {
+		ctx := context.Background()
+		keys, _ := client.Keys(ctx, prefix+":*").Result()
+		if len(keys) > 0 {
+			_ = client.Del(ctx, keys...).Err()
+		}
+	})
+}
+
+func realBroker(t *testing.T, prefix, address string) *AMQP {
+	t.Helper()
+	broker, err := NewAMQP(address, prefix, testLogger(t))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		withChannel(t, func(ch *amqp091.Channel) { _ = ch.ExchangeDelete(broker.exchange(), false, false) })
+	})
+	return broker
+}
+
+func withChannel(t *testing.T, use func(*amqp091.Channel)) {
+	t.Helper()
+	conn, err := amqp091.Dial(amqpURL())
+	require.NoError(t, err, "these tests need RabbitMQ at IM_TEST_AMQP_URL")
+	defer func() { _ = conn.Close() }()
+	ch, err := conn.Channel()
+	require.NoError(t, err)
+	use(ch)
+}
+
+// recorder is the Local of a node without sockets.
+type recorder struct {
+	mu       sync.Mutex
+	pushed   []domain.Committed
+	signals  []domain.Signal
+	sessions map[domain.SessionID]domain.SessionEntry
+	onPush   func(domain.Committed)
+}
+
+var _ Local = (*recorder)(nil)
+
+func newRecorder() *recorder {
+	return &recorder{sessions: make(map[domain.SessionID]domain.SessionEntry)}
+}
+
+func (r *recorder) Push(c domain.Committed) {
+	r.mu.Lock()
+	r.pushed = append(r.pushed, c)
+	hook := r.onPush
+	r.mu.Unlock()
+	if hook != nil {
+		hook(c)
+	}
+}
+
+func (r *recorder) Signal(s domain.Signal) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.signals = append(r.signals, s)
+	if s.End != nil {
+		delete(r.sessions, s.End.Session)
+	}
+}
+
+func (r *recorder) Sessions() []domain.SessionEntry {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]domain.SessionEntry, 0, len(r.sessions))
+	for _, e := range r.sessions {
+		list = append(list, e)
+	}
+	return list
+}
+
+func (r *recorder) hook(f func(domain.Committed)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.onPush = f
+}
+
+func (r *recorder) join(e domain.SessionEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sessions[e.Session] = e
+}
+
+func (r *recorder) leave(e domain.SessionEntry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.sessions, e.Session)
+}
+
+// seqs are those that were pushed of a conversation, in the order of arrival.
+func (r *recorder) seqs(id domain.ConversationID) (list []int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.pushed {
+		if c.ConversationID == id {
+			for _, e := range c.Events {
+				list = append(list, e.Seq)
+			}
+		}
+	}
+	return list
+}
+
+func (r *recorder) got(id domain.ConversationID, seq int64) bool {
+	for _, s := range r.seqs(id) {
+		if s == seq {
+			return true
+		}
+	}
+	return false
+}
+
+// ended are the close codes of sessions that were to end.
+func (r *recorder) ended() map[domain.SessionID]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	codes := make(map[domain.SessionID]int)
+	for _, s := range r.signals {
+		if s.End != nil {
+			codes[s.End.Session] = s.End.Code
+		}
+	}
+	return codes
+}
+
+func (r *recorder) frames(user domain.UserID) (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.signals {
+		if s.User == user && s.Frame != nil {
+			list = append(list, string(s.Frame))
+		}
+	}
+	return list
+}
+
+// member is a node with its recorder.
+type member struct {
+	*Node
+	local *recorder
+	stop  func()
+}
+
+func startNode(t *testing.T, o Options) *member {
+	t.Helper()
+	local := newRecorder()
+	o.Local, o.Logger = local, testLogger(t)
+	o.Name = cmp.Or(o.Name, "n")
+	node, err := NewNode(o)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- node.Run(ctx) }()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(patience):
+			require.FailNow(t, "the node does not stop")
+		}
+	})
+	t.Cleanup(stop)
+	return &member{node, local, stop}
+}
+
+func (m *member) awaitReady(t *testing.T) {
+	t.Helper()
+	eventually(t, "node is ready", func() bool { return m.Ready(t.Context()) == nil })
+}
+
+// connect adds a session of user, with a device and number of its own.
+func (m *member) connect(t *testing.T, user domain.UserID, number int64) domain.SessionEntry {
+	t.Helper()
+	e := entry(user, domain.DeviceID(fmt.Sprintf("d%d", number)), number)
+	m.local.join(e)
+	require.NoError(t, m.Register(t.Context(), e, false))
+	return e
+}
+
+func entry(user domain.UserID, device domain.DeviceID, number int64) domain.SessionEntry {
+	return domain.SessionEntry{
+		Session: domain.SessionID(fmt.Sprintf("s-%s-%d", user, number)),
+		User:    user, Device: device, Number: number, Epoch: "epoch-1",
+	}
+}
+
+func newConversation() domain.ConversationID { return domain.NewConversationID(time.Now()) }
+
+func committed(id domain.ConversationID, seq int64, audience ...domain.UserID) domain.Committed {
+	return domain.Committed{
+		ConversationID: id,
+		Audience:       audience,
+		Events: []domain.Event{{
+			ConversationID: id, Seq: seq, Type: domain.MessagePosted, Sender: "alice", ClientMsgID: fmt.Sprintf("c-%d", seq),
+			At:   domain.At(time.UnixMicro(1_700_000_000_000_000 + seq)),
+			Body: json.RawMessage(`{"content":{"type":"text","text":"héllo"}}`),
+		}},
+	}
+}
+
+// proxy stands before a service and can be cut, frozen and healed.
+type proxy struct {
+	t       *testing.T
+	address string
+	target  string
+
+	mu       sync.Mutex
+	frozen   chan struct{} // closed when traffic may flow
+	listener net.Listener
+	conns    map[net.Conn]struct{}
+	work     sync.WaitGroup
+}
+
+func newProxy(t *testing.T, target string) *proxy {
+	t.Helper()
+	p := &proxy{t: t, target: target, address: "127.0.0.1:0", conns: make(map[net.Conn]struct{}), frozen: make(chan struct{})}
+	close(p.frozen)
+	p.heal()
+	t.Cleanup(func() { p.thaw(); p.cut(); p.work.Wait() })
+	return p
+}
+
+// before returns the service's URL with the proxy in its place.
+func before(t *testing.T, service string) (*proxy, string) {
+	t.Helper()
+	parsed, err := url.Parse(service)
+	require.NoError(t, err)
+	p := newProxy(t, parsed.Host)
+	parsed.Host = p.address
+	return p, parsed.String()
+}
+
+func (p *proxy) heal() {
+	p.t.Helper()
+	listener, err := net.Listen("tcp", p.address)
+	require.NoError(p.t, err)
+	p.mu.Lock()
+	p.listener, p.address = listener, listener.Addr().String()
+	p.mu.Unlock()
+	p.work.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.serve(conn)
+		}
+	})
+}
+
+func (p *proxy) serve(conn net.Conn) {
+	to, err := net.Dial("tcp", p.target)
+	if err != nil {
+		_ = conn.Close()
+		return
+	}
+	p.mu.Lock()
+	p.conns[conn], p.conns[to] = struct{}{}, struct{}{}
+	p.mu.Unlock()
+	for _, pair := range [][2]net.Conn{{conn, to}, {to, conn}} {
+		p.work.Go(func() {
+			_, _ = io.Copy(gate{pair[0], p}, pair[1])
+			_, _ = pair[0].Close(), pair[1].Close()
+		})
+	}
+}
+
+type gate struct {
+	net.Conn
+	p *proxy
+}
+
+func (g gate) Write(b []byte) (int, error) {
+	g.p.mu.Lock()
+	frozen := g.p.frozen
+	g.p.mu.Unlock()
+	<-frozen
+	return g.Conn.Write(b)
+}
+
+// ReadFrom would go around Write.
+func (g gate) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{g}, r)
+}
+
+// cut breaks all connections and refuses new ones.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listener != nil {
+		_ = p.listener.Close()
+	}
+	for conn := range p.conns {
+		_ = conn.Close()
+	}
+	clear(p.conns)
+}
+
+// freeze leaves connections open and lets nothing through: a half-open network.
+func (p *proxy) freeze() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = make(chan struct{})
+}
+
+func (p *proxy) thaw() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.frozen:
+	default:
+		close(p.frozen)
+	}
+}
