@@ -1,0 +1,67 @@
+package realtime
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+)
+
+// Run writes acknowledgements behind until ctx ends. It is to end after Drain.
+func (g *Gateway) Run(ctx context.Context) error {
+	ticker := time.NewTicker(g.o.AckDelay)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			g.flushAcks(ctx, g.acks.takeAll())
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.o.Request)
+			defer cancel()
+			g.flushAcks(last, g.acks.takeAll())
+			return nil
+		}
+	}
+}
+
+// Drain refuses new sockets, tells the others when to reconnect, spread over
+// some seconds, and closes each at its time, once its requests are answered.
+// It returns when all are gone; those that are not when ctx ends are cut off,
+// and ctx's error is returned.
+func (g *Gateway) Drain(ctx context.Context) error {
+	spread := g.o.Drain
+	if deadline, ok := ctx.Deadline(); ok {
+		spread = min(spread, time.Until(deadline)/2)
+	}
+	for _, k := range g.beginDrain() {
+		after := time.Duration(rand.Int64N(int64(max(spread, time.Millisecond))))
+		k.out.answer(jsonFrame(drainFrame{Type: "drain", ReconnectAfterMS: after.Milliseconds()}))
+		k.closeAfter(after, closeDraining)
+	}
+	gone := make(chan struct{})
+	go func() {
+		g.running.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+	}
+	for _, k := range g.beginDrain() {
+		k.cut()
+	}
+	<-gone
+	return ctx.Err()
+}
+
+// beginDrain makes sure that no socket comes any more, and lists those there are.
+func (g *Gateway) beginDrain() []*socket {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.draining = true
+	all := make([]*socket, 0, len(g.sockets))
+	for k := range g.sockets {
+		all = append(all, k)
+	}
+	return all
+}

@@ -1,0 +1,127 @@
+package realtime
+
+import (
+	"context"
+
+	"im/domain"
+)
+
+// admission is what the gateway adds to the letting in of a session.
+type admission struct {
+	// register enters the session in the registry of the cluster.
+	register func(context.Context, domain.SessionEntry) error
+	// welcome encodes the session's first frame.
+	welcome func(epoch string) wire
+}
+
+// join lets a session in: what is committed after its welcome is pushed, what
+// was committed before is in its sync. It registers first and reads second, so
+// that nothing falls between. After an error, too, leave has to be called.
+func (h *Hub) join(ctx context.Context, s *session, a admission) error {
+	s.epoch = h.currentEpoch()
+	if s.epoch == "" {
+		return domain.ErrUnavailable
+	}
+	var err error
+	if s.number, err = h.o.Directory.SessionNumber(ctx); err != nil {
+		return err
+	}
+	u, err := h.users.add(s, h.o.Limits.SessionsPerUser, h.o.Single)
+	if err != nil {
+		return err
+	}
+	if err := a.register(ctx, s.entry()); err != nil {
+		return err
+	}
+	release, err := u.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if !u.isJoined() {
+		if err := h.enterAll(ctx, u, s.epoch); err != nil {
+			return err
+		}
+	}
+	h.epochMu.RLock()
+	defer h.epochMu.RUnlock()
+	if h.epoch != s.epoch || !u.golive(s, a.welcome(h.epoch)) {
+		return domain.ErrUnavailable.Saying("the epoch has changed")
+	}
+	return nil
+}
+
+// enterAll reads the user's conversations and makes the user a member of each,
+// from the head that was read on. Where an event that came meanwhile tells more
+// than the list, the event is right.
+func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) error {
+	read, list, err := h.o.Directory.Memberships(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	h.epochMu.RLock()
+	defer h.epochMu.RUnlock()
+	if read != epoch || h.epoch != epoch {
+		h.readFeedSoon()
+		return domain.ErrUnavailable.Saying("the epoch has changed")
+	}
+	for _, m := range list {
+		h.enterOne(u, m)
+	}
+	for id, n := range u.settled() {
+		if n.enters {
+			h.enterLate(u, id, n.seq)
+		}
+	}
+	return nil
+}
+
+func (h *Hub) enterOne(u *user, m domain.Membership) {
+	sh := h.shard(m.ConversationID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if !u.admit(m) {
+		return
+	}
+	e := sh.entries[m.ConversationID]
+	if e == nil {
+		e = sh.track(m.ConversationID, m.HeadSeq)
+	}
+	e.members[u] = m.HeadSeq
+}
+
+// enterLate begins the introduction of a user who was added while the list was
+// being read.
+func (h *Hub) enterLate(u *user, id domain.ConversationID, seq int64) {
+	sh := h.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[id]
+	if e == nil {
+		e = sh.track(id, seq-1)
+	}
+	if e.last >= seq {
+		e.enter(u, seq)
+	} else {
+		e.target = max(e.target, seq) // the event itself begins it
+	}
+	h.settle(sh, e)
+}
+
+// leave takes a session out. It may be called again, and for a session that
+// never came in.
+func (h *Hub) leave(s *session) {
+	if s.home == nil {
+		return
+	}
+	u := s.home
+	for _, id := range h.users.remove(s) {
+		sh := h.shard(id)
+		sh.mu.Lock()
+		if e := sh.entries[id]; e != nil {
+			delete(e.members, u)
+			h.settle(sh, e)
+		}
+		sh.mu.Unlock()
+	}
+}

@@ -1,0 +1,183 @@
+package realtime
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	mathrand "math/rand/v2"
+	"runtime/debug"
+	"time"
+
+	"im/domain"
+)
+
+// socket is one connection: a goroutine that reads, one that writes while there
+// is something to write, and a few that answer while there is something asked.
+type socket struct {
+	g        *Gateway
+	conn     *conn
+	out      *outbox
+	requests requests
+
+	// Of the reading goroutine:
+	identity *domain.Identity // nil until a token has come
+	session  *session         // nil until hello
+	beat     *time.Timer
+	expiry   *time.Timer
+}
+
+func newSocket(g *Gateway, identity *domain.Identity) *socket {
+	k := &socket{g: g, identity: identity}
+	k.out = newOutbox(g.o.QueueBytes, k.startWriting, k.startClosing)
+	k.requests.limit = g.o.Limits.RequestsInFlight
+	return k
+}
+
+func (k *socket) startWriting() {
+	k.g.running.Add(1)
+	go func() {
+		defer k.g.running.Done()
+		k.write()
+	}()
+}
+
+func (k *socket) write() {
+	for batch := k.out.take(); batch != nil; batch = k.out.take() {
+		if err := k.conn.write(batch); err != nil {
+			k.g.o.Logger.Debug("socket cut off while writing", "error", err)
+			k.cut()
+			return
+		}
+	}
+}
+
+// startClosing gives the peer some time to answer the close frame.
+func (k *socket) startClosing() { time.AfterFunc(k.g.o.Closing, k.conn.close) }
+
+// cut ends the socket without a word.
+func (k *socket) cut() {
+	k.out.abandon()
+	k.conn.close()
+}
+
+// run lives as long as the socket.
+func (k *socket) run(ctx context.Context) {
+	err := k.serve(ctx)
+	var code closeCode
+	if !errors.As(err, &code) {
+		k.out.abandon()
+	}
+	k.out.end(code)
+	k.leave(ctx)
+	<-k.out.done
+	if code != 0 {
+		k.conn.linger()
+	}
+	k.cut()
+}
+
+// serve reads and handles frames until there is a reason to end. Frames that
+// come after the close frame was queued are not handled.
+func (k *socket) serve(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
+			err = closePanic
+		}
+	}()
+	if err := k.greet(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := k.awaitRoom(ctx); err != nil {
+			return err
+		}
+		if err := k.conn.await(2 * k.g.o.Heartbeat); err != nil {
+			return err
+		}
+		data, err := k.conn.read()
+		if err != nil {
+			return err
+		}
+		if _, over := k.out.closing(); over {
+			continue
+		}
+		if err := k.handle(ctx, data); err != nil {
+			return err
+		}
+	}
+}
+
+// awaitRoom returns when the answers that wait leave room for more.
+func (k *socket) awaitRoom(ctx context.Context) error {
+	for room := k.out.full(); room != nil; room = k.out.full() {
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// leave undoes what hello did.
+func (k *socket) leave(ctx context.Context) {
+	if k.session == nil {
+		return
+	}
+	stop(k.beat)
+	stop(k.expiry)
+	k.g.o.Hub.leave(k.session)
+	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
+	defer cancel()
+	if k.session.home != nil {
+		if err := k.g.o.Registry.Unregister(ctx, k.session.entry()); err != nil {
+			k.g.o.Logger.Warn("session not unregistered", "error", err)
+		}
+	}
+	k.g.flushAcks(ctx, k.g.acks.take(k.session))
+}
+
+func stop(t *time.Timer) {
+	if t != nil {
+		t.Stop()
+	}
+}
+
+// startBeating pings the peer at every heartbeat, or a little earlier.
+func (k *socket) startBeating() {
+	k.beat = time.AfterFunc(k.nextBeat(), func() {
+		if _, over := k.out.closing(); over {
+			return
+		}
+		k.out.offer(controlFrame(opPing, ""))
+		k.beat.Reset(k.nextBeat())
+	})
+}
+
+func (k *socket) nextBeat() time.Duration {
+	beat := k.g.o.Heartbeat
+	return beat - time.Duration(mathrand.Int64N(int64(beat)/10+1))
+}
+
+// expireAt ends the session when its token does.
+func (k *socket) expireAt(t domain.Time) {
+	stop(k.expiry)
+	if t.IsZero() {
+		return
+	}
+	k.expiry = time.AfterFunc(time.Until(t.Time)+k.g.o.Leeway, func() { k.out.end(closeTokenExpired) })
+}
+
+// closeAfter ends the socket after a while, once its requests are answered.
+func (k *socket) closeAfter(after time.Duration, code closeCode) {
+	time.AfterFunc(after, func() {
+		k.requests.whenIdle(func() { k.out.end(code) })
+	})
+}
+
+func (k *socket) pong(data string) { k.out.offer(controlFrame(opPong, data)) }
+
+func newSessionID() domain.SessionID { return domain.SessionID(rand.Text()) }

@@ -1,0 +1,119 @@
+package realtime
+
+import (
+	"context"
+	"time"
+
+	"im/domain"
+)
+
+// feedRounds is how many pages of the feed are read in a row when a node has
+// fallen far behind.
+const (
+	feedRounds = 16
+	feedPage   = 1_000
+)
+
+// tail reads the feed at every tick, and at once when something hints at a new
+// epoch. An error keeps the position.
+func (h *Hub) tail(ctx context.Context) {
+	ticker := time.NewTicker(h.o.Tail)
+	defer ticker.Stop()
+	var position domain.FeedPosition
+	failing := false
+	for {
+		h.retry()
+		next, err := h.readFeed(ctx, position)
+		if err == nil {
+			position = next
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if failed := err != nil; failed != failing {
+			failing = failed
+			h.o.Logger.Warn("reading the feed of commits", "failing", failing, "error", err)
+		}
+		select {
+		case <-ticker.C:
+		case <-h.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *Hub) readFeedSoon() {
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// readFeed reads on from the position, and returns the new one.
+func (h *Hub) readFeed(ctx context.Context, position domain.FeedPosition) (domain.FeedPosition, error) {
+	for range feedRounds {
+		page, err := h.readFeedPage(ctx, position)
+		if err != nil {
+			return position, err
+		}
+		position = page.Position
+		if page.Epoch != h.currentEpoch() {
+			h.beginEpoch(page.Epoch)
+			return position, nil
+		}
+		for _, head := range page.Heads {
+			h.observe(head)
+		}
+		for _, sig := range page.Ends {
+			h.Signal(sig)
+		}
+		if len(page.Heads) < feedPage {
+			break
+		}
+	}
+	return position, nil
+}
+
+func (h *Hub) readFeedPage(ctx context.Context, position domain.FeedPosition) (domain.FeedPage, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.o.Timeout)
+	defer cancel()
+	return h.o.Log.Feed(ctx, position)
+}
+
+// observe compares a head of the feed with what was pushed. Of a conversation
+// that is not tracked, changes of membership are read for the local users.
+func (h *Hub) observe(head domain.FeedHead) {
+	sh := h.shard(head.ConversationID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[head.ConversationID]
+	if e == nil {
+		if !head.Membership || h.users.empty() {
+			return
+		}
+		e = sh.track(head.ConversationID, head.First-1)
+	}
+	e.target = max(e.target, head.Head)
+	h.settle(sh, e)
+}
+
+// beginEpoch drops everything that was known in the old epoch, and its sessions.
+func (h *Hub) beginEpoch(epoch string) {
+	h.epochMu.Lock()
+	defer h.epochMu.Unlock()
+	if h.epoch != "" {
+		h.o.Logger.Warn("a new epoch begins", "epoch", epoch)
+	}
+	sessions := h.users.clear()
+	for i := range h.shards {
+		sh := &h.shards[i]
+		sh.mu.Lock()
+		clear(sh.entries)
+		sh.mu.Unlock()
+	}
+	h.epoch = epoch
+	for _, s := range sessions {
+		s.out.end(closeEpoch)
+	}
+}

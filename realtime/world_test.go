@@ -1,0 +1,304 @@
+package realtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"im/domain"
+)
+
+var errAway = domain.ErrUnavailable.Saying("away for the test")
+
+// world is a log in memory: what the hub and the gateway read and write, with
+// what a test needs to look behind and to get in the way.
+type world struct {
+	mu            sync.Mutex
+	epoch         string
+	number        int64
+	conversations map[domain.ConversationID]*history
+	commits       []domain.FeedHead
+	away          bool // reads fail
+	rangeLimit    int  // events of one LogRange; 0 for all
+	lost          []int64
+	acked         map[domain.Ack]bool
+	sync          domain.SyncQuery
+	committed     func(domain.Committed)
+	// reading is called before the list of conversations is read, and read after.
+	reading, read func(domain.UserID)
+}
+
+type history struct {
+	events  []domain.Event
+	members map[domain.UserID]int64 // joined at
+}
+
+var (
+	_ Directory = (*world)(nil)
+	_ Log       = (*world)(nil)
+	_ Chat      = (*world)(nil)
+	_ Reader    = (*world)(nil)
+)
+
+func newWorld() *world {
+	return &world{
+		epoch: "e1", conversations: make(map[domain.ConversationID]*history), acked: make(map[domain.Ack]bool),
+		committed: func(domain.Committed) {}, reading: func(domain.UserID) {}, read: func(domain.UserID) {},
+	}
+}
+
+func (w *world) begin() func() { w.mu.Lock(); return w.mu.Unlock }
+
+func (w *world) setAway(away bool) { defer w.begin()(); w.away = away }
+
+func (w *world) create(members ...domain.UserID) domain.ConversationID {
+	id := domain.NewConversationID(time.Now())
+	body := domain.CreatedBody{Kind: domain.Group, Settings: domain.DefaultSettings()}
+	for _, m := range members {
+		body.Members = append(body.Members, domain.MemberRole{UserID: m, Role: domain.RoleMember})
+	}
+	w.append(id, domain.ConversationCreated, "x", "", body)
+	return id
+}
+
+func (w *world) post(id domain.ConversationID, sender domain.UserID, clientMsgID string) domain.Event {
+	return w.append(id, domain.MessagePosted, sender, clientMsgID, json.RawMessage(`{"content":{"type":"text","text":"<hi>"}}`))
+}
+
+func (w *world) add(id domain.ConversationID, user domain.UserID) domain.Event {
+	return w.append(id, domain.MemberAdded, "x", "", domain.MemberRole{UserID: user, Role: domain.RoleMember})
+}
+
+func (w *world) remove(id domain.ConversationID, user domain.UserID) domain.Event {
+	return w.append(id, domain.MemberRemoved, "x", "", domain.MemberRole{UserID: user, Role: domain.RoleMember})
+}
+
+func (w *world) append(id domain.ConversationID, kind domain.EventType, sender domain.UserID, clientMsgID string, body any) domain.Event {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	w.mu.Lock()
+	h := w.conversations[id]
+	if h == nil {
+		h = &history{members: make(map[domain.UserID]int64)}
+		w.conversations[id] = h
+	}
+	e := domain.Event{
+		ConversationID: id, Seq: int64(len(h.events) + 1), Type: kind, Sender: sender, ClientMsgID: clientMsgID,
+		At: domain.At(time.Now()), Body: raw,
+	}
+	h.events = append(h.events, e)
+	for user, enters := range affected(nil, &e) {
+		if enters {
+			h.members[user] = e.Seq
+		} else {
+			delete(h.members, user)
+		}
+	}
+	w.commits = append(w.commits, domain.FeedHead{ConversationID: id, First: e.Seq, Head: e.Seq, Membership: kind.ChangesMembership()})
+	committed := w.committed
+	w.mu.Unlock()
+	committed(domain.Committed{ConversationID: id, Events: []domain.Event{e}})
+	return e
+}
+
+func (w *world) head(id domain.ConversationID) int64 {
+	defer w.begin()()
+	if h := w.conversations[id]; h != nil {
+		return int64(len(h.events))
+	}
+	return 0
+}
+
+func (w *world) heads() map[domain.ConversationID]int64 {
+	defer w.begin()()
+	heads := make(map[domain.ConversationID]int64, len(w.conversations))
+	for id, h := range w.conversations {
+		heads[id] = int64(len(h.events))
+	}
+	return heads
+}
+
+func (w *world) event(id domain.ConversationID, seq int64) domain.Event {
+	defer w.begin()()
+	return w.conversations[id].events[seq-1]
+}
+
+func (w *world) isMember(id domain.ConversationID, user domain.UserID) bool {
+	defer w.begin()()
+	return w.conversations[id].members[user] != 0
+}
+
+// newEpoch lets the log come back in an earlier state.
+func (w *world) newEpoch(epoch string) { defer w.begin()(); w.epoch, w.commits = epoch, nil }
+
+// SessionNumber implements Directory.
+func (w *world) SessionNumber(context.Context) (int64, error) {
+	defer w.begin()()
+	if w.away {
+		return 0, errAway
+	}
+	w.number++
+	return w.number, nil
+}
+
+// Memberships implements Directory.
+func (w *world) Memberships(_ context.Context, user domain.UserID) (string, []domain.Membership, error) {
+	w.reading(user)
+	epoch, list, err := w.memberships(user)
+	w.read(user)
+	return epoch, list, err
+}
+
+func (w *world) memberships(user domain.UserID) (string, []domain.Membership, error) {
+	defer w.begin()()
+	if w.away {
+		return "", nil, errAway
+	}
+	var list []domain.Membership
+	for id, h := range w.conversations {
+		if h.members[user] != 0 {
+			list = append(list, domain.Membership{ConversationID: id, HeadSeq: int64(len(h.events))})
+		}
+	}
+	return w.epoch, list, nil
+}
+
+// Views implements Directory.
+func (w *world) Views(_ context.Context, id domain.ConversationID, users []domain.UserID) (map[domain.UserID]domain.ConversationView, error) {
+	defer w.begin()()
+	if w.away {
+		return nil, errAway
+	}
+	views := make(map[domain.UserID]domain.ConversationView)
+	h := w.conversations[id]
+	for _, u := range users {
+		if h != nil && h.members[u] != 0 {
+			views[u] = domain.ConversationView{
+				ConversationID: id, Kind: domain.Group, Settings: domain.DefaultSettings(), Role: domain.RoleMember,
+				HeadSeq: int64(len(h.events)), FloorSeq: 1, Preferences: domain.DefaultPreferences(),
+			}
+		}
+	}
+	return views, nil
+}
+
+// LogRange implements Log.
+func (w *world) LogRange(_ context.Context, id domain.ConversationID, after, upto int64) ([]domain.Event, error) {
+	defer w.begin()()
+	if w.away {
+		return nil, errAway
+	}
+	h := w.conversations[id]
+	if h == nil || after >= int64(len(h.events)) {
+		return nil, nil
+	}
+	upto = min(upto, int64(len(h.events)))
+	if w.rangeLimit > 0 {
+		upto = min(upto, after+int64(w.rangeLimit))
+	}
+	return append([]domain.Event(nil), h.events[after:upto]...), nil
+}
+
+// Feed implements Log.
+func (w *world) Feed(_ context.Context, after domain.FeedPosition) (domain.FeedPage, error) {
+	defer w.begin()()
+	if w.away {
+		return domain.FeedPage{}, errAway
+	}
+	page := domain.FeedPage{Epoch: w.epoch, Position: domain.FeedPosition(w.epoch + " " + strconv.Itoa(len(w.commits)))}
+	var epoch string
+	var from int
+	if _, err := fmt.Sscan(string(after), &epoch, &from); err == nil && epoch == w.epoch {
+		page.Heads = append(page.Heads, w.commits[from:]...)
+	}
+	return page, nil
+}
+
+// HeadLost implements Log.
+func (w *world) HeadLost(_ context.Context, _ domain.ConversationID, seq int64) error {
+	defer w.begin()()
+	w.lost = append(w.lost, seq)
+	return nil
+}
+
+// Send implements Chat.
+func (w *world) Send(_ context.Context, a domain.Actor, p domain.Post, done func(domain.Sent, error)) {
+	switch p.ClientMsgID {
+	case "never":
+		return
+	case "panic":
+		panic("asked for")
+	case "broken":
+		done(domain.Sent{}, errors.New("a secret of the database"))
+	default:
+		if !w.known(p.ConversationID) || !w.isMember(p.ConversationID, a.User) {
+			done(domain.Sent{}, domain.ErrNotFound)
+			return
+		}
+		done(domain.Sent{Event: w.post(p.ConversationID, a.User, p.ClientMsgID)}, nil)
+	}
+}
+
+func (w *world) known(id domain.ConversationID) bool {
+	defer w.begin()()
+	return w.conversations[id] != nil
+}
+
+// Sync implements Reader.
+func (w *world) Sync(_ context.Context, q domain.SyncQuery) (domain.SyncPage, error) {
+	defer w.begin()()
+	w.sync = q
+	total := int64(0)
+	return domain.SyncPage{
+		Epoch: w.epoch, Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
+		Users: map[domain.UserID]domain.Profile{}, Cursor: "c", Done: true, UnreadTotal: &total,
+	}, nil
+}
+
+// Events implements Reader.
+func (w *world) Events(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.EventPage, error) {
+	if r.Limit == 13 {
+		panic("asked for")
+	}
+	if !w.known(id) || !w.isMember(id, a.User) {
+		return domain.EventPage{}, domain.ErrNotFound
+	}
+	page := domain.EventPage{ConversationID: id, Epoch: "e1", Events: []domain.Event{}, HeadSeq: w.head(id), FloorSeq: 1, Users: map[domain.UserID]domain.Profile{}}
+	if r.AfterSeq != nil {
+		events, err := w.LogRange(ctx, id, *r.AfterSeq, *r.AfterSeq+int64(r.Limit))
+		if err != nil {
+			return page, err
+		}
+		page.Events = append(page.Events, events...)
+	}
+	return page, nil
+}
+
+// MarkRead implements Reader.
+func (w *world) MarkRead(_ context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.ReadState, error) {
+	if !w.known(id) || !w.isMember(id, a.User) {
+		return domain.ReadState{}, domain.ErrNotFound
+	}
+	head := w.head(id)
+	return domain.ReadState{ConversationID: id, ReadSeq: min(seq, head), UnreadCount: max(0, head-seq), UnreadTotal: max(0, head-seq)}, nil
+}
+
+// Acknowledge implements Reader.
+func (w *world) Acknowledge(_ context.Context, acks []domain.Ack) error {
+	defer w.begin()()
+	if w.away {
+		return errAway
+	}
+	for _, a := range acks {
+		w.acked[a] = true
+	}
+	return nil
+}
+
+func (w *world) hasAcked(a domain.Ack) bool { defer w.begin()(); return w.acked[a] }
