@@ -96,7 +96,7 @@ func (c *conn) read() ([]byte, error) {
 		return data, nil
 	case errors.Is(err, websocket.ErrReadLimit):
 		return nil, closeTooLarge
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case isTimeout(err):
 		return nil, closeHeartbeat
 	case errors.As(err, &closed):
 		if closed.Code == websocket.CloseAbnormalClosure {
@@ -108,6 +108,12 @@ func (c *conn) read() ([]byte, error) {
 	default:
 		return nil, closeProtocol // gorilla's protocol errors have no type
 	}
+}
+
+// isTimeout asks the error itself: gorilla hides what it was made of.
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) && network.Timeout()
 }
 
 func isNetwork(err error) bool {

@@ -1,0 +1,526 @@
+package realtime
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+)
+
+// tokens verifies what names its user: "alice", "alice/scope", with the device
+// behind a "#". Some names are special.
+type tokens struct{ expires time.Time }
+
+func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
+	switch raw {
+	case "expired":
+		return domain.Identity{}, domain.ErrTokenExpired
+	case "forged", "":
+		return domain.Identity{}, domain.ErrUnauthenticated
+	case "away":
+		return domain.Identity{}, domain.ErrUnavailable
+	}
+	raw, device, _ := strings.Cut(raw, "#")
+	user, scope, _ := strings.Cut(raw, "/")
+	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Scope: scope, Expires: domain.At(v.expires)}, nil
+}
+
+// registry remembers who is registered.
+type registry struct {
+	mu      sync.Mutex
+	entries map[domain.SessionID]domain.SessionEntry
+	refusal error
+}
+
+func (r *registry) ID() domain.NodeID { return "node-1" }
+
+func (r *registry) Register(_ context.Context, e domain.SessionEntry, _ bool) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.refusal == nil {
+		r.entries[e.Session] = e
+	}
+	return r.refusal
+}
+
+func (r *registry) Unregister(_ context.Context, e domain.SessionEntry) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.entries, e.Session)
+	return nil
+}
+
+func (r *registry) refuse(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refusal = err
+}
+
+func (r *registry) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.entries)
+}
+
+// site is a gateway on a real server over a world.
+type site struct {
+	*stage
+	gateway  *Gateway
+	registry *registry
+	server   *httptest.Server
+}
+
+func newSite(t *testing.T, change func(*GatewayOptions)) *site {
+	s := &site{stage: newStage(t, never), registry: &registry{entries: map[domain.SessionID]domain.SessionEntry{}}}
+	s.w.committed = s.hub.Push
+	o := GatewayOptions{
+		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
+		Registry: s.registry, Signaller: s.hub, AckDelay: 5 * time.Millisecond,
+	}
+	if change != nil {
+		change(&o)
+	}
+	s.gateway = NewGateway(o)
+	s.server = httptest.NewServer(s.gateway)
+	ctx, cancel := context.WithCancel(context.Background())
+	s.wg.Add(1)
+	go func() { defer s.wg.Done(); _ = s.gateway.Run(ctx) }()
+	t.Cleanup(func() {
+		s.w.setAway(false)
+		over, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		defer stop()
+		_ = s.gateway.Drain(over)
+		s.server.Close()
+		cancel()
+	})
+	return s
+}
+
+// peer is a client's end of a socket.
+type peer struct {
+	t  *testing.T
+	ws *websocket.Conn
+}
+
+func (s *site) dial(header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
+	d := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: patience}
+	return d.Dial("ws"+strings.TrimPrefix(s.server.URL, "http")+"/v1/ws", header)
+}
+
+func (s *site) open() *peer {
+	ws, response, err := s.dial(nil, subprotocol)
+	require.NoError(s.t, err)
+	require.Equal(s.t, subprotocol, response.Header.Get("Sec-Websocket-Protocol"))
+	s.t.Cleanup(func() { _ = ws.Close() })
+	return &peer{s.t.(*testing.T), ws}
+}
+
+func (s *site) hello(token, device string) *peer {
+	p := s.open()
+	p.send(`{"type":"hello","device_id":"` + device + `","token":"` + token + `"}`)
+	p.expect("welcome")
+	return p
+}
+
+func (p *peer) send(text string) {
+	p.t.Helper()
+	require.NoError(p.t, p.ws.WriteMessage(websocket.TextMessage, []byte(text)))
+}
+
+type answer map[string]any
+
+func (p *peer) receive() (answer, error) {
+	_ = p.ws.SetReadDeadline(time.Now().Add(patience))
+	_, data, err := p.ws.ReadMessage()
+	if err != nil {
+		return nil, err
+	}
+	var a answer
+	return a, json.Unmarshal(data, &a)
+}
+
+// expect returns the next frame, which has to be of that type.
+func (p *peer) expect(kind string) answer {
+	p.t.Helper()
+	a, err := p.receive()
+	require.NoError(p.t, err)
+	require.Equal(p.t, kind, a["type"], "%v", a)
+	return a
+}
+
+// expectClose reads until the close frame, which has to carry the code.
+func (p *peer) expectClose(code int) {
+	p.t.Helper()
+	for {
+		if _, err := p.receive(); err != nil {
+			require.True(p.t, websocket.IsCloseError(err, code), "%d expected: %v", code, err)
+			return
+		}
+	}
+}
+
+func (p *peer) expectError(code, id string, fields ...string) answer {
+	p.t.Helper()
+	a := p.expect("error")
+	require.Equal(p.t, code, a["code"], "%v", a)
+	if id == "" {
+		require.NotContains(p.t, a, "id")
+	} else {
+		require.Equal(p.t, id, a["id"])
+	}
+	for _, field := range fields {
+		require.Contains(p.t, a["fields"], field, "%v", a)
+	}
+	return a
+}
+
+func TestHandshake(t *testing.T) {
+	s := newSite(t, func(o *GatewayOptions) { o.AllowedOrigins = []string{"https://app.example.com"} })
+	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
+	origin := func(origin string) http.Header {
+		return http.Header{"Authorization": {"Bearer alice"}, "Origin": {origin}}
+	}
+	for name, c := range map[string]struct {
+		header    http.Header
+		protocols []string
+		status    int
+		code      string
+	}{
+		"no token yet":       {nil, []string{subprotocol}, 101, ""},
+		"no subprotocol":     {bearer("alice"), nil, 101, ""},
+		"among subprotocols": {bearer("alice"), []string{"other", subprotocol}, 101, ""},
+		"other subprotocol":  {bearer("alice"), []string{"im.v2"}, 400, "invalid"},
+		"forged token":       {bearer("forged"), nil, 401, "unauthenticated"},
+		"expired token":      {bearer("expired"), nil, 401, "token_expired"},
+		"not a bearer":       {http.Header{"Authorization": {"Basic eHk="}}, nil, 401, "unauthenticated"},
+		"keys away":          {bearer("away"), nil, 503, "unavailable"},
+		"own origin":         {origin(s.server.URL), nil, 101, ""},
+		"allowed origin":     {origin("https://app.example.com"), nil, 101, ""},
+		"other origin":       {origin("https://evil.example.com"), nil, 403, "forbidden"},
+		"null origin":        {origin("null"), nil, 403, "forbidden"},
+		"other, no token":    {http.Header{"Origin": {"https://evil.example.com"}}, nil, 403, "forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws, response, err := s.dial(c.header, c.protocols...)
+			require.Equal(t, c.status, response.StatusCode)
+			if c.status == http.StatusSwitchingProtocols {
+				require.NoError(t, err)
+				require.NoError(t, ws.Close())
+				return
+			}
+			var p problem
+			require.NoError(t, json.NewDecoder(response.Body).Decode(&p))
+			require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
+			require.Equal(t, c.code, string(p.Code))
+			require.Equal(t, c.status, p.Status)
+		})
+	}
+	t.Run("not a handshake", func(t *testing.T) {
+		response, err := http.Get(s.server.URL)
+		require.NoError(t, err)
+		defer func() { _ = response.Body.Close() }()
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+	})
+}
+
+func TestHello(t *testing.T) {
+	s := newSite(t, func(o *GatewayOptions) { o.Hello = 300 * time.Millisecond })
+	t.Run("welcome", func(t *testing.T) {
+		p := s.open()
+		p.send(`{"type":"hello","device_id":"d","token":"alice","background":true}`)
+		w := p.expect("welcome")
+		require.Equal(t, "alice", w["user_id"])
+		require.Equal(t, "d", w["device_id"])
+		require.Equal(t, "node-1", w["node_id"])
+		require.Equal(t, "e1", w["epoch"])
+		require.EqualValues(t, 25000, w["heartbeat_ms"])
+		require.EqualValues(t, 65536, w["limits"].(map[string]any)["frame_bytes"])
+		require.NotEmpty(t, w["session_id"])
+		require.NotEmpty(t, w["server_time"])
+		require.NotEmpty(t, w["token_expires_at"])
+	})
+	t.Run("token of the handshake", func(t *testing.T) {
+		ws, _, err := s.dial(http.Header{"Authorization": {"Bearer bob#phone"}})
+		require.NoError(t, err)
+		defer func() { _ = ws.Close() }()
+		p := &peer{t, ws}
+		p.send(`{"type":"hello","device_id":"laptop"}`)
+		p.expectError("invalid", "", "/device_id")
+		p.send(`{"type":"hello","device_id":"phone"}`)
+		p.expect("welcome")
+	})
+	for name, c := range map[string]struct {
+		frame string
+		code  int
+	}{
+		"nothing":         {"", 4300},
+		"other frame":     {`{"type":"ping"}`, 4300},
+		"no JSON":         {`{`, 4300},
+		"no object":       {`[]`, 4300},
+		"no token":        {`{"type":"hello","device_id":"d"}`, 4400},
+		"forged token":    {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
+		"expired token":   {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
+		"keys away":       {`{"type":"hello","device_id":"d","token":"away"}`, 4003},
+		"bad field, time": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := s.open()
+			p.t = t
+			if c.frame != "" {
+				p.send(c.frame)
+			}
+			p.expectClose(c.code)
+		})
+	}
+	t.Run("bad field, then a good one", func(t *testing.T) {
+		for _, bad := range []string{
+			`{"type":"hello","token":"alice"}`, `{"type":"hello","device_id":"","token":"alice"}`,
+			`{"type":"hello","device_id":7,"token":"alice"}`, `{"type":"hello","device_id":"d","token":7}`,
+			`{"type":"hello","device_id":"d","token":"alice","more":1}`, `{"type":"hello","device_id":"d","token":"alice","background":1}`,
+			`{"type":"hello","device_id":"d","token":"alice#other"}`, `{"type":"hello","device_id":"d","token":""}`,
+		} {
+			p := s.open()
+			p.send(bad)
+			p.expectError("invalid", "")
+			p.send(`{"type":"hello","device_id":"d2","token":"alice"}`)
+			p.expect("welcome")
+		}
+	})
+	t.Run("database away", func(t *testing.T) {
+		s.w.setAway(true)
+		defer s.w.setAway(false)
+		p := s.open()
+		p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
+		p.expectClose(4003)
+	})
+	t.Run("refused by the registry", func(t *testing.T) {
+		for err, code := range map[error]int{domain.ErrConflict: 4402, domain.ErrLimitExceeded: 4403} {
+			s.registry.refuse(err)
+			p := s.open()
+			p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
+			p.expectClose(code)
+		}
+		s.registry.refuse(domain.ErrUnavailable)
+		s.hello("alice", "d3")
+		s.registry.refuse(nil)
+	})
+}
+
+func TestRenewal(t *testing.T) {
+	s := newSite(t, nil)
+	p := s.open()
+	p.send(`{"type":"hello","device_id":"d","token":"alice/s"}`)
+	first := p.expect("welcome")
+	p.send(`{"type":"hello","device_id":"d","token":"alice/s"}`)
+	require.Equal(t, first["session_id"], p.expect("welcome")["session_id"])
+	p.send(`{"type":"hello","device_id":"d"}`)
+	p.expectError("invalid", "", "/token")
+	p.send(`{"type":"hello","device_id":"other","token":"alice/s"}`)
+	p.expectError("invalid", "", "/device_id")
+	p.send(`{"type":"hello","device_id":"d","token":"alice/more"}`)
+	p.expectError("invalid", "", "/token")
+	p.send(`{"type":"hello","device_id":"d","token":"away"}`)
+	p.expectError("unavailable", "")
+	p.send(`{"type":"hello","device_id":"d","token":"bob/s"}`)
+	p.expectClose(4400)
+}
+
+func TestFrames(t *testing.T) {
+	s := newSite(t, nil)
+	id := s.w.create("alice", "bob")
+	a, a2, b := s.hello("alice", "1"), s.hello("alice", "2"), s.hello("bob", "1")
+
+	t.Run("send", func(t *testing.T) {
+		a.send(`{"type":"send","id":"r1","conversation_id":"` + id.String() + `","client_msg_id":"m1","content":{"type":"text","text":"x"},"mentions":["bob"],"reply_to":1,"metadata":{}}`)
+		for range 2 { // in either order
+			f, err := a.receive()
+			require.NoError(t, err)
+			if f["type"] == "sent" {
+				require.Equal(t, answer{"type": "sent", "id": "r1", "conversation_id": id.String(), "client_msg_id": "m1", "seq": 2.0, "at": f["at"], "duplicate": false}, f)
+			} else {
+				require.Equal(t, "event", f["type"])
+			}
+		}
+		event := b.expect("event")["event"].(map[string]any)
+		require.Equal(t, "m1", event["client_msg_id"])
+		a2.expect("event")
+	})
+	t.Run("pull", func(t *testing.T) {
+		b.send(`{"type":"pull","id":"p1","conversation_id":"` + id.String() + `","after_seq":0,"limit":1}`)
+		page := b.expect("page")
+		require.Equal(t, "p1", page["id"])
+		require.Len(t, page["events"], 1)
+		require.EqualValues(t, 2, page["head_seq"])
+	})
+	t.Run("sync", func(t *testing.T) {
+		b.send(`{"type":"sync","id":"s1","cursor":"c","limit":7,"timeline_limit":3}`)
+		page := b.expect("sync_page")
+		require.Equal(t, true, page["done"])
+		defer s.w.begin()()
+		require.Equal(t, domain.SyncQuery{User: "bob", Device: "1", Cursor: "c", Limit: 7, TimelineLimit: 3}, s.w.sync)
+	})
+	t.Run("read reaches every session once, the asking one with its id", func(t *testing.T) {
+		a.send(`{"type":"read","id":"x1","conversation_id":"` + id.String() + `","seq":1}`)
+		state := a.expect("read_state")
+		require.Equal(t, "x1", state["id"])
+		require.EqualValues(t, 1, state["unread_count"])
+		require.NotContains(t, a2.expect("read_state"), "id")
+		for _, p := range []*peer{a, a2, b} {
+			p.send(`{"type":"ping","id":"after"}`)
+			require.Equal(t, "after", p.expect("pong")["id"])
+		}
+	})
+	t.Run("ack", func(t *testing.T) {
+		b.send(`{"type":"ack","acks":{"` + id.String() + `":1}}`)
+		b.send(`{"type":"ack","acks":{"` + id.String() + `":2}}`)
+		s.eventually(func() bool { return s.w.hasAcked(domain.Ack{User: "bob", Device: "1", ConversationID: id, Seq: 2}) })
+	})
+	t.Run("ping without an id", func(t *testing.T) {
+		b.send(`{"type":"ping","background":true}`)
+		require.NotContains(t, b.expect("pong"), "id")
+	})
+	t.Run("conversation", func(t *testing.T) {
+		group := s.w.create("x")
+		s.w.add(group, "bob")
+		c := b.expect("conversation")["conversation"].(map[string]any)
+		require.Equal(t, group.String(), c["conversation_id"])
+		require.Equal(t, []any{}, c["events"])
+		b.expect("event")
+	})
+	t.Run("errors of others", func(t *testing.T) {
+		a.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"broken","content":{}}`)
+		require.NotContains(t, a.expectError("internal", "r")["message"], "secret")
+		a.send(`{"type":"pull","id":"r","conversation_id":"` + domain.NewConversationID(time.Now()).String() + `","after_seq":0}`)
+		require.Equal(t, "never", a.expectError("not_found", "r")["retry"])
+	})
+	t.Run("a panic of a request is its answer", func(t *testing.T) {
+		a.send(`{"type":"pull","id":"r","conversation_id":"` + id.String() + `","after_seq":0,"limit":13}`)
+		require.Equal(t, "again", a.expectError("internal", "r")["retry"])
+	})
+	t.Run("a panic of a socket ends only that", func(t *testing.T) {
+		a2.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"panic","content":{}}`)
+		a2.expectClose(1011)
+		a.send(`{"type":"ping"}`)
+		a.expect("pong")
+	})
+}
+
+func TestBadInput(t *testing.T) {
+	s := newSite(t, nil)
+	id := s.w.create("alice").String()
+	p := s.hello("alice", "1")
+	long := strings.Repeat("a", 129)
+	for _, c := range []struct{ frame, id, field string }{
+		{`{`, "", ""}, {`[]`, "", "/type"}, {`7`, "", "/type"}, {`"x"`, "", "/type"}, {`null`, "", "/type"},
+		{`{}`, "", "/type"}, {`{"id":"r"}`, "r", "/type"}, {`{"type":7,"id":"r"}`, "r", "/type"},
+		{`{"type":"unknown","id":"r"}`, "r", "/type"}, {`{"type":"typing","conversation_id":"` + id + `"}`, "", "/type"},
+		{`{"type":"watch","user_ids":[]}`, "", "/type"}, {`{"type":"welcome"}`, "", "/type"},
+		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", ""}, {`{"type":"ping","id":"\ud800"}`, "", ""},
+		{`{"type":"ping","type":"ping"}`, "", ""}, {`{"type":"ping","id":""}`, "", "/id"}, {`{"type":"ping","id":7}`, "", "/id"},
+		{`{"type":"ping","id":"` + long + `"}`, "", "/id"}, {`{"type":"ping","id":"r","more":1}`, "r", "/more"},
+		{`{"type":"ping","id":"r","background":"yes"}`, "r", "/background"}, {`{"type":"ping","Background":true}`, "", "/Background"},
+		{`{"type":"sync"}`, "", "/id"}, {`{"type":"sync","id":"r","limit":0}`, "r", "/limit"},
+		{`{"type":"sync","id":"r","limit":501}`, "r", "/limit"}, {`{"type":"sync","id":"r","limit":1.5}`, "r", "/limit"},
+		{`{"type":"sync","id":"r","timeline_limit":51}`, "r", "/timeline_limit"}, {`{"type":"sync","id":"r","timeline_limit":-1}`, "r", "/timeline_limit"},
+		{`{"type":"sync","id":"r","cursor":7}`, "r", "/cursor"}, {`{"type":"sync","id":"r","cursor":""}`, "r", "/cursor"},
+		{`{"type":"pull","id":"r"}`, "r", "/conversation_id"}, {`{"type":"pull","id":"r","conversation_id":"` + id + `"}`, "r", "/after_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"before_seq":9}`, "r", "/after_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":-1}`, "r", "/after_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","before_seq":-9223372036854775808}`, "r", "/before_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":99999999999999999999}`, "r", "/after_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":null}`, "r", "/after_seq"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"limit":0}`, "r", "/limit"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"limit":1001}`, "r", "/limit"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"limit":9223372036854775807}`, "r", "/limit"},
+		{`{"type":"pull","id":"r","conversation_id":"","after_seq":0}`, "r", "/conversation_id"},
+		{`{"type":"pull","id":"r","conversation_id":"` + long + `","after_seq":0}`, "r", "/conversation_id"},
+		{`{"type":"send","client_msg_id":"m","content":{},"conversation_id":"` + id + `"}`, "", "/id"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{}}`, "r", "/conversation_id"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","to":"bob"}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":""}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":"` + long + `"}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":["bob"]}`, "r", "/to"},
+		{`{"type":"send","id":"r","content":{},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
+		{`{"type":"send","id":"r","client_msg_id":1,"content":{},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
+		{`{"type":"send","id":"r","client_msg_id":"m","conversation_id":"` + id + `"}`, "r", "/content"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","reply_to":"1"}`, "r", "/reply_to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","mentions":[1]}`, "r", "/mentions"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","seq":1}`, "r", "/seq"},
+		{`{"type":"read","id":"r","conversation_id":"` + id + `"}`, "r", "/seq"},
+		{`{"type":"read","conversation_id":"` + id + `","seq":-1}`, "", "/seq"},
+		{`{"type":"read","conversation_id":"x","seq":1}`, "", "/conversation_id"},
+		{`{"type":"ack"}`, "", "/acks"}, {`{"type":"ack","acks":[]}`, "", "/acks"}, {`{"type":"ack","acks":{"x":1}}`, "", "/acks/x"},
+		{`{"type":"ack","acks":{"` + id + `":-1}}`, "", "/acks/" + id}, {`{"type":"ack","acks":{"` + id + `":"1"}}`, "", "/acks/" + id},
+		{`{"type":"ack","id":"r","acks":{}}`, "r", "/id"}, {`{"type":"ack","acks":{},"more":1}`, "", "/more"},
+	} {
+		p.send(c.frame)
+		p.expectError("invalid", c.id, c.field)
+	}
+	require.EqualValues(t, 1, s.w.head(must(domain.ParseConversationID("", id))), "nothing is stored")
+
+	t.Run("a binary frame", func(t *testing.T) {
+		p := s.hello("alice", "2")
+		require.NoError(t, p.ws.WriteMessage(websocket.BinaryMessage, []byte(`{"type":"ping"}`)))
+		p.expectClose(4300)
+	})
+	t.Run("invalid UTF-8", func(t *testing.T) {
+		p := s.hello("alice", "2")
+		p.send("{\"type\":\"ping\",\"id\":\"\xff\"}")
+		p.expectClose(4300)
+	})
+	t.Run("a frame that is none", func(t *testing.T) {
+		p := s.hello("alice", "2")
+		_, err := p.ws.NetConn().Write([]byte{0xff, 0x80, 0, 0, 0, 0})
+		require.NoError(t, err)
+		p.expectClose(4300)
+	})
+	t.Run("10 MB", func(t *testing.T) {
+		p := s.hello("alice", "2")
+		go func() { _ = p.ws.WriteMessage(websocket.TextMessage, make([]byte, 10<<20)) }()
+		p.expectClose(1009)
+	})
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func FuzzFrame(f *testing.F) {
+	for _, seed := range []string{
+		`{"type":"hello","device_id":"d","token":"alice"}`, `{"type":"sync","id":"1","limit":3}`, `{"type":"ping"}`,
+		`{"type":"pull","id":"1","conversation_id":"01970000-0000-7000-8000-000000000000","after_seq":3}`,
+		`{"type":"send","id":"1","client_msg_id":"m","to":"bob","content":{"type":"text","text":"x"}}`,
+		`{"type":"ack","acks":{"01970000-0000-7000-8000-000000000000":3}}`, `{"type":"read","conversation_id":"x","seq":1}`,
+		`{"type":"ack","acks":[{"a":[]}]}`, `[`, `{"type":{"type":1}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	w := newWorld()
+	g := NewGateway(GatewayOptions{
+		Hub: NewHub(HubOptions{Directory: w, Log: w}), Authenticator: tokens{}, Chat: w, Reader: w,
+		Registry: &registry{}, Signaller: NewHub(HubOptions{}),
+	})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k := newSocket(g, &domain.Identity{User: "alice"})
+		k.out = newOutbox(1<<20, func() {}, func() {})
+		k.session = &session{id: "s", user: "alice", device: "d", out: k.out}
+		_ = k.handle(t.Context(), data) // any answer will do, but no panic
+		g.running.Wait()
+		for _, frame := range k.out.queue {
+			require.True(t, json.Valid(frame[bytes.IndexByte(frame, '{'):]))
+		}
+	})
+}
