@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"im/domain"
+)
+
+const appendSQL = `
+SELECT statuses, seqs, ats FROM im_append_1(
+	$1::uuid, $2::text, $3::uuid[], $4::bigint[],
+	$5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[],
+	$12::int[], $13::text[], $14::int[], $15::text[], $16::text[],
+	$17::int[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[])`
+
+// What im_append_1 says of a draft.
+const (
+	statusAppended = iota
+	statusDuplicate
+	statusAstray
+	statusStale
+)
+
+// written is what im_append_1 answered: for each draft, in the order of works
+// and steps, and the time for each work that has drafts.
+type written struct {
+	statuses []int32
+	seqs     []int64
+	ats      []time.Time
+}
+
+// write appends the batch, unless nothing came of it, and answers.
+func (c *committer) write(ctx context.Context, b *batch) error {
+	args := newAppendArgs(b)
+	if len(args.ids) == 0 {
+		return c.settle(ctx, b, written{})
+	}
+	for _, w := range b.works {
+		for _, s := range w.steps {
+			s.entry.written = true
+		}
+	}
+	c.lost = b
+	var got written
+	err := c.conn.QueryRow(ctx, appendSQL, args.list(b, c.store.options.Node)...).Scan(&got.statuses, &got.seqs, &got.ats)
+	switch {
+	case err == nil:
+	case violates(err, "commits_batch"):
+		return errors.Join(errUnsure, err) // the batch is there: resolve it
+	case sqlState(err) != "" && !connectionLost(err):
+		c.lost = nil
+		return &appendError{b, err}
+	default:
+		return err
+	}
+	c.lost = nil
+	return c.settle(ctx, b, got)
+}
+
+var errUnsure = errors.New("the batch may have been written before")
+
+// appendError is that the server refused a batch: nothing of it was written.
+type appendError struct {
+	batch *batch
+	cause error
+}
+
+func (e *appendError) Error() string { return "append: " + e.cause.Error() }
+func (e *appendError) Unwrap() error { return e.cause }
+
+// appendArgs are the parallel arrays of im_append_1.
+type appendArgs struct {
+	ids      [][16]byte
+	versions []int64
+
+	conv    []int32
+	types   []string
+	senders []string
+	msgIDs  []string
+	hashes  [][]byte
+	bodies  []string
+	replyTo []int64
+
+	mentionOf []int32
+	mentioned []string
+
+	memberOf []int32
+	members  []string
+	roles    []string
+
+	updateOf  []int32
+	sets      []string
+	titles    []*string
+	avatars   []*string
+	settings  []*string
+	metadatas []*string
+}
+
+func newAppendArgs(b *batch) *appendArgs {
+	n := 0
+	for _, w := range b.works {
+		n += w.drafts()
+	}
+	a := &appendArgs{
+		conv: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
+		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]string, 0, n), replyTo: make([]int64, 0, n),
+		// The server takes no null for an array.
+		mentionOf: []int32{}, mentioned: []string{}, memberOf: []int32{}, members: []string{}, roles: []string{},
+		updateOf: []int32{}, sets: []string{}, titles: []*string{}, avatars: []*string{}, settings: []*string{}, metadatas: []*string{},
+	}
+	for _, w := range b.works {
+		if w.silent() {
+			continue
+		}
+		a.ids = append(a.ids, w.id)
+		a.versions = append(a.versions, w.base.Version)
+		for _, s := range w.steps {
+			for i := range s.drafts {
+				a.add(&s.drafts[i])
+			}
+		}
+	}
+	return a
+}
+
+func (a *appendArgs) add(d *domain.Draft) {
+	var hash []byte
+	if d.ClientMsgID != "" {
+		hash = d.Hash[:]
+	}
+	a.conv = append(a.conv, int32(len(a.ids)))
+	a.types = append(a.types, string(d.Type))
+	a.senders = append(a.senders, string(d.Sender))
+	a.msgIDs = append(a.msgIDs, d.ClientMsgID)
+	a.hashes = append(a.hashes, hash)
+	a.bodies = append(a.bodies, string(d.Body))
+	a.replyTo = append(a.replyTo, d.ReplyTo)
+	n := int32(len(a.conv))
+	for _, user := range d.Mentions {
+		a.mentionOf = append(a.mentionOf, n)
+		a.mentioned = append(a.mentioned, string(user))
+	}
+	switch d.Type {
+	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
+		a.memberOf = append(a.memberOf, n)
+		a.members = append(a.members, string(d.Member.UserID))
+		a.roles = append(a.roles, string(d.Member.Role))
+	case domain.ConversationUpdated:
+		a.addUpdate(n, d.Update)
+	}
+}
+
+func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
+	var set []byte
+	for letter, changed := range map[byte]bool{'t': u.SetTitle, 'a': u.SetAvatarURL, 's': u.SetSettings, 'm': u.SetMetadata} {
+		if changed {
+			set = append(set, letter)
+		}
+	}
+	settings := settingsJSON(u.Settings)
+	a.updateOf = append(a.updateOf, n)
+	a.sets = append(a.sets, string(set))
+	a.titles = append(a.titles, u.Title)
+	a.avatars = append(a.avatars, u.AvatarURL)
+	a.settings = append(a.settings, &settings)
+	a.metadatas = append(a.metadatas, nullableJSON(u.Metadata))
+}
+
+func (a *appendArgs) list(b *batch, node string) []any {
+	return []any{
+		b.id, node, a.ids, a.versions,
+		a.conv, a.types, a.senders, a.msgIDs, a.hashes, a.bodies, a.replyTo,
+		a.mentionOf, a.mentioned, a.memberOf, a.members, a.roles,
+		a.updateOf, a.sets, a.titles, a.avatars, a.settings, a.metadatas,
+	}
+}
+
+func settingsJSON(s domain.Settings) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // strings and booleans always marshal
+	}
+	return string(text)
+}
+
+// nullableJSON returns nil, SQL's null, for JSON's.
+func nullableJSON(raw json.RawMessage) *string {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil
+	}
+	text := string(raw)
+	return &text
+}

@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+)
+
+const (
+	batchCommands = 1024
+	batchDrafts   = 2048 // one command may go beyond
+	batchBytes    = 4 << 20
+
+	attemptAppend = 4 * time.Second // of one attempt at a batch; a commit takes milliseconds
+	flushGrace    = 5 * time.Second // for what was taken before the end
+	firstPause    = 25 * time.Millisecond
+	longestPause  = 400 * time.Millisecond
+	probeInterval = 100 * time.Millisecond
+)
+
+// committer appends the commands of its share of the conversations. All but
+// the queue belongs to the goroutine of run.
+type committer struct {
+	store  *Store
+	log    *slog.Logger
+	config *pgx.ConnConfig
+	queue  *queue
+
+	conn   *pgx.Conn
+	epoch  string // that the cache is of
+	states *cache
+	held   []*entry // taken and not answered, in order, before all that is queued
+	lost   *batch   // may have been committed: its answer did not arrive
+	pause  time.Duration
+
+	stuck  map[domain.ConversationID]struct{} // others hold their locks for too long
+	probed time.Time
+}
+
+func newCommitter(s *Store) (*committer, error) {
+	config, err := connConfig(s.options.URL)
+	if err != nil {
+		return nil, err
+	}
+	return &committer{
+		store: s, log: s.log, config: config,
+		queue:  newQueue(s.options.QueueBytes / s.options.Committers),
+		states: newCache(s.options.CacheBytes / s.options.Committers),
+		stuck:  map[domain.ConversationID]struct{}{},
+	}, nil
+}
+
+// run appends until ctx has ended and what was taken is written, or cannot be
+// within flushGrace.
+func (c *committer) run(ctx context.Context) error {
+	flush, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+	defer context.AfterFunc(ctx, func() {
+		c.queue.close()
+		time.AfterFunc(flushGrace, abandon)
+	})()
+	defer c.hangUp()
+	for flush.Err() == nil && c.waitForWork(flush) {
+		c.step(flush)
+	}
+	for _, e := range c.queue.take(c.held, len(c.queue.waiting)) {
+		c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
+	}
+	return nil
+}
+
+// waitForWork returns false when there will be none.
+func (c *committer) waitForWork(ctx context.Context) bool {
+	if c.pause > 0 {
+		sleep(ctx, c.pause)
+	}
+	for len(c.held) == 0 && len(c.queue.wake) == 0 {
+		if c.queue.drained() {
+			return false
+		}
+		select {
+		case <-c.queue.wake:
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+	select {
+	case <-c.queue.wake:
+	default:
+	}
+	return true
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// step takes what waits and tries to have it all answered.
+func (c *committer) step(ctx context.Context) {
+	c.held = c.queue.take(c.held, batchCommands)
+	c.expire()
+	if len(c.held) == 0 {
+		c.pause = 0
+		return
+	}
+	if err := c.attempt(ctx); err != nil {
+		c.fail(err)
+	} else {
+		c.pause = 0
+	}
+	c.forget()
+	if len(c.queue.wake) == 0 {
+		c.queue.signal() // there may be more than one batch could take
+	}
+}
+
+// attempt resolves what is unknown and writes one batch.
+func (c *committer) attempt(ctx context.Context) error {
+	ctx, cancel := context.WithDeadline(ctx, c.deadline())
+	defer cancel()
+	if err := c.connect(ctx); err != nil {
+		return err
+	}
+	id := newBatchID()
+	if lost := c.lost; lost != nil {
+		if err := c.resolve(ctx, lost); err != nil {
+			return err
+		}
+		id = lost.id // should the lost one begin only now, one of the two fails
+		c.forget()
+	}
+	if err := c.probe(ctx); err != nil {
+		return err
+	}
+	picked := c.pick()
+	if len(picked) == 0 {
+		if len(c.held) > 0 {
+			c.pause = firstPause
+			return errStuck
+		}
+		return nil
+	}
+	b, err := c.decide(ctx, id, picked)
+	if err != nil {
+		return err
+	}
+	return c.write(ctx, b)
+}
+
+// deadline leaves time to answer the oldest command when it is due.
+func (c *committer) deadline() time.Time {
+	deadline := time.Now().Add(attemptAppend)
+	for _, e := range c.held {
+		if e.due.Before(deadline) {
+			deadline = e.due
+		}
+	}
+	return deadline
+}
+
+// pick chooses the next batch. Commands of one conversation stay in order; one
+// that repeats the key of another waits until that one is settled.
+func (c *committer) pick() []*entry {
+	type posting struct {
+		target domain.ConversationID
+		sender domain.UserID
+		id     string
+	}
+	picked := make([]*entry, 0, min(len(c.held), batchCommands))
+	seen := make(map[posting]struct{}, cap(picked))
+	size := 0
+	for _, e := range c.held {
+		if _, stuck := c.stuck[e.target]; stuck {
+			continue
+		}
+		if len(picked) == batchCommands || len(picked) > 0 && (e.alone || size+e.size > batchBytes) {
+			break
+		}
+		if key, ok := e.cmd.Key(); ok {
+			p := posting{e.target, key.Sender, key.ClientMsgID}
+			if _, twin := seen[p]; twin {
+				continue
+			}
+			seen[p] = struct{}{}
+		}
+		picked = append(picked, e)
+		size += e.size
+		if e.alone {
+			break
+		}
+	}
+	return picked
+}
+
+// expire answers those who waited for too long, or wait no more.
+func (c *committer) expire() {
+	now := time.Now()
+	c.held = c.queue.overdue(c.held, now)
+	for _, e := range c.held {
+		if e.forsaken() || now.After(e.due) {
+			c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
+		}
+	}
+	c.forget()
+}
+
+func (c *committer) answer(e *entry, o domain.Outcome, err error) {
+	if e.answered {
+		return
+	}
+	e.answered = true
+	c.queue.release(e.size)
+	e.answer(o, err)
+}
+
+// forget lets go of what is answered.
+func (c *committer) forget() {
+	kept := c.held[:0]
+	for _, e := range c.held {
+		if !e.answered {
+			kept = append(kept, e)
+		}
+	}
+	clear(c.held[len(kept):])
+	c.held = kept
+}
+
+func (c *committer) connect(ctx context.Context) error {
+	if c.conn != nil && c.conn.IsClosed() {
+		c.conn = nil
+	}
+	if c.conn == nil {
+		conn, err := pgx.ConnectConfig(ctx, c.config)
+		if err != nil {
+			return err
+		}
+		if err := c.store.checkEpoch(ctx, conn); err != nil {
+			closeConn(conn)
+			return err
+		}
+		c.conn = conn
+	}
+	if epoch := *c.store.epoch.Load(); epoch != c.epoch {
+		c.epoch = epoch
+		c.states.clear()
+		clear(c.stuck)
+	}
+	return nil
+}
+
+func (c *committer) hangUp() {
+	if c.conn != nil {
+		closeConn(c.conn)
+		c.conn = nil
+	}
+}

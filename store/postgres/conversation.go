@@ -1,0 +1,216 @@
+package postgres
+
+import (
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+)
+
+const (
+	viewsSQL = `SELECT * FROM im_views_1($1, $2, $3)`
+
+	listSQL = `
+SELECT v.* FROM im_views_1(
+	array_fill($1::text, ARRAY[$4::int]),
+	ARRAY(
+		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
+		WHERE m.user_id = $1 AND m.left_seq IS NULL AND (c.last_at, c.id) < ($2::timestamptz, $3::uuid)
+		ORDER BY c.last_at DESC, c.id DESC LIMIT $4
+	), '') v`
+)
+
+// Conversation returns a conversation as the actor sees it; AckedSeq is that of
+// device, if one is named. ErrNotFound for who is not in it, except a backend.
+func (s *Store) Conversation(
+	ctx context.Context, a domain.Actor, id domain.ConversationID, device domain.DeviceID,
+) (domain.ConversationView, error) {
+	views, err := s.views(ctx, id, []string{string(a.User)}, device)
+	if err != nil {
+		return domain.ConversationView{}, err
+	}
+	if len(views) == 0 || !views[0].member && !a.Backend {
+		return domain.ConversationView{}, domain.ErrNotFound
+	}
+	return views[0].ConversationView, nil
+}
+
+// Views returns a conversation as each of those of users sees it who are in it,
+// with no events and no device's AckedSeq.
+func (s *Store) Views(
+	ctx context.Context, id domain.ConversationID, users []domain.UserID,
+) (map[domain.UserID]domain.ConversationView, error) {
+	names := make([]string, len(users))
+	for i, user := range users {
+		names[i] = string(user)
+	}
+	views, err := s.views(ctx, id, names, "")
+	if err != nil {
+		return nil, err
+	}
+	byUser := make(map[domain.UserID]domain.ConversationView, len(views))
+	for _, v := range views {
+		if v.member {
+			byUser[v.user] = v.ConversationView
+		}
+	}
+	return byUser, nil
+}
+
+// views reads one conversation as several users see it.
+func (s *Store) views(
+	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID,
+) (views []*view, err error) {
+	ids := slices.Repeat([][16]byte{id}, len(users))
+	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, viewsSQL, users, ids, string(device))
+		if err != nil {
+			return err
+		}
+		if views, err = pgx.CollectRows(rows, scanView); err != nil || len(views) == 0 {
+			return err
+		}
+		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
+			return err
+		}
+		for _, v := range views[1:] {
+			v.LastMessage = views[0].LastMessage
+			v.limit()
+		}
+		return nil
+	})
+	return views, err
+}
+
+// Conversations lists those of the actor, newest activity first. What moves to
+// the front between pages is not seen again; Sync is for who wants all.
+func (s *Store) Conversations(
+	ctx context.Context, a domain.Actor, cursor string, limit int,
+) (page domain.Page[domain.ConversationView], err error) {
+	after := latestActivity()
+	if cursor != "" {
+		r := readCursor(cursorOfList, cursor)
+		after = r.key()
+		if err := r.err(); err != nil {
+			return page, err
+		}
+	}
+	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, listSQL, string(a.User), after.at, after.id, limit+1)
+		if err != nil {
+			return err
+		}
+		views, err := pgx.CollectRows(rows, scanView)
+		if err != nil {
+			return err
+		}
+		page = domain.Page[domain.ConversationView]{Items: []domain.ConversationView{}}
+		if len(views) == 0 {
+			return nil
+		}
+		shown := views[:min(limit, len(views))]
+		n, err := fillTimelines(ctx, tx, shown, 0)
+		if err != nil {
+			return err
+		}
+		for _, v := range shown[:n] {
+			page.Items = append(page.Items, v.ConversationView)
+		}
+		if n < len(views) {
+			w := newCursor(cursorOfList)
+			w.key(shown[n-1].key())
+			next := w.String()
+			page.NextCursor = &next
+		}
+		return nil
+	})
+	return page, err
+}
+
+// readTx runs a read of several statements as of one moment.
+func (s *Store) readTx(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
+	return s.read(ctx, func(ctx context.Context) error {
+		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+			func(tx pgx.Tx) error { return read(ctx, tx) })
+	})
+}
+
+const membershipsSQL = `
+SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}')
+FROM epoch e CROSS JOIN LATERAL (
+	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads
+	FROM members m JOIN conversations c ON c.id = m.conversation_id
+	WHERE m.user_id = $1 AND m.left_seq IS NULL
+) m`
+
+// Memberships returns what a node must know of a user's conversations to push
+// to the user, all as of one moment, and the epoch.
+func (s *Store) Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error) {
+	var ids [][16]byte
+	var heads []int64
+	err = s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, membershipsSQL, string(user)).Scan(&epoch, &ids, &heads)
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	list = make([]domain.Membership, len(ids))
+	for i, id := range ids {
+		list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i]}
+	}
+	return epoch, list, nil
+}
+
+const membersSQL = `
+SELECT EXISTS (SELECT FROM conversations WHERE id = $1)
+		AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL)),
+	m.users, m.roles, m.joined
+FROM (
+	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
+	FROM (
+		SELECT user_id, role, joined_seq FROM members
+		WHERE conversation_id = $1 AND left_seq IS NULL AND user_id > $4 ORDER BY user_id LIMIT $5
+	) page
+) m`
+
+// Members lists the members in the order of their ids.
+func (s *Store) Members(
+	ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int,
+) (domain.Page[domain.Member], error) {
+	page := domain.Page[domain.Member]{Items: []domain.Member{}}
+	var after string
+	if cursor != "" {
+		r := readCursor(cursorOfMembers, cursor)
+		after = r.text()
+		if err := r.err(); err != nil {
+			return page, err
+		}
+	}
+	var allowed bool
+	var users, roles []string
+	var joined []int64
+	err := s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, membersSQL, id, a.Backend, string(a.User), after, limit+1).
+			Scan(&allowed, &users, &roles, &joined)
+	})
+	if err != nil {
+		return page, err
+	}
+	if !allowed {
+		return page, domain.ErrNotFound
+	}
+	for i := range min(limit, len(users)) {
+		page.Items = append(page.Items, domain.Member{
+			UserID: domain.UserID(users[i]), Role: domain.Role(roles[i]), JoinedSeq: joined[i],
+		})
+	}
+	if len(users) > limit {
+		w := newCursor(cursorOfMembers)
+		w.text(users[limit-1])
+		next := w.String()
+		page.NextCursor = &next
+	}
+	return page, nil
+}

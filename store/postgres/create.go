@@ -1,0 +1,136 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"im/domain"
+)
+
+const (
+	// Rows that hang on the conversation are made from the row that was inserted:
+	// where there was one already, nothing is.
+	createSQL = `
+WITH made AS (
+	INSERT INTO conversations (id, kind, creator, direct_key, client_conversation_id, client_hash, title, avatar_url, settings, metadata,
+		created_at, last_at, head_seq, version, message_count, last_message_seq, member_count, changed)
+	VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7, $8, $9::text::json, $10::text::json,
+		clock_timestamp(), clock_timestamp(), 1, 1, 0, 0, cardinality($11::text[]), pg_current_xact_id())
+	ON CONFLICT DO NOTHING
+	RETURNING id, last_at
+), event AS (
+	INSERT INTO events (conversation_id, seq, message_no, at, type, sender, body)
+	SELECT id, 1, 0, last_at, 'conversation.created', $3, $13::text::json FROM made
+), entered AS (
+	INSERT INTO members (user_id, conversation_id, role, joined_seq, read_seq, read_message_no, changed)
+	SELECT m.user_id, made.id, m.role, 1, 1, 0, pg_current_xact_id()
+	FROM made, unnest($11::text[], $12::text[]) AS m (user_id, role)
+	ORDER BY m.user_id
+), feed AS (
+	INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership)
+	SELECT id, last_at, $14, ARRAY[id], ARRAY[1], ARRAY[1], ARRAY[true] FROM made
+)
+SELECT last_at FROM made`
+
+	findCreatedSQL = `
+SELECT id, created_at, CASE WHEN creator = $3 AND client_conversation_id = nullif($4, '') THEN client_hash END
+FROM conversations
+WHERE id = $1 OR direct_key = nullif($2, '') OR creator = $3 AND client_conversation_id = nullif($4, '')
+ORDER BY id = $1 DESC, 3 NULLS LAST LIMIT 1`
+
+	findDirectSQL = `SELECT id FROM conversations WHERE direct_key = $1`
+)
+
+// Create implements domain.Log. It answers within patience.
+func (s *Store) Create(ctx context.Context, n domain.NewConversation) (domain.ConversationID, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	body, err := json.Marshal(n.Created)
+	if err != nil {
+		return domain.ConversationID{}, false, domain.ErrInternal.Because(err)
+	}
+	pause := firstPause
+	for {
+		id, created, err := s.create(ctx, n, body)
+		if err == nil || ctx.Err() != nil || !connectionLost(err) && !passing(err) {
+			return id, created, translate(err)
+		}
+		// Whether it was done or not: the next attempt makes it or finds it.
+		sleep(ctx, pause)
+		pause = min(2*pause, longestPause)
+	}
+}
+
+func (s *Store) create(ctx context.Context, n domain.NewConversation, body []byte) (domain.ConversationID, bool, error) {
+	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	var hash []byte
+	if n.ClientConversationID != "" {
+		hash = n.Hash[:]
+	}
+	users := make([]string, len(n.Created.Members))
+	roles := make([]string, len(n.Created.Members))
+	for i, m := range n.Created.Members {
+		users[i], roles[i] = string(m.UserID), string(m.Role)
+	}
+	var at time.Time
+	err := s.pool.QueryRow(attempt, createSQL,
+		n.ID, string(n.Created.Kind), string(n.Creator), n.DirectKey, n.ClientConversationID, hash,
+		n.Created.Title, n.Created.AvatarURL, settingsJSON(n.Created.Settings), nullableJSON(n.Created.Metadata),
+		users, roles, string(body), s.options.Node,
+	).Scan(&at)
+	if noRows(err) {
+		return s.findCreated(attempt, n, body)
+	}
+	if err != nil {
+		return domain.ConversationID{}, false, err
+	}
+	s.tellCreated(n, at, body)
+	return n.ID, true, nil
+}
+
+// findCreated finds what stood in the way. If it has the very id, an attempt
+// before this one had made it.
+func (s *Store) findCreated(ctx context.Context, n domain.NewConversation, body []byte) (id domain.ConversationID, created bool, err error) {
+	var hash []byte
+	var at time.Time
+	row := s.pool.QueryRow(ctx, findCreatedSQL, n.ID, n.DirectKey, string(n.Creator), n.ClientConversationID)
+	if err := row.Scan(&id, &at, &hash); err != nil {
+		return id, false, err
+	}
+	if id == n.ID {
+		s.tellCreated(n, at, body)
+		return id, true, nil
+	}
+	if hash != nil && string(hash) != string(n.Hash[:]) {
+		return domain.ConversationID{}, false, domain.ErrIdempotencyConflict
+	}
+	return id, false, nil
+}
+
+func (s *Store) tellCreated(n domain.NewConversation, at time.Time, body []byte) {
+	e := domain.Event{
+		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.At(at), Body: body,
+	}
+	var audience []domain.UserID
+	if len(n.Created.Members) <= domain.MaxAudience {
+		audience = make([]domain.UserID, 0, len(n.Created.Members))
+		for _, m := range n.Created.Members {
+			audience = append(audience, m.UserID)
+		}
+	}
+	s.options.Committed([]domain.Committed{{ConversationID: n.ID, Events: []domain.Event{e}, Audience: audience}})
+}
+
+// FindDirect implements domain.Log.
+func (s *Store) FindDirect(ctx context.Context, key string) (id domain.ConversationID, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		err := s.pool.QueryRow(ctx, findDirectSQL, key).Scan(&id)
+		if noRows(err) {
+			return domain.ErrNotFound
+		}
+		return err
+	})
+	return id, err
+}

@@ -1,0 +1,41 @@
+// Package postgres keeps the log, and everything that must not be lost, in
+// PostgreSQL. It implements domain.Log and the reads of the other packages.
+//
+// # What it promises
+//
+//   - I1: an answer to a command comes after its commit. When the connection is
+//     lost with a commit on its way, the outcome is looked up by the id of the
+//     batch before anybody is answered; when that takes too long the answer is
+//     domain.ErrUnavailable, never a guess.
+//   - I2: the seqs of a conversation are 1…head in the order of commits.
+//   - I3: one (conversation, sender, client_msg_id) is one event.
+//   - I9: queues and caches are bounded in bytes, and no node holds a lock while
+//     the server waits for that node.
+//
+// # How an append goes
+//
+// Commands are spread over a few committers by conversation. A committer takes
+// what queued up while its last transaction ran, decides it on cached states
+// and writes it with one call of im_append_1. That is a PL/pgSQL function, and
+// not a pipeline of BEGIN, locks, inserts and COMMIT, for two reasons. Each
+// statement inside has a new snapshot, so what comes after the locks sees what
+// their former holders committed. And the server begins only when it has the
+// whole call, so a node that is stopped half-way through sending holds no lock;
+// no timeout of the server would cover that.
+//
+// A decision is taken on the state as of a version, and written only while the
+// conversation still has that version; otherwise all queued commands of that
+// conversation are decided anew, in their order. Refusals, and commands that
+// change nothing, are checked against the stored version as well before they
+// are answered: a cache that is behind refuses nobody.
+//
+// Rows are locked in this order everywhere, and by key within a table:
+// conversations, members, device_cursors. Everything that locks is one statement
+// in a transaction of its own.
+//
+// # Who may call what
+//
+// All methods may be called from many goroutines. Run must run for Submit to be
+// answered. Callbacks run on a committer: they must not block. All errors are
+// *domain.Error.
+package postgres

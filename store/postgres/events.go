@@ -1,0 +1,129 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+)
+
+// Both statements answer one row, of no event, where there is a conversation to
+// read and nothing in the range, and none where there is nothing to be read. They
+// end at $5 bytes, counted from where the reading starts, after one event at least.
+const (
+	eventsAfterSQL = `
+WITH c AS (
+	SELECT id, head_seq, (SELECT epoch FROM epoch) AS epoch FROM conversations
+	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+)
+SELECT c.epoch, c.head_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
+FROM c LEFT JOIN LATERAL (
+	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
+		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
+			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
+		FROM events WHERE conversation_id = c.id AND seq > $4 ORDER BY seq LIMIT $6
+	) range
+) e ON e.total <= $5 OR e.total = e.size
+ORDER BY e.seq`
+
+	eventsBeforeSQL = `
+WITH c AS (
+	SELECT id, head_seq, (SELECT epoch FROM epoch) AS epoch FROM conversations
+	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+)
+SELECT c.epoch, c.head_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
+FROM c LEFT JOIN LATERAL (
+	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
+		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
+			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
+		FROM events WHERE conversation_id = c.id AND seq < $4 ORDER BY seq DESC LIMIT $6
+	) range
+) e ON e.total <= $5 OR e.total = e.size
+ORDER BY e.seq`
+)
+
+// Events returns a stretch of the log: after or before a seq, or the newest. It
+// ends at r.Limit events or domain.PageBytes; HasMore is for the direction of r.
+func (s *Store) Events(
+	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
+) (page domain.EventPage, err error) {
+	sql, position := eventsBeforeSQL, int64(math.MaxInt64)
+	switch {
+	case r.AfterSeq != nil:
+		sql, position = eventsAfterSQL, max(*r.AfterSeq, firstSeq-1)
+	case r.BeforeSeq != nil:
+		position = *r.BeforeSeq
+	}
+	err = s.read(ctx, func(ctx context.Context) error {
+		page = domain.EventPage{
+			ConversationID: id, Events: []domain.Event{}, FloorSeq: firstSeq, Users: map[domain.UserID]domain.Profile{},
+		}
+		rows, err := s.pool.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
+		if err != nil {
+			return err
+		}
+		return collectPage(rows, &page)
+	})
+	if err != nil || len(page.Events) == 0 {
+		return page, err
+	}
+	page.FromSeq, page.ToSeq = page.Events[0].Seq, page.Events[len(page.Events)-1].Seq
+	page.HasMore = page.FromSeq > page.FloorSeq
+	if r.AfterSeq != nil {
+		page.HasMore = page.ToSeq < page.HeadSeq
+	}
+	return page, nil
+}
+
+func collectPage(rows pgx.Rows, page *domain.EventPage) error {
+	var seq *int64
+	var kind, sender, msgID, body *string
+	var at *time.Time
+	found := false
+	_, err := pgx.ForEachRow(rows, []any{&page.Epoch, &page.HeadSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
+		found = true
+		if seq != nil {
+			page.Events = append(page.Events, domain.Event{
+				ConversationID: page.ConversationID, Seq: *seq, Type: domain.EventType(*kind), Sender: domain.UserID(*sender),
+				ClientMsgID: *msgID, At: domain.At(*at), Body: json.RawMessage(*body),
+			})
+		}
+		return nil
+	})
+	if err == nil && !found {
+		return domain.ErrNotFound
+	}
+	return err
+}
+
+const logRangeSQL = `
+SELECT conversation_id, seq, type, sender, client_msg_id, at, body FROM (
+	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
+		SELECT conversation_id, seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
+			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
+		FROM events WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $5
+	) range
+) e WHERE total <= $4 OR total = size
+ORDER BY seq`
+
+// logRangeEvents bounds one LogRange, beside its bytes.
+const logRangeEvents = 4096
+
+// LogRange returns the events beyond after, up to and including upto, with no
+// question asked of who may read them. It may end early, after one event at
+// least: ask again from there.
+func (s *Store) LogRange(ctx context.Context, id domain.ConversationID, after, upto int64) (events []domain.Event, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, logRangeSQL, id, after, upto, domain.PageBytes, logRangeEvents)
+		if err != nil {
+			return err
+		}
+		events, err = pgx.CollectRows(rows, scanEvent)
+		return err
+	})
+	return events, err
+}

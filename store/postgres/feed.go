@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+
+	"im/domain"
+)
+
+const feedSQL = `
+SELECT pg_current_snapshot()::text, e.epoch,
+	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
+	$1::text IS NOT NULL AND e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot),
+	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}')
+FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
+	SELECT array_agg(id) AS ids, array_agg(first_seq) AS firsts, array_agg(head_seq) AS heads, array_agg(membership) AS membership
+	FROM (
+		SELECT r.id, min(r.first_seq) AS first_seq, max(r.head_seq) AS head_seq, bool_or(r.membership) AS membership
+		FROM commits c
+		CROSS JOIN LATERAL unnest(c.conversations, c.firsts, c.heads, c.membership) AS r (id, first_seq, head_seq, membership)
+		WHERE c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
+			OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
+		GROUP BY r.id
+	) gathered
+) h`
+
+// Feed returns what was committed since a position, however late it committed,
+// each conversation once. "" is the present: no heads, and a position to go on
+// from. When the log came back in an earlier state, the page has a new Epoch, a
+// position in it, and no heads. ErrCursorInvalid: the position is no position, or
+// lies before what is kept; go on from "" and compare everything.
+func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.FeedPage, error) {
+	var since *string
+	var seen snapshot
+	var epoch string
+	if from != "" {
+		r := readCursor(cursorOfFeed, string(from))
+		epoch, seen = r.text(), r.snapshot()
+		if err := r.err(); err != nil {
+			return domain.FeedPage{}, err
+		}
+		text := seen.String()
+		since = &text
+	}
+	f, err := s.readFeed(ctx, since)
+	if err != nil {
+		return domain.FeedPage{}, err
+	}
+	if !f.same || epoch == f.page.Epoch && f.now.xmax < seen.xmax {
+		if err := translate(s.beginEpoch(ctx, s.pool, f.page.Epoch)); err != nil {
+			return domain.FeedPage{}, err
+		}
+		if f, err = s.readFeed(ctx, nil); err != nil {
+			return domain.FeedPage{}, err
+		}
+	}
+	s.setEpoch(f.page.Epoch)
+	switch {
+	case from != "" && epoch != f.page.Epoch:
+		f.page.Heads = nil // the position was of another log
+	case f.gone:
+		return domain.FeedPage{}, domain.ErrCursorInvalid
+	}
+	return f.page, nil
+}
+
+// feed is one reading: whether it is of the server that the epoch was begun on,
+// and whether commits beyond the position have been deleted.
+type feed struct {
+	page       domain.FeedPage
+	now        snapshot
+	same, gone bool
+}
+
+func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
+	var (
+		f             feed
+		text          string
+		ids           [][16]byte
+		firsts, heads []int64
+		membership    []bool
+	)
+	err := s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, feedSQL, since).
+			Scan(&text, &f.page.Epoch, &f.same, &f.gone, &ids, &firsts, &heads, &membership)
+	})
+	if err != nil {
+		return feed{}, err
+	}
+	if f.now, err = parseSnapshot(text); err != nil {
+		return feed{}, domain.ErrInternal.Because(err)
+	}
+	w := newCursor(cursorOfFeed)
+	w.text(f.page.Epoch)
+	w.snapshot(f.now)
+	f.page.Position = domain.FeedPosition(w.String())
+	for i, id := range ids {
+		f.page.Heads = append(f.page.Heads, domain.FeedHead{
+			ConversationID: id, First: firsts[i], Head: heads[i], Membership: membership[i],
+		})
+	}
+	return f, nil
+}

@@ -1,0 +1,175 @@
+// Package pgtest gives each test a migrated database of its own on a real server.
+//
+// The server is named by IM_TEST_DATABASE_URL, a URL of a role that may create
+// databases; the default is postgres on localhost's standard port. Tests, and
+// packages of tests, may run at once: databases are copied from a template that
+// is migrated once for each version of the schema.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/migrations"
+	"im/store/postgres"
+)
+
+const (
+	defaultURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+	patience   = time.Minute // for the server of a busy machine
+	staleAfter = time.Hour   // databases of tests that were killed
+)
+
+// New returns the URL of a new, migrated, empty database that is dropped when
+// the test ends, whoever is still connected to it.
+func New(t testing.TB) string {
+	t.Helper()
+	return create(t, func(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, error) {
+		return template(ctx, admin, server)
+	})
+}
+
+// NewEmpty is New without a schema.
+func NewEmpty(t testing.TB) string {
+	t.Helper()
+	return create(t, func(context.Context, *pgx.Conn, *url.URL) (string, error) { return "template1", nil })
+}
+
+func create(t testing.TB, source func(context.Context, *pgx.Conn, *url.URL) (string, error)) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	server, err := serverURL()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := pgx.Connect(ctx, server.String())
+	if err != nil {
+		t.Fatalf("the tests need PostgreSQL; IM_TEST_DATABASE_URL names it, a role that may create databases: %v", err)
+	}
+	defer admin.Close(ctx)
+	from, err := source(ctx, admin, server)
+	if err != nil {
+		t.Fatalf("the template of test databases: %v", err)
+	}
+	name := fmt.Sprintf("im_test_%d_%s", time.Now().Unix(), strings.ToLower(rand.Text()[:10]))
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(name)+" TEMPLATE "+identifier(from)); err != nil {
+		t.Fatalf("a test database: %v", err)
+	}
+	t.Cleanup(func() { drop(t, server, name) })
+	return databaseURL(server, name)
+}
+
+func serverURL() (*url.URL, error) {
+	text := os.Getenv("IM_TEST_DATABASE_URL")
+	if text == "" {
+		text = defaultURL
+	}
+	server, err := url.Parse(text)
+	if err != nil || server.Scheme == "" {
+		return nil, fmt.Errorf("IM_TEST_DATABASE_URL is not a URL")
+	}
+	return server, nil
+}
+
+func databaseURL(server *url.URL, name string) string {
+	database := *server
+	database.Path = "/" + name
+	return database.String()
+}
+
+func identifier(name string) string { return pgx.Identifier{name}.Sanitize() }
+
+func drop(t testing.TB, server *url.URL, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	admin, err := pgx.Connect(ctx, server.String())
+	if err != nil {
+		t.Errorf("dropping a test database: %v", err)
+		return
+	}
+	defer admin.Close(ctx)
+	if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(name)+" WITH (FORCE)"); err != nil {
+		t.Errorf("dropping a test database: %v", err)
+	}
+}
+
+// template makes the template of this schema if it is not there yet, and clears
+// away what tests that were killed have left.
+func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, error) {
+	name, err := templateName()
+	if err != nil {
+		return "", err
+	}
+	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock(hashtext('im.pgtest'))"); err != nil {
+		return "", err
+	}
+	defer admin.Exec(ctx, "SELECT pg_advisory_unlock(hashtext('im.pgtest'))") //nolint:errcheck // it ends with the connection
+	if err := clearStale(ctx, admin); err != nil {
+		return "", err
+	}
+	var ready bool
+	err = admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&ready)
+	if err != nil || ready {
+		return name, err
+	}
+	draft := name + "_draft"
+	if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(draft)+" WITH (FORCE)"); err != nil {
+		return "", err
+	}
+	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(draft)); err != nil {
+		return "", err
+	}
+	if err := postgres.Migrate(ctx, databaseURL(server, draft), slog.New(slog.DiscardHandler)); err != nil {
+		return "", err
+	}
+	_, err = admin.Exec(ctx, "ALTER DATABASE "+identifier(draft)+" RENAME TO "+identifier(name))
+	return name, err
+}
+
+// templateName names the schema by what it is made of.
+func templateName() (string, error) {
+	hash := sha256.New()
+	err := fs.WalkDir(migrations.Files, ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(migrations.Files, path)
+		fmt.Fprintf(hash, "%s %d\n%s", path, len(text), text)
+		return err
+	})
+	return fmt.Sprintf("im_template_%x", hash.Sum(nil)[:8]), err
+}
+
+func clearStale(ctx context.Context, admin *pgx.Conn) error {
+	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE datname LIKE 'im\_test\_%'`)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		seconds, err := strconv.ParseInt(strings.Split(name, "_")[2], 10, 64)
+		if err != nil || time.Since(time.Unix(seconds, 0)) < staleAfter {
+			continue
+		}
+		if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(name)+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const (
+	sweepInterval = 5 * time.Minute
+	sweepTimeout  = 2 * time.Minute
+	devicesEvery  = 12 // sweeps
+)
+
+const (
+	// Commits are kept for hours: for readers of the feed that were away, and for
+	// batches whose answer was lost.
+	sweepCommitsSQL = `
+WITH gone AS (
+	DELETE FROM commits WHERE at < now() - interval '6 hours' RETURNING tx
+)
+UPDATE epoch SET feed_gone = greatest(feed_gone, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
+WHERE EXISTS (SELECT FROM gone)`
+
+	// A device that has acknowledged nothing for that long counts as a new one.
+	sweepDevicesSQL = `
+DELETE FROM device_cursors d USING (
+	SELECT user_id, device_id FROM device_cursors
+	GROUP BY user_id, device_id HAVING max(used_at) < now() - interval '30 days'
+) unused
+WHERE d.user_id = unused.user_id AND d.device_id = unused.device_id`
+
+	// After a restore some rows may name transactions that are yet to come, and
+	// would be new to everybody until then.
+	sweepConversationsSQL = `
+UPDATE conversations SET changed = pg_current_xact_id() WHERE id IN (
+	SELECT id FROM conversations WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
+	ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+)`
+
+	sweepMembersSQL = `
+UPDATE members SET changed = pg_current_xact_id() WHERE (user_id, conversation_id) IN (
+	SELECT user_id, conversation_id FROM members WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
+	ORDER BY user_id, conversation_id LIMIT 5000 FOR UPDATE SKIP LOCKED
+)`
+)
+
+// sweep lets go of what is old, every few minutes until ctx ends. All nodes do,
+// and find little left to do after one another.
+func (s *Store) sweep(ctx context.Context) error {
+	ticker := time.NewTicker(sweepInterval)
+	defer ticker.Stop()
+	settled := *s.epoch.Load() // the epoch whose changed values need no look any more
+	for n := 1; ; n++ {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		epoch := *s.epoch.Load()
+		err := s.sweepOnce(ctx, n%devicesEvery == 0, epoch != settled)
+		if err == nil {
+			settled = epoch
+		} else if ctx.Err() == nil {
+			s.log.Warn("sweeping failed; it will be tried again", "error", err)
+		}
+	}
+}
+
+// sweepOnce has a connection of its own: it may take longer than any reader
+// would wait.
+func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
+	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
+	defer cancel()
+	config, err := connConfig(s.options.URL)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer closeConn(conn)
+	if _, err := conn.Exec(ctx, sweepCommitsSQL); err != nil {
+		return err
+	}
+	if devices {
+		if _, err := conn.Exec(ctx, sweepDevicesSQL); err != nil {
+			return err
+		}
+	}
+	if changed {
+		return errors.Join(sweepAll(ctx, conn, sweepConversationsSQL), sweepAll(ctx, conn, sweepMembersSQL))
+	}
+	return nil
+}
+
+// sweepAll repeats a statement that takes a part at a time.
+func sweepAll(ctx context.Context, conn *pgx.Conn, sql string) error {
+	for {
+		tag, err := conn.Exec(ctx, sql)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+	}
+}
