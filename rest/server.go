@@ -46,6 +46,7 @@ type Options struct {
 // Server answers /v1/…, /healthz, /readyz and /openapi.yaml, and 404 to all else.
 type Server struct {
 	operations  *api.Server
+	gatekeeper  *gatekeeper
 	description []byte
 	origins     origins
 	health      health
@@ -72,6 +73,7 @@ func New(o Options) (*Server, error) {
 		description: o.Description,
 		origins:     newOrigins(o.AllowedOrigins),
 		health:      health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
+		gatekeeper:  newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
 		problems:    problems{logger: o.Logger},
 		timeout:     o.Timeout,
 		bodyBytes:   bodyLimit(o.Limits),
@@ -80,7 +82,7 @@ func New(o Options) (*Server, error) {
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
 	}
-	operations, err := api.NewServer(h, h, newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
+	operations, err := api.NewServer(h, h, s.gatekeeper,
 		api.WithNotFound(s.notFound),
 		api.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { s.notFound(w, r) }),
 		api.WithErrorHandler(s.problems.handle),

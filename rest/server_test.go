@@ -1,0 +1,229 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"im/domain"
+)
+
+func TestErrors_have_their_status(t *testing.T) {
+	for code, status := range map[domain.Code]int{
+		domain.CodeUnauthenticated: 401, domain.CodeTokenExpired: 401, domain.CodeForbidden: 403, domain.CodeBlocked: 403,
+		domain.CodeRejected: 403, domain.CodeNotFound: 404, domain.CodeConflict: 409, domain.CodeIdempotencyConflict: 409,
+		domain.CodeLimitExceeded: 409, domain.CodeCursorInvalid: 410, domain.CodeTooLarge: 413, domain.CodeInvalid: 400,
+		domain.CodeRateLimited: 429, domain.CodeUnavailable: 503, domain.CodeInternal: 500,
+	} {
+		s := newSite(t)
+		s.fail = &domain.Error{Code: code, Message: "m"}
+		s.call(t, "alice", "GET", "/v1/conversations", "").want(t, status).refused(t, code, "")
+	}
+}
+
+func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
+	for name, c := range map[string]struct {
+		err        error
+		body       string
+		retryAfter string
+		logged     string
+	}{
+		"unavailable": {
+			domain.ErrUnavailable.Because(errors.New("secret cause")).In(1500 * time.Millisecond),
+			`"code":"unavailable","retry":"after","retry_after_ms":1500`, "2", "secret cause",
+		},
+		"unavailable, no delay known": {domain.ErrUnavailable, `"code":"unavailable","retry":"again"}`, "", "unavailable"},
+		"rate limited":                {domain.ErrRateLimited.In(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},
+		"fields":                      {domain.Invalid("/a", "b"), `"status":400,"detail":"the request is not valid","code":"invalid","retry":"never","fields":{"/a":"b"}`, "", ""},
+		"of no kind":                  {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
+		"out of time":                 {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			s := newSite(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			s.fail = c.err
+			got := s.call(t, "alice", "GET", "/v1/conversations?cursor=private", "")
+			if !strings.Contains(string(got.body), c.body) || strings.Contains(string(got.body), "secret") {
+				t.Errorf("body %s, want %s", got.body, c.body)
+			}
+			if h := got.Header.Get("Retry-After"); h != c.retryAfter {
+				t.Errorf("Retry-After %q, want %q", h, c.retryAfter)
+			}
+			if !strings.Contains(log.String(), c.logged) || (c.logged == "") != (log.Len() == 0) || strings.Contains(log.String(), "private") {
+				t.Errorf("log %q, want %q", log.String(), c.logged)
+			}
+		})
+	}
+}
+
+func TestPanic_is_answered_and_logged(t *testing.T) {
+	var log bytes.Buffer
+	s := newSite(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	s.call(t, "panics", "GET", "/v1/conversations", "").refused(t, domain.CodeInternal, "")
+	if !strings.Contains(log.String(), "panic=verifier") {
+		t.Errorf("log %q", log.String())
+	}
+}
+
+func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Limits.RequestsInFlight = 2 })
+	path := "/v1/conversations/" + s.group(t).String()
+	s.hold = make(chan struct{})
+	var calls sync.WaitGroup
+	for range 2 {
+		calls.Go(func() {
+			req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			req.Header.Set("Authorization", "Bearer alice")
+			rec := httptest.NewRecorder()
+			s.server.ServeHTTP(rec, req)
+			if rec.Code != http.StatusOK {
+				t.Errorf("a call within the bound: %d", rec.Code)
+			}
+		})
+	}
+	gate := s.server.gatekeeper
+	deadline := time.Now().Add(10 * time.Second)
+	for gate.count("alice") < 2 {
+		if time.Now().After(deadline) {
+			t.Fatal("the calls did not begin")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	got := s.call(t, "alice", "GET", path, "")
+	got.refused(t, domain.CodeRateLimited, "")
+	if got.Header.Get("Retry-After") != "1" {
+		t.Errorf("Retry-After %q", got.Header.Get("Retry-After"))
+	}
+	s.call(t, "!shop", "GET", path, "", "X-IM-User: alice").refused(t, domain.CodeRateLimited, "")
+	s.call(t, "bob", "GET", "/v1/conversations", "").want(t, 200)
+	close(s.hold)
+	calls.Wait()
+	s.call(t, "alice", "GET", path, "").want(t, 200)
+	if len(gate.inFlight) != 0 {
+		t.Errorf("still counted: %v", gate.inFlight)
+	}
+}
+
+// never is a log that does not answer.
+type never struct{}
+
+func (never) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
+
+func TestTimeout_answers_unavailable(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.Timeout = 20 * time.Millisecond })
+	id := s.group(t)
+	s.hold = make(chan struct{})
+	s.call(t, "alice", "GET", "/v1/conversations/"+id.String(), "").refused(t, domain.CodeUnavailable, "")
+	h := &handler{sender: never{}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := h.send(ctx, httptest.NewRecorder(), domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("a log that does not answer: %v", err)
+	}
+}
+
+func TestCORS(t *testing.T) {
+	s := newSite(t, func(o *Options) { o.AllowedOrigins = []string{"https://app.example"} })
+	const preflight = "Access-Control-Request-Method: PUT"
+	allowed := s.call(t, "", "OPTIONS", "/v1/messages", "", "Origin: https://app.example", preflight).want(t, 204).Header
+	for name, want := range map[string]string{
+		"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin",
+		"Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+		"Access-Control-Allow-Headers": "Authorization, Content-Type, X-IM-User", "Access-Control-Allow-Credentials": "",
+	} {
+		if got := allowed.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if h := s.call(t, "alice", "GET", "/v1/sync", "", "Origin: https://app.example").want(t, 200).Header; h.Get("Access-Control-Allow-Origin") == "" {
+		t.Error("the page may not read the answer")
+	}
+	if h := s.call(t, "", "GET", "/v1/sync", "", "Origin: https://app.example").want(t, 401).Header; h.Get("Access-Control-Allow-Origin") == "" {
+		t.Error("the page may not read the problem")
+	}
+	for _, origin := range []string{"https://evil.example", "https://app.example.evil.example", "null"} {
+		got := s.call(t, "", "OPTIONS", "/v1/messages", "", "Origin: "+origin, preflight).want(t, 404).Header
+		if got.Get("Access-Control-Allow-Origin") != "" || got.Get("Vary") != "Origin" {
+			t.Errorf("%s: %v", origin, got)
+		}
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	draining, broken := false, error(nil)
+	s := newSite(t, func(o *Options) {
+		o.Draining = func() bool { return draining }
+		o.Checks = []Check{
+			{"postgres", func(context.Context) error { return nil }},
+			{"redis", func(context.Context) error { return broken }},
+		}
+	})
+	check := func(status int, want string) {
+		t.Helper()
+		if got := s.call(t, "", "GET", "/readyz", "").want(t, status); string(got.body) != want {
+			t.Errorf("got %s, want %s", got.body, want)
+		}
+	}
+	check(200, `{"status":"ready","checks":{"postgres":"ok","redis":"ok"}}`)
+	broken = errors.New("dial redis://:password@host")
+	check(503, `{"status":"unready","checks":{"postgres":"ok","redis":"failed"}}`)
+	draining, broken = true, nil
+	check(503, `{"status":"draining","checks":{"postgres":"ok","redis":"ok"}}`)
+	s.call(t, "", "GET", "/healthz", "").want(t, 200)
+}
+
+func TestNew_refuses_missing_parts(t *testing.T) {
+	if _, err := New(Options{Verifier: passport{}}); err == nil {
+		t.Error("a server without parts was made")
+	}
+}
+
+// TestOverTheWire does over real connections what depends on them.
+func TestOverTheWire(t *testing.T) {
+	s := newSite(t)
+	base := "/v1/conversations/" + s.group(t).String()
+	server := httptest.NewServer(s.server)
+	defer server.Close()
+	client := server.Client()
+	defer client.CloseIdleConnections()
+	post := func(body io.Reader) (int, domain.Code) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+base+"/messages", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer alice")
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var p problem
+		_ = json.NewDecoder(resp.Body).Decode(&p)
+		return resp.StatusCode, p.Code
+	}
+	const message = `{"client_msg_id":"c","content":{"type":"text","text":"Hi"}}`
+	for name, c := range map[string]struct {
+		body   io.Reader
+		status int
+	}{
+		"10 MB":                   {strings.NewReader(strings.Repeat(" ", 10<<20)), 413},
+		"10 MB of unknown length": {io.MultiReader(strings.NewReader(strings.Repeat(" ", 10<<20))), 413},
+		"a good one in chunks":    {io.MultiReader(strings.NewReader(message)), 201},
+		"nothing in chunks":       {io.MultiReader(strings.NewReader("")), 400},
+	} {
+		if status, code := post(c.body); status != c.status {
+			t.Errorf("%s: %d %s, want %d", name, status, code, c.status)
+		}
+	}
+}

@@ -1,0 +1,277 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.uber.org/goleak"
+	"go.yaml.in/yaml/v3"
+
+	"im/domain"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func jsonOf(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSpace(b.Bytes()), err
+}
+
+// spec is openapi.yaml as a judge of answers.
+type spec struct {
+	root     map[string]any
+	compiler *jsonschema.Compiler
+	routes   []*route
+}
+
+type route struct {
+	method, template string
+	path             *regexp.Regexp
+	operation        map[string]any
+	seen             map[string]bool // statuses that were answered
+}
+
+var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
+
+func readSpec(t *testing.T) *spec {
+	t.Helper()
+	text, err := os.ReadFile("../openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &spec{compiler: jsonschema.NewCompiler()}
+	if err := yaml.Unmarshal(text, &s.root); err != nil {
+		t.Fatal(err)
+	}
+	for template, item := range s.root["paths"].(map[string]any) {
+		pattern := "^" + placeholder.ReplaceAllString(regexp.QuoteMeta(template), "[^/]+") + "$"
+		for method, operation := range item.(map[string]any) {
+			if op, ok := operation.(map[string]any); ok {
+				s.routes = append(s.routes, &route{
+					strings.ToUpper(method), template, regexp.MustCompile(pattern), op, map[string]bool{},
+				})
+			}
+		}
+	}
+	if len(s.routes) < 16 {
+		t.Fatalf("only %d operations were found", len(s.routes))
+	}
+	document, err := json.Marshal(strict(s.root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.compiler.AssertFormat()
+	if err := s.compiler.AddResource("openapi.json", schema); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// strict turns OpenAPI 3.0 schemas into JSON Schema, and refuses fields that
+// are not described.
+func strict(v any) any {
+	switch v := v.(type) {
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = strict(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for name, value := range v {
+			out[name] = strict(value)
+		}
+		if _, open := v["additionalProperties"]; !open && v["type"] == "object" && v["properties"] != nil {
+			out["additionalProperties"] = false
+		}
+		if v["nullable"] != true {
+			return out
+		}
+		if kind, ok := v["type"].(string); ok {
+			out["type"] = []any{kind, "null"}
+			return out
+		}
+		return map[string]any{"anyOf": []any{out, map[string]any{"type": "null"}}}
+	default:
+		return v
+	}
+}
+
+func (s *spec) route(method, path string) *route {
+	for _, r := range s.routes {
+		if r.method == method && r.path.MatchString(path) {
+			return r
+		}
+	}
+	return nil
+}
+
+// judge fails the test unless the answer is one that the operation may give.
+func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body []byte) {
+	t.Helper()
+	if method == http.MethodOptions && got.StatusCode == http.StatusNoContent {
+		return // a preflight is the browser's, and not described
+	}
+	pointer, kind := "#/components/schemas/Problem", "application/problem+json"
+	if r := s.route(method, path); r != nil {
+		status := strconv.Itoa(got.StatusCode)
+		responses := r.operation["responses"].(map[string]any)
+		if _, described := responses[status]; described {
+			r.seen[status] = true
+			pointer, kind = s.schema(t, responses, status)
+		}
+	}
+	if pointer == "" && kind == "" {
+		if len(body) > 0 {
+			t.Errorf("%s %s: %d with a body: %s", method, path, got.StatusCode, body)
+		}
+		return
+	}
+	if got.StatusCode < 400 && strings.HasSuffix(pointer, "Problem") {
+		t.Fatalf("%s %s: status %d is not described", method, path, got.StatusCode)
+	}
+	if ct := got.Header.Get("Content-Type"); ct != kind {
+		t.Errorf("%s %s: Content-Type %q, want %q", method, path, ct, kind)
+	}
+	if kind == "application/yaml" {
+		return
+	}
+	schema, err := s.compiler.Compile("openapi.json" + pointer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
+	if err != nil {
+		t.Fatalf("%s %s: %d: %v: %s", method, path, got.StatusCode, err, body)
+	}
+	if err := schema.Validate(value); err != nil {
+		t.Errorf("%s %s: %d is not as described: %v\n%s", method, path, got.StatusCode, err, body)
+	}
+}
+
+// schema finds the schema and media type of a described response; none for one
+// without content.
+func (s *spec) schema(t *testing.T, responses map[string]any, status string) (pointer, kind string) {
+	t.Helper()
+	response := responses[status].(map[string]any)
+	if ref, ok := response["$ref"].(string); ok {
+		name := ref[strings.LastIndex(ref, "/")+1:]
+		response = s.root["components"].(map[string]any)["responses"].(map[string]any)[name].(map[string]any)
+	}
+	content, _ := response["content"].(map[string]any)
+	for kind, media := range content {
+		ref, _ := media.(map[string]any)["schema"].(map[string]any)["$ref"].(string)
+		return ref, kind
+	}
+	return "", ""
+}
+
+// site is a server over a world, and what its answers are judged by.
+type site struct {
+	*world
+	server *Server
+	spec   *spec
+}
+
+func newSite(t *testing.T, changes ...func(*Options)) *site {
+	t.Helper()
+	w := newWorld()
+	limits := domain.DefaultLimits()
+	o := Options{
+		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: limits,
+		Description: []byte("openapi: 3.0.3\n"), Logger: quiet,
+	}
+	for _, change := range changes {
+		change(&o)
+	}
+	chat := domain.NewChat(w, o.Limits)
+	o.Sender, o.Editor, o.Membership = chat, chat, chat
+	server, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &site{w, server, readSpec(t)}
+}
+
+type reply struct {
+	*http.Response
+	body []byte
+}
+
+// call sends a request and judges the answer. The header lines are "Name: value".
+func (s *site) call(t *testing.T, token, method, path, body string, header ...string) reply {
+	t.Helper()
+	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		if name == "Content-Type" {
+			req.Header.Del(name)
+		}
+		req.Header.Add(name, value)
+	}
+	rec := httptest.NewRecorder()
+	s.server.ServeHTTP(rec, req)
+	got := reply{rec.Result(), rec.Body.Bytes()}
+	s.spec.judge(t, method, req.URL.Path, got.Response, got.body)
+	return got
+}
+
+// want fails the test unless the answer has the status.
+func (r reply) want(t *testing.T, status int) reply {
+	t.Helper()
+	if r.StatusCode != status {
+		t.Fatalf("status %d, want %d: %s", r.StatusCode, status, r.body)
+	}
+	return r
+}
+
+// refused fails the test unless the answer is a problem with that code, and
+// with that field if one is named.
+func (r reply) refused(t *testing.T, code domain.Code, field string) {
+	t.Helper()
+	var p problem
+	if err := json.Unmarshal(r.body, &p); err != nil {
+		t.Fatalf("status %d, not a problem: %s", r.StatusCode, r.body)
+	}
+	if p.Code != code || p.Status != r.StatusCode || p.Status != statusOf(code) {
+		t.Fatalf("status %d, code %s; want %s: %s", r.StatusCode, p.Code, code, r.body)
+	}
+	if _, named := p.Fields[field]; field != "" && !named {
+		t.Fatalf("fields %v do not name %s", p.Fields, field)
+	}
+}
+
+func (r reply) event(t *testing.T) domain.Event {
+	t.Helper()
+	var e domain.Event
+	if err := json.Unmarshal(r.body, &e); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
