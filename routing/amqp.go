@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,7 +20,7 @@ const (
 	connectPause  = 500 * time.Millisecond // between attempts while the broker is away at the start
 	topologyPause = time.Second            // between looks after queue, exchange and binding
 	topologyStale = 5 * time.Second        // a look that is older proves nothing
-	heartbeat     = 5 * time.Second        // a dead connection is noticed after three
+	heartbeat     = 5 * time.Second        // a dead connection is noticed after 7.5 s
 	prefetch      = 64
 )
 
@@ -49,7 +50,7 @@ func NewAMQP(url, prefix string, logger *slog.Logger) (*AMQP, error) {
 // Run implements Broker.
 func (b *AMQP) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := b.publishing(ctx); err != nil {
+		if err := b.publishing(ctx); err != nil && ctx.Err() == nil {
 			b.logger.Error("Cannot connect for publishing", err, nil)
 			wait(ctx, connectPause)
 		}
@@ -105,7 +106,7 @@ func (b *AMQP) Subscribe(ctx context.Context, node domain.NodeID) <-chan *messag
 	go func() {
 		defer close(out)
 		for ctx.Err() == nil {
-			if err := b.consume(ctx, b.queue(node), out); err != nil {
+			if err := b.consume(ctx, b.queue(node), out); err != nil && ctx.Err() == nil {
 				b.logger.Error("Cannot connect for consuming", err, nil)
 				wait(ctx, connectPause)
 			}
@@ -126,27 +127,33 @@ func (b *AMQP) consume(ctx context.Context, queue string, out chan<- *message.Me
 	defer d.closing(subscriber.Close)
 	hurry()
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // before closing, which waits for the subscription
 	messages, err := subscriber.Subscribe(ctx, queue)
 	if err != nil {
+		cancel()
 		return err
 	}
 	b.looked.Store(time.Now().UnixMilli())
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		b.keepTopology(ctx, subscriber, queue)
-	}()
-	for msg := range messages {
-		if !handOver(ctx, out, msg) {
-			break
-		}
-	}
+	var keeping sync.WaitGroup
+	keeping.Go(func() { b.keepTopology(ctx, subscriber, queue) })
+	forward(ctx, messages, out)
 	cancel()
 	timer := time.AfterFunc(closeTimeout, d.cut)
-	<-kept
-	timer.Stop()
+	defer timer.Stop()
+	keeping.Wait()
 	return nil
+}
+
+func forward(ctx context.Context, messages <-chan *message.Message, out chan<- *message.Message) {
+	for {
+		select {
+		case msg, ok := <-messages:
+			if !ok || !handOver(ctx, out, msg) {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // keepTopology declares queue, exchange and binding again and again, so that

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,9 +30,14 @@ func newWatermillLogger(logger *slog.Logger) watermillLogger {
 
 // Error implements watermill.LoggerAdapter.
 func (l watermillLogger) Error(msg string, err error, fields watermill.LogFields) {
-	if left, ok := l.limit.allow(msg); ok {
-		l.logger.Warn("watermill: "+msg, append(attributes(fields), "error", err, "left_out", left)...)
+	left, ok := l.limit.allow(msg)
+	if !ok {
+		return
 	}
+	if err != nil {
+		err = errors.New(err.Error()) // without the stack that it would print
+	}
+	l.logger.Warn("watermill: "+msg, append(attributes(fields), "error", err, "left_out", left)...)
 }
 
 // Info implements watermill.LoggerAdapter.

@@ -18,7 +18,7 @@ import (
 const (
 	committedBytes = 16 << 20 // waiting for the own sessions, and as much for other nodes
 	signalBytes    = 4 << 20
-	routerTimeout  = 5 * time.Second // for handlers in flight when the node stops
+	routerTimeout  = 2 * time.Second // for handlers in flight when the node stops
 )
 
 // Local is where the sessions of this node are. Its methods are called from
