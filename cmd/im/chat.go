@@ -22,15 +22,15 @@ type chatCmd struct {
 	To   string `placeholder:"USER" help:"Chat with this user only; the conversation is made with the first message."`
 }
 
-// Run chats until the user leaves, input ends or the context of env does.
-func (c *chatCmd) Run(env *environment) error {
+// Run chats until the user leaves, input ends or ctx does.
+func (c *chatCmd) Run(ctx context.Context, std streams) error {
 	if c.User == "" && c.Target.Token == "" {
 		return usageError{errors.New("--user (or --token) is required")}
 	}
 	if isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd()) {
-		return runScreen(env.ctx, c)
+		return runScreen(ctx, c)
 	}
-	return runPlain(env.ctx, c, os.Stdin, env.stdout, env.stderr)
+	return runPlain(ctx, c, os.Stdin, std.out, std.err)
 }
 
 // connect returns a client that runs until ctx ends; ended gets the reason.

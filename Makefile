@@ -1,0 +1,57 @@
+# make help says what there is.
+
+GO            ?= go
+GOLANGCI_LINT := bin/golangci-lint-2.15.0
+SERVICES      := scripts/with-services
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Run everything in one process: web chat at http://127.0.0.1:8080
+	$(GO) run ./cmd/im dev
+
+.PHONY: build
+build: ## Build bin/im, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/im ./cmd/im
+
+# Tests that cut RabbitMQ trip over a data race in a library (watermill#693):
+# they are built without -race only, and run by themselves.
+.PHONY: test
+test: ## Run all Go tests on the real services, which are found or started
+	$(SERVICES) $(GO) test -race -count=1 -timeout 15m ./...
+	$(SERVICES) scripts/test-without-race -count=1 -timeout 15m
+
+.PHONY: test-web
+test-web: ## Test the web chat in a headless Chromium
+	scripts/test-web
+
+.PHONY: bench
+bench: ## Run the Go benchmarks
+	$(SERVICES) $(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check style, the dependency rule and formatting
+	$(GOLANGCI_LINT) run ./...
+
+.PHONY: format
+format: $(GOLANGCI_LINT) ## Format the Go code
+	$(GOLANGCI_LINT) fmt ./...
+
+.PHONY: generate
+generate: ## Generate code anew from openapi.yaml
+	$(GO) generate ./...
+
+.PHONY: check-generated
+check-generated: ## Fail if generated code is not current
+	scripts/check-generated
+
+.PHONY: ci
+ci: lint check-generated test test-web ## All that has to pass before a change goes in
+
+$(GOLANGCI_LINT):
+	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	mv bin/golangci-lint $@

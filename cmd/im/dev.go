@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+
+	"golang.org/x/sync/errgroup"
+
+	"im/cmd/im/node"
+	"im/embedded"
+	"im/routing"
+)
+
+// devSecret signs tokens where no secret is set, and is known to everyone: it
+// is used on the loopback interface only.
+const devSecret = "im dev: known to everyone, good on loopback only" //nolint:gosec // not a secret
+
+const (
+	devAddr  = "127.0.0.1:8080"
+	devPorts = 100 // tried, from the first on
+)
+
+// devCmd runs a whole cluster in one process.
+type devCmd struct {
+	Nodes       int    `default:"1" help:"How many nodes to run, wired as on machines of their own."`
+	Addr        string `placeholder:"127.0.0.1:8080" help:"Address of the first node; the others get the next ports. By default ${default_addr}, or the next port that is free."`
+	Data        string `default:"${default_data}" help:"Folder of the data, which is kept between runs."`
+	Ephemeral   bool   `help:"Keep nothing."`
+	PostgresBin string `name:"postgres-bin" placeholder:"FOLDER" help:"Folder of initdb and postgres; by default it is looked for."`
+
+	node.Tokens
+	node.Rules
+	node.Log
+}
+
+// Run implements the command.
+func (c *devCmd) Run(ctx context.Context, std streams) error {
+	if c.Nodes < 1 || c.Nodes > 16 {
+		return usageError{errors.New("--nodes (IM_NODES) must be 1 to 16")}
+	}
+	logger := c.Logger(std.err)
+	listeners, err := c.listen(ctx)
+	if err != nil {
+		return usageError{err}
+	}
+	defer closeAll(listeners)
+	if err := c.chooseSecret(listeners[0]); err != nil {
+		return usageError{err}
+	}
+	if c.Ephemeral {
+		if c.Data, err = os.MkdirTemp("", "im-dev-"); err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(c.Data) }()
+	}
+	return c.serve(ctx, std, logger, listeners)
+}
+
+// serve runs the services, and the nodes on them.
+func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, listeners []net.Listener) error {
+	_, _ = fmt.Fprintln(std.err, "im dev: starting")
+	progress := slog.New(progressHandler{w: std.err})
+	database, err := embedded.Open(ctx, embedded.Options{Dir: c.Data, Bin: c.PostgresBin, Logger: progress})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return usageError{err}
+	}
+	defer func() {
+		if err := database.Close(); err != nil {
+			logger.Error("PostgreSQL", "error", err)
+		}
+	}()
+	redis, err := embedded.OpenRedis()
+	if err != nil {
+		return err
+	}
+	defer redis.Close()
+
+	nodes, err := c.open(ctx, logger, database.URL(), redis.URL(), listeners)
+	defer func() {
+		for _, n := range nodes {
+			n.Close()
+		}
+	}()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return usageError{err}
+	}
+	urls := urlsOf(listeners)
+	if err := writePresence(c.Data, urls); err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(presencePath(c.Data)) }()
+	if err := c.welcome(std.out, urls); err != nil {
+		return err
+	}
+	return runAll(ctx, nodes, listeners, database.Done())
+}
+
+// open makes the nodes, which share what machines would share.
+func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, redisURL string, listeners []net.Listener) ([]*node.Node, error) {
+	broker := routing.NewInProcess(logger)
+	var nodes []*node.Node
+	for i, listener := range listeners {
+		n, err := node.New(ctx, node.Options{
+			Name: "dev" + strconv.Itoa(i+1),
+			Services: node.Services{
+				DatabaseURL: databaseURL, RedisURL: redisURL, Prefix: "im", Migrate: "auto", StartTimeout: devStartTimeout,
+			},
+			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: broker, Drain: devDrain,
+			Extra: map[string]http.Handler{devTokenPath: newTokenDesk(c.Tokens, listener.Addr())},
+		})
+		if err != nil {
+			return nodes, err
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}
+
+// runAll runs the nodes until ctx ends or one of them, or the database, does.
+func runAll(ctx context.Context, nodes []*node.Node, listeners []net.Listener, databaseDone <-chan struct{}) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for i, n := range nodes {
+		g.Go(func() error { return n.Run(ctx, listeners[i]) })
+	}
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-databaseDone:
+			return errors.New("PostgreSQL has ended by itself; its log is server.log in the data folder")
+		}
+	})
+	return g.Wait()
+}
+
+// listen takes the ports of all nodes. An address that was asked for is taken
+// or refused; otherwise the next free port will do.
+func (c *devCmd) listen(ctx context.Context) (listeners []net.Listener, err error) {
+	asked := c.Addr != ""
+	if !asked {
+		c.Addr = devAddr
+	}
+	host, text, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("IM_ADDR: %w", err)
+	}
+	first, err := net.DefaultResolver.LookupPort(ctx, "tcp", text)
+	if err != nil {
+		return nil, fmt.Errorf("IM_ADDR: %w", err)
+	}
+	for port := first; len(listeners) < c.Nodes; port++ {
+		listener, err := listen(ctx, net.JoinHostPort(host, strconv.Itoa(port)))
+		switch {
+		case err == nil:
+			listeners = append(listeners, listener)
+		case asked && len(listeners) == 0, port-first > devPorts:
+			closeAll(listeners)
+			return nil, err
+		}
+		if first == 0 {
+			port = -1 // any free port, for each
+		}
+	}
+	return listeners, nil
+}
+
+// chooseSecret falls back to the development secret, if nobody but this machine
+// can use what it signs.
+func (c *devCmd) chooseSecret(listener net.Listener) error {
+	if c.Secret != "" || c.JWKSURL != "" {
+		return nil
+	}
+	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+		return fmt.Errorf("IM_JWT_SECRET is required to listen on %s: the development secret is for loopback addresses only", listener.Addr())
+	}
+	c.Secret = devSecret
+	return nil
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close()
+	}
+}
+
+func urlsOf(listeners []net.Listener) []string {
+	var urls []string
+	for _, l := range listeners {
+		addr, _ := l.Addr().(*net.TCPAddr)
+		host := addr.IP.String()
+		if addr.IP.IsUnspecified() {
+			host = "localhost"
+		}
+		urls = append(urls, "http://"+net.JoinHostPort(host, strconv.Itoa(addr.Port)))
+	}
+	return urls
+}

@@ -1,0 +1,100 @@
+package deploy
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+	"github.com/stretchr/testify/require"
+)
+
+// load does what `docker compose config` does.
+func load(t *testing.T, file string, env ...string) *types.Project {
+	t.Helper()
+	options, err := cli.NewProjectOptions([]string{file}, cli.WithEnv(env))
+	require.NoError(t, err)
+	project, err := options.LoadProject(t.Context())
+	require.NoError(t, err)
+	return project
+}
+
+func TestCluster(t *testing.T) {
+	project := load(t, "../docker-compose.yml")
+
+	t.Run("three nodes, nginx and the services", func(t *testing.T) {
+		require.ElementsMatch(t, []string{"node1", "node2", "node3", "nginx", "postgres", "redis", "rabbitmq"}, project.ServiceNames())
+	})
+	t.Run("each has a health check and a pinned image", func(t *testing.T) { requireSound(t, project) })
+	t.Run("nodes differ in name only, and wait for what they need", func(t *testing.T) {
+		for _, name := range []string{"node1", "node2", "node3"} {
+			node := project.Services[name]
+			require.Equal(t, name, *node.Environment["IM_NODE_NAME"])
+			require.Equal(t, *project.Services["node1"].Environment["IM_DATABASE_URL"], *node.Environment["IM_DATABASE_URL"])
+			for _, need := range []string{"postgres", "redis", "rabbitmq"} {
+				require.Equal(t, types.ServiceConditionHealthy, node.DependsOn[need].Condition, "%s on %s", name, need)
+			}
+			require.Greater(t, node.StopGracePeriod.String(), "30s", "a drain takes up to 30 s")
+			require.GreaterOrEqual(t, len(*node.Environment["IM_JWT_SECRET"]), 32)
+		}
+	})
+	t.Run("only nginx is reached from outside, and the log is kept", func(t *testing.T) {
+		for name, service := range project.Services {
+			require.Equal(t, name == "nginx", len(service.Ports) > 0, name)
+		}
+		require.Len(t, project.Services["postgres"].Volumes, 1)
+		require.Contains(t, project.Volumes, "postgres")
+	})
+	t.Run("secrets come from the environment", func(t *testing.T) {
+		mine := load(t, "../docker-compose.yml", "IM_JWT_SECRET=of-my-own", "POSTGRES_PASSWORD=p1", "RABBITMQ_PASSWORD=p2")
+		node := mine.Services["node2"].Environment
+		require.Equal(t, "of-my-own", *node["IM_JWT_SECRET"])
+		require.Contains(t, *node["IM_DATABASE_URL"], ":p1@")
+		require.Contains(t, *node["IM_AMQP_URL"], ":p2@")
+		require.Equal(t, "p1", *mine.Services["postgres"].Environment["POSTGRES_PASSWORD"])
+		require.Equal(t, "p2", *mine.Services["rabbitmq"].Environment["RABBITMQ_DEFAULT_PASS"])
+	})
+	t.Run("nginx passes to every node, WebSockets too", func(t *testing.T) {
+		text, err := os.ReadFile("nginx.conf")
+		require.NoError(t, err)
+		for _, want := range []string{"server node1:8080", "server node2:8080", "server node3:8080", "proxy_set_header Upgrade $http_upgrade", "proxy_set_header Host $http_host"} {
+			require.Contains(t, string(text), want)
+		}
+	})
+}
+
+func TestTestServices(t *testing.T) {
+	project := load(t, "test-services.yml")
+	requireSound(t, project)
+	for name, service := range project.Services {
+		for _, port := range service.Ports {
+			require.Equal(t, "127.0.0.1", port.HostIP, name)
+		}
+	}
+}
+
+func requireSound(t *testing.T, project *types.Project) {
+	t.Helper()
+	pinned := regexp.MustCompile(`^[a-z]+:\d+\.\d+`)
+	for name, service := range project.Services {
+		require.NotNil(t, service.HealthCheck, name)
+		require.NotEmpty(t, service.HealthCheck.Test, name)
+		if service.Build == nil {
+			require.Regexp(t, pinned, service.Image, name)
+		}
+	}
+}
+
+func TestDockerfile(t *testing.T) {
+	text, err := os.ReadFile("../Dockerfile")
+	require.NoError(t, err)
+	for _, line := range strings.Split(string(text), "\n") {
+		if image, ok := strings.CutPrefix(line, "FROM "); ok {
+			require.Regexp(t, `^[a-z]+:\d+\.\d+`, image)
+		}
+	}
+	require.Regexp(t, `(?m)^USER im$`, string(text))
+	require.Regexp(t, `(?m)^HEALTHCHECK`, string(text))
+}
