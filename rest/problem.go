@@ -64,6 +64,7 @@ func (p problems) handle(ctx context.Context, w http.ResponseWriter, r *http.Req
 	known := translate(err)
 	status := statusOf(known.Code)
 	switch {
+	case errors.Is(context.Cause(r.Context()), context.Canceled): // nobody waits for the answer
 	case status == http.StatusServiceUnavailable:
 		p.logger.WarnContext(ctx, "call not answered", "method", r.Method, "path", r.URL.Path, "error", err)
 	case status >= http.StatusInternalServerError:
