@@ -119,6 +119,10 @@ func TestBadInput(t *testing.T) {
 		"limit is empty":               {"GET", "/v1/conversations?limit=", "", "/limit"},
 		"limit is huge":                {"GET", "/v1/conversations?limit=99999999999999999999", "", "/limit"},
 		"limit twice":                  {"GET", "/v1/conversations?limit=1&limit=1", "", "/limit"},
+		"cursor twice":                 {"GET", "/v1/conversations?cursor=1&cursor=1", "", "/cursor"},
+		"after_seq twice":              {"GET", base + "/events?after_seq=1&after_seq=1", "", "/after_seq"},
+		"around_at twice":              {"GET", base + "/messages?around_at=2026-01-02T03:04:05Z&around_at=2026-01-02T03:04:05Z", "", "/around_at"},
+		"device twice":                 {"GET", "/v1/sync?device_id=a&device_id=b", "", "/device_id"},
 		"members limit 501":            {"GET", base + "/members?limit=501", "", "/limit"},
 		"events limit 1001":            {"GET", base + "/events?limit=1001", "", "/limit"},
 		"messages limit 1001":          {"GET", base + "/messages?limit=1001", "", "/limit"},
@@ -167,6 +171,24 @@ func TestBadInput_content_type(t *testing.T) {
 		} else {
 			got.refused(t, domain.CodeInvalid, "")
 		}
+	}
+}
+
+func TestLimits_are_those_of_the_settings(t *testing.T) {
+	s := newSite(t, func(o *Options) {
+		o.Limits.ListPage, o.Limits.SyncPage, o.Limits.SyncTimeline, o.Limits.PageEvents = 3, 3, 3, 3
+	})
+	base := "/v1/conversations/" + s.group(t).String()
+	for path, field := range map[string]string{
+		"/v1/conversations?limit=": "/limit", base + "/members?limit=": "/limit", "/v1/sync?limit=": "/limit",
+		"/v1/sync?timeline_limit=": "/timeline_limit", base + "/events?limit=": "/limit", base + "/messages?limit=": "/limit",
+	} {
+		s.call(t, "alice", "GET", path+"3", "").want(t, 200)
+		s.call(t, "alice", "GET", path+"4", "").refused(t, domain.CodeInvalid, field)
+	}
+	s.call(t, "alice", "GET", base+"/events", "").want(t, 200)
+	if s.last.Limit != 3 {
+		t.Errorf("without a limit %d were asked for", s.last.Limit)
 	}
 }
 

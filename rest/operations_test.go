@@ -130,6 +130,10 @@ func TestEvents_are_the_bytes_that_they_are_everywhere(t *testing.T) {
 	if page := s.call(t, "bob", "GET", base+"/events", "").want(t, 200); !strings.Contains(string(page.body), string(sent.body)) {
 		t.Errorf("the event is another one in a page: %s", page.body)
 	}
+	view := s.call(t, "bob", "GET", base+"/messages/"+itoa(sent.event(t).Seq), "").want(t, 200)
+	if !strings.Contains(string(view.body), `"text":"a<b & \u2028 é"`) {
+		t.Errorf("the message was escaped: %s", view.body)
+	}
 }
 
 func TestPutMember_owner_answers_with_the_event_about_that_user(t *testing.T) {
@@ -146,6 +150,15 @@ func TestPutMember_owner_answers_with_the_event_about_that_user(t *testing.T) {
 		}
 		if body.UserID != "bob" {
 			t.Errorf("%s: the event is about %s", call[0], body.UserID)
+		}
+	}
+}
+
+func TestAbout_finds_the_event_of_the_user(t *testing.T) {
+	events := []domain.Event{{Seq: 1, Body: []byte(`{"user_id":"a","role":"admin"}`)}, {Seq: 2, Body: []byte(`{"user_id":"b","role":"owner"}`)}}
+	for user, seq := range map[domain.UserID]int64{"a": 1, "b": 2, "c": 1} {
+		if got := about(user, events); got[0].Seq != seq {
+			t.Errorf("%s: event %d, want %d", user, got[0].Seq, seq)
 		}
 	}
 }

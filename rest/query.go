@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/url"
-	"reflect"
 	"strings"
 	"unicode/utf8"
 
@@ -13,19 +12,16 @@ import (
 )
 
 // strictQuery refuses what the generated code passes over: a query that cannot
-// be read, parameters that the operation does not have, and repeated ones.
+// be read, parameters that the operation does not have, and text that no cursor
+// or id can be.
 func strictQuery(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	query, err := url.ParseQuery(req.Raw.URL.RawQuery)
 	if err != nil {
 		return middleware.Response{}, domain.ErrInvalid.Saying("the query cannot be read")
 	}
 	for name, values := range query {
-		value, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationQuery}]
-		switch {
-		case !known:
+		if _, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationQuery}]; !known {
 			return middleware.Response{}, domain.Invalid(parameter(name), "unknown parameter")
-		case len(values) > 1 && reflect.TypeOf(value).Kind() != reflect.Slice:
-			return middleware.Response{}, domain.Invalid(parameter(name), "must be given once")
 		}
 		for _, v := range values {
 			if !utf8.ValidString(v) || strings.ContainsRune(v, 0) {

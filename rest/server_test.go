@@ -1,12 +1,14 @@
 package rest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -225,5 +227,31 @@ func TestOverTheWire(t *testing.T) {
 		if status, code := post(c.body); status != c.status {
 			t.Errorf("%s: %d %s, want %d", name, status, code, c.status)
 		}
+	}
+}
+
+// TestTooLarge_is_answered_to_who_only_then_listens sends all before it reads.
+func TestTooLarge_is_answered_to_who_only_then_listens(t *testing.T) {
+	s := newSite(t)
+	server := httptest.NewServer(s.server)
+	defer server.Close()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const size = 10 << 20
+	head := "POST /v1/messages HTTP/1.1\r\nHost: im\r\nAuthorization: Bearer alice\r\n" +
+		"Content-Type: application/json\r\nContent-Length: " + itoa(size) + "\r\n\r\n"
+	if _, err := io.WriteString(conn, head+strings.Repeat(" ", size)); err != nil {
+		t.Fatalf("the server stopped listening: %v", err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("status %d", resp.StatusCode)
 	}
 }
