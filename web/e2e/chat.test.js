@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, Person } from './people.js';
+import { Server } from './server.js';
+
+const server = new Server();
+let browser;
+
+before(async () => {
+  await server.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await server.close();
+});
+
+test('two people chat, live both ways', async () => {
+  const alice = await Person.at(browser, server.url, 'alice');
+  const bob = await Person.at(browser, server.url, 'bob');
+  await alice.picture('sign-in');
+  await alice.signIn();
+  await bob.signIn();
+  await alice.picture('empty');
+
+  await alice.startWith('bob');
+  await alice.start();
+  await alice.say('Hello, Bob!');
+  await bob.open('alice');
+  await bob.sees(['Hello, Bob!']);
+  await bob.say('Hello, Alice.');
+  await alice.sees(['Hello, Bob!', 'Hello, Alice.']);
+
+  const markup = '<img src=x onerror="document.title=1"> & <b>bold</b>';
+  await bob.say(markup);
+  await alice.sees(['Hello, Bob!', 'Hello, Alice.', markup]);
+
+  await Promise.all([0, 1, 2, 3, 4].flatMap((n) => [alice, bob].map(async (who) => { if (n === 0) for (let i = 0; i < 5; i++) await who.say(`${who.name} ${i}`); })));
+  const want = (texts, who) => texts.filter((text) => text.startsWith(`${who} `));
+  await alice.page.waitForFunction(() => document.querySelectorAll('.message:not(.pending)').length === 13);
+  await bob.page.waitForFunction(() => document.querySelectorAll('.message:not(.pending)').length === 13);
+  assert.deepEqual(await alice.texts(), await bob.texts());
+  for (const who of ['alice', 'bob']) assert.deepEqual(want(await alice.texts(), who), [0, 1, 2, 3, 4].map((n) => `${who} ${n}`));
+
+  await bob.page.reload(); // still signed in; the same history, once
+  await bob.online();
+  await bob.open('alice');
+  await bob.sees(await alice.texts());
+  await alice.leave();
+  await bob.leave();
+});
+
+test('unread counts, newest conversation first, reading clears', async () => {
+  const carol = await Person.at(browser, server.url, 'carol');
+  const dave = await Person.at(browser, server.url, 'dave');
+  await carol.signIn();
+  await dave.signIn();
+  await dave.startWith('carol');
+  await dave.start();
+  for (const text of ['one', 'two', 'three']) await dave.say(text);
+  await carol.badge('dave').getByText('3', { exact: true }).waitFor();
+  assert.equal(await carol.page.title(), '(3) im');
+
+  await dave.startWith('carol', 'erin');
+  await dave.page.getByLabel('Name of the group').fill('Weekend trip');
+  await dave.start();
+  await dave.say('Who is in?');
+  await carol.badge('Weekend trip').getByText('1', { exact: true }).waitFor();
+  assert.deepEqual(await carol.page.locator('#conversations .name').allTextContents(), ['Weekend trip', 'dave']);
+
+  await carol.open('dave');
+  await carol.sees(['one', 'two', 'three']);
+  assert.equal(await carol.page.locator('.messages .new').count(), 1);
+  await carol.badge('dave').waitFor({ state: 'detached' });
+  await carol.page.reload(); // the server knows, too
+  await carol.online();
+  await carol.badge('Weekend trip').waitFor();
+  assert.equal(await carol.badge('dave').count(), 0);
+  await carol.leave();
+  await dave.leave();
+});
+
+test('scrolling back loads older messages', async () => {
+  const frank = await Person.at(browser, server.url, 'frank');
+  await frank.signIn();
+  await frank.startWith('grace');
+  await frank.start();
+  await frank.say('0');
+  await frank.sees(['0']);
+  const id = await frank.page.evaluate(async () => {
+    const { token } = await (await fetch('/dev/token', { method: 'POST', body: JSON.stringify({ user: 'grace' }), headers: { 'Content-Type': 'application/json' } })).json();
+    for (let i = 1; i < 180; i++) {
+      const response = await fetch('/v1/messages', {
+        method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ to: 'frank', client_msg_id: `g-${i}`, content: { type: 'text', text: String(i) } }),
+      });
+      if (!response.ok) throw new Error(await response.text());
+    }
+  });
+  assert.equal(id, undefined);
+  const all = Array.from({ length: 180 }, (_, i) => String(i));
+  await frank.sees(all); // live, all of them
+  await frank.page.reload();
+  await frank.online();
+  await frank.open('grace');
+  await frank.page.waitForFunction(() => document.querySelectorAll('.message').length >= 50);
+  assert.ok((await frank.texts()).length < 180, 'only the end is loaded at first');
+  for (let i = 0; i < 20 && (await frank.texts()).length < 180; i++) {
+    await frank.page.locator('#scroller').evaluate((box) => { box.scrollTop = 0; });
+    await frank.page.waitForTimeout(100);
+  }
+  await frank.sees(all);
+  await frank.leave();
+});
+
+test('the server is killed and comes back: both catch up by themselves, each message once', async () => {
+  const heidi = await Person.at(browser, server.url, 'heidi');
+  const ivan = await Person.at(browser, server.url, 'ivan');
+  await heidi.signIn();
+  await ivan.signIn();
+  await heidi.startWith('ivan');
+  await heidi.start();
+  await heidi.say('before');
+  await ivan.open('heidi');
+  await ivan.sees(['before']);
+
+  await server.kill();
+  await heidi.page.locator('#state.offline, #state.connecting').waitFor();
+  await heidi.say('while it was away');
+  await heidi.page.locator('.message.pending').waitFor();
+  await heidi.picture('offline');
+  await server.start();
+  await heidi.online();
+  await ivan.online();
+  await ivan.sees(['before', 'while it was away']);
+  await heidi.sees(['before', 'while it was away']);
+  assert.equal(await heidi.page.locator('.message.pending').count(), 0);
+  await ivan.say('after');
+  await heidi.sees(['before', 'while it was away', 'after']);
+  await heidi.leave();
+  await ivan.leave();
+});
+
+test('a tab that was duplicated is a device of its own', async () => {
+  const judy = await Person.at(browser, server.url, 'judy');
+  await judy.signIn();
+  const other = await judy.context.newPage();
+  const storage = await judy.page.evaluate(() => ({ ...sessionStorage }));
+  await other.addInitScript((copy) => { for (const [key, value] of Object.entries(copy)) if (!sessionStorage.getItem(key)) sessionStorage.setItem(key, value); }, storage);
+  await other.goto(server.url);
+  await other.locator('#state.online').waitFor();
+  const devices = await Promise.all([judy.page, other].map((page) => page.evaluate(() => sessionStorage.getItem('im.device'))));
+  assert.notEqual(devices[0], devices[1]);
+  await judy.online();
+  await judy.leave();
+});
+
+test('what is refused is shown, and can be tried again or discarded', async () => {
+  const kim = await Person.at(browser, server.url, 'kim');
+  await kim.signIn();
+  await kim.startWith('lee');
+  await kim.start();
+  await kim.say('fine');
+  await kim.sees(['fine']);
+  await kim.say('x'.repeat(40_000)); // beyond content_bytes
+  await kim.page.locator('.message.failed').waitFor();
+  await kim.picture('refused');
+  await kim.page.getByRole('button', { name: 'Discard' }).click();
+  await kim.sees(['fine']);
+  await kim.leave();
+});
+
+test('light and dark, wide and narrow', async () => {
+  const scene = [
+    ['mia', 'Morning! Did you see the plan for Saturday?'], ['noah', 'Just now. The early train is fine with me.'],
+    ['noah', 'I can bring the tent — the green one, it is lighter than it looks and nobody has used it since spring, so we should air it first.'],
+    ['mia', 'Perfect'], ['mia', 'Then I take the stove and something to read 📚'],
+  ];
+  for (const colorScheme of ['light', 'dark']) {
+    const [mia, noah] = await Promise.all(['mia', 'noah'].map(async (name) => {
+      const person = await Person.at(browser, server.url, name, { colorScheme });
+      await person.signIn();
+      return person;
+    }));
+    await mia.startWith('noah');
+    await mia.start();
+    if (colorScheme === 'light') {
+      await mia.say('Hi');
+      await noah.open('mia');
+      const said = ['Hi'];
+      for (const [who, text] of scene) {
+        await (who === 'mia' ? mia : noah).say(text);
+        said.push(text);
+        await (who === 'mia' ? noah : mia).sees(said);
+      }
+      await noah.startWith('mia', 'olga', 'paul');
+      await noah.page.getByLabel('Name of the group').fill('Saturday');
+      await noah.picture('new-conversation');
+      await noah.start();
+      await noah.say('Meeting point: platform 4, half past seven.');
+      await noah.say('Bring rain gear, just in case.');
+      await mia.badge('Saturday').getByText('2').waitFor();
+    }
+    await mia.picture(`direct-${colorScheme}`);
+    if (colorScheme === 'dark') await mia.open('Saturday');
+    if (colorScheme === 'dark') await mia.picture('group-dark');
+    await mia.page.setViewportSize({ width: 390, height: 780 });
+    await mia.picture(`phone-${colorScheme}`);
+    await mia.page.getByRole('button', { name: 'Back to the conversations' }).click();
+    await mia.picture(`phone-list-${colorScheme}`);
+    await mia.leave();
+    await noah.leave();
+  }
+});
