@@ -29,6 +29,7 @@ const deadline = 30 * time.Second
 type node struct {
 	*postgres.Store
 	chat *domain.Chat
+	url  string
 
 	mu      sync.Mutex
 	commits []domain.Committed
@@ -36,7 +37,7 @@ type node struct {
 
 func start(t testing.TB, url string, change ...func(*postgres.Options)) *node {
 	t.Helper()
-	n := &node{}
+	n := &node{url: url}
 	level := slog.LevelError + 1
 	if os.Getenv("IM_TEST_LOG") != "" {
 		level = slog.LevelDebug
@@ -95,6 +96,15 @@ func (n *node) group(t testing.TB, creator domain.UserID, others ...domain.UserI
 
 func text(s string) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"type":"text","text":%q}`, s))
+}
+
+func metadata(value string) domain.Field[json.RawMessage] {
+	f := domain.Field[json.RawMessage]{Set: true}
+	if value != "" {
+		raw := json.RawMessage(value)
+		f.Value = &raw
+	}
+	return f
 }
 
 type answer struct {

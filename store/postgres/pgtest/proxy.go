@@ -23,6 +23,7 @@ type Proxy struct {
 	frozen  bool
 	closed  bool
 	answers func([]byte) bool // true: cut instead of passing it on
+	quota   int               // of bytes to the server before it freezes; 0: no end
 }
 
 // NewProxy returns a proxy before the database at databaseURL, closed with the test.
@@ -57,6 +58,17 @@ func (p *Proxy) Mend() { p.set(func() { p.down, p.frozen = false, false }) }
 // Freeze holds all bytes back, both ways, and closes nothing: a network that
 // swallows everything.
 func (p *Proxy) Freeze() { p.set(func() { p.frozen = true }) }
+
+// FreezeHalfWay lets about n more bytes pass to the server, and then freezes: a
+// node that is stopped while it sends.
+func (p *Proxy) FreezeHalfWay(n int) { p.set(func() { p.quota = n }) }
+
+// Frozen tells whether bytes are held back.
+func (p *Proxy) Frozen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.frozen
+}
 
 // CutAnswer has the next answer of the server for which match is true cut off,
 // with its connection: whatever it answers to has happened.
@@ -149,6 +161,12 @@ func (p *Proxy) pass(to, from net.Conn, answer bool) {
 func (p *Proxy) may(data []byte, answer bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !answer && p.quota > 0 {
+		p.quota -= len(data)
+		if p.quota <= 0 {
+			p.quota, p.frozen = 0, true
+		}
+	}
 	for p.frozen && !p.closed {
 		p.thawed.Wait()
 	}

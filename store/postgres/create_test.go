@@ -1,0 +1,128 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+func TestOneDirectConversationHoweverManyAsk(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	var mu sync.Mutex
+	found, made := map[domain.ConversationID]int{}, 0
+	var asking sync.WaitGroup
+	for i := range 24 {
+		asking.Go(func() {
+			me, other := domain.UserID("alice"), domain.UserID("bob")
+			if i%3 == 0 {
+				me, other = other, me
+			}
+			id, created, err := nodes[i%2].chat.Create(t.Context(), user(me), domain.Creation{
+				Kind: domain.Direct, Members: []domain.UserID{other},
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				t.Error(err)
+			}
+			found[id]++
+			if created {
+				made++
+			}
+		})
+	}
+	asking.Wait()
+	require.Len(t, found, 1)
+	require.Equal(t, 1, made)
+	for id := range found {
+		require.Len(t, nodes[0].log(t, id), 1)
+		direct, err := nodes[1].FindDirect(t.Context(), domain.DirectKey("bob", "alice"))
+		require.NoError(t, err)
+		require.Equal(t, id, direct)
+		require.Len(t, append(nodes[0].told(id), nodes[1].told(id)...), 1, "one node is told of it, once")
+	}
+	_, err := nodes[0].FindDirect(t.Context(), domain.DirectKey("bob", "carol"))
+	require.ErrorIs(t, err, domain.ErrNotFound)
+}
+
+func TestFirstSendsMakeOneDirectConversation(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	var sending sync.WaitGroup
+	events := make(chan domain.Event, 20)
+	for i := range cap(events) {
+		sending.Go(func() {
+			me, other := domain.UserID("alice"), domain.UserID("bob")
+			if i%2 == 0 {
+				me, other = other, me
+			}
+			a := wait(t, nodes[i%2].send(t.Context(), me, domain.Post{To: other, ClientMsgID: string(rune('a' + i)), Content: text("hi")}))
+			if a.err != nil {
+				t.Error(a.err)
+			}
+			events <- a.Event
+		})
+	}
+	sending.Wait()
+	first := <-events
+	for range cap(events) - 1 {
+		require.Equal(t, first.ConversationID, (<-events).ConversationID)
+	}
+	require.Len(t, nodes[0].log(t, first.ConversationID), 1+cap(events))
+}
+
+func TestClientConversationID(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	create := func(who, clientID, title string) (domain.ConversationID, bool, error) {
+		return n.chat.Create(t.Context(), user(domain.UserID(who)), domain.Creation{
+			Kind: domain.Group, Members: []domain.UserID{"zoe"}, Title: &title, ClientConversationID: clientID,
+		})
+	}
+	id, created, err := create("alice", "c1", "one")
+	require.NoError(t, err)
+	require.True(t, created)
+	again, created, err := create("alice", "c1", "one")
+	require.NoError(t, err)
+	require.False(t, created)
+	require.Equal(t, id, again)
+	_, _, err = create("alice", "c1", "two")
+	require.ErrorIs(t, err, domain.ErrIdempotencyConflict)
+	other, created, err := create("bob", "c1", "two")
+	require.NoError(t, err)
+	require.True(t, created, "the key is per creator")
+	require.NotEqual(t, id, other)
+	_, _, err = n.chat.Create(t.Context(), user("alice"), domain.Creation{
+		Kind: domain.Direct, Members: []domain.UserID{"zoe"}, ClientConversationID: "c1",
+	})
+	require.ErrorIs(t, err, domain.ErrIdempotencyConflict)
+}
+
+// The answer to the creation is lost: the next attempt finds what it made.
+func TestCreateSurvivesALostAnswer(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	proxy := pgtest.NewProxy(t, url)
+	n := start(t, proxy.URL)
+	_, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	proxy.CutAnswer(completed("SELECT 1"))
+	title := "t"
+	id, created, err := n.chat.Create(t.Context(), user("alice"), domain.Creation{
+		Kind: domain.Group, Members: []domain.UserID{"bob"}, Title: &title,
+	})
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Len(t, n.log(t, id), 1)
+	require.Len(t, n.told(id), 1)
+	var count int
+	require.NoError(t, connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM conversations`).Scan(&count))
+	require.Equal(t, 1, count)
+}

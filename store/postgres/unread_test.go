@@ -1,0 +1,201 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+func contextOf(t any) context.Context {
+	if t, ok := t.(interface{ Context() context.Context }); ok {
+		return t.Context()
+	}
+	return context.Background()
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, domain.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// recount is what contract rule 6 says of a log, for one user.
+type recount struct {
+	present          bool
+	read             int64
+	unread, mentions int64
+}
+
+func count(events []domain.Event, me domain.UserID, read int64) (r recount) {
+	for i := range events {
+		e := &events[i]
+		switch e.Type {
+		case domain.ConversationCreated:
+			r.present, r.read = true, e.Seq
+		case domain.MemberAdded, domain.MemberRemoved:
+			if memberOf(e) == me {
+				r.present = e.Type == domain.MemberAdded
+				if r.present {
+					r.read = max(r.read, e.Seq)
+				}
+			}
+		case domain.MessagePosted:
+			if e.Sender == me {
+				r.read = max(r.read, e.Seq)
+			}
+		}
+	}
+	r.read = max(r.read, read)
+	for i := range events {
+		e := &events[i]
+		if e.Type != domain.MessagePosted || e.Seq <= r.read || e.Sender == me {
+			continue
+		}
+		r.unread++
+		m, err := domain.MessageOf(e)
+		if err != nil {
+			panic(err)
+		}
+		for _, user := range m.Mentions {
+			if user == me || user == domain.Everyone {
+				r.mentions++
+				break
+			}
+		}
+	}
+	return r
+}
+
+// unread and mention counts equal a recount of the log, whatever happened.
+func TestUnreadEqualsRecount(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	users := []domain.UserID{"alice", "bob", "carol"}
+	rapid.Check(t, func(rt *rapid.T) {
+		id := nodes[0].group(t, "alice", "bob", "carol")
+		marked := map[domain.UserID]int64{}
+		head := int64(1)
+		for i := range rapid.IntRange(1, 25).Draw(rt, "steps") {
+			n := nodes[rapid.IntRange(0, 1).Draw(rt, "node")]
+			who := rapid.SampledFrom(users).Draw(rt, "who")
+			switch rapid.IntRange(0, 9).Draw(rt, "what") {
+			case 0:
+				_, err := n.chat.RemoveMember(t.Context(), user("alice"), id, rapid.SampledFrom(users[1:]).Draw(rt, "whom"))
+				require.NoError(rt, ignoreNotFound(err))
+			case 1:
+				whom := rapid.SampledFrom(users[1:]).Draw(rt, "whom")
+				_, err := n.chat.AddMembers(t.Context(), user("alice"), id, []domain.UserID{whom}, domain.RoleMember)
+				require.NoError(rt, err)
+			case 2, 3:
+				seq := rapid.Int64Range(0, head+2).Draw(rt, "seq")
+				state, err := n.MarkRead(t.Context(), user(who), id, seq)
+				if err == nil {
+					marked[who] = max(marked[who], state.ReadSeq)
+				}
+				require.NoError(rt, ignoreNotFound(err))
+			default:
+				var mentions []domain.UserID
+				if rapid.Bool().Draw(rt, "mention") {
+					mentions = append(mentions, rapid.SampledFrom(users).Draw(rt, "mentioned"))
+				}
+				if who == "alice" && rapid.Bool().Draw(rt, "everyone") {
+					mentions = append(mentions, domain.Everyone)
+				}
+				a := wait(t, n.send(t.Context(), who, domain.Post{
+					ConversationID: id, ClientMsgID: fmt.Sprint(i), Content: text("x"), Mentions: mentions,
+				}))
+				if a.err != nil && !errors.Is(a.err, domain.ErrNotFound) && !errors.Is(a.err, domain.ErrInvalid) {
+					rt.Fatal(a.err)
+				}
+			}
+			events := nodes[0].log(t, id)
+			head = int64(len(events))
+			for _, me := range users {
+				want := count(events, me, marked[me])
+				v, err := n.Conversation(t.Context(), user(me), id, "")
+				if !want.present {
+					require.ErrorIs(rt, err, domain.ErrNotFound)
+					continue
+				}
+				require.NoError(rt, err)
+				require.Equal(rt, want.read, v.ReadSeq, "read_seq of %s", me)
+				require.Equal(rt, want.unread, v.UnreadCount, "unread_count of %s", me)
+				require.Equal(rt, want.mentions, v.MentionCount, "mention_count of %s", me)
+			}
+		}
+	})
+}
+
+// Joining, posting and mentioning in one batch count the same as one by one.
+func TestUnreadWithinOneBatch(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t), one)
+	id := n.group(t, "alice")
+	done := make(chan error, 3)
+	n.chat.Send(t.Context(), user("alice"), domain.Post{ConversationID: id, ClientMsgID: "1", Content: text("x")},
+		func(_ domain.Sent, err error) { done <- err })
+	n.Submit(t.Context(), addBob{id}, func(_ domain.Outcome, err error) { done <- err })
+	n.chat.Send(t.Context(), user("bob"), domain.Post{ConversationID: id, ClientMsgID: "2", Content: text("x")},
+		func(_ domain.Sent, err error) { done <- err })
+	for range 3 {
+		require.NoError(t, wait(t, done))
+	}
+	n.post(t, "alice", id, "3", "x")
+	v, err := n.Conversation(t.Context(), user("bob"), id, "")
+	require.NoError(t, err)
+	require.EqualValues(t, 4, v.ReadSeq)
+	require.EqualValues(t, 1, v.UnreadCount)
+}
+
+type addBob struct{ id domain.ConversationID }
+
+func (c addBob) Target() domain.ConversationID      { return c.id }
+func (c addBob) Size() int                          { return 100 }
+func (c addBob) Key() (domain.IdempotencyKey, bool) { return domain.IdempotencyKey{}, false }
+func (c addBob) Decide(*domain.Conversation) ([]domain.Draft, error) {
+	return []domain.Draft{{
+		Type: domain.MemberAdded, Sender: "alice", Body: []byte(`{"user_id":"bob","role":"member"}`),
+		Member: domain.MemberRole{UserID: "bob", Role: domain.RoleMember},
+	}}, nil
+}
+
+func TestMarkRead(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id, other := n.group(t, "alice", "bob"), n.group(t, "alice", "bob")
+	for i := range 4 {
+		n.post(t, "alice", id, fmt.Sprint(i), "x")
+		n.post(t, "alice", other, fmt.Sprint(i), "x")
+	}
+	read := func(seq int64) domain.ReadState {
+		state, err := n.MarkRead(t.Context(), user("bob"), id, seq)
+		require.NoError(t, err)
+		return state
+	}
+	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 3, UnreadCount: 2, UnreadTotal: 6}, read(3))
+	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 3, UnreadCount: 2, UnreadTotal: 6}, read(2), "never back")
+	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 5, UnreadTotal: 4}, read(1000), "beyond the head is the head")
+	for _, actor := range []domain.Actor{user("mallory"), {User: "app", Backend: true}} {
+		_, err := n.MarkRead(t.Context(), actor, id, 1)
+		require.ErrorIs(t, err, domain.ErrNotFound)
+	}
+}
+
+// memberOf is whom a membership event is about.
+func memberOf(e *domain.Event) domain.UserID {
+	var body domain.MemberRole
+	if err := json.Unmarshal(e.Body, &body); err != nil {
+		panic(err)
+	}
+	return body.UserID
+}
