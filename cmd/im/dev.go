@@ -101,10 +101,7 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 		return err
 	}
 	defer func() { _ = os.Remove(presencePath(c.Data)) }()
-	if err := c.welcome(std.out, urls); err != nil {
-		return err
-	}
-	return runAll(ctx, nodes, listeners, database.Done())
+	return runAll(ctx, nodes, listeners, database.Done(), func() error { return c.welcome(std.out, urls) })
 }
 
 // open makes the nodes, which share what machines would share.
@@ -129,11 +126,20 @@ func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, red
 }
 
 // runAll runs the nodes until ctx ends or one of them, or the database, does.
-func runAll(ctx context.Context, nodes []*node.Node, listeners []net.Listener, databaseDone <-chan struct{}) error {
+// Greet is called once all of them are ready.
+func runAll(ctx context.Context, nodes []*node.Node, listeners []net.Listener, databaseDone <-chan struct{}, greet func() error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range nodes {
 		g.Go(func() error { return n.Run(ctx, listeners[i]) })
 	}
+	g.Go(func() error {
+		for _, n := range nodes {
+			if n.AwaitReady(ctx) != nil {
+				return nil // stopped before
+			}
+		}
+		return greet()
+	})
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():

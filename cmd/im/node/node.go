@@ -236,3 +236,17 @@ func (n *Node) Close() {
 		_ = n.redis.Close()
 	}
 }
+
+// AwaitReady returns when the node serves and reaches all that it depends on.
+func (n *Node) AwaitReady(ctx context.Context) error {
+	tick := time.NewTicker(retryPause / 10)
+	defer tick.Stop()
+	for !n.serving.Load() || n.store.Ping(ctx) != nil || n.routing.Ready(ctx) != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}

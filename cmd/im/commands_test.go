@@ -1,0 +1,47 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/store/postgres/pgtest"
+	"im/token"
+)
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	env := []string{"IM_JWT_SECRET=" + testSecret, "IM_JWT_ISSUER=", "IM_JWT_AUDIENCE=im"}
+	p := start(t, env, "token", "--user", "alice", "--server", "--ttl", "90m")
+	require.Equal(t, 0, p.wait(), p.err)
+	verifier, err := token.New(token.Options{Secret: testSecret, Audience: "im"})
+	require.NoError(t, err)
+	identity, err := verifier.Verify(t.Context(), strings.TrimSpace(p.out.String()))
+	require.NoError(t, err)
+	require.EqualValues(t, "alice", identity.User)
+	require.True(t, identity.Server)
+	require.WithinDuration(t, time.Now().Add(90*time.Minute), identity.Expires.Time, time.Minute)
+}
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	env := []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t)}
+	migrate := func(step string) string {
+		p := start(t, env, "migrate", step)
+		require.Equal(t, 0, p.wait(), p.err)
+		return p.out.String()
+	}
+	require.Contains(t, migrate("status"), "schema 0 of")
+	require.Contains(t, migrate("up"), "up to date")
+	require.Contains(t, migrate("up"), "up to date")
+	require.Contains(t, migrate("status"), "up to date")
+	require.Contains(t, migrate("down"), "1 to run")
+	require.Contains(t, migrate("up"), "up to date")
+
+	p := start(t, []string{"IM_DATABASE_URL=postgres://u:hush@127.0.0.1:1/x"}, "migrate", "status")
+	require.Equal(t, 1, p.wait())
+	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
+	require.NotContains(t, p.err.String(), "hush")
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"net/url"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/websocket"
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"im/store/postgres/pgtest"
+	"im/token"
+)
+
+// serve starts a node and waits until it is ready.
+func serve(t *testing.T, env ...string) (p *program, addr string) {
+	t.Helper()
+	addr = freeAddr(t)
+	p = start(t, append(env, "IM_ADDR="+addr), "serve")
+	until(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err == nil && status == 200 },
+		"the node is not ready\n%s", p.err)
+	return p, addr
+}
+
+// attach opens a socket of alice, so that a drain takes its time.
+func attach(t *testing.T, addr, device string) *websocket.Conn {
+	t.Helper()
+	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	require.NoError(t, err)
+	return attachWith(t, addr, device, signed)
+}
+
+func attachWith(t *testing.T, addr, device, signed string) *websocket.Conn {
+	t.Helper()
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/v1/ws", nil) //nolint:bodyclose // it has none
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	require.NoError(t, conn.WriteJSON(map[string]any{"type": "hello", "device_id": device, "token": signed}))
+	expect(t, conn, "welcome")
+	return conn
+}
+
+func expect(t *testing.T, conn *websocket.Conn, kind string) {
+	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	for {
+		var frame struct{ Type string }
+		require.NoError(t, conn.ReadJSON(&frame), "waiting for %s", kind)
+		if frame.Type == kind {
+			return
+		}
+	}
+}
+
+// TestServeStops: two nodes on the same services, each ends with 0 within 30 s
+// of SIGTERM, after it told its clients.
+func TestServeStops(t *testing.T) {
+	t.Parallel()
+	env := append(services(pgtest.New(t)), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
+	one, addrOne := serve(t, env...)
+	two, addrTwo := serve(t, env...)
+	a, b := attach(t, addrOne, "phone"), attach(t, addrTwo, "laptop")
+
+	began := time.Now()
+	one.signal(syscall.SIGTERM)
+	expect(t, a, "drain")
+	until(t, func() bool { status, err := get("http://" + addrOne + "/readyz"); return err != nil || status == 503 },
+		"the node still says that it is ready")
+	require.Equal(t, 0, one.wait(), one.err)
+	require.Less(t, time.Since(began), 30*time.Second)
+
+	status, err := get("http://" + addrTwo + "/readyz")
+	require.NoError(t, err)
+	require.Equal(t, 200, status, "the other node goes on")
+	two.signal(os.Interrupt)
+	expect(t, b, "drain")
+	require.Equal(t, 0, two.wait(), two.err)
+}
+
+func TestServeSecondSignal(t *testing.T) {
+	t.Parallel()
+	env := append(services(pgtest.New(t)), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
+	p, addr := serve(t, env...)
+	for _, device := range []string{"a", "b", "c", "d", "e", "f"} { // one of them is given time
+		attach(t, addr, device)
+	}
+	p.signal(syscall.SIGTERM)
+	until(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err != nil || status == 503 }, "no drain")
+	p.signal(syscall.SIGTERM)
+	require.Equal(t, -1, p.wait(), "ended by the signal")
+}
+
+// TestServeMakesTheDatabase: a node needs no more than a server to start.
+func TestServeMakesTheDatabase(t *testing.T) {
+	t.Parallel()
+	at, err := url.Parse(pgtest.NewEmpty(t))
+	require.NoError(t, err)
+	admin, err := pgx.Connect(t.Context(), at.String())
+	require.NoError(t, err)
+	defer func() { _ = admin.Close(t.Context()) }()
+	name := "im_cmd_" + uuid.NewString()[:8]
+	at.Path = "/" + name
+	t.Cleanup(func() {
+		cleaner, err := pgx.Connect(t.Context(), envOr("IM_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"))
+		if err == nil {
+			_, _ = cleaner.Exec(t.Context(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+			_ = cleaner.Close(t.Context())
+		}
+	})
+	env := append(services(at.String()), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
+	first, second := make(chan struct{}), make(chan struct{})
+	for _, done := range []chan struct{}{first, second} { // both at once
+		go func() {
+			defer close(done)
+			serve(t, env...)
+		}()
+	}
+	<-first
+	<-second
+}

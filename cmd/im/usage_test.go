@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/store/postgres/pgtest"
+)
+
+func envOr(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// services are the settings with which a node starts.
+func services(databaseURL string) []string {
+	return []string{
+		"IM_DATABASE_URL=" + databaseURL,
+		"IM_REDIS_URL=" + envOr("IM_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
+		"IM_AMQP_URL=" + envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"),
+		"IM_JWT_SECRET=" + testSecret, "IM_ADDR=127.0.0.1:0", "IM_START_TIMEOUT=5s",
+	}
+}
+
+// TestUsage: what is missing or wrong is named, and the exit code is 2.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	good := services(pgtest.New(t))
+	taken := takenAddr(t)
+	const password = "pass-word-of-somebody"
+	for name, c := range map[string]struct {
+		command string
+		env     []string
+		says    string
+	}{
+		"unknown command":      {"sing", nil, "sing"},
+		"unknown flag":         {"serve --loud", nil, "--loud"},
+		"migrate alone":        {"migrate", nil, "up"},
+		"no secret":            {"serve", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"short secret":         {"serve", []string{"IM_JWT_SECRET=short"}, "IM_JWT_SECRET"},
+		"bad JWKS URL":         {"serve", []string{"IM_JWKS_URL=keys"}, "IM_JWKS_URL"},
+		"bad session policy":   {"serve", []string{"IM_SESSION_POLICY=some"}, "IM_SESSION_POLICY"},
+		"bad log level":        {"serve", []string{"IM_LOG_LEVEL=loud"}, "IM_LOG_LEVEL"},
+		"bad log format":       {"serve --log-format=xml", nil, "--log-format"},
+		"bad migrate":          {"serve", []string{"IM_MIGRATE=perhaps"}, "IM_MIGRATE"},
+		"bad origin":           {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example,b.example"}, "IM_ALLOWED_ORIGINS"},
+		"origin with a path":   {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example/"}, "IM_ALLOWED_ORIGINS"},
+		"limit of zero":        {"serve", []string{"IM_LIMIT_CONTENT_BYTES=0"}, "content_bytes"},
+		"limit without number": {"serve", []string{"IM_LIMIT_FRAME_BYTES=much"}, "IM_LIMIT_FRAME_BYTES"},
+		"bad prefix":           {"serve", []string{"IM_PREFIX=two words"}, "IM_PREFIX"},
+		"bad node name":        {"serve", []string{"IM_NODE_NAME=a:b"}, "IM_NODE_NAME"},
+		"bad address":          {"serve", []string{"IM_ADDR=nowhere"}, "IM_ADDR"},
+		"address taken":        {"serve", []string{"IM_ADDR=" + taken}, "IM_ADDR"},
+		"not a database URL":   {"serve", []string{"IM_DATABASE_URL=mysql://u:" + password + "@h/x"}, "IM_DATABASE_URL"},
+		"database away":        {"serve", []string{"IM_DATABASE_URL=postgres://u:" + password + "@127.0.0.1:1/x", "IM_START_TIMEOUT=300ms"}, "IM_DATABASE_URL"},
+		"no schema":            {"serve", []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t), "IM_MIGRATE=off", "IM_START_TIMEOUT=300ms"}, "IM_DATABASE_URL"},
+		"not a Redis URL":      {"serve", []string{"IM_REDIS_URL=http://u:" + password + "@h"}, "IM_REDIS_URL"},
+		"Redis away":           {"serve", []string{"IM_REDIS_URL=redis://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=300ms"}, "IM_REDIS_URL"},
+		"not an AMQP URL":      {"serve", []string{"IM_AMQP_URL=http://u:" + password + "@h"}, "IM_AMQP_URL"},
+		"RabbitMQ away":        {"serve", []string{"IM_AMQP_URL=amqp://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=300ms"}, "IM_AMQP_URL"},
+		"RabbitMQ says no":     {"serve", []string{"IM_AMQP_URL=" + strings.Replace(envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"), ":guest@", ":"+password+"@", 1)}, "IM_AMQP_URL"},
+		"no node":              {"dev --nodes 0", nil, "--nodes"},
+		"dev's address taken":  {"dev --ephemeral --addr " + taken, nil, "IM_ADDR"},
+		"dev for everybody":    {"dev --ephemeral --addr 0.0.0.0:0", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"no PostgreSQL there":  {"dev --ephemeral --postgres-bin /nowhere", nil, "IM_POSTGRES_BIN"},
+		"token of nobody":      {"token", nil, "--user"},
+		"token without secret": {"token --user u", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"bad user":             {"token --user a/b", nil, "--user"},
+		"token of the past":    {"token --user u --ttl -1h", nil, "--ttl"},
+		"chat of nobody":       {"chat", nil, "--user"},
+		"chat with nowhere":    {"chat --user u --url nowhere", nil, "--url"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, append(append([]string{}, good...), c.env...), strings.Fields(c.command)...)
+			require.Equal(t, 2, p.wait(), "%s\n%s", p.out, p.err)
+			require.Contains(t, p.err.String(), c.says)
+			require.NotContains(t, p.err.String(), password)
+			require.NotContains(t, p.err.String(), testSecret)
+			require.Empty(t, p.out.String())
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"help"}, {"--help"}, {"serve", "--help"}, {"help", "dev"}} {
+		p := start(t, nil, args...)
+		require.Equal(t, 0, p.wait())
+		require.Contains(t, p.out.String(), "Usage: im")
+		require.Empty(t, p.err.String())
+	}
+}
