@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+)
+
+// TestI4AscendingWithoutAHole: sockets that came at different times, on two
+// nodes, see the events of a busy conversation one by one, and the same ones.
+func TestI4AscendingWithoutAHole(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob", "carol")
+	alice := connect(t, nodes[0].url, "alice", "phone")
+	bob := connect(t, nodes[1].url, "bob", "phone")
+
+	const messages = 150
+	readers := []*socket{alice, bob}
+	for n := range messages {
+		sender := readers[n%2]
+		require.Empty(t, sender.post(id, fmt.Sprint("c-", n), "x").Code)
+		if n%50 == 25 {
+			readers = append(readers[:2:2], append([]*socket{
+				connect(t, nodes[n/50%2].url, "carol", fmt.Sprint("device-", n)),
+			}, readers[2:]...)...)
+		}
+	}
+	const head = messages + 1
+	all := alice.history(id)
+	require.Len(t, all, head)
+	for _, s := range readers {
+		events := s.until(id, head)
+		requireDense(t, events, events[0].Seq)
+		require.Equal(t, all[events[0].Seq-1:], events, "what is pushed is what is stored (I5)")
+	}
+}
+
+// TestI6JustAddedGetsEverything: who is added while online hears of the
+// conversation, then of the joining itself, then of all that follows.
+func TestI6JustAddedGetsEverything(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob")
+	alice := connect(t, nodes[0].url, "alice", "phone")
+	carol := connect(t, nodes[1].url, "carol", "phone")
+	require.Empty(t, alice.post(id, "before", "x").Code)
+
+	nodes[0].add("alice", id, "carol")
+	requireIntroduced(t, carol, id, 3)
+	require.Empty(t, alice.post(id, "after", "x").Code)
+	requireDense(t, carol.until(id, 4), 3)
+	require.Empty(t, carol.post(id, "mine", "x").Code, "and may post")
+	requireDense(t, carol.until(id, 5), 3)
+
+	nodes[1].remove("alice", id, "carol")
+	events := carol.until(id, 6)
+	require.Equal(t, domain.MemberRemoved, events[len(events)-1].Type)
+	require.Empty(t, alice.post(id, "without", "x").Code)
+	alice.until(id, 7)
+	require.Equal(t, domain.CodeNotFound, carol.post(id, "late", "x").Code)
+	require.Len(t, carol.pushed(id), 4, "the removal is the last that she gets")
+}
+
+// requireIntroduced waits for the conversation frame and the joining, and
+// asserts that they came in this order.
+func requireIntroduced(t *testing.T, s *socket, id domain.ConversationID, seq int64) {
+	t.Helper()
+	var introduced struct{ Conversation domain.ConversationView }
+	s.next("conversation").into(t, &introduced)
+	require.Equal(t, id, introduced.Conversation.ConversationID)
+	require.GreaterOrEqual(t, introduced.Conversation.HeadSeq, seq)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, f := range s.frames {
+		if f.Type == "conversation" {
+			return
+		}
+		require.NotEqual(t, "event", f.Type, "frame %d came before the conversation: %s", i, f.raw)
+	}
+}
+
+// TestI6CreatorsDevicesAreIntroduced: every session of everybody who is newly
+// in it hears of a new conversation, the creator's too.
+func TestI6CreatorsDevicesAreIntroduced(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	var everybody []*socket
+	for i, user := range []domain.UserID{"alice", "alice", "bob", "bob"} {
+		everybody = append(everybody, connect(t, nodes[i%2].url, user, fmt.Sprint("device-", i)))
+	}
+	id := nodes[0].group("alice", "bob")
+	for _, s := range everybody {
+		requireIntroduced(t, s, id, 1)
+		requireDense(t, s.until(id, 1), 1)
+	}
+	require.Empty(t, everybody[2].post(id, "c", "x").Code)
+	for _, s := range everybody {
+		requireDense(t, s.until(id, 2), 1)
+	}
+}
