@@ -25,7 +25,7 @@ func TestBroker(t *testing.T) {
 	})
 	t.Run("AMQP", func(t *testing.T) {
 		testBroker(t, func(t *testing.T) func() Broker {
-			prefix := newPrefix(t)
+			prefix := newPrefix()
 			return func() Broker { return realBroker(t, prefix, amqpURL()) }
 		})
 	})
@@ -164,7 +164,7 @@ func TestAMQP(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	})
 	t.Run("a deleted queue, binding or exchange comes back", func(t *testing.T) {
-		broker := realBroker(t, newPrefix(t), amqpURL())
+		broker := realBroker(t, newPrefix(), amqpURL())
 		a := newParty(t, broker, "a")
 		reach := func(to domain.NodeID) func() bool {
 			return func() bool {
@@ -194,7 +194,7 @@ func TestAMQP(t *testing.T) {
 	t.Run("without a server it says so, and stops at once", func(t *testing.T) {
 		p, address := before(t, amqpURL())
 		p.cut()
-		broker, err := NewAMQP(address, newPrefix(t), testLogger(t))
+		broker, err := NewAMQP(address, newPrefix(), testLogger(t))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error, 1)

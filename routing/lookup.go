@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,7 +93,7 @@ func (l *lookups) places(user domain.UserID, own domain.NodeID, entries map[stri
 		name, _, _ := strings.Cut(value, " ")
 		node := domain.NodeID(name)
 		switch {
-		case node == "" || node == own || contains(nodes, node):
+		case node == "" || node == own || slices.Contains(nodes, node):
 		case l.view.isDead(node):
 			l.registry.toRemove(domain.SessionID(session), removal{user: user, of: node})
 		default:
@@ -100,15 +101,6 @@ func (l *lookups) places(user domain.UserID, own domain.NodeID, entries map[stri
 		}
 	}
 	return nodes
-}
-
-func contains(nodes []domain.NodeID, node domain.NodeID) bool {
-	for _, n := range nodes {
-		if n == node {
-			return true
-		}
-	}
-	return false
 }
 
 // recall fills places with what is remembered and returns the other users.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
@@ -18,7 +19,7 @@ import (
 func TestNode(t *testing.T) {
 	t.Run("Redis and RabbitMQ", func(t *testing.T) {
 		testNode(t, func(t *testing.T) func(string) *member {
-			prefix, client := newPrefix(t), realRedis(t)
+			prefix, client := newPrefix(), realRedis(t)
 			forget(t, client, prefix)
 			return func(name string) *member {
 				return startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: realBroker(t, prefix, amqpURL())})
@@ -27,7 +28,7 @@ func TestNode(t *testing.T) {
 	})
 	t.Run("miniredis and in process", func(t *testing.T) {
 		testNode(t, func(t *testing.T) func(string) *member {
-			prefix, client, broker := newPrefix(t), embeddedRedis(t), NewInProcess(testLogger(t))
+			prefix, client, broker := newPrefix(), embeddedRedis(t), NewInProcess(testLogger(t))
 			return func(name string) *member {
 				return startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: broker})
 			}
@@ -178,9 +179,9 @@ func TestNodeStartsAlone(t *testing.T) {
 	t.Run("without Redis and RabbitMQ it serves itself, says so, and stops at once", func(t *testing.T) {
 		down, address := before(t, redisURL())
 		down.cut()
-		broker, err := NewAMQP("amqp://guest:guest@"+down.address, newPrefix(t), testLogger(t))
+		broker, err := NewAMQP("amqp://guest:guest@"+down.address, newPrefix(), testLogger(t))
 		require.NoError(t, err)
-		m := startNode(t, Options{Prefix: newPrefix(t), Redis: openRedis(t, address), Broker: broker})
+		m := startNode(t, Options{Prefix: newPrefix(), Redis: openRedis(t, address), Broker: broker})
 		begun := time.Now()
 		m.connect(t, "alice", 1)
 		require.Less(t, time.Since(begun), time.Second)
@@ -198,12 +199,41 @@ func TestNodeStartsAlone(t *testing.T) {
 	})
 }
 
+// stuckBroker is one whose connection is half open.
+type stuckBroker struct {
+	*InProcess
+	release chan struct{}
+}
+
+func (b *stuckBroker) Publish(domain.NodeID, ...*message.Message) error {
+	<-b.release
+	return nil
+}
+
+func TestStuckBroker(t *testing.T) {
+	w := newTown(t, realRedis)
+	stuck := &stuckBroker{w.broker, make(chan struct{})}
+	a := startNode(t, Options{Prefix: w.prefix, Redis: w.client, Broker: stuck})
+	a.awaitReady(t)
+	defer close(stuck.release)
+	id := newConversation()
+	c := committed(id, 1)
+	c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
+	for n := 1; n <= 2*committedBytes>>20; n++ {
+		a.Committed([]domain.Committed{c})
+		eventually(t, "the own node is served", func() bool { return len(a.local.seqs(id)) == n })
+	}
+	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2), "the rest is the tail's")
+	a.Signal(domain.Signal{User: "alice", Frame: json.RawMessage(`{}`)})
+	eventually(t, "signals too", func() bool { return len(a.local.frames("alice")) == 1 })
+}
+
 // TestRedisOutage: broadcast instead of lookup, and all sessions registered
 // again within 3 s of its return.
 func TestRedisOutage(t *testing.T) {
 	service, address := before(t, redisURL())
 	shared := realRedis(t)
-	w := &town{client: shared, prefix: newPrefix(t), broker: NewInProcess(testLogger(t))}
+	w := &town{client: shared, prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
 	forget(t, shared, w.prefix)
 	start := func(name string) *member {
 		return startNode(t, Options{Name: name, Prefix: w.prefix, Redis: openRedis(t, address), Broker: w.broker})
@@ -262,7 +292,7 @@ func TestRedisOutage(t *testing.T) {
 // TestRedisFlushed: everything in Redis lost at once.
 func TestRedisFlushed(t *testing.T) {
 	server := startRedisServer(t)
-	w := &town{client: openRedis(t, server.url()), prefix: newPrefix(t), broker: NewInProcess(testLogger(t))}
+	w := &town{client: openRedis(t, server.url()), prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
 	a, b := w.node(t, "a"), w.node(t, "b")
 	e := b.connect(t, "bob", 1)
 	for what, lose := range map[string]func(){
@@ -311,6 +341,14 @@ func TestLookups(t *testing.T) {
 			_, err := a.registry.lookups.nodes(t.Context(), users)
 			return err == nil && a.Stats().Lookups-asked > 2*rounds
 		})
+	})
+	t.Run("rest after a failure, and are back when the registry is", func(t *testing.T) {
+		l := a.registry.lookups
+		users := map[domain.UserID]struct{}{"somebody": {}}
+		l.breaker.trip()
+		_, err := l.nodes(t.Context(), users)
+		require.ErrorIs(t, err, errResting)
+		eventually(t, "asked again", func() bool { _, err := l.nodes(t.Context(), users); return err == nil })
 	})
 	t.Run("memory is bounded", func(t *testing.T) {
 		l := a.registry.lookups

@@ -19,7 +19,7 @@ import (
 // path comes back by itself.
 func TestBrokerOutage(t *testing.T) {
 	service, address := before(t, amqpURL())
-	prefix, client := newPrefix(t), realRedis(t)
+	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	start := func(name string) (*member, *AMQP) {
 		broker := realBroker(t, prefix, address)
@@ -97,7 +97,7 @@ func TestBrokerOutage(t *testing.T) {
 func TestBrokerComesLater(t *testing.T) {
 	service, address := before(t, amqpURL())
 	service.cut()
-	prefix, client := newPrefix(t), realRedis(t)
+	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	a := startNode(t, Options{Prefix: prefix, Redis: client, Broker: realBroker(t, prefix, address)})
 	id := newConversation()

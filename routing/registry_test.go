@@ -2,6 +2,7 @@ package routing
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ type town struct {
 }
 
 func newTown(t *testing.T, open func(*testing.T) redis.UniversalClient) *town {
-	w := &town{client: open(t), prefix: newPrefix(t), broker: NewInProcess(testLogger(t))}
+	w := &town{client: open(t), prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
 	forget(t, w.client, w.prefix)
 	return w
 }
@@ -210,6 +211,27 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		})
 		require.NoError(t, a.registry.removeLeft(t.Context()))
 		require.Contains(t, w.entries(t, "u"), e.Session)
+	})
+	t.Run("a session that ends while all are registered again does not stay", func(t *testing.T) {
+		w := newTown(t, open)
+		a := w.node(t, "a")
+		ends, stays := a.connect(t, "u", 1), a.connect(t, "u", 2)
+		listed := make(chan struct{})
+		a.local.mu.Lock()
+		a.local.onList = sync.OnceFunc(func() {
+			a.local.leave(ends)
+			_ = a.Unregister(t.Context(), ends)
+			close(listed)
+		})
+		a.local.mu.Unlock()
+		a.registry.again.Store(true)
+		<-listed
+		eventually(t, "it is gone", func() bool {
+			_, there := w.entries(t, "u")[ends.Session]
+			return !there && !a.registry.busy.Load() && !a.registry.again.Load()
+		})
+		require.NoError(t, a.registry.removeLeft(t.Context()))
+		require.Equal(t, map[domain.SessionID]domain.NodeID{stays.Session: a.ID()}, w.entries(t, "u"))
 	})
 	t.Run("thousands are registered again", func(t *testing.T) {
 		w := newTown(t, open)

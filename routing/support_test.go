@@ -6,11 +6,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
-	"net/url"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,9 +54,8 @@ func testLogger(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
-// newPrefix is unlike that of any other test, and what it begins in Redis is
-// removed in the end.
-func newPrefix(t *testing.T) string { return "imtest-" + strings.ToLower(rand.Text()[:10]) }
+// newPrefix is unlike that of any other test.
+func newPrefix() string { return "imtest-" + strings.ToLower(rand.Text()[:10]) }
 
 func eventually(t *testing.T, what string, happened func() bool) {
 	t.Helper()
@@ -143,6 +141,7 @@ type recorder struct {
 	signals  []domain.Signal
 	sessions map[domain.SessionID]domain.SessionEntry
 	onPush   func(domain.Committed)
+	onList   func()
 }
 
 var _ Local = (*recorder)(nil)
@@ -172,10 +171,11 @@ func (r *recorder) Signal(s domain.Signal) {
 
 func (r *recorder) Sessions() []domain.SessionEntry {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]domain.SessionEntry, 0, len(r.sessions))
-	for _, e := range r.sessions {
-		list = append(list, e)
+	list := slices.Collect(maps.Values(r.sessions))
+	hook := r.onList
+	r.mu.Unlock()
+	if hook != nil {
+		hook()
 	}
 	return list
 }
@@ -213,12 +213,7 @@ func (r *recorder) seqs(id domain.ConversationID) (list []int64) {
 }
 
 func (r *recorder) got(id domain.ConversationID, seq int64) bool {
-	for _, s := range r.seqs(id) {
-		if s == seq {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(r.seqs(id), seq)
 }
 
 // ended are the close codes of sessions that were to end.
@@ -307,120 +302,5 @@ func committed(id domain.ConversationID, seq int64, audience ...domain.UserID) d
 			At:   domain.At(time.UnixMicro(1_700_000_000_000_000 + seq)),
 			Body: json.RawMessage(`{"content":{"type":"text","text":"héllo"}}`),
 		}},
-	}
-}
-
-// proxy stands before a service and can be cut, frozen and healed.
-type proxy struct {
-	t       *testing.T
-	address string
-	target  string
-
-	mu       sync.Mutex
-	frozen   chan struct{} // closed when traffic may flow
-	listener net.Listener
-	conns    map[net.Conn]struct{}
-	work     sync.WaitGroup
-}
-
-func newProxy(t *testing.T, target string) *proxy {
-	t.Helper()
-	p := &proxy{t: t, target: target, address: "127.0.0.1:0", conns: make(map[net.Conn]struct{}), frozen: make(chan struct{})}
-	close(p.frozen)
-	p.heal()
-	t.Cleanup(func() { p.thaw(); p.cut(); p.work.Wait() })
-	return p
-}
-
-// before returns the service's URL with the proxy in its place.
-func before(t *testing.T, service string) (*proxy, string) {
-	t.Helper()
-	parsed, err := url.Parse(service)
-	require.NoError(t, err)
-	p := newProxy(t, parsed.Host)
-	parsed.Host = p.address
-	return p, parsed.String()
-}
-
-func (p *proxy) heal() {
-	p.t.Helper()
-	listener, err := net.Listen("tcp", p.address)
-	require.NoError(p.t, err)
-	p.mu.Lock()
-	p.listener, p.address = listener, listener.Addr().String()
-	p.mu.Unlock()
-	p.work.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			p.serve(conn)
-		}
-	})
-}
-
-func (p *proxy) serve(conn net.Conn) {
-	to, err := net.Dial("tcp", p.target)
-	if err != nil {
-		_ = conn.Close()
-		return
-	}
-	p.mu.Lock()
-	p.conns[conn], p.conns[to] = struct{}{}, struct{}{}
-	p.mu.Unlock()
-	for _, pair := range [][2]net.Conn{{conn, to}, {to, conn}} {
-		p.work.Go(func() {
-			_, _ = io.Copy(gate{pair[0], p}, pair[1])
-			_, _ = pair[0].Close(), pair[1].Close()
-		})
-	}
-}
-
-type gate struct {
-	net.Conn
-	p *proxy
-}
-
-func (g gate) Write(b []byte) (int, error) {
-	g.p.mu.Lock()
-	frozen := g.p.frozen
-	g.p.mu.Unlock()
-	<-frozen
-	return g.Conn.Write(b)
-}
-
-// ReadFrom would go around Write.
-func (g gate) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{g}, r)
-}
-
-// cut breaks all connections and refuses new ones.
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.listener != nil {
-		_ = p.listener.Close()
-	}
-	for conn := range p.conns {
-		_ = conn.Close()
-	}
-	clear(p.conns)
-}
-
-// freeze leaves connections open and lets nothing through: a half-open network.
-func (p *proxy) freeze() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.frozen = make(chan struct{})
-}
-
-func (p *proxy) thaw() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	select {
-	case <-p.frozen:
-	default:
-		close(p.frozen)
 	}
 }
