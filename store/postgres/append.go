@@ -155,9 +155,12 @@ func (a *appendArgs) add(d *domain.Draft) {
 
 func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
 	var set []byte
-	for letter, changed := range map[byte]bool{'t': u.SetTitle, 'a': u.SetAvatarURL, 's': u.SetSettings, 'm': u.SetMetadata} {
-		if changed {
-			set = append(set, letter)
+	for _, field := range []struct {
+		letter  byte
+		changed bool
+	}{{'t', u.SetTitle}, {'a', u.SetAvatarURL}, {'s', u.SetSettings}, {'m', u.SetMetadata}} {
+		if field.changed {
+			set = append(set, field.letter)
 		}
 	}
 	settings := settingsJSON(u.Settings)

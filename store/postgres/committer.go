@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -67,7 +68,7 @@ func (c *committer) run(ctx context.Context) error {
 	for flush.Err() == nil && c.waitForWork(flush) {
 		c.step(flush)
 	}
-	for _, e := range c.queue.take(c.held, len(c.queue.waiting)) {
+	for _, e := range c.queue.take(c.held, math.MaxInt) {
 		c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
 	}
 	return nil
@@ -157,11 +158,12 @@ func (c *committer) attempt(ctx context.Context) error {
 	return c.write(ctx, b)
 }
 
-// deadline leaves time to answer the oldest command when it is due.
+// deadline leaves time to answer the oldest command when it is due; those that
+// are left aside interrupt nobody.
 func (c *committer) deadline() time.Time {
 	deadline := time.Now().Add(attemptAppend)
 	for _, e := range c.held {
-		if e.due.Before(deadline) {
+		if _, stuck := c.stuck[e.target]; !stuck && e.due.Before(deadline) {
 			deadline = e.due
 		}
 	}

@@ -57,6 +57,7 @@ func (s *Store) Create(ctx context.Context, n domain.NewConversation) (domain.Co
 			return id, created, translate(err)
 		}
 		// Whether it was done or not: the next attempt makes it or finds it.
+		s.distrust(err)
 		sleep(ctx, pause)
 		pause = min(2*pause, longestPause)
 	}

@@ -159,7 +159,7 @@ func TestOutage(t *testing.T) {
 			require.Less(t, time.Since(began), 2*time.Second, "used again within 2 s")
 			_, err := n.Events(t.Context(), user("alice"), id, domain.Range{Limit: 1})
 			require.NoError(t, err)
-			require.Less(t, time.Since(began), 4*time.Second)
+			require.Less(t, time.Since(began), 3*time.Second)
 			again := wait(t, n.send(t.Context(), "alice", domain.Post{ConversationID: id, ClientMsgID: "during", Content: text("x")}))
 			require.NoError(t, again.err, "the same key may be sent again whatever became of it")
 			require.Len(t, n.log(t, id), 4)

@@ -6,25 +6,10 @@ import (
 	"context"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"im/domain"
 )
 
-const (
-	markReadSQL = `
-UPDATE members m SET read_seq = e.seq, read_message_no = e.message_no, changed = pg_current_xact_id()
-FROM conversations c JOIN events e ON e.conversation_id = c.id AND e.seq = least($3::bigint, c.head_seq)
-WHERE c.id = $2 AND m.conversation_id = c.id AND m.user_id = $1 AND m.left_seq IS NULL AND m.read_seq < e.seq`
-
-	readStateSQL = `
-SELECT v.read_seq, v.unread_count, v.mention_count, (
-	SELECT coalesce(sum(c.message_count - m.read_message_no), 0)::bigint
-	FROM members m JOIN conversations c ON c.id = m.conversation_id
-	WHERE m.user_id = $1 AND m.left_seq IS NULL
-)
-FROM im_views_1(ARRAY[$1::text], ARRAY[$2::uuid], '') v WHERE v.role IS NOT NULL`
-)
+const markReadSQL = `SELECT * FROM im_mark_read_1($1, $2, $3)`
 
 // MarkRead moves the actor's read position to seq, or to the head if that is
 // lower, and never back, and returns where it is. ErrNotFound for who is not a
@@ -34,16 +19,12 @@ func (s *Store) MarkRead(
 ) (state domain.ReadState, err error) {
 	state.ConversationID = id
 	err = s.read(ctx, func(ctx context.Context) error {
-		var b pgx.Batch
-		b.Queue(markReadSQL, string(a.User), id, seq)
-		b.Queue(readStateSQL, string(a.User), id).QueryRow(func(row pgx.Row) error {
-			err := row.Scan(&state.ReadSeq, &state.UnreadCount, &state.MentionCount, &state.UnreadTotal)
-			if noRows(err) {
-				return domain.ErrNotFound
-			}
-			return err
-		})
-		return s.pool.SendBatch(ctx, &b).Close()
+		err := s.pool.QueryRow(ctx, markReadSQL, string(a.User), id, seq).
+			Scan(&state.ReadSeq, &state.UnreadCount, &state.MentionCount, &state.UnreadTotal)
+		if noRows(err) {
+			return domain.ErrNotFound
+		}
+		return err
 	})
 	return state, err
 }

@@ -53,7 +53,10 @@ func parseSnapshot(text string) (snapshot, error) {
 }
 
 func (s snapshot) check() error {
-	if s.xmin == 0 || s.xmin > s.xmax || s.xmax > 1<<62 || len(s.xip) > maxInProgress {
+	if s.xmin > s.xmax || s.xmax > 1<<62 || len(s.xip) > maxInProgress {
+		return errSnapshot
+	}
+	if uint32(s.xmin) == 0 || uint32(s.xmax) == 0 { // the server knows no such transaction
 		return errSnapshot
 	}
 	for i, xid := range s.xip {

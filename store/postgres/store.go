@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
@@ -151,8 +152,18 @@ func (s *Store) read(ctx context.Context, attempt func(context.Context) error) e
 		if err == nil || ctx.Err() != nil || !connectionLost(err) {
 			break
 		}
+		s.distrust(err)
 	}
 	return translate(err)
+}
+
+// distrust gives up all connections when one was lost: the others went the same
+// way, and each would cost a read to find out. One that was only slow tells
+// nothing of the others.
+func (s *Store) distrust(err error) {
+	if connectionLost(err) && !pgconn.Timeout(err) && !errors.Is(err, context.DeadlineExceeded) {
+		s.pool.Reset()
+	}
 }
 
 var errSchema = errors.New("the database has no schema of this program: run the migrations")

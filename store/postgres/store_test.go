@@ -31,6 +31,7 @@ type node struct {
 	chat *domain.Chat
 	url  string
 
+	quiet   bool // note no commits
 	mu      sync.Mutex
 	commits []domain.Committed
 }
@@ -64,6 +65,9 @@ func start(t testing.TB, url string, change ...func(*postgres.Options)) *node {
 }
 
 func (n *node) committed(list []domain.Committed) {
+	if n.quiet {
+		return
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range list {

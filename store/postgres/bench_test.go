@@ -1,0 +1,45 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+// BenchmarkAppend posts to 100 conversations with so many in flight altogether.
+func BenchmarkAppend(b *testing.B) {
+	for _, inFlight := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("in_flight=%d", inFlight), func(b *testing.B) {
+			n := start(b, pgtest.New(b))
+			n.quiet = true
+			var ids []domain.ConversationID
+			for range 100 {
+				ids = append(ids, n.group(b, "alice", "bob"))
+			}
+			content := text(strings.Repeat("x", 100))
+			slots := make(chan struct{}, inFlight)
+			var waiting sync.WaitGroup
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				slots <- struct{}{}
+				waiting.Add(1)
+				n.chat.Send(context.Background(), user("alice"), domain.Post{
+					ConversationID: ids[i%len(ids)], ClientMsgID: fmt.Sprint(i), Content: content,
+				}, func(_ domain.Sent, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+					<-slots
+					waiting.Done()
+				})
+			}
+			waiting.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -1,0 +1,133 @@
+package postgres_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres"
+	"im/store/postgres/pgtest"
+)
+
+func TestEpochBeginsWhenTheServerIsAnother(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]string{
+		"system identifier": `UPDATE epoch SET system_identifier = system_identifier - 1`,
+		"timeline":          `UPDATE epoch SET timeline = '0000FFFF'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.New(t)
+			nodes := []*node{start(t, url), start(t, url)}
+			id := nodes[0].group(t, "alice", "bob")
+			before, err := nodes[0].Feed(t.Context(), "")
+			require.NoError(t, err)
+			_, err = connect(t, url).Exec(t.Context(), change)
+			require.NoError(t, err)
+			pages := make([]domain.FeedPage, len(nodes))
+			var reading sync.WaitGroup
+			for i, n := range nodes {
+				reading.Go(func() {
+					var err error
+					if pages[i], err = n.Feed(t.Context(), before.Position); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			reading.Wait()
+			require.NotEqual(t, before.Epoch, pages[0].Epoch)
+			require.Equal(t, pages[0].Epoch, pages[1].Epoch, "one new epoch, however many nodes notice")
+			require.Empty(t, pages[0].Heads)
+			epoch, err := nodes[1].Epoch(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, pages[0].Epoch, epoch)
+			nodes[0].post(t, "alice", id, "m", "x")
+			page, err := nodes[1].Feed(t.Context(), pages[1].Position)
+			require.NoError(t, err)
+			require.Equal(t, []domain.FeedHead{{ConversationID: id, First: 2, Head: 2}}, page.Heads)
+			require.Equal(t, epoch, page.Epoch)
+		})
+	}
+}
+
+func TestEpochIsCheckedOnEveryNewConnection(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n := start(t, url)
+	before, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	_, err = connect(t, url).Exec(t.Context(), `UPDATE epoch SET timeline = '0000FFFF'`)
+	require.NoError(t, err)
+	after, err := start(t, url).Epoch(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, before, after)
+}
+
+func TestEpochBeginsWhenAHeadIsLost(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	id := nodes[0].group(t, "alice", "bob")
+	nodes[0].post(t, "alice", id, "m1", "x")
+	before, err := nodes[0].Feed(t.Context(), "")
+	require.NoError(t, err)
+	require.NoError(t, nodes[0].HeadLost(t.Context(), id, 2))
+	same, err := nodes[0].Epoch(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before.Epoch, same, "the head is there")
+
+	require.NoError(t, nodes[0].HeadLost(t.Context(), id, 3))
+	for _, n := range nodes {
+		page, err := n.Feed(t.Context(), before.Position)
+		require.NoError(t, err)
+		require.NotEqual(t, before.Epoch, page.Epoch)
+		require.Empty(t, page.Heads)
+	}
+	require.NoError(t, nodes[0].HeadLost(t.Context(), domain.ConversationID{9}, 1), "what does not exist has no head")
+}
+
+// The states that a committer has cached are of the epoch that they were read in.
+func TestEpochDropsCachedStates(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	n.post(t, "bob", id, "m1", "x")
+	// The log comes back without bob's having been added, at the same version.
+	_, err := connect(t, n.url).Exec(t.Context(), `DELETE FROM members WHERE user_id = 'bob'`)
+	require.NoError(t, err)
+	n.post(t, "bob", id, "m2", "x") // nothing told of it
+	_, err = n.NewEpoch(t.Context())
+	require.NoError(t, err)
+	a := wait(t, n.send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: "m3", Content: text("x")}))
+	require.ErrorIs(t, a.err, domain.ErrNotFound)
+}
+
+// A server that has not come as far as a position was in another life.
+func TestEpochBeginsWhenAPositionIsAheadOfTheServer(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	page, err := n.Feed(t.Context(), "")
+	require.NoError(t, err)
+	ahead := postgres.PositionAt(page.Epoch, 1<<40+7)
+	after, err := n.Feed(t.Context(), ahead)
+	require.NoError(t, err)
+	require.NotEqual(t, page.Epoch, after.Epoch)
+	again, err := n.Feed(t.Context(), ahead)
+	require.NoError(t, err)
+	require.Equal(t, after.Epoch, again.Epoch, "a position of an older epoch begins none")
+}
+
+func TestSessionNumbersAscend(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	last := int64(0)
+	for i := range 10 {
+		number, err := nodes[i%2].SessionNumber(t.Context())
+		require.NoError(t, err)
+		require.Greater(t, number, last)
+		last = number
+	}
+}

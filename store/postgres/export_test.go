@@ -1,0 +1,12 @@
+package postgres
+
+import "im/domain"
+
+// PositionAt is a position in the feed at which no transaction from xmax on was
+// seen.
+func PositionAt(epoch string, xmax uint64) domain.FeedPosition {
+	w := newCursor(cursorOfFeed)
+	w.text(epoch)
+	w.snapshot(snapshot{xmin: xmax, xmax: xmax})
+	return domain.FeedPosition(w.String())
+}

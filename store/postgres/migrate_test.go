@@ -1,0 +1,65 @@
+package postgres_test
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres"
+	"im/store/postgres/pgtest"
+)
+
+func TestMigrate(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewEmpty(t)
+	log := slog.New(slog.DiscardHandler)
+	_, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+	require.ErrorIs(t, err, domain.ErrUnavailable)
+	require.ErrorContains(t, err, "run the migrations")
+
+	var migrating sync.WaitGroup
+	for range 6 { // nodes that start together
+		migrating.Go(func() {
+			if err := postgres.Migrate(t.Context(), url, log); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	migrating.Wait()
+	status, err := postgres.Migrations(t.Context(), url)
+	require.NoError(t, err)
+	require.Positive(t, status.Latest)
+	require.Equal(t, status.Latest, status.Current)
+	n := start(t, url)
+	n.post(t, "alice", n.group(t, "alice", "bob"), "m", "x")
+
+	t.Run("a newer schema is left as it is", func(t *testing.T) {
+		conn := connect(t, url)
+		_, err := conn.Exec(t.Context(), `UPDATE schema_version SET version = version + 1`)
+		require.NoError(t, err)
+		require.NoError(t, postgres.Migrate(t.Context(), url, log))
+		_, err = conn.Exec(t.Context(), `UPDATE schema_version SET version = version - 1`)
+		require.NoError(t, err)
+	})
+	t.Run("down and up again", func(t *testing.T) {
+		for range status.Latest + 1 {
+			require.NoError(t, postgres.MigrateDown(t.Context(), url, log))
+		}
+		var left int
+		require.NoError(t, connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM pg_class c
+			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'schema_version'`).Scan(&left))
+		require.Zero(t, left)
+		require.NoError(t, postgres.Migrate(t.Context(), url, log))
+	})
+}
+
+func TestOpenWithoutAServer(t *testing.T) {
+	t.Parallel()
+	_, err := postgres.Open(t.Context(), postgres.Options{URL: "postgres://postgres@127.0.0.1:1/none"})
+	require.ErrorIs(t, err, domain.ErrUnavailable)
+	_, err = postgres.Open(t.Context(), postgres.Options{URL: "postgres://%zz"})
+	require.Error(t, err)
+}
