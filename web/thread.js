@@ -14,6 +14,9 @@ export class Thread {
   #entries = new Map(); // seq → message or { note }
   #order = []; // seqs, ascending
   #sending = []; // { client_msg_id, text, at, failed }
+  #first = 0; // of history; live events do not count
+  #drawn = null; // the first seq on the page
+  #loaded = false;
   #loading = false;
   #complete = false; // nothing precedes the first entry
   #newAfter = null; // what others wrote beyond it is new
@@ -67,10 +70,8 @@ export class Thread {
     }
     this.render();
     this.markRead();
+    if (this.#loaded && $('scroller').scrollTop < nearEdge) this.#load(pageSize); // there is room for more
   }
-
-  #first = 0; // of history; live events do not count
-  #loaded = false;
 
   #put(seq, entry) {
     if (this.#entries.has(seq)) return false;
@@ -168,10 +169,11 @@ export class Thread {
     const box = $('scroller');
     const stick = this.atEnd();
     const fromEnd = box.scrollHeight - box.scrollTop;
-    const grew = $('messages').firstElementChild?.dataset.key;
+    const grew = this.#drawn !== null && this.#order[0] !== this.#drawn;
+    this.#drawn = this.#order[0] ?? null;
     reconcile($('messages'), this.#items());
     if (stick) this.toEnd();
-    else if ($('messages').firstElementChild?.dataset.key !== grew) box.scrollTop = box.scrollHeight - fromEnd;
+    else if (grew) box.scrollTop = box.scrollHeight - fromEnd; // stay where the reader is
     this.#renderNewer();
   }
 
@@ -233,7 +235,7 @@ export class Thread {
       el('div', { class: 'bubble' },
         el('span', { class: 'text' }, message.text),
         el('span', { class: 'meta' }, state === 'pending' ? 'sending …' : 'not sent')),
-      message.failed === null ? null : el('div', { class: 'trouble' }, message.failed,
+      message.failed === null ? null : el('div', { class: 'trouble' }, `${message.failed[0].toUpperCase()}${message.failed.slice(1)}`,
         el('button', { type: 'button', click: () => { this.#try(message); this.render(); } }, 'Try again'),
         el('button', { type: 'button', click: () => this.#discard(message) }, 'Discard')));
     return { key: `mine ${message.client_msg_id}`, sign: `${first}${state}${message.failed}`, make };

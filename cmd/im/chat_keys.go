@@ -13,8 +13,13 @@ import (
 
 func newID() string { return rand.Text() }
 
-// key acts on a key that was pressed.
+// key acts on a key that was pressed, or on text: a word that is read at once,
+// such as "end", has the name of a key and is none.
 func (s *screen) key(k tea.KeyMsg) tea.Cmd {
+	if (k.Type == tea.KeyRunes || k.Type == tea.KeySpace) && !k.Alt {
+		s.input.insert(k.Runes...)
+		return nil
+	}
 	switch k.String() {
 	case "ctrl+c", "ctrl+d":
 		return tea.Quit
@@ -121,10 +126,6 @@ func (e *editor) key(k tea.KeyMsg) {
 		e.cut(e.at, len(e.runes))
 	case "ctrl+j", "alt+enter":
 		e.insert('\n')
-	default:
-		if k.Type == tea.KeyRunes || k.Type == tea.KeySpace {
-			e.insert(k.Runes...)
-		}
 	}
 }
 

@@ -27,7 +27,9 @@ type plain struct {
 	mu   sync.Mutex
 	last map[client.ConversationID]int64
 	read map[client.ConversationID]int64 // to be marked as read
-	wake chan struct{}
+	wake chan struct{}                   // there is something to mark
+
+	moved chan struct{} // last has changed
 }
 
 // runPlain prints messages to out as they come, sends the lines of in, and
@@ -39,6 +41,7 @@ func runPlain(ctx context.Context, cmd *chatCmd, in io.Reader, out, notes io.Wri
 	p := &plain{
 		to: client.UserID(cmd.To), out: out, notes: notes, ready: make(chan struct{}),
 		last: map[client.ConversationID]int64{}, read: map[client.ConversationID]int64{}, wake: make(chan struct{}, 1),
+		moved: make(chan struct{}, 1),
 	}
 	var failed <-chan error
 	var err error
@@ -102,9 +105,11 @@ func (p *plain) print(v client.Conversation, m client.Message) {
 		fmt.Fprintf(p.out, "[%s] ", nameOf(v))
 	}
 	fmt.Fprintf(p.out, "%s: %s\n", m.Sender, text)
-	select {
-	case p.wake <- struct{}{}:
-	default:
+	for _, told := range []chan struct{}{p.wake, p.moved} {
+		select {
+		case told <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -189,14 +194,33 @@ func (p *plain) send(ctx context.Context, line string) error {
 	if text == "" {
 		return nil
 	}
-	_, err := p.c.Send(ctx, client.Post{To: to, Content: client.Text(text)})
+	sent, err := p.c.Send(ctx, client.Post{To: to, Content: client.Text(text)})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
 		explain(p.notes, fmt.Errorf("not sent: %w", err))
+		return nil
 	}
-	return nil
+	return p.printed(ctx, sent.ConversationID, sent.Seq)
+}
+
+// printed waits until everything up to seq is printed: the answer to a send may
+// be here before what others wrote before it.
+func (p *plain) printed(ctx context.Context, id client.ConversationID, seq int64) error {
+	for {
+		p.mu.Lock()
+		done := p.last[id] >= seq
+		p.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-p.moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // markRead tells the server what was printed; it must not hold up printing.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	tea "github.com/charmbracelet/bubbletea"
 
@@ -281,5 +280,3 @@ func (s *screen) settle(clientMsgID string) {
 		}
 	}
 }
-
-func (s *screen) String() string { return fmt.Sprintf("screen of %s", s.remote.User()) }

@@ -60,8 +60,9 @@ export class Person {
     await this.page.getByLabel('With').fill(users.join(', '));
   }
 
-  start() {
-    return this.page.getByRole('button', { name: 'Start', exact: true }).click();
+  async start() {
+    await this.page.getByRole('button', { name: 'Start', exact: true }).click();
+    await this.page.getByRole('dialog').waitFor({ state: 'hidden' });
   }
 
   async say(text) {
