@@ -21,7 +21,8 @@
 // statement inside has a new snapshot, so what comes after the locks sees what
 // their former holders committed. And the server begins only when it has the
 // whole call, so a node that is stopped half-way through sending holds no lock;
-// no timeout of the server would cover that.
+// no timeout of the server would cover that. (What remains is a stop after the
+// call and before the five bytes of the Sync that leaves with it in one write.)
 //
 // A decision is taken on the state as of a version, and written only while the
 // conversation still has that version; otherwise all queued commands of that

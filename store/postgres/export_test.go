@@ -1,6 +1,10 @@
 package postgres
 
-import "im/domain"
+import (
+	"context"
+
+	"im/domain"
+)
 
 // PositionAt is a position in the feed at which no transaction from xmax on was
 // seen.
@@ -10,3 +14,6 @@ func PositionAt(epoch string, xmax uint64) domain.FeedPosition {
 	w.snapshot(snapshot{xmin: xmax, xmax: xmax})
 	return domain.FeedPosition(w.String())
 }
+
+// SweepNow does all that is done now and then.
+func (s *Store) SweepNow(ctx context.Context) error { return s.sweepOnce(ctx, true, true) }

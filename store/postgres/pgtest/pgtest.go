@@ -10,6 +10,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -30,6 +32,7 @@ const (
 	defaultURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
 	patience   = time.Minute // for the server of a busy machine
 	staleAfter = time.Hour   // databases of tests that were killed
+	dayOld     = 24 * time.Hour
 )
 
 // New returns the URL of a new, migrated, empty database that is dropped when
@@ -107,7 +110,7 @@ func drop(t testing.TB, server *url.URL, name string) {
 }
 
 // template makes the template of this schema if it is not there yet, and clears
-// away what tests that were killed have left.
+// away what tests that were killed have left, and templates of former schemas.
 func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, error) {
 	name, err := templateName()
 	if err != nil {
@@ -117,25 +120,31 @@ func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, er
 		return "", err
 	}
 	defer admin.Exec(ctx, "SELECT pg_advisory_unlock(hashtext('im.pgtest'))") //nolint:errcheck // it ends with the connection
-	if err := clearStale(ctx, admin); err != nil {
+	if err := clearStale(ctx, admin, "im_test_", staleAfter); err != nil {
 		return "", err
 	}
-	var ready bool
-	err = admin.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).Scan(&ready)
-	if err != nil || ready {
-		return name, err
+	var found string
+	err = admin.QueryRow(ctx,
+		"SELECT datname FROM pg_database WHERE starts_with(datname, 'im_template_') AND right(datname, length($1)) = $1", name).Scan(&found)
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return found, err
 	}
-	draft := name + "_draft"
-	if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(draft)+" WITH (FORCE)"); err != nil {
+	if err := clearStale(ctx, admin, "im_template_", dayOld); err != nil {
 		return "", err
 	}
+	return makeTemplate(ctx, admin, server, fmt.Sprintf("im_template_%d_%s", time.Now().Unix(), name))
+}
+
+// makeTemplate gives the template its name when it is ready.
+func makeTemplate(ctx context.Context, admin *pgx.Conn, server *url.URL, name string) (string, error) {
+	draft := "im_test" + strings.TrimPrefix(name, "im_template")
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(draft)); err != nil {
 		return "", err
 	}
 	if err := postgres.Migrate(ctx, databaseURL(server, draft), slog.New(slog.DiscardHandler)); err != nil {
 		return "", err
 	}
-	_, err = admin.Exec(ctx, "ALTER DATABASE "+identifier(draft)+" RENAME TO "+identifier(name))
+	_, err := admin.Exec(ctx, "ALTER DATABASE "+identifier(draft)+" RENAME TO "+identifier(name))
 	return name, err
 }
 
@@ -150,11 +159,12 @@ func templateName() (string, error) {
 		fmt.Fprintf(hash, "%s %d\n%s", path, len(text), text)
 		return err
 	})
-	return fmt.Sprintf("im_template_%x", hash.Sum(nil)[:8]), err
+	return hex.EncodeToString(hash.Sum(nil)[:8]), err
 }
 
-func clearStale(ctx context.Context, admin *pgx.Conn) error {
-	rows, err := admin.Query(ctx, `SELECT datname FROM pg_database WHERE datname LIKE 'im\_test\_%'`)
+// clearStale drops databases by the time in their names: <prefix><seconds>_….
+func clearStale(ctx context.Context, admin *pgx.Conn, prefix string, age time.Duration) error {
+	rows, err := admin.Query(ctx, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix)
 	if err != nil {
 		return err
 	}
@@ -164,7 +174,7 @@ func clearStale(ctx context.Context, admin *pgx.Conn) error {
 	}
 	for _, name := range names {
 		seconds, err := strconv.ParseInt(strings.Split(name, "_")[2], 10, 64)
-		if err != nil || time.Since(time.Unix(seconds, 0)) < staleAfter {
+		if err != nil || time.Since(time.Unix(seconds, 0)) < age {
 			continue
 		}
 		if _, err := admin.Exec(ctx, "DROP DATABASE IF EXISTS "+identifier(name)+" WITH (FORCE)"); err != nil {

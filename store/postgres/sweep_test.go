@@ -1,0 +1,42 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+func TestSweep(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	a, b := n.group(t, "alice", "bob"), n.group(t, "alice", "bob")
+	conn := connect(t, n.url)
+	for _, device := range []domain.DeviceID{"gone", "used"} {
+		for _, id := range []domain.ConversationID{a, b} {
+			require.NoError(t, n.Acknowledge(t.Context(), []domain.Ack{{User: "bob", Device: device, ConversationID: id, Seq: 1}}))
+		}
+	}
+	_, err := conn.Exec(t.Context(), `UPDATE device_cursors SET used_at = now() - interval '31 days'
+		WHERE device_id = 'gone' OR conversation_id = $1`, a)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), `UPDATE commits SET at = now() - interval '7 hours' WHERE conversations = ARRAY[$1::uuid]`, a)
+	require.NoError(t, err)
+	for _, table := range []string{"conversations", "members"} {
+		_, err = conn.Exec(t.Context(), "UPDATE "+pgx.Identifier{table}.Sanitize()+" SET changed = '1099511627783'")
+		require.NoError(t, err)
+	}
+	require.NoError(t, n.SweepNow(t.Context()))
+
+	var devices, commits, ahead int
+	require.NoError(t, conn.QueryRow(t.Context(), `
+		SELECT (SELECT count(*) FROM device_cursors), (SELECT count(*) FROM commits),
+			(SELECT count(*) FROM conversations WHERE changed > '1000000000000')
+				+ (SELECT count(*) FROM members WHERE changed > '1000000000000')`).Scan(&devices, &commits, &ahead))
+	require.Equal(t, 2, devices, "a device that is used keeps all of its cursors")
+	require.Equal(t, 1, commits)
+	require.Zero(t, ahead)
+}
