@@ -104,8 +104,9 @@ const MaxAudience = 256
 // once, and worth nothing later.
 type Signal struct {
 	User UserID
-	// Frame goes to every live session of User as it is, if not empty.
-	Frame json.RawMessage
+	// Frame goes to every live session of User but Except as it is, if not empty.
+	Frame  json.RawMessage
+	Except SessionID
 	// End closes sessions of User, if set.
 	End *SessionEnd
 }

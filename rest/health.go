@@ -15,6 +15,9 @@ const checkTimeout = 2 * time.Second
 type Check struct {
 	Name string
 	Ask  func(context.Context) error
+	// Spare: the node serves without it, if more slowly. A load balancer that
+	// took all nodes away with a spare part would make an outage of it.
+	Spare bool
 }
 
 type health struct {
@@ -51,8 +54,12 @@ func (h health) ready(w http.ResponseWriter, r *http.Request) {
 		answer.Checks[c.Name] = "ok"
 		if errs[i] != nil {
 			h.logger.WarnContext(r.Context(), "dependency not ready", "dependency", c.Name, "error", errs[i])
-			answer.Checks[c.Name], answer.Status = "failed", "unready"
-			status = http.StatusServiceUnavailable
+			answer.Checks[c.Name] = "failed"
+			if !c.Spare {
+				answer.Status, status = "unready", http.StatusServiceUnavailable
+			} else if status == http.StatusOK {
+				answer.Status = "degraded"
+			}
 		}
 	}
 	if h.draining != nil && h.draining() {

@@ -161,12 +161,13 @@ func TestCORS(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
-	draining, broken := false, error(nil)
+	var draining bool
+	var database, cache error
 	s := newSite(t, func(o *Options) {
 		o.Draining = func() bool { return draining }
 		o.Checks = []Check{
-			{"postgres", func(context.Context) error { return nil }},
-			{"redis", func(context.Context) error { return broken }},
+			{Name: "postgres", Ask: func(context.Context) error { return database }},
+			{Name: "redis", Ask: func(context.Context) error { return cache }, Spare: true},
 		}
 	})
 	check := func(status int, want string) {
@@ -176,9 +177,11 @@ func TestReadiness(t *testing.T) {
 		}
 	}
 	check(200, `{"status":"ready","checks":{"postgres":"ok","redis":"ok"}}`)
-	broken = errors.New("dial redis://:password@host")
-	check(503, `{"status":"unready","checks":{"postgres":"ok","redis":"failed"}}`)
-	draining, broken = true, nil
+	cache = errors.New("dial redis://:password@host")
+	check(200, `{"status":"degraded","checks":{"postgres":"ok","redis":"failed"}}`)
+	database = errors.New("dial postgres://user:password@host")
+	check(503, `{"status":"unready","checks":{"postgres":"failed","redis":"failed"}}`)
+	draining, database, cache = true, nil, nil
 	check(503, `{"status":"draining","checks":{"postgres":"ok","redis":"ok"}}`)
 	s.call(t, "", "GET", "/healthz", "").want(t, 200)
 }

@@ -60,13 +60,14 @@ func appendCommitted(dst []byte, c *domain.Committed) []byte {
 }
 
 func appendSignal(dst []byte, s *domain.Signal) []byte {
-	size := textSize(len(s.User)) + textSize(len(s.Frame)) + 1
+	size := textSize(len(s.User)) + textSize(len(s.Except)) + textSize(len(s.Frame)) + 1
 	if s.End != nil {
 		size += textSize(len(s.End.Session)) + varintSize(s.End.Below) + varintSize(int64(s.End.Code))
 	}
 	dst = append(dst, kindSignal)
 	dst = binary.AppendUvarint(dst, uint64(size))
 	dst = appendText(dst, string(s.User))
+	dst = appendText(dst, string(s.Except))
 	dst = appendText(dst, s.Frame)
 	if s.End == nil {
 		return append(dst, 0)
@@ -162,7 +163,7 @@ func (r *reader) committed() domain.Committed {
 }
 
 func (r *reader) signal() domain.Signal {
-	s := domain.Signal{User: domain.UserID(r.text())}
+	s := domain.Signal{User: domain.UserID(r.text()), Except: domain.SessionID(r.text())}
 	if frame := r.text(); len(frame) > 0 {
 		s.Frame = frame
 	}

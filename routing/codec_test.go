@@ -90,7 +90,10 @@ func drawCommitted(t *rapid.T) domain.Committed {
 }
 
 func drawSignal(t *rapid.T) domain.Signal {
-	s := domain.Signal{User: domain.UserID(rapid.String().Draw(t, "user"))}
+	s := domain.Signal{
+		User:   domain.UserID(rapid.String().Draw(t, "user")),
+		Except: domain.SessionID(rapid.String().Draw(t, "except")),
+	}
 	if rapid.Bool().Draw(t, "has frame") {
 		s.Frame = rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "frame")
 	}

@@ -86,7 +86,7 @@ func (d *dispatcher) signal(msg *message.Message) error {
 			users[batch[i].signal.User] = struct{}{}
 		}
 	}
-	places, err := d.lookups.nodes(msg.Context(), users)
+	places, err := d.lookups.nodesNow(msg.Context(), users)
 	out := make(outbox)
 	for i := range batch {
 		record := appendSignal(nil, &batch[i].signal)

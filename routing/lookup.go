@@ -3,6 +3,7 @@ package routing
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -50,16 +51,29 @@ func newLookups(r *registry) *lookups {
 	}}
 }
 
-// nodes returns, for each user that has sessions on other nodes, those nodes.
-// It takes one round trip at most. An error: nobody knows, so tell everybody.
+// nodes returns, for each user that has sessions on other nodes, those nodes,
+// as they were a quarter of a second ago at most: who came since then gets what
+// was committed by the tail. It takes one round trip at most. An error: nobody
+// knows, so tell everybody.
 func (l *lookups) nodes(ctx context.Context, users map[domain.UserID]struct{}) (map[domain.UserID][]domain.NodeID, error) {
 	places := make(map[domain.UserID][]domain.NodeID, len(users))
 	unknown := l.recall(users, places)
+	return places, l.ask(ctx, unknown, places)
+}
+
+// nodesNow is nodes without memory, for what no tail would bring.
+func (l *lookups) nodesNow(ctx context.Context, users map[domain.UserID]struct{}) (map[domain.UserID][]domain.NodeID, error) {
+	places := make(map[domain.UserID][]domain.NodeID, len(users))
+	return places, l.ask(ctx, slices.Collect(maps.Keys(users)), places)
+}
+
+// ask fills places with what Redis knows of the users.
+func (l *lookups) ask(ctx context.Context, unknown []domain.UserID, places map[domain.UserID][]domain.NodeID) error {
 	if len(unknown) == 0 {
-		return places, nil
+		return nil
 	}
 	if l.breaker.open() {
-		return nil, errResting
+		return errResting
 	}
 	asked := time.Now()
 	limited, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -73,7 +87,7 @@ func (l *lookups) nodes(ctx context.Context, users map[domain.UserID]struct{}) (
 		if ctx.Err() == nil {
 			l.registry.failed("looking up users", err)
 		}
-		return nil, err
+		return err
 	}
 	l.registry.count.lookups.Add(uint64(len(unknown)))
 	own := l.registry.nodeID()
@@ -83,7 +97,7 @@ func (l *lookups) nodes(ctx context.Context, users map[domain.UserID]struct{}) (
 		}
 	}
 	l.remember(unknown, places, asked)
-	return places, nil
+	return nil
 }
 
 // places reads a user's hash. Entries of dead nodes do not count, and are swept.

@@ -117,6 +117,19 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		require.Empty(t, c.local.frames("bob"))
 		require.Equal(t, []string{`{"type":"notice"}`}, b.local.frames("bob"))
 	})
+	t.Run("signals find who came this very moment", func(t *testing.T) {
+		a, b, _ := three(t)
+		users := map[domain.UserID]struct{}{"bob": {}}
+		for range 20 {
+			_, err := a.registry.lookups.nodes(t.Context(), users) // absence is remembered now
+			require.NoError(t, err)
+			e := b.connect(t, "bob", 1)
+			before := len(b.local.frames("bob"))
+			a.Signal(domain.Signal{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
+			eventually(t, "told", func() bool { return len(b.local.frames("bob")) > before })
+			require.NoError(t, b.Unregister(t.Context(), e))
+		}
+	})
 	t.Run("an event larger than a message travels", func(t *testing.T) {
 		a, b, _ := three(t)
 		b.connect(t, "bob", 1)

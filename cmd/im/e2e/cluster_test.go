@@ -182,8 +182,9 @@ func (c *cluster) awaitReady(nodes ...*testNode) {
 			if err != nil {
 				return false
 			}
-			_ = resp.Body.Close()
-			return resp.StatusCode == http.StatusOK
+			defer func() { _ = resp.Body.Close() }()
+			var state struct{ Status string }
+			return json.NewDecoder(resp.Body).Decode(&state) == nil && state.Status == "ready"
 		}, 2*patience, 20*time.Millisecond, "the node is not ready: %s", n.log)
 	}
 }

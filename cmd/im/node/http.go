@@ -22,7 +22,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
-			{Name: "routing", Ask: n.routing.Ready},
+			{Name: "routing", Ask: n.routing.Ready, Spare: true},
 		},
 		Draining: func() bool { return !n.serving.Load() },
 		Logger:   n.o.Logger,
