@@ -76,6 +76,9 @@ export class Thread {
   #put(seq, entry) {
     if (this.#entries.has(seq)) return false;
     this.#entries.set(seq, entry);
+    if (entry.sender === this.#client.user) { // it has arrived, whoever tells first
+      this.#sending = this.#sending.filter(({ client_msg_id: id }) => id !== entry.client_msg_id);
+    }
     let at = this.#order.length;
     while (at > 0 && this.#order[at - 1] > seq) at--;
     this.#order.splice(at, 0, seq);
@@ -87,7 +90,6 @@ export class Thread {
     const note = noteOf(event);
     const entry = event.type === 'message.posted' ? messageOf(event) : note && { note, seq: event.seq, at: event.at };
     if (!entry || !this.#put(event.seq, entry)) return;
-    this.#sending = this.#sending.filter(({ client_msg_id: id }) => id !== event.client_msg_id || event.sender !== this.#client.user);
     if (!this.atEnd() && event.sender !== this.#client.user) this.#missed++;
   }
 

@@ -202,6 +202,9 @@ func (s *screen) history(m historyMsg) tea.Cmd {
 		return nil
 	}
 	s.open.page(m.page)
+	for _, message := range m.page.Messages {
+		s.settle(message.ClientMsgID)
+	}
 	return s.markRead()
 }
 
