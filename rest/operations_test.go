@@ -18,7 +18,7 @@ import (
 func TestOperations_answer_as_described(t *testing.T) {
 	down := false
 	s := newSite(t, func(o *Options) {
-		o.Checks = []Check{{"postgres", func(context.Context) error {
+		o.Checks = []Check{{Name: "postgres", Ask: func(context.Context) error {
 			if down {
 				return errors.New("down")
 			}
