@@ -87,25 +87,30 @@ func (p *program) wait() int {
 // says waits until the program has written text.
 func (p *program) says(text string) {
 	p.t.Helper()
-	until(p.t, func() bool {
+	p.until("saying "+text, func() bool { return strings.Contains(p.out.String()+p.err.String(), text) })
+}
+
+// until polls until the program has come to something. If it does not in time,
+// the failure shows what it does instead.
+func (p *program) until(what string, done func() bool) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !done(); {
 		select {
 		case <-p.exited:
-			p.t.Fatalf("im has ended without saying %q\n%s\n%s", text, p.out, p.err)
-		default:
+			p.t.Fatalf("im has ended (%s) before %s\n%s\n%s", p.cmd.ProcessState, what, p.out, p.err)
+		case <-time.After(20 * time.Millisecond):
 		}
-		return strings.Contains(p.out.String()+p.err.String(), text)
-	}, "im does not say %q\n%s\n%s", text, p.out, p.err)
+		if time.Now().After(deadline) {
+			_ = p.cmd.Process.Signal(syscall.SIGQUIT) // prints all goroutines
+			p.wait()
+			p.t.Fatalf("im does not come to %s\n%s\n%s", what, p.out, p.err)
+		}
+	}
 }
 
 func (p *program) signal(s os.Signal) {
 	p.t.Helper()
 	require.NoError(p.t, p.cmd.Process.Signal(s))
-}
-
-// until polls.
-func until(t *testing.T, done func() bool, message ...any) {
-	t.Helper()
-	require.Eventually(t, done, patience, 20*time.Millisecond, message...)
 }
 
 func get(url string) (int, error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/url"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -19,11 +20,21 @@ import (
 // serve starts a node and waits until it is ready.
 func serve(t *testing.T, env ...string) (p *program, addr string) {
 	t.Helper()
-	addr = freeAddr(t)
-	p = start(t, append(env, "IM_ADDR="+addr), "serve")
-	until(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err == nil && status == 200 },
-		"the node is not ready\n%s", p.err)
+	p, addr = launch(t, env)
+	p.awaitReady(addr)
 	return p, addr
+}
+
+// launch starts a node.
+func launch(t *testing.T, env []string) (p *program, addr string) {
+	t.Helper()
+	addr = freeAddr(t)
+	return start(t, append(slices.Clip(env), "IM_ADDR="+addr), "serve"), addr
+}
+
+func (p *program) awaitReady(addr string) {
+	p.t.Helper()
+	p.until("being ready", func() bool { status, err := get("http://" + addr + "/readyz"); return err == nil && status == 200 })
 }
 
 // attach opens a socket of alice, so that a drain takes its time.
@@ -56,6 +67,13 @@ func expect(t *testing.T, conn *websocket.Conn, kind string) {
 	}
 }
 
+// requireUnready waits until a node says that it should get no more traffic.
+func requireUnready(t *testing.T, addr string) {
+	t.Helper()
+	require.Eventually(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err != nil || status == 503 },
+		patience, 10*time.Millisecond)
+}
+
 // TestServeStops: two nodes on the same services, each ends with 0 within 30 s
 // of SIGTERM, after it told its clients.
 func TestServeStops(t *testing.T) {
@@ -68,8 +86,7 @@ func TestServeStops(t *testing.T) {
 	began := time.Now()
 	one.signal(syscall.SIGTERM)
 	expect(t, a, "drain")
-	until(t, func() bool { status, err := get("http://" + addrOne + "/readyz"); return err != nil || status == 503 },
-		"the node still says that it is ready")
+	requireUnready(t, addrOne)
 	require.Equal(t, 0, one.wait(), one.err)
 	require.Less(t, time.Since(began), 30*time.Second)
 
@@ -89,7 +106,7 @@ func TestServeSecondSignal(t *testing.T) {
 		attach(t, addr, device)
 	}
 	p.signal(syscall.SIGTERM)
-	until(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err != nil || status == 503 }, "no drain")
+	requireUnready(t, addr)
 	p.signal(syscall.SIGTERM)
 	require.Equal(t, -1, p.wait(), "ended by the signal")
 }
@@ -112,13 +129,8 @@ func TestServeMakesTheDatabase(t *testing.T) {
 		}
 	})
 	env := append(services(at.String()), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
-	first, second := make(chan struct{}), make(chan struct{})
-	for _, done := range []chan struct{}{first, second} { // both at once
-		go func() {
-			defer close(done)
-			serve(t, env...)
-		}()
-	}
-	<-first
-	<-second
+	one, addrOne := launch(t, env)
+	two, addrTwo := launch(t, env) // both at once
+	one.awaitReady(addrOne)
+	two.awaitReady(addrTwo)
 }
