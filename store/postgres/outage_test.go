@@ -115,6 +115,35 @@ func TestI1ConnectionCutAgainAndAgain(t *testing.T) {
 	require.Len(t, n.log(t, id), 1+accepted)
 }
 
+// The server ends the sessions, as it does when it is shut down.
+func TestI1SessionsTerminated(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	operator := connect(t, n.url)
+	const rounds, each = 12, 60
+	for round := range rounds {
+		var answers []<-chan answer
+		for i := range each {
+			answers = append(answers, n.send(t.Context(), "alice", domain.Post{
+				ConversationID: id, ClientMsgID: fmt.Sprintf("%d-%d", round, i), Content: text("x"),
+			}))
+			if i%20 == 10 {
+				_, err := operator.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+					WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+				require.NoError(t, err)
+			}
+		}
+		for _, c := range answers {
+			a := wait(t, c)
+			require.NoError(t, a.err)
+			require.False(t, a.Duplicate)
+		}
+	}
+	require.Len(t, n.log(t, id), 1+rounds*each)
+	requireToldOfAll(t, n, id, 1+rounds*each)
+}
+
 func TestOutage(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"refused", "frozen"} {
