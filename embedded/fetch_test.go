@@ -41,7 +41,7 @@ func npm(t *testing.T, archive []byte) {
 	dir := shortDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "archive"), archive, 0o600))
 	script := "#!/bin/sh\nmv '" + filepath.Join(dir, "archive") + "' ./package.tgz\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte(script), 0o755)) //nolint:gosec // a program
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "npm"), []byte(script), 0o755))
 	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 }
 

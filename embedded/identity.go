@@ -91,7 +91,7 @@ func (id identity) apply(cmd *exec.Cmd) {
 	case id.namespace:
 		enterNamespace(cmd.SysProcAttr, *id.account)
 	default:
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id.account.uid), Gid: uint32(id.account.gid)} //nolint:gosec // ids are 32 bits
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id.account.uid), Gid: uint32(id.account.gid)}
 	}
 }
 
@@ -109,7 +109,7 @@ func (id identity) home(dir, name string) (string, error) {
 	if os.Geteuid() == 0 && !reachable(dir, id.owner()) {
 		sum := sha256.Sum256([]byte(dir))
 		dir = filepath.Join(stateDir, hex.EncodeToString(sum[:6]))
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the data beneath is 0700
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return "", err
 		}
 	}

@@ -17,11 +17,11 @@ import (
 // acquire takes the lock file at path, which the kernel gives back whatever
 // becomes of this process.
 func acquire(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // in the folder that was named
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) //nolint:gosec // a descriptor is small
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if err == nil {
 		return f, nil
 	}
@@ -63,7 +63,7 @@ func reap(ctx context.Context, dir string) error {
 
 // postmaster reads the process id in a postmaster.pid; 0 if there is none.
 func postmaster(path string) int {
-	text, err := os.ReadFile(path) //nolint:gosec // our own folder
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return 0
 	}
@@ -76,8 +76,8 @@ func postmaster(path string) int {
 func serves(ctx context.Context, pid int, dir string) bool {
 	if runtime.GOOS == "linux" {
 		cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
-		if real, e := filepath.EvalSymlinks(dir); e == nil {
-			dir = real
+		if resolved, e := filepath.EvalSymlinks(dir); e == nil {
+			dir = resolved
 		}
 		return err == nil && cwd == dir
 	}

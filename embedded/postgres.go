@@ -133,7 +133,7 @@ func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	if err := p.openSocket(id); err != nil {
 		return err
 	}
-	cmd := exec.Command(filepath.Join(bin, "postgres"),
+	cmd := exec.Command(filepath.Join(bin, "postgres"), //nolint:noctx // it outlives ctx: Close ends it
 		"-D", p.dir, "-k", p.socket, "-p", port,
 		"-c", "listen_addresses=",
 		"-c", "unix_socket_permissions=0700",
@@ -203,7 +203,7 @@ func (p *Postgres) openSocket(id identity) error {
 // tailOf returns the end of the server's log, for an error message.
 func tailOf(path string) string {
 	const limit = 2_000
-	text, err := os.ReadFile(path) //nolint:gosec // our own log
+	text, err := os.ReadFile(path)
 	if err != nil || len(text) == 0 {
 		return ""
 	}

@@ -258,7 +258,7 @@ func nobody(t *testing.T) uint32 {
 	t.Helper()
 	a, err := unprivileged()
 	require.NoError(t, err)
-	return uint32(a.uid) //nolint:gosec // ids are 32 bits
+	return uint32(a.uid)
 }
 
 // start runs a server from another process, perhaps as another user.

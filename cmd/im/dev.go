@@ -134,8 +134,8 @@ func runAll(ctx context.Context, nodes []*node.Node, listeners []net.Listener, d
 	}
 	g.Go(func() error {
 		for _, n := range nodes {
-			if n.AwaitReady(ctx) != nil {
-				return nil // stopped before
+			if !n.AwaitReady(ctx) {
+				return nil
 			}
 		}
 		return greet()

@@ -157,7 +157,7 @@ func copyFile(t *testing.T, from, to string) {
 	in, err := os.Open(from)
 	require.NoError(t, err)
 	defer func() { _ = in.Close() }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755) //nolint:gosec // a program
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
 	require.NoError(t, err)
 	_, err = io.Copy(out, in)
 	require.NoError(t, err)

@@ -31,7 +31,7 @@ func writePresence(data string, urls []string) error {
 // one would be.
 func readPresence(data string) []string {
 	var p presence
-	text, err := os.ReadFile(presencePath(data)) //nolint:gosec // the folder is the user's to choose
+	text, err := os.ReadFile(presencePath(data))
 	if err != nil || json.Unmarshal(text, &p) != nil || len(p.URLs) == 0 {
 		return []string{defaultURL}
 	}

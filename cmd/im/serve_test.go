@@ -47,7 +47,7 @@ func attach(t *testing.T, addr, device string) *websocket.Conn {
 
 func attachWith(t *testing.T, addr, device, signed string) *websocket.Conn {
 	t.Helper()
-	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/v1/ws", nil) //nolint:bodyclose // it has none
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/v1/ws", nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	require.NoError(t, conn.WriteJSON(map[string]any{"type": "hello", "device_id": device, "token": signed}))

@@ -237,16 +237,17 @@ func (n *Node) Close() {
 	}
 }
 
-// AwaitReady returns when the node serves and reaches all that it depends on.
-func (n *Node) AwaitReady(ctx context.Context) error {
+// AwaitReady returns when the node serves and reaches all that it depends on;
+// false if ctx ended before.
+func (n *Node) AwaitReady(ctx context.Context) bool {
 	tick := time.NewTicker(retryPause / 10)
 	defer tick.Stop()
 	for !n.serving.Load() || n.store.Ping(ctx) != nil || n.routing.Ready(ctx) != nil {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return false
 		case <-tick.C:
 		}
 	}
-	return nil
+	return true
 }

@@ -119,9 +119,7 @@ func (r Rules) check() error {
 
 // isName tells whether s is what Redis keys and AMQP names hold without quoting.
 func isName(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
-	}) < 0
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
 }
 
 // checkNames refuses what would not do as a part of Redis keys and AMQP names.
