@@ -34,7 +34,7 @@ func (h *handler) CreateConversation(ctx context.Context, req *api.CreateConvers
 
 // ListConversations implements api.RawHandler.
 func (h *handler) ListConversations(ctx context.Context, params api.ListConversationsParams, w http.ResponseWriter) error {
-	limit, err := limitOf(params.Limit, domain.DefaultListPage, h.limits.ListPage)
+	limit, err := limitOf(params.Limit, h.limits.ListPage)
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (h *handler) UpdateConversation(ctx context.Context, req *api.UpdateConvers
 // Sync implements api.RawHandler.
 func (h *handler) Sync(ctx context.Context, params api.SyncParams, w http.ResponseWriter) error {
 	who := callerOf(ctx)
-	limit, err := limitOf(params.Limit, domain.DefaultSyncPage, h.limits.SyncPage)
+	limit, err := limitOf(params.Limit, h.limits.SyncPage)
 	if err != nil {
 		return err
 	}

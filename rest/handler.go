@@ -30,10 +30,14 @@ func conversationID(id api.ConversationID) (domain.ConversationID, error) {
 	return domain.ParseConversationID("/conversation_id", string(id))
 }
 
+// defaultPage is how many a page has when nobody says: of events, conversations
+// and all else alike.
+const defaultPage = domain.DefaultListPage
+
 // limitOf reads limit; one beyond the largest is refused, never lowered.
-func limitOf(o api.OptInt, otherwise, largest int) (int, error) {
+func limitOf(o api.OptInt, largest int) (int, error) {
 	if !o.Set {
-		return min(otherwise, largest), nil
+		return min(defaultPage, largest), nil
 	}
 	if o.Value > largest {
 		return 0, domain.Invalid("/limit", "is more than a page may have")

@@ -223,10 +223,25 @@ func TestUnknown_path_or_method(t *testing.T) {
 	s := newSite(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	for _, c := range [][2]string{
-		{"GET", "/"}, {"GET", "/v1"}, {"GET", "/v1/"}, {"GET", "/v2/sync"}, {"GET", "/v1/nothing"}, {"GET", "/v1/sync/"},
-		{"GET", "/v1//sync"}, {"GET", base + "/"}, {"GET", base + "/nothing"}, {"DELETE", base}, {"PUT", "/v1/sync"},
-		{"OPTIONS", "/v1/sync"}, {"HEAD", "/v1/sync"}, {"BREW", "/v1/sync"}, {"POST", "/healthz"}, {"GET", "/healthz/"},
-		{"GET", base + "/members/../members"}, {"GET", "/v1/messages"}, {"GET", "/metrics"},
+		{"GET", "/"},
+		{"GET", "/v1"},
+		{"GET", "/v1/"},
+		{"GET", "/v2/sync"},
+		{"GET", "/v1/nothing"},
+		{"GET", "/v1/sync/"},
+		{"GET", "/v1//sync"},
+		{"GET", base + "/"},
+		{"GET", base + "/nothing"},
+		{"DELETE", base},
+		{"PUT", "/v1/sync"},
+		{"OPTIONS", "/v1/sync"},
+		{"HEAD", "/v1/sync"},
+		{"BREW", "/v1/sync"},
+		{"POST", "/healthz"},
+		{"GET", "/healthz/"},
+		{"GET", base + "/members/../members"},
+		{"GET", "/v1/messages"},
+		{"GET", "/metrics"},
 	} {
 		for _, token := range []string{"", "alice"} {
 			s.call(t, token, c[0], c[1], "").refused(t, domain.CodeNotFound, "")

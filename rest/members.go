@@ -15,7 +15,7 @@ func (h *handler) ListMembers(ctx context.Context, params api.ListMembersParams,
 	if err != nil {
 		return err
 	}
-	limit, err := limitOf(params.Limit, domain.DefaultListPage, h.limits.ListPage)
+	limit, err := limitOf(params.Limit, h.limits.ListPage)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParam
 	if len(params.Seq) > h.limits.PageEvents {
 		return domain.Invalid("/seq", "is repeated more often than a page may have messages")
 	}
-	if r.Limit, err = limitOf(params.Limit, domain.DefaultPageEvents, h.limits.PageEvents); err != nil {
+	if r.Limit, err = limitOf(params.Limit, h.limits.PageEvents); err != nil {
 		return err
 	}
 	page, err := h.history.Messages(ctx, callerOf(ctx).Actor, id, r)
@@ -111,7 +111,7 @@ func (h *handler) ListEvents(ctx context.Context, params api.ListEventsParams, w
 	if err := onePosition(map[string]bool{"/after_seq": params.AfterSeq.Set, "/before_seq": params.BeforeSeq.Set}); err != nil {
 		return err
 	}
-	if r.Limit, err = limitOf(params.Limit, domain.DefaultPageEvents, h.limits.PageEvents); err != nil {
+	if r.Limit, err = limitOf(params.Limit, h.limits.PageEvents); err != nil {
 		return err
 	}
 	page, err := h.history.Events(ctx, callerOf(ctx).Actor, id, r)

@@ -143,10 +143,9 @@ func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
 
 // recover answers for a handler that panicked.
 func (s *Server) recover(w *answer, r *http.Request) {
-	cause := recover()
-	switch {
-	case cause == nil:
-	case cause == http.ErrAbortHandler: //nolint:errorlint // compared as net/http does
+	switch cause := recover(); cause {
+	case nil:
+	case http.ErrAbortHandler:
 		panic(cause)
 	default:
 		s.problems.panicked(w, r, cause)

@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"context"
 	"errors"
 	"net"
 	"sync"
@@ -31,7 +32,9 @@ func newDialer() *dialer { return &dialer{conns: make(map[*trackedConn]struct{})
 // dial has the form that amqp091 asks for: the deadline covers the handshake,
 // after which the client removes it.
 func (d *dialer) dial(network, address string) (net.Conn, error) {
-	conn, err := net.DialTimeout(network, address, dialTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

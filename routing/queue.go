@@ -43,26 +43,26 @@ func (q *queue[T]) put(item T, size int) bool {
 	return true
 }
 
-// take waits for an item, and returns what is there up to about max bytes; nil
+// take waits for an item, and returns what is there up to about limit bytes; nil
 // when ctx ends first.
-func (q *queue[T]) take(ctx context.Context, max int) []T {
+func (q *queue[T]) take(ctx context.Context, limit int) []T {
 	for {
 		select {
 		case <-q.ready:
 		case <-ctx.Done():
 			return nil
 		}
-		if taken := q.poll(max); len(taken) > 0 {
+		if taken := q.poll(limit); len(taken) > 0 {
 			return taken
 		}
 	}
 }
 
-func (q *queue[T]) poll(max int) []T {
+func (q *queue[T]) poll(limit int) []T {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, bytes := 0, 0
-	for n < len(q.items) && (n == 0 || bytes+q.items[n].size <= max) {
+	for n < len(q.items) && (n == 0 || bytes+q.items[n].size <= limit) {
 		bytes += q.items[n].size
 		n++
 	}

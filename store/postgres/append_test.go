@@ -216,8 +216,8 @@ func TestRefusedFailsAlone(t *testing.T) {
 			continue
 		}
 		require.ErrorIs(t, a.err, p.want, p.post.ClientMsgID)
-		if want := p.want.(*domain.Error); want.Fields != nil {
-			require.Contains(t, a.err.(*domain.Error).Fields, "/reply_to")
+		if want := coded(t, p.want); want.Fields != nil {
+			require.Contains(t, coded(t, a.err).Fields, "/reply_to")
 		}
 	}
 	var order []string
@@ -373,7 +373,7 @@ func TestFullQueueIsUnavailableAtOnce(t *testing.T) {
 		select {
 		case a := <-c:
 			require.ErrorIs(t, a.err, domain.ErrUnavailable)
-			require.Positive(t, a.err.(*domain.Error).After)
+			require.Positive(t, coded(t, a.err).After)
 			full++
 		default:
 		}
@@ -398,4 +398,12 @@ func TestWithdrawnCommandIsDropped(t *testing.T) {
 	require.ErrorIs(t, a.err, domain.ErrUnavailable)
 	n.post(t, "alice", id, "m2", "x")
 	require.Len(t, n.log(t, id), 2)
+}
+
+// coded returns err as the error of the domain that it has to be.
+func coded(t *testing.T, err error) *domain.Error {
+	t.Helper()
+	var e *domain.Error
+	require.ErrorAs(t, err, &e)
+	return e
 }
