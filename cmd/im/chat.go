@@ -33,18 +33,21 @@ func (c *chatCmd) Run(ctx context.Context, std streams) error {
 	return runPlain(ctx, c, os.Stdin, std.out, std.err)
 }
 
-// connect returns a client that runs until ctx ends; ended gets the reason.
-func (c *chatCmd) connect(ctx context.Context, o client.Options) (connected *client.Client, ended <-chan error, err error) {
+// client returns a client of the user, which is not connected yet.
+func (c *chatCmd) client(o client.Options) (*client.Client, error) {
+	var err error
 	if o.URLs, err = c.Target.nodes(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o.Token = c.Target.tokens(domain.UserID(c.User), o.URLs)
-	if connected, err = client.New(o); err != nil {
-		return nil, nil, err
-	}
-	end := make(chan error, 1)
-	go func() { end <- connected.Run(ctx) }()
-	return connected, end, nil
+	return client.New(o)
+}
+
+// connect runs a client until ctx ends; what it returns gets the reason.
+func connect(ctx context.Context, c *client.Client) <-chan error {
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	return ended
 }
 
 // nameOf is what a person calls a conversation.

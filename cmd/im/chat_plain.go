@@ -43,12 +43,11 @@ func runPlain(ctx context.Context, cmd *chatCmd, in io.Reader, out, notes io.Wri
 		last: map[client.ConversationID]int64{}, read: map[client.ConversationID]int64{}, wake: make(chan struct{}, 1),
 		moved: make(chan struct{}, 1),
 	}
-	var failed <-chan error
 	var err error
-	p.c, failed, err = cmd.connect(ctx, client.Options{OnEvent: p.event, OnStatus: p.status})
-	if err != nil {
+	if p.c, err = cmd.client(client.Options{OnEvent: p.event, OnStatus: p.status}); err != nil {
 		return err
 	}
+	failed := connect(ctx, p.c)
 	talk := make(chan error, 1)
 	go func() { talk <- p.talk(ctx, in) }()
 	go p.markRead(ctx)

@@ -32,15 +32,8 @@ func runScreen(ctx context.Context, cmd *chatCmd) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var program *tea.Program
-	started := make(chan struct{})
-	tell := func(m tea.Msg) {
-		select {
-		case <-started:
-			program.Send(m)
-		case <-ctx.Done():
-		}
-	}
-	c, failed, err := cmd.connect(ctx, client.Options{
+	tell := func(m tea.Msg) { program.Send(m) }
+	c, err := cmd.client(client.Options{
 		OnEvent: func(_ context.Context, e client.Event) error {
 			tell(eventMsg(e))
 			return nil
@@ -52,11 +45,10 @@ func runScreen(ctx context.Context, cmd *chatCmd) error {
 		return err
 	}
 	program = tea.NewProgram(newScreen(ctx, c, cmd), tea.WithAltScreen(), tea.WithContext(ctx))
-	close(started)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		tell(endMsg{<-failed})
+		tell(endMsg{<-connect(ctx, c)})
 	}()
 	last, err := program.Run()
 	cancel()
