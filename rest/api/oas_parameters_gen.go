@@ -1166,7 +1166,7 @@ func decodeListEventsParams(args [1]string, argsEscaped bool, r *http.Request) (
 					if err := func() error {
 						if err := (validate.Int{
 							MinSet:        true,
-							Min:           1,
+							Min:           0,
 							MaxSet:        false,
 							Max:           0,
 							MinExclusive:  false,
@@ -1867,7 +1867,7 @@ func decodeListMessagesParams(args [1]string, argsEscaped bool, r *http.Request)
 					if err := func() error {
 						if err := (validate.Int{
 							MinSet:        true,
-							Min:           1,
+							Min:           0,
 							MaxSet:        false,
 							Max:           0,
 							MinExclusive:  false,
