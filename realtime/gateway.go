@@ -68,8 +68,6 @@ type GatewayOptions struct {
 	Limits domain.Limits // the contract's
 	// AllowedOrigins are those (https://app.example.com) beside the own host.
 	AllowedOrigins []string
-	// Single: a newer session of a user replaces all others of the user.
-	Single bool
 
 	Heartbeat  time.Duration // between pings: 25 s
 	Hello      time.Duration // for a socket to become a session: 5 s

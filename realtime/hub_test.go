@@ -109,15 +109,20 @@ func (l *listener) types() []string {
 	return types
 }
 
-func decode(w wire) heard {
-	opcode, payload := w[0]&0xf, w[2:]
+func payloadOf(w wire) []byte {
 	switch w[1] {
 	case 126:
-		payload = w[4:]
+		return w[4:]
 	case 127:
-		payload = w[10:]
+		return w[10:]
+	default:
+		return w[2:]
 	}
-	if opcode == opClose {
+}
+
+func decode(w wire) heard {
+	payload := payloadOf(w)
+	if w[0]&0xf == opClose {
 		return heard{Type: "close", Code: int(payload[0])<<8 | int(payload[1])}
 	}
 	var h heard

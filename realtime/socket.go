@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	mathrand "math/rand/v2"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -44,7 +45,9 @@ func (k *socket) startWriting() {
 func (k *socket) write() {
 	for batch := k.out.take(); batch != nil; batch = k.out.take() {
 		if err := k.conn.write(batch); err != nil {
-			k.g.o.Logger.Debug("socket cut off while writing", "error", err)
+			if errors.Is(err, os.ErrDeadlineExceeded) { // no close frame gets through, either
+				k.g.o.Logger.Info("socket cut off", "code", uint16(closeTooSlow), "reason", closeTooSlow.String())
+			}
 			k.cut()
 			return
 		}
