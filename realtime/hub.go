@@ -1,9 +1,7 @@
 package realtime
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -144,8 +142,7 @@ func (h *Hub) Signal(sig domain.Signal) {
 		return
 	}
 	if len(sig.Frame) > 0 {
-		frame, except := cutExcept(sig.Frame)
-		u.signal(textFrame(frame), except)
+		u.signal(textFrame(sig.Frame), sig.Except)
 	}
 	if sig.End != nil {
 		u.end(*sig.End)
@@ -163,27 +160,6 @@ func (h *Hub) currentEpoch() string {
 
 func (h *Hub) shard(id domain.ConversationID) *shard {
 	return &h.shards[maphash.Comparable(h.seed, id)%uint64(len(h.shards))]
-}
-
-// A signal that one session is not to get, because it has an answer instead,
-// names that session in front; the hub takes the name off again.
-const exceptPrefix = `{"except":"`
-
-func addExcept(frame json.RawMessage, s domain.SessionID) json.RawMessage {
-	out := append(make(json.RawMessage, 0, len(frame)+len(exceptPrefix)+len(s)+2), exceptPrefix...)
-	return append(append(append(out, s...), `",`...), frame[1:]...)
-}
-
-func cutExcept(frame json.RawMessage) (rest json.RawMessage, s domain.SessionID) {
-	tail, ok := bytes.CutPrefix(frame, []byte(exceptPrefix))
-	if !ok {
-		return frame, ""
-	}
-	name, tail, ok := bytes.Cut(tail, []byte(`",`))
-	if !ok {
-		return frame, ""
-	}
-	return append(json.RawMessage{'{'}, tail...), domain.SessionID(name)
 }
 
 func orDefault[T ~int | ~int64](n, otherwise T) T {

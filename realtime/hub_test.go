@@ -457,7 +457,7 @@ func TestSignal(t *testing.T) {
 	s := newStage(t, never)
 	a1, a2, b := s.connect("a", "1"), s.connect("a", "2"), s.connect("b", "1")
 	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"one"}`)})
-	s.hub.Signal(domain.Signal{User: "a", Frame: addExcept(json.RawMessage(`{"type":"two"}`), a1.s.id)})
+	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"two"}`), Except: a1.s.id})
 	s.eventually(func() bool { return len(a2.heard()) == 3 })
 	require.Equal(t, []string{"welcome", "one", "two"}, a2.types())
 	require.Equal(t, []string{"welcome", "one"}, a1.types())
