@@ -68,6 +68,9 @@ type GatewayOptions struct {
 	Limits domain.Limits // the contract's
 	// AllowedOrigins are those (https://app.example.com) beside the own host.
 	AllowedOrigins []string
+	// Single: the registry is told that a newer session of a user replaces all
+	// others. The hub has to be told, too.
+	Single bool
 
 	Heartbeat  time.Duration // between pings: 25 s
 	Hello      time.Duration // for a socket to become a session: 5 s

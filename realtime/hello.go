@@ -118,7 +118,7 @@ func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error
 // register enters a session in the registry. Without the registry the session
 // begins all the same: the node registers all again when it is back.
 func (g *Gateway) register(ctx context.Context, e domain.SessionEntry) error {
-	err := g.o.Registry.Register(ctx, e, g.o.Hub.o.Single)
+	err := g.o.Registry.Register(ctx, e, g.o.Single)
 	if errors.Is(err, domain.ErrConflict) || errors.Is(err, domain.ErrLimitExceeded) {
 		return err
 	}
