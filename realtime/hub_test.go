@@ -453,6 +453,20 @@ func TestEpoch(t *testing.T) {
 	s.eventually(func() bool { return len(again.seqs(id)) == 1 })
 }
 
+func TestFeedForgotten(t *testing.T) {
+	s := newStage(t, never)
+	id := s.w.create("a")
+	a := s.connect("a", "1")
+	func() { defer s.w.begin()(); s.w.forgotten = true }()
+	s.hub.readFeedSoon()
+	s.eventually(func() bool { return len(a.heard()) == 2 })
+	require.Equal(t, 4003, a.heard()[1].Code)
+	again := s.connect("a", "1")
+	s.w.post(id, "a", "m")
+	s.hub.readFeedSoon()
+	s.eventually(func() bool { return len(again.seqs(id)) == 1 })
+}
+
 func TestSignal(t *testing.T) {
 	s := newStage(t, never)
 	a1, a2, b := s.connect("a", "1"), s.connect("a", "2"), s.connect("b", "1")
