@@ -90,7 +90,9 @@ func (a *accepted) refused(answer []byte) {
 	if e.ID != "" {
 		at = slices.IndexFunc(a.frames, func(f string) bool { return strings.Contains(f, fmt.Sprintf(`"id":%q`, e.ID)) })
 	}
-	a.frames = slices.Delete(a.frames, at, at+1)
+	if at >= 0 {
+		a.frames = slices.Delete(a.frames, at, at+1)
+	}
 }
 
 // ended takes away the frame that the server ended the socket for.
