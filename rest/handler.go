@@ -18,6 +18,7 @@ type handler struct {
 	positions     Positions
 	signaller     Signaller
 	limits        domain.Limits
+	profiles      Profiles
 }
 
 var (

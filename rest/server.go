@@ -27,6 +27,7 @@ type Options struct {
 	Positions     Positions
 	Signaller     Signaller
 	Limits        domain.Limits
+	Profiles      Profiles
 
 	// Description is openapi.yaml, served as it is.
 	Description []byte
@@ -60,7 +61,8 @@ var _ http.Handler = (*Server)(nil)
 // New returns a Server. It starts nothing.
 func New(o Options) (*Server, error) {
 	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
-		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil {
+		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
+		o.Profiles == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
 	if o.Timeout == 0 {
@@ -81,6 +83,7 @@ func New(o Options) (*Server, error) {
 	h := &handler{
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
+		profiles: o.Profiles,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,
 		api.WithNotFound(s.notFound),

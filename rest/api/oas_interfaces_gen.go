@@ -21,6 +21,10 @@ type GetMessageRes interface {
 	getMessageRes()
 }
 
+type GetUsersRes interface {
+	getUsersRes()
+}
+
 type ListConversationsRes interface {
 	listConversationsRes()
 }
@@ -43,6 +47,10 @@ type MarkReadRes interface {
 
 type PutMemberRes interface {
 	putMemberRes()
+}
+
+type PutUserRes interface {
+	putUserRes()
 }
 
 type RemoveMemberRes interface {

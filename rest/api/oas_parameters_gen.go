@@ -785,6 +785,187 @@ func decodeGetMessageParams(args [2]string, argsEscaped bool, r *http.Request) (
 	return params, nil
 }
 
+// GetUsersParams is parameters of getUsers operation.
+type GetUsersParams struct {
+	// Repeated, up to 100 times.
+	UserID []UserID `json:",omitempty"`
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackGetUsersParams(packed middleware.Parameters) (params GetUsersParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "user_id",
+			In:   "query",
+		}
+		params.UserID = packed[key].([]UserID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeGetUsersParams(args [0]string, argsEscaped bool, r *http.Request) (params GetUsersParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode query: user_id.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "user_id",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				params.UserID = nil
+				return d.DecodeArray(func(d uri.Decoder) error {
+					var paramsDotUserIDVal UserID
+					if err := func() error {
+						var paramsDotUserIDValVal string
+						if err := func() error {
+							val, err := d.DecodeValue()
+							if err != nil {
+								return err
+							}
+
+							c, err := conv.ToString(val)
+							if err != nil {
+								return err
+							}
+
+							paramsDotUserIDValVal = c
+							return nil
+						}(); err != nil {
+							return err
+						}
+						paramsDotUserIDVal = UserID(paramsDotUserIDValVal)
+						return nil
+					}(); err != nil {
+						return err
+					}
+					params.UserID = append(params.UserID, paramsDotUserIDVal)
+					return nil
+				})
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if params.UserID == nil {
+					return errors.New("nil is invalid value")
+				}
+				if err := (validate.Array{
+					MinLength:    1,
+					MinLengthSet: true,
+					MaxLength:    100,
+					MaxLengthSet: true,
+				}).ValidateLength(len(params.UserID)); err != nil {
+					return errors.Wrap(err, "array")
+				}
+				var failures []validate.FieldError
+				for i, elem := range params.UserID {
+					if err := func() error {
+						if err := elem.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						failures = append(failures, validate.FieldError{
+							Name:  fmt.Sprintf("[%d]", i),
+							Error: err,
+						})
+					}
+				}
+				if len(failures) > 0 {
+					return &validate.Error{Fields: failures}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return err
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "user_id",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // ListConversationsParams is parameters of listConversations operation.
 type ListConversationsParams struct {
 	// From the former page; opaque.
@@ -2524,6 +2705,159 @@ func decodePutMemberParams(args [2]string, argsEscaped bool, r *http.Request) (p
 		param := args[1]
 		if argsEscaped {
 			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "user_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotUserIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotUserIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.UserID = UserID(paramsDotUserIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.UserID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "user_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// PutUserParams is parameters of putUser operation.
+type PutUserParams struct {
+	UserID UserID
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackPutUserParams(packed middleware.Parameters) (params PutUserParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "user_id",
+			In:   "path",
+		}
+		params.UserID = packed[key].(UserID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodePutUserParams(args [1]string, argsEscaped bool, r *http.Request) (params PutUserParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: user_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
 			if err != nil {
 				return errors.Wrap(err, "unescape path")
 			}

@@ -366,6 +366,23 @@ func (s *GetMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*GetMessageOKRawApplicationJSON) getMessageRes() {}
 
+// GetUsersOKRawApplicationJSON represents raw HTTP response for GetUsers application/json.
+type GetUsersOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetUsersOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetUsersOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetUsersOKRawApplicationJSON) getUsersRes() {}
+
 // ListConversationsOKRawApplicationJSON represents raw HTTP response for ListConversations application/json.
 type ListConversationsOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -1245,12 +1262,14 @@ func (*ProblemStatusCode) addMembersRes()         {}
 func (*ProblemStatusCode) createConversationRes() {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
+func (*ProblemStatusCode) getUsersRes()           {}
 func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) putMemberRes()          {}
+func (*ProblemStatusCode) putUserRes()            {}
 func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
@@ -1353,6 +1372,61 @@ func (s *PutMemberRole) UnmarshalText(data []byte) error {
 		return errors.Errorf("invalid value: %q", data)
 	}
 }
+
+// Ref: #/components/schemas/PutUser
+type PutUser struct {
+	// At most `name_chars` (200 unless configured) characters.
+	Name      OptNilString         `json:"name"`
+	AvatarURL OptNilString         `json:"avatar_url"`
+	Metadata  OptNilMetadataOrNull `json:"metadata"`
+}
+
+// GetName returns the value of Name.
+func (s *PutUser) GetName() OptNilString {
+	return s.Name
+}
+
+// GetAvatarURL returns the value of AvatarURL.
+func (s *PutUser) GetAvatarURL() OptNilString {
+	return s.AvatarURL
+}
+
+// GetMetadata returns the value of Metadata.
+func (s *PutUser) GetMetadata() OptNilMetadataOrNull {
+	return s.Metadata
+}
+
+// SetName sets the value of Name.
+func (s *PutUser) SetName(val OptNilString) {
+	s.Name = val
+}
+
+// SetAvatarURL sets the value of AvatarURL.
+func (s *PutUser) SetAvatarURL(val OptNilString) {
+	s.AvatarURL = val
+}
+
+// SetMetadata sets the value of Metadata.
+func (s *PutUser) SetMetadata(val OptNilMetadataOrNull) {
+	s.Metadata = val
+}
+
+// PutUserOKRawApplicationJSON represents raw HTTP response for PutUser application/json.
+type PutUserOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *PutUserOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *PutUserOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*PutUserOKRawApplicationJSON) putUserRes() {}
 
 type ReadState json2.RawMessage
 
@@ -1839,3 +1913,7 @@ func (s *UpdateConversationOKRawApplicationJSON) SetResponse(val *http.Response)
 func (*UpdateConversationOKRawApplicationJSON) updateConversationRes() {}
 
 type UserID string
+
+type UserProfile json2.RawMessage
+
+type UserProfiles json2.RawMessage

@@ -46,6 +46,13 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages/{seq}
 	GetMessage(ctx context.Context, params GetMessageParams, w http.ResponseWriter) error
+	// GetUsers implements getUsers operation.
+	//
+	// Of those whom the caller shares a conversation with, and of the caller; a backend sees all. Others,
+	// and those of whom nothing is known, are left out.
+	//
+	// GET /v1/users
+	GetUsers(ctx context.Context, params GetUsersParams, w http.ResponseWriter) error
 	// ListConversations implements listConversations operation.
 	//
 	// The caller's conversations, the one with the newest activity first.
@@ -87,6 +94,14 @@ type RawHandler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/members/{user_id}
 	PutMember(ctx context.Context, req *PutMember, params PutMemberParams, w http.ResponseWriter) error
+	// PutUser implements putUser operation.
+	//
+	// Backends only. It replaces the whole profile: what is not given is cleared. The claims `name` and
+	// `picture` of a token that is issued later, and says something else than the one before it, replace
+	// name and avatar again.
+	//
+	// PUT /v1/users/{user_id}
+	PutUser(ctx context.Context, req *PutUser, params PutUserParams, w http.ResponseWriter) error
 	// RemoveMember implements removeMember operation.
 	//
 	// Oneself leaves; owners and admins remove members, owners remove admins. An owner who leaves hands

@@ -47,6 +47,8 @@ var otherCalls = []restCall{
 	{"POST", "/v1/conversations", map[string]any{"kind": "group", "members": []string{}}},
 	{"POST", "/v1/messages", map[string]any{"to": "bob", "client_msg_id": "e", "content": text("x")}},
 	{"GET", "/v1/sync", nil},
+	{"GET", "/v1/users?user_id=bob", nil},
+	{"PUT", "/v1/users/bob", map[string]any{"name": "x"}},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.
