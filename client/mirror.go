@@ -102,10 +102,10 @@ func (m *mirror) member(v *Conversation, e *Event) {
 	if json.Unmarshal(e.Body, &changed) != nil {
 		return
 	}
-	switch {
-	case e.Type == domain.MemberAdded:
+	switch e.Type {
+	case domain.MemberAdded:
 		v.MemberCount++
-	case e.Type == domain.MemberRemoved:
+	case domain.MemberRemoved:
 		v.MemberCount--
 		if changed.UserID == m.self {
 			delete(m.views, v.ConversationID)

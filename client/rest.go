@@ -102,6 +102,7 @@ func (c *Client) anyNode(ctx context.Context, method, path, token string, body [
 		}
 		response, err := c.http.Do(request)
 		if err == nil {
+			defer func() { _ = response.Body.Close() }() // the loop ends here
 			return readAnswer(response, answer)
 		}
 		failed = errors.Join(failed, err)
@@ -113,7 +114,6 @@ func (c *Client) anyNode(ctx context.Context, method, path, token string, body [
 }
 
 func readAnswer(response *http.Response, answer any) error {
-	defer response.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxFrame))
 	if err != nil {
 		return err

@@ -6,16 +6,23 @@ import (
 	"im/domain"
 )
 
-// The vocabulary of the contract, as the server has it.
 type (
+	// ConversationID is a UUID; String and MarshalText give its text form.
 	ConversationID = domain.ConversationID
-	UserID         = domain.UserID
-	Event          = domain.Event
-	Message        = domain.Message
-	MessagePage    = domain.MessagePage
-	Conversation   = domain.ConversationView
-	ReadState      = domain.ReadState
-	Time           = domain.Time
+	// UserID is the app's own name of a user.
+	UserID = domain.UserID
+	// Event is one durable change of a conversation, known by (conversation, seq).
+	Event = domain.Event
+	// Message is a message as it stands now.
+	Message = domain.Message
+	// MessagePage is a stretch of messages, ascending.
+	MessagePage = domain.MessagePage
+	// Conversation is a conversation as the user sees it at its HeadSeq.
+	Conversation = domain.ConversationView
+	// ReadState is how far the user has read, and what is left.
+	ReadState = domain.ReadState
+	// Time is a moment in UTC, to the microsecond.
+	Time = domain.Time
 
 	// Error is a refusal by the server; errors.Is matches it by code, as in
 	// errors.Is(err, domain.ErrNotFound).

@@ -36,7 +36,7 @@ func checkContent(content json.RawMessage, limits Limits) error {
 		return Invalid("/content", "is required")
 	}
 	if err := strictjson.Check(content); err != nil {
-		return Invalid("/content", err.Error())
+		return InvalidJSON("/content", err)
 	}
 	if !isObject(content) {
 		return Invalid("/content", "must be an object")
@@ -114,7 +114,7 @@ func checkMetadata(metadata json.RawMessage, limits Limits) error {
 		return Invalid("/metadata", "longer than metadata_bytes")
 	}
 	if err := strictjson.Check(metadata); err != nil {
-		return Invalid("/metadata", err.Error())
+		return InvalidJSON("/metadata", err)
 	}
 	if !isObject(metadata) {
 		return Invalid("/metadata", "must be an object")

@@ -1,8 +1,11 @@
 package domain
 
 import (
+	"errors"
 	"maps"
 	"time"
+
+	"im/domain/strictjson"
 )
 
 // Code is what a client reads of an error. The set is fixed by the contract.
@@ -33,7 +36,7 @@ type Retry string
 // The values of Retry.
 const (
 	RetryNever Retry = "never" // the answer would be the same
-	RetryAgain Retry = "again" // at once, or with the usual backoff
+	RetryAgain Retry = "again" // with the usual backoff, or after the delay if one is named
 	RetryAfter Retry = "after" // not before the delay that is named
 )
 
@@ -119,10 +122,10 @@ func (e *Error) In(delay time.Duration) *Error {
 
 // Retry tells what to do with the same request.
 func (e *Error) Retry() Retry {
-	switch {
-	case e.Code == CodeRateLimited, e.After > 0:
+	switch e.Code {
+	case CodeRateLimited:
 		return RetryAfter
-	case e.Code == CodeUnavailable, e.Code == CodeInternal:
+	case CodeUnavailable, CodeInternal:
 		return RetryAgain
 	default:
 		return RetryNever
@@ -131,3 +134,13 @@ func (e *Error) Retry() Retry {
 
 // Invalid is the refusal of one field of a request.
 func Invalid(pointer, reason string) *Error { return ErrInvalid.At(pointer, reason) }
+
+// InvalidJSON is the refusal of the text at pointer, which strictjson.Check has
+// refused with err. It names the member that err is in.
+func InvalidJSON(pointer string, err error) *Error {
+	var wrong *strictjson.SyntaxError
+	if errors.As(err, &wrong) {
+		pointer += wrong.Pointer
+	}
+	return Invalid(pointer, err.Error())
+}

@@ -72,7 +72,7 @@ func TestErrorSaysWhatToDo(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.NotErrorIs(t, err, ErrInternal)
 	require.Equal(t, RetryAgain, err.Retry())
-	require.Equal(t, RetryAfter, err.In(time.Second).Retry())
+	require.Equal(t, RetryAgain, err.In(time.Second).Retry(), "a delay that is named changes nothing")
 	require.Equal(t, RetryAfter, ErrRateLimited.Retry())
 	require.Equal(t, RetryNever, ErrForbidden.Retry())
 	require.Nil(t, ErrInvalid.Fields, "predeclared errors stay as they are")

@@ -12,7 +12,11 @@ import (
 // moment. Its shard's lock guards it.
 type entry struct {
 	id domain.ConversationID
-	// last is the highest seq that was pushed; all below were, too.
+	// began is where the entry began: what comes above it is pushed in order,
+	// and applied to the membership. What is at or below it may yet let somebody
+	// in who is here, and whose list of conversations was read before.
+	began int64
+	// last is the highest seq that was pushed.
 	last int64
 	// target is the highest seq that is known to exist. While it is above last
 	// a job reads the log.
@@ -24,6 +28,9 @@ type entry struct {
 	// with the seq of the joining. They become members when they have been told
 	// of the conversation.
 	entering map[*user]int64
+	// unread is the lowest seq at or below began that the feed names for a change
+	// of membership; 0 for none.
+	unread int64
 	// busy: a job for it is queued or running. stalled: one has failed and
 	// waits for the next tick.
 	busy, stalled bool
@@ -31,7 +38,7 @@ type entry struct {
 
 // track begins an entry; sh.mu is held.
 func (sh *shard) track(id domain.ConversationID, last int64) *entry {
-	e := &entry{id: id, last: last, target: last, members: make(map[*user]int64, 1)}
+	e := &entry{id: id, began: last, last: last, target: last, members: make(map[*user]int64, 1)}
 	sh.entries[id] = e
 	return e
 }
@@ -40,7 +47,7 @@ func (sh *shard) track(id domain.ConversationID, last int64) *entry {
 func (h *Hub) settle(sh *shard, e *entry) {
 	switch {
 	case e.busy || e.stalled:
-	case e.target > e.last || len(e.entering) > 0:
+	case e.lacks():
 		e.busy = true
 		h.jobs.add(e.id)
 	case len(e.members) == 0:
@@ -48,11 +55,16 @@ func (h *Hub) settle(sh *shard, e *entry) {
 	}
 }
 
+// lacks tells whether something has to be read for the entry.
+func (e *entry) lacks() bool { return e.target > e.last || e.unread > 0 || len(e.entering) > 0 }
+
 // apply pushes events in order: it drops those that were pushed, and stops
 // before a hole, which a job will fill. The shard's lock is held.
 func (h *Hub) apply(e *entry, events []domain.Event) {
 	for i := range events {
 		switch ev := &events[i]; {
+		case ev.Seq <= e.began:
+			h.applyMembership(e, ev)
 		case ev.Seq <= e.last:
 		case ev.Seq == e.last+1:
 			h.deliver(e, ev)
@@ -76,6 +88,13 @@ func (h *Hub) deliver(e *entry, ev *domain.Event) {
 			}
 		}
 	}
+	h.applyMembership(e, ev)
+}
+
+// applyMembership lets local users in and out with an event. With one at or
+// below began this may happen again, and late; then it only makes sure that the
+// directory is asked.
+func (h *Hub) applyMembership(e *entry, ev *domain.Event) {
 	for id, enters := range affected(h.o.Logger, ev) {
 		u := h.users.get(id)
 		if u == nil {
@@ -98,7 +117,7 @@ func (e *entry) enter(u *user, seq int64) {
 	if e.entering == nil {
 		e.entering = make(map[*user]int64, 1)
 	}
-	e.entering[u] = seq
+	e.entering[u] = max(e.entering[u], seq)
 }
 
 func (e *entry) leave(u *user, seq int64) {
@@ -106,7 +125,9 @@ func (e *entry) leave(u *user, seq int64) {
 		delete(e.members, u)
 		u.forget(e.id)
 	}
-	delete(e.entering, u)
+	if e.entering[u] < seq {
+		delete(e.entering, u)
+	}
 }
 
 // affected yields the users whom an event lets in (true) or out.

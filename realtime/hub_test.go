@@ -260,6 +260,52 @@ func TestIntroduce(t *testing.T) {
 		s.w.setAway(false)
 		s.eventually(func() bool { return len(b.seqs(id)) == 1 })
 	})
+	t.Run("though another's list came before the push", func(t *testing.T) {
+		for name, tell := range map[string]func(*stage, domain.Event){
+			"push": func(s *stage, added domain.Event) { s.push(added) },
+			"tail": func(s *stage, _ domain.Event) { s.hub.readFeedSoon() },
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newStage(t, never)
+				b := s.connect("b", "1")
+				id := s.w.create("a")
+				added := s.w.add(id, "b")
+				s.connect("a", "1")
+				tell(s, added)
+				s.eventually(func() bool { return len(b.heard()) == 3 })
+				require.Equal(t, []string{"welcome", "conversation", "member.added"}, b.types())
+			})
+		}
+	})
+	t.Run("from the latest joining on, whichever was heard of", func(t *testing.T) {
+		s := newStage(t, never)
+		b := s.connect("b", "1")
+		id := s.w.create("a")
+		first := s.w.add(id, "b")
+		s.w.remove(id, "b")
+		s.w.post(id, "a", "not for b")
+		s.w.add(id, "b")
+		s.connect("a", "1")
+		s.push(first)
+		s.eventually(func() bool { return len(b.heard()) == 3 })
+		require.Equal(t, []int64{5}, b.seqs(id))
+	})
+	t.Run("a long story is left to a gap", func(t *testing.T) {
+		s := newStage(t, never)
+		s.w.rangeLimit = 1
+		b := s.connect("b", "1")
+		id := s.w.create("a")
+		added := s.w.add(id, "b")
+		for range introduceRounds + 1 {
+			s.w.post(id, "a", "m")
+		}
+		s.push(added)
+		s.eventually(func() bool { return len(b.heard()) == 3 })
+		require.Equal(t, map[domain.ConversationID]int64{id: s.w.head(id)}, b.heard()[2].Conversations)
+		s.push(s.w.post(id, "a", "m"))
+		s.eventually(func() bool { return len(b.seqs(id)) == 1 })
+		require.Equal(t, []int64{s.w.head(id)}, b.seqs(id))
+	})
 	t.Run("not who was removed again", func(t *testing.T) {
 		s := newStage(t, 5*time.Millisecond)
 		b := s.connect("b", "1")
@@ -293,8 +339,8 @@ func TestJoin(t *testing.T) {
 	t.Run("a removal after the list was read wins", func(t *testing.T) {
 		s := newStage(t, never)
 		id := s.w.create("a", "b")
-		s.w.read = func(domain.UserID) {
-			s.w.read = func(domain.UserID) {}
+		s.w.read = func(context.Context) {
+			s.w.read = func(context.Context) {}
 			s.push(s.w.remove(id, "b"))
 		}
 		b := s.connect("b", "1")
@@ -303,11 +349,25 @@ func TestJoin(t *testing.T) {
 		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
 		require.Equal(t, []string{"welcome"}, b.types())
 	})
+	t.Run("a removal that only another's list has seen", func(t *testing.T) {
+		s := newStage(t, never)
+		id := s.w.create("a", "b")
+		var a *listener
+		s.w.read = func(context.Context) {
+			s.w.read = func(context.Context) {}
+			s.w.remove(id, "b")
+			a = s.connect("a", "1")
+		}
+		b := s.connect("b", "1")
+		s.push(s.w.post(id, "a", "m"))
+		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
+		require.Equal(t, []string{"welcome"}, b.types())
+	})
 	t.Run("an addition after the list was read is introduced", func(t *testing.T) {
 		s := newStage(t, never)
 		id := s.w.create("a")
-		s.w.read = func(domain.UserID) {
-			s.w.read = func(domain.UserID) {}
+		s.w.read = func(context.Context) {
+			s.w.read = func(context.Context) {}
 			s.push(s.w.add(id, "b"))
 		}
 		b := s.connect("b", "1")
@@ -318,8 +378,8 @@ func TestJoin(t *testing.T) {
 		s := newStage(t, never)
 		id := s.w.create("a")
 		added := s.w.add(id, "b")
-		s.w.read = func(domain.UserID) {
-			s.w.read = func(domain.UserID) {}
+		s.w.read = func(context.Context) {
+			s.w.read = func(context.Context) {}
 			s.push(added)
 		}
 		b := s.connect("b", "1")

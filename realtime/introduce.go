@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"im/domain"
 )
@@ -98,14 +99,13 @@ func dropStrangers(sh *shard, e *entry, asked map[*user]int64, views map[domain.
 // enterFrom reads the events from first on until it has all that were pushed,
 // and makes the users members at that very moment.
 func (h *Hub) enterFrom(ctx context.Context, sh *shard, e *entry, first int64, views map[domain.UserID]domain.ConversationView) error {
-	var frames []wire
-	size := 0
+	told := story{first: first, joined: make(map[domain.UserID]int64)}
 	for round := 0; ; round++ {
-		held := first + int64(len(frames)) - 1
+		held := first + int64(len(told.frames)) - 1
 		sh.mu.Lock()
 		upto := e.last
-		if held >= upto || round == introduceRounds || size > domain.PageBytes {
-			made := h.makeMembers(e, first, frames, views)
+		if held >= upto || round == introduceRounds || told.size > domain.PageBytes {
+			made := makeMembers(e, told, views)
 			sh.mu.Unlock()
 			if made == 0 {
 				return errOutdated
@@ -121,18 +121,38 @@ func (h *Hub) enterFrom(ctx context.Context, sh *shard, e *entry, first int64, v
 			return errHole
 		}
 		for i := range events {
-			frames = append(frames, eventFrame(&events[i]))
-			size += events[i].Size()
+			told.add(h.o.Logger, &events[i])
+		}
+	}
+}
+
+// story is what was read from the log for an introduction.
+type story struct {
+	first  int64
+	frames []wire // the events from first on
+	size   int
+	joined map[domain.UserID]int64 // the latest joining of each user
+}
+
+func (t *story) add(logger *slog.Logger, ev *domain.Event) {
+	t.frames = append(t.frames, eventFrame(ev))
+	t.size += ev.Size()
+	for user, enters := range affected(logger, ev) {
+		if enters {
+			t.joined[user] = ev.Seq
 		}
 	}
 }
 
 // makeMembers ends the introduction of all entering users who have a view of
-// their present joining; sh.mu is held. frames are the events from first on.
-func (h *Hub) makeMembers(e *entry, first int64, frames []wire, views map[domain.UserID]domain.ConversationView) (made int) {
-	for u, joined := range e.entering {
+// their present joining, and returns how many; the shard's lock is held. Of a
+// story that does not reach the last event nothing is told: it may end before
+// the joining.
+func makeMembers(e *entry, told story, views map[domain.UserID]domain.ConversationView) (made int) {
+	complete := told.first+int64(len(told.frames)) > e.last
+	for u, seq := range e.entering {
 		view, ok := views[u.id]
-		if !ok || view.HeadSeq < joined || joined < first {
+		if !ok || view.HeadSeq < seq || seq < told.first {
 			continue
 		}
 		if view.Events == nil {
@@ -140,10 +160,10 @@ func (h *Hub) makeMembers(e *entry, first int64, frames []wire, views map[domain
 		}
 		in := introduction{
 			id: e.id, conversation: jsonFrame(conversationFrame{Type: "conversation", Conversation: view}),
-			first: joined, head: e.last,
+			first: max(seq, told.joined[u.id]), head: e.last,
 		}
-		if skip := joined - first; skip < int64(len(frames)) {
-			in.events = frames[skip:]
+		if complete {
+			in.events = told.frames[in.first-told.first:]
 		}
 		delete(e.entering, u)
 		if u.introduce(in) {

@@ -99,19 +99,22 @@ func (h *Hub) work(ctx context.Context, id domain.ConversationID) {
 			sh.mu.Unlock()
 			return
 		}
-		if e.target <= e.last && len(e.entering) == 0 {
+		if !e.lacks() {
 			e.busy = false
 			h.settle(sh, e)
 			sh.mu.Unlock()
 			return
 		}
-		behind := e.target > e.last
+		behind, unread := e.target > e.last, e.unread > 0
 		sh.mu.Unlock()
 
 		var err error
-		if behind {
+		switch {
+		case behind:
 			err = h.fill(ctx, sh, e)
-		} else {
+		case unread:
+			err = h.reread(ctx, sh, e)
+		default:
 			err = h.introduce(ctx, sh, e)
 		}
 		if err != nil {
@@ -165,6 +168,30 @@ func (h *Hub) fill(ctx context.Context, sh *shard, e *entry) error {
 	h.apply(e, events)
 	if e.last <= after {
 		return errHole
+	}
+	return nil
+}
+
+// reread reads once what the feed names below the beginning of the entry, for
+// the changes of membership in it.
+func (h *Hub) reread(ctx context.Context, sh *shard, e *entry) error {
+	sh.mu.Lock()
+	from, upto := e.unread, e.began
+	sh.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, h.o.Timeout)
+	defer cancel()
+	events, err := h.o.Log.LogRange(ctx, e.id, from-1, upto)
+	if err != nil {
+		return err
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	h.apply(e, events)
+	if e.unread != from {
+		return nil // the feed named an earlier one meanwhile
+	}
+	if e.unread = from + int64(len(events)); len(events) == 0 || e.unread > upto {
+		e.unread = 0
 	}
 	return nil
 }

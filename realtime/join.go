@@ -87,6 +87,13 @@ func (h *Hub) enterOne(u *user, m domain.Membership) {
 	if e == nil {
 		e = sh.track(m.ConversationID, m.HeadSeq)
 	}
+	if e.began > m.HeadSeq {
+		// Between the list and where the entry began the user may have been
+		// removed, and nothing here would tell: have the directory say so.
+		e.enter(u, m.HeadSeq+1)
+		h.settle(sh, e)
+		return
+	}
 	e.members[u] = m.HeadSeq
 }
 

@@ -71,6 +71,7 @@ func (o *outbox) event(id domain.ConversationID, seq int64, w wire) {
 	}
 	if _, gap := o.gaps[id]; gap || o.bytes+len(w) > o.limit {
 		o.giveUp(id, seq)
+		o.tellGaps()
 		return
 	}
 	o.push(w)
@@ -180,7 +181,8 @@ func (o *outbox) giveUp(id domain.ConversationID, seq int64) {
 }
 
 // tellGaps queues the gaps as soon as half of the queue is free, so that the
-// events that follow have a chance.
+// events that follow have a chance. While it is not, the writer runs, and will
+// call again.
 func (o *outbox) tellGaps() {
 	if len(o.gaps) == 0 || o.bytes > o.limit/2 {
 		return

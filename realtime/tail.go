@@ -81,8 +81,8 @@ func (h *Hub) readFeedPage(ctx context.Context, position domain.FeedPosition) (d
 	return h.o.Log.Feed(ctx, position)
 }
 
-// observe compares a head of the feed with what was pushed. Of a conversation
-// that is not tracked, changes of membership are read for the local users.
+// observe compares a head of the feed with what was pushed. Changes of
+// membership that were not pushed from here are read for the local users.
 func (h *Hub) observe(head domain.FeedHead) {
 	sh := h.shard(head.ConversationID)
 	sh.mu.Lock()
@@ -95,6 +95,9 @@ func (h *Hub) observe(head domain.FeedHead) {
 		e = sh.track(head.ConversationID, head.First-1)
 	}
 	e.target = max(e.target, head.Head)
+	if head.Membership && head.First <= e.began && (e.unread == 0 || head.First < e.unread) {
+		e.unread = head.First
+	}
 	h.settle(sh, e)
 }
 

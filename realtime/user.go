@@ -74,7 +74,9 @@ func (u *user) note(id domain.ConversationID, seq int64, enters bool) (joining b
 	if u.news == nil {
 		u.news = make(map[domain.ConversationID]news)
 	}
-	u.news[id] = news{seq, enters}
+	if seq > u.news[id].seq {
+		u.news[id] = news{seq, enters}
+	}
 	return true
 }
 

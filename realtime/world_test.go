@@ -28,8 +28,8 @@ type world struct {
 	acked         map[domain.Ack]bool
 	sync          domain.SyncQuery
 	committed     func(domain.Committed)
-	// reading is called before the list of conversations is read, and read after.
-	reading, read func(domain.UserID)
+	// read is called after the list of conversations was read.
+	read func(context.Context)
 }
 
 type history struct {
@@ -47,7 +47,7 @@ var (
 func newWorld() *world {
 	return &world{
 		epoch: "e1", conversations: make(map[domain.ConversationID]*history), acked: make(map[domain.Ack]bool),
-		committed: func(domain.Committed) {}, reading: func(domain.UserID) {}, read: func(domain.UserID) {},
+		committed: func(domain.Committed) {}, read: func(context.Context) {},
 	}
 }
 
@@ -148,10 +148,9 @@ func (w *world) SessionNumber(context.Context) (int64, error) {
 }
 
 // Memberships implements Directory.
-func (w *world) Memberships(_ context.Context, user domain.UserID) (string, []domain.Membership, error) {
-	w.reading(user)
+func (w *world) Memberships(ctx context.Context, user domain.UserID) (string, []domain.Membership, error) {
 	epoch, list, err := w.memberships(user)
-	w.read(user)
+	w.read(ctx)
 	return epoch, list, err
 }
 

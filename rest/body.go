@@ -2,7 +2,6 @@ package rest
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
 
@@ -59,7 +58,7 @@ func (b *strictBody) load() {
 		return
 	}
 	if err := strictjson.Check(text); err != nil {
-		b.err = notStrict(err)
+		b.err = domain.InvalidJSON("", err).Saying("the body is not strict JSON")
 		return
 	}
 	b.checked = bytes.NewReader(text)
@@ -68,15 +67,6 @@ func (b *strictBody) load() {
 func (b *strictBody) refuse() {
 	b.err = domain.ErrTooLarge.Saying("the body is too large")
 	_, _ = io.CopyN(io.Discard, b.source, maxDrained) // an error changes nothing
-}
-
-// notStrict says what is wrong with a text: strictjson's own words, which hold
-// nothing of the text.
-func notStrict(err error) error {
-	if wrong, ok := errors.AsType[*strictjson.SyntaxError](err); ok {
-		return domain.Invalid("", wrong.Error()).Saying("the body is not strict JSON")
-	}
-	return domain.ErrInvalid.Because(err)
 }
 
 // answer remembers whether something was written.

@@ -42,7 +42,8 @@ func (h *handler) ListConversations(ctx context.Context, params api.ListConversa
 	if err != nil {
 		return err
 	}
-	page, err := h.conversations.Conversations(ctx, callerOf(ctx).Actor, cursor, limit)
+	who := callerOf(ctx)
+	page, err := h.conversations.Conversations(ctx, who.Actor, who.device, cursor, limit)
 	if err != nil {
 		return err
 	}

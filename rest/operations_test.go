@@ -190,6 +190,10 @@ func TestAck_and_sync_know_the_device(t *testing.T) {
 		t.Errorf("query %+v, want %+v", s.lastSync, want)
 	}
 	s.call(t, "bob/phone", "GET", "/v1/sync?device_id=laptop", "").refused(t, domain.CodeInvalid, "/device_id")
+	s.call(t, "bob/phone", "GET", "/v1/conversations", "").want(t, 200)
+	if s.device != "phone" {
+		t.Errorf("the list is that of device %q", s.device)
+	}
 }
 
 func TestLists_pass_on_what_was_asked(t *testing.T) {

@@ -131,6 +131,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // call hands a request to the generated server, within its time and size.
 func (s *Server) call(w http.ResponseWriter, r *http.Request) {
+	if path := r.URL.EscapedPath(); strings.HasSuffix(path, "/") || strings.Contains(path, "//") {
+		s.notFound(w, r) // the generated router takes an empty segment for a parameter
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
 	defer cancel()
 	c := &call{onBehalfOf: r.Header.Values("X-IM-User")}

@@ -41,7 +41,7 @@ func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
 	}{
 		"unavailable": {
 			domain.ErrUnavailable.Because(errors.New("secret cause")).In(1500 * time.Millisecond),
-			`"code":"unavailable","retry":"after","retry_after_ms":1500`, "2", "secret cause",
+			`"code":"unavailable","retry":"again","retry_after_ms":1500`, "2", "secret cause",
 		},
 		"unavailable, no delay known": {domain.ErrUnavailable, `"code":"unavailable","retry":"again"}`, "", "unavailable"},
 		"rate limited":                {domain.ErrRateLimited.In(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},

@@ -22,6 +22,7 @@ type world struct {
 	signals  []domain.Signal
 	acks     []domain.Ack
 	last     domain.Range
+	device   domain.DeviceID // of the last list of conversations
 	lastSync domain.SyncQuery
 	fail     error         // what every read answers, if set
 	hold     chan struct{} // what every read waits for, if set
@@ -241,7 +242,8 @@ func page[T any](list []T, cursor string, limit int) (domain.Page[T], error) {
 	return p, nil
 }
 
-func (w *world) Conversations(_ context.Context, a domain.Actor, cursor string, limit int) (domain.Page[domain.ConversationView], error) {
+func (w *world) Conversations(_ context.Context, a domain.Actor, d domain.DeviceID, cursor string, limit int) (domain.Page[domain.ConversationView], error) {
+	w.device = d
 	if w.fail != nil {
 		return domain.Page[domain.ConversationView]{}, w.fail
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -54,11 +55,13 @@ func runPlain(ctx context.Context, cmd *chatCmd, in io.Reader, out, notes io.Wri
 	select {
 	case err = <-talk:
 		cancel()
-		<-failed
+		if ended := <-failed; err == nil {
+			err = ended
+		}
 	case err = <-failed:
 	}
-	if ctx.Err() != nil && err == context.Canceled {
-		return nil
+	if errors.Is(err, context.Canceled) {
+		return nil // interrupted
 	}
 	return err
 }

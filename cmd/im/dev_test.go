@@ -125,6 +125,10 @@ func TestDevPort(t *testing.T) {
 	require.NotNil(t, first)
 	require.NotNil(t, second)
 	require.NotEqual(t, first[1], second[1])
+	for _, p := range []*program{a, b} {
+		p.signal(os.Interrupt)
+		require.Equal(t, 0, p.wait(), p.err)
+	}
 }
 
 // TestDevAsAnotherUser: as root the tests above have shown it for root; here it

@@ -2,7 +2,10 @@ package strictjson
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -11,8 +14,9 @@ const MaxDepth = 64
 
 // SyntaxError says where a text is not strict JSON, and why.
 type SyntaxError struct {
-	Offset int // bytes from the start
-	Reason string
+	Offset  int    // bytes from the start
+	Pointer string // JSON pointer (RFC 6901) of the value that it is in; "" is the whole text
+	Reason  string
 }
 
 // Error implements error.
@@ -40,6 +44,17 @@ type checker struct {
 }
 
 func (c *checker) fail(reason string) error { return &SyntaxError{Offset: c.at, Reason: reason} }
+
+// within says that err is in the member or element of that name.
+func within(name string, err error) error {
+	if e, ok := errors.AsType[*SyntaxError](err); ok {
+		e.Pointer = "/" + escape(name) + e.Pointer
+	}
+	return err
+}
+
+// escape makes a name a step of a JSON pointer.
+func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 func (c *checker) space() {
 	for c.at < len(c.data) {
@@ -101,10 +116,10 @@ func (c *checker) array(depth int) error {
 		c.at++
 		return nil
 	}
-	for {
+	for n := 0; ; n++ {
 		c.space()
 		if err := c.value(depth); err != nil {
-			return err
+			return within(strconv.Itoa(n), err)
 		}
 		c.space()
 		switch c.peek() {
@@ -139,9 +154,10 @@ func (c *checker) object(depth int) error {
 		if err := c.str(); err != nil {
 			return err
 		}
-		if !names.add(c.data[start:c.at]) {
+		name := unquote(c.data[start:c.at])
+		if !names.add(name) {
 			c.at = start
-			return c.fail("repeated name")
+			return within(name, c.fail("repeated name"))
 		}
 		c.space()
 		if c.peek() != ':' {
@@ -150,7 +166,7 @@ func (c *checker) object(depth int) error {
 		c.at++
 		c.space()
 		if err := c.value(depth); err != nil {
-			return err
+			return within(name, err)
 		}
 		c.space()
 		switch c.peek() {
@@ -288,8 +304,7 @@ type nameSet struct {
 	many map[string]struct{}
 }
 
-func (s *nameSet) add(quoted []byte) bool {
-	name := unquote(quoted)
+func (s *nameSet) add(name string) bool {
 	if s.many == nil && s.n < len(s.few) {
 		for _, seen := range s.few[:s.n] {
 			if seen == name {

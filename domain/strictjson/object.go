@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
-	"strings"
 )
 
 // Object reads the members of one JSON object by name and gathers what is
@@ -157,7 +156,7 @@ func (o *Object) Reject(name, reason string) { o.complain(o.Pointer(name), reaso
 
 // Pointer returns the JSON pointer (RFC 6901) of a member.
 func (o *Object) Pointer(name string) string {
-	return o.pointer + "/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
+	return o.pointer + "/" + escape(name)
 }
 
 // Complaints returns what is wrong, by JSON pointer, members that nobody

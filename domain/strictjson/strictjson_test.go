@@ -51,6 +51,24 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckNamesTheValue(t *testing.T) {
+	for text, pointer := range map[string]string{
+		`"\u0000"`:                         "",
+		`{"a":"\u0000"}`:                   "/a",
+		`{"a":[1,{"b/~":["x","\ud800"]}]}`: "/a/1/b~1~0/1",
+		`{"a":1,"a":2}`:                    "/a",
+		`{"a":{"\u0062":1,"b":2}}`:         "/a/b",
+		`{"a":{"b":1},"\u0000":2}`:         "", // a name that is wrong itself is nobody's
+		`{"a":1} x`:                        "",
+		`{"a":{"b":1}, "c":[0,1.]}`:        "/c/1",
+		"{\"a\":{\"b\":\"\xff\"},\"c\":1}": "/a/b",
+	} {
+		var e *SyntaxError
+		require.ErrorAs(t, Check([]byte(text)), &e, text)
+		require.Equal(t, pointer, e.Pointer, text)
+	}
+}
+
 func TestObject(t *testing.T) {
 	text := `{"s":"x\n","n":-7,"b":true,"l":["a","b"],"raw":{"y": [1]},"TYPE":1,"a/b~c":2}`
 	o := NewObject("", []byte(text))

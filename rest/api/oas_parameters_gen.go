@@ -1347,7 +1347,7 @@ func decodeListEventsParams(args [1]string, argsEscaped bool, r *http.Request) (
 					if err := func() error {
 						if err := (validate.Int{
 							MinSet:        true,
-							Min:           1,
+							Min:           0,
 							MaxSet:        false,
 							Max:           0,
 							MinExclusive:  false,
@@ -2048,7 +2048,7 @@ func decodeListMessagesParams(args [1]string, argsEscaped bool, r *http.Request)
 					if err := func() error {
 						if err := (validate.Int{
 							MinSet:        true,
-							Min:           1,
+							Min:           0,
 							MaxSet:        false,
 							Max:           0,
 							MinExclusive:  false,

@@ -19,7 +19,7 @@ SELECT v.* FROM im_views_1(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
 		WHERE m.user_id = $1 AND m.left_seq IS NULL AND (c.last_at, c.id) < ($2::timestamptz, $3::uuid)
 		ORDER BY c.last_at DESC, c.id DESC LIMIT $4
-	), '') v`
+	), $5) v`
 )
 
 // Conversation returns a conversation as the actor sees it; AckedSeq is that of
@@ -85,9 +85,10 @@ func (s *Store) views(
 }
 
 // Conversations lists those of the actor, newest activity first. What moves to
-// the front between pages is not seen again; Sync is for who wants all.
+// the front between pages is not seen again; Sync is for who wants all. AckedSeq
+// is that of device, if one is named.
 func (s *Store) Conversations(
-	ctx context.Context, a domain.Actor, cursor string, limit int,
+	ctx context.Context, a domain.Actor, device domain.DeviceID, cursor string, limit int,
 ) (page domain.Page[domain.ConversationView], err error) {
 	after := latestActivity()
 	if cursor != "" {
@@ -98,7 +99,7 @@ func (s *Store) Conversations(
 		}
 	}
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, listSQL, string(a.User), after.at, after.id, limit+1)
+		rows, err := tx.Query(ctx, listSQL, string(a.User), after.at, after.id, limit+1, string(device))
 		if err != nil {
 			return err
 		}

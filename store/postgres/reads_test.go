@@ -164,13 +164,15 @@ func TestConversationsAndMembersArePaged(t *testing.T) {
 		n.post(t, "alice", id, fmt.Sprint(i), "x")
 		want = append([]domain.ConversationID{id}, want...)
 	}
+	require.NoError(t, n.Acknowledge(t.Context(), []domain.Ack{{User: "bob", Device: "phone", ConversationID: want[0], Seq: 2}}))
 	var got []domain.ConversationID
 	cursor := ""
 	for {
-		page, err := n.Conversations(t.Context(), user("bob"), cursor, 2)
+		page, err := n.Conversations(t.Context(), user("bob"), "phone", cursor, 2)
 		require.NoError(t, err)
 		for _, v := range page.Items {
 			require.NotNil(t, v.LastMessage)
+			require.Equal(t, v.ConversationID == want[0], v.AckedSeq == 2)
 			got = append(got, v.ConversationID)
 		}
 		if page.NextCursor == nil {
@@ -179,7 +181,7 @@ func TestConversationsAndMembersArePaged(t *testing.T) {
 		cursor = *page.NextCursor
 	}
 	require.Equal(t, want, got)
-	none, err := n.Conversations(t.Context(), user("nobody"), "", 2)
+	none, err := n.Conversations(t.Context(), user("nobody"), "", "", 2)
 	require.NoError(t, err)
 	require.NotNil(t, none.Items)
 
@@ -200,7 +202,7 @@ func TestConversationsAndMembersArePaged(t *testing.T) {
 	for _, bad := range []string{"x", "Y3g", "bQ"} {
 		_, err := n.Members(t.Context(), user("bob"), want[0], bad, 3)
 		require.ErrorIs(t, err, domain.ErrCursorInvalid)
-		_, err = n.Conversations(t.Context(), user("bob"), bad, 3)
+		_, err = n.Conversations(t.Context(), user("bob"), "", bad, 3)
 		require.ErrorIs(t, err, domain.ErrCursorInvalid)
 	}
 }
