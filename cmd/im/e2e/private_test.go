@@ -110,7 +110,11 @@ func TestI8Private(t *testing.T) {
 			require.Equal(t, code, decode[sent](t, body).Code, "%s, %s", what, call.name())
 		}
 		s := dial(t, n.url, nil)
-		s.write(map[string]any{"type": "hello", "device_id": "phone", "token": bearer})
+		hello := map[string]any{"type": "hello", "device_id": "phone"}
+		if bearer != "" {
+			hello["token"] = bearer
+		}
+		s.write(hello)
 		want := 4400
 		if what == "expired" {
 			want = 4200
