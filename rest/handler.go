@@ -19,6 +19,7 @@ type handler struct {
 	signaller     Signaller
 	limits        domain.Limits
 	profiles      Profiles
+	preferences   Preferences
 }
 
 var (

@@ -267,6 +267,8 @@ func TestI8_nobody_learns_of_what_they_are_not_in(t *testing.T) {
 		{"GET", "/events", ""},
 		{"PUT", "/read", `{"seq":1}`},
 		{"PUT", "/ack", `{"device_id":"d","seq":1}`},
+		{"GET", "/preferences", ""},
+		{"PATCH", "/preferences", `{"pinned":true}`},
 	}
 	for _, c := range calls {
 		method, path, body := c[0], c[1], c[2]

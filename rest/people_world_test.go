@@ -8,10 +8,19 @@ import (
 
 // people is what a world knows of users beside its log.
 type people struct {
-	profiles map[domain.UserID]domain.UserProfile
+	profiles    map[domain.UserID]domain.UserProfile
+	preferences map[preferenceKey]domain.Preferences
 }
 
-var _ Profiles = (*world)(nil)
+type preferenceKey struct {
+	user domain.UserID
+	id   domain.ConversationID
+}
+
+var (
+	_ Profiles    = (*world)(nil)
+	_ Preferences = (*world)(nil)
+)
 
 // share tells whether two users are in one conversation; the world is locked.
 func (w *world) share(a, b domain.UserID) bool {
@@ -46,4 +55,41 @@ func (w *world) PutProfile(_ context.Context, user domain.UserID, p domain.UserP
 	}
 	w.people.profiles[user] = p
 	return nil
+}
+
+// member refuses who is not in a conversation, backends too.
+func (w *world) member(ctx context.Context, a domain.Actor, id domain.ConversationID) (*room, error) {
+	return w.enter(ctx, domain.Actor{User: a.User}, id)
+}
+
+func (w *world) Preferences(ctx context.Context, a domain.Actor, id domain.ConversationID) (domain.Preferences, error) {
+	p, _, err := w.SetPreferences(ctx, a, id, domain.PreferencesPatch{})
+	return p, err
+}
+
+func (w *world) SetPreferences(ctx context.Context, a domain.Actor, id domain.ConversationID, want domain.PreferencesPatch) (domain.Preferences, bool, error) {
+	if _, err := w.member(ctx, a, id); err != nil {
+		return domain.Preferences{}, false, err
+	}
+	defer w.mu.Unlock()
+	key := preferenceKey{a.User, id}
+	before, there := w.people.preferences[key]
+	if !there {
+		before = domain.DefaultPreferences()
+	}
+	now := before
+	if want.Notify != nil {
+		now.Notify = *want.Notify
+	}
+	if want.Pinned != nil {
+		now.Pinned = *want.Pinned
+	}
+	if want.Archived != nil {
+		now.Archived = *want.Archived
+	}
+	if w.people.preferences == nil {
+		w.people.preferences = map[preferenceKey]domain.Preferences{}
+	}
+	w.people.preferences[key] = now
+	return now, now != before, nil
 }

@@ -28,6 +28,7 @@ type Options struct {
 	Signaller     Signaller
 	Limits        domain.Limits
 	Profiles      Profiles
+	Preferences   Preferences
 
 	// Description is openapi.yaml, served as it is.
 	Description []byte
@@ -62,7 +63,7 @@ var _ http.Handler = (*Server)(nil)
 func New(o Options) (*Server, error) {
 	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
 		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
-		o.Profiles == nil {
+		o.Profiles == nil || o.Preferences == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
 	if o.Timeout == 0 {
@@ -83,7 +84,7 @@ func New(o Options) (*Server, error) {
 	h := &handler{
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
-		profiles: o.Profiles,
+		profiles: o.Profiles, preferences: o.Preferences,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,
 		api.WithNotFound(s.notFound),

@@ -13,6 +13,9 @@ func peopleOperations(t *testing.T, s *site) {
 	t.Helper()
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"Bob","avatar_url":null,"metadata":{"a":1}}`).want(t, 200)
 	s.call(t, "alice", "GET", "/v1/users?user_id=bob&user_id=alice", "").want(t, 200)
+	base := "/v1/conversations/" + s.group(t).String()
+	s.call(t, "alice", "GET", base+"/preferences", "").want(t, 200)
+	s.call(t, "alice", "PATCH", base+"/preferences", `{"notify":"none","pinned":true,"archived":true}`).want(t, 200)
 }
 
 func TestUsers_are_shown_to_who_shares_a_conversation(t *testing.T) {

@@ -21,6 +21,10 @@ type GetMessageRes interface {
 	getMessageRes()
 }
 
+type GetPreferencesRes interface {
+	getPreferencesRes()
+}
+
 type GetUsersRes interface {
 	getUsersRes()
 }
@@ -71,4 +75,8 @@ type SyncRes interface {
 
 type UpdateConversationRes interface {
 	updateConversationRes()
+}
+
+type UpdatePreferencesRes interface {
+	updatePreferencesRes()
 }

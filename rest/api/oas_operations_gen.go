@@ -11,6 +11,7 @@ const (
 	CreateConversationOperation OperationName = "CreateConversation"
 	GetConversationOperation    OperationName = "GetConversation"
 	GetMessageOperation         OperationName = "GetMessage"
+	GetPreferencesOperation     OperationName = "GetPreferences"
 	GetUsersOperation           OperationName = "GetUsers"
 	ListConversationsOperation  OperationName = "ListConversations"
 	ListEventsOperation         OperationName = "ListEvents"
@@ -24,4 +25,5 @@ const (
 	SendToUserOperation         OperationName = "SendToUser"
 	SyncOperation               OperationName = "Sync"
 	UpdateConversationOperation OperationName = "UpdateConversation"
+	UpdatePreferencesOperation  OperationName = "UpdatePreferences"
 )

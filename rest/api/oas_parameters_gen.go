@@ -785,6 +785,159 @@ func decodeGetMessageParams(args [2]string, argsEscaped bool, r *http.Request) (
 	return params, nil
 }
 
+// GetPreferencesParams is parameters of getPreferences operation.
+type GetPreferencesParams struct {
+	ConversationID ConversationID
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackGetPreferencesParams(packed middleware.Parameters) (params GetPreferencesParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeGetPreferencesParams(args [1]string, argsEscaped bool, r *http.Request) (params GetPreferencesParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // GetUsersParams is parameters of getUsers operation.
 type GetUsersParams struct {
 	// Repeated, up to 100 times.
@@ -3830,6 +3983,159 @@ func unpackUpdateConversationParams(packed middleware.Parameters) (params Update
 }
 
 func decodeUpdateConversationParams(args [1]string, argsEscaped bool, r *http.Request) (params UpdateConversationParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// UpdatePreferencesParams is parameters of updatePreferences operation.
+type UpdatePreferencesParams struct {
+	ConversationID ConversationID
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackUpdatePreferencesParams(packed middleware.Parameters) (params UpdatePreferencesParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeUpdatePreferencesParams(args [1]string, argsEscaped bool, r *http.Request) (params UpdatePreferencesParams, _ error) {
 	h := uri.NewHeaderDecoder(r.Header)
 	// Decode path: conversation_id.
 	if err := func() error {

@@ -155,6 +155,33 @@ func encodeGetMessageResponse(response GetMessageRes, w http.ResponseWriter) err
 	}
 }
 
+func encodeGetPreferencesResponse(response GetPreferencesRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
 func encodeGetUsersResponse(response GetUsersRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
 	case *ProblemStatusCode:
@@ -496,6 +523,33 @@ func encodeUpdateConversationResponse(response UpdateConversationRes, w http.Res
 
 		return nil
 
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
+func encodeUpdatePreferencesResponse(response UpdatePreferencesRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
 	case *ProblemStatusCode:
 		w.Header().Set("Content-Type", "application/problem+json")
 		code := response.StatusCode

@@ -366,6 +366,23 @@ func (s *GetMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*GetMessageOKRawApplicationJSON) getMessageRes() {}
 
+// GetPreferencesOKRawApplicationJSON represents raw HTTP response for GetPreferences application/json.
+type GetPreferencesOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetPreferencesOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetPreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetPreferencesOKRawApplicationJSON) getPreferencesRes() {}
+
 // GetUsersOKRawApplicationJSON represents raw HTTP response for GetUsers application/json.
 type GetUsersOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -1183,6 +1200,52 @@ func (o OptString) Or(d string) string {
 	return d
 }
 
+// NewOptUpdatePreferencesNotify returns new OptUpdatePreferencesNotify with value set to v.
+func NewOptUpdatePreferencesNotify(v UpdatePreferencesNotify) OptUpdatePreferencesNotify {
+	return OptUpdatePreferencesNotify{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptUpdatePreferencesNotify is optional UpdatePreferencesNotify.
+type OptUpdatePreferencesNotify struct {
+	Value UpdatePreferencesNotify
+	Set   bool
+}
+
+// IsSet returns true if OptUpdatePreferencesNotify was set.
+func (o OptUpdatePreferencesNotify) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptUpdatePreferencesNotify) Reset() {
+	var v UpdatePreferencesNotify
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptUpdatePreferencesNotify) SetTo(v UpdatePreferencesNotify) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptUpdatePreferencesNotify) Get() (v UpdatePreferencesNotify, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptUpdatePreferencesNotify) Or(d UpdatePreferencesNotify) UpdatePreferencesNotify {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptUserID returns new OptUserID with value set to v.
 func NewOptUserID(v UserID) OptUserID {
 	return OptUserID{
@@ -1229,6 +1292,8 @@ func (o OptUserID) Or(d UserID) UserID {
 	return d
 }
 
+type PreferencesAnswer json2.RawMessage
+
 type Problem json2.RawMessage
 
 // ProblemStatusCode wraps Problem with StatusCode.
@@ -1262,6 +1327,7 @@ func (*ProblemStatusCode) addMembersRes()         {}
 func (*ProblemStatusCode) createConversationRes() {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
+func (*ProblemStatusCode) getPreferencesRes()     {}
 func (*ProblemStatusCode) getUsersRes()           {}
 func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
@@ -1275,6 +1341,7 @@ func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
 func (*ProblemStatusCode) updateConversationRes() {}
+func (*ProblemStatusCode) updatePreferencesRes()  {}
 
 // Ref: #/components/schemas/PutMember
 type PutMember struct {
@@ -1911,6 +1978,108 @@ func (s *UpdateConversationOKRawApplicationJSON) SetResponse(val *http.Response)
 }
 
 func (*UpdateConversationOKRawApplicationJSON) updateConversationRes() {}
+
+// Ref: #/components/schemas/UpdatePreferences
+type UpdatePreferences struct {
+	Notify   OptUpdatePreferencesNotify `json:"notify"`
+	Pinned   OptBool                    `json:"pinned"`
+	Archived OptBool                    `json:"archived"`
+}
+
+// GetNotify returns the value of Notify.
+func (s *UpdatePreferences) GetNotify() OptUpdatePreferencesNotify {
+	return s.Notify
+}
+
+// GetPinned returns the value of Pinned.
+func (s *UpdatePreferences) GetPinned() OptBool {
+	return s.Pinned
+}
+
+// GetArchived returns the value of Archived.
+func (s *UpdatePreferences) GetArchived() OptBool {
+	return s.Archived
+}
+
+// SetNotify sets the value of Notify.
+func (s *UpdatePreferences) SetNotify(val OptUpdatePreferencesNotify) {
+	s.Notify = val
+}
+
+// SetPinned sets the value of Pinned.
+func (s *UpdatePreferences) SetPinned(val OptBool) {
+	s.Pinned = val
+}
+
+// SetArchived sets the value of Archived.
+func (s *UpdatePreferences) SetArchived(val OptBool) {
+	s.Archived = val
+}
+
+type UpdatePreferencesNotify string
+
+const (
+	UpdatePreferencesNotifyAll      UpdatePreferencesNotify = "all"
+	UpdatePreferencesNotifyMentions UpdatePreferencesNotify = "mentions"
+	UpdatePreferencesNotifyNone     UpdatePreferencesNotify = "none"
+)
+
+// AllValues returns all UpdatePreferencesNotify values.
+func (UpdatePreferencesNotify) AllValues() []UpdatePreferencesNotify {
+	return []UpdatePreferencesNotify{
+		UpdatePreferencesNotifyAll,
+		UpdatePreferencesNotifyMentions,
+		UpdatePreferencesNotifyNone,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s UpdatePreferencesNotify) MarshalText() ([]byte, error) {
+	switch s {
+	case UpdatePreferencesNotifyAll:
+		return []byte(s), nil
+	case UpdatePreferencesNotifyMentions:
+		return []byte(s), nil
+	case UpdatePreferencesNotifyNone:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *UpdatePreferencesNotify) UnmarshalText(data []byte) error {
+	switch UpdatePreferencesNotify(data) {
+	case UpdatePreferencesNotifyAll:
+		*s = UpdatePreferencesNotifyAll
+		return nil
+	case UpdatePreferencesNotifyMentions:
+		*s = UpdatePreferencesNotifyMentions
+		return nil
+	case UpdatePreferencesNotifyNone:
+		*s = UpdatePreferencesNotifyNone
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// UpdatePreferencesOKRawApplicationJSON represents raw HTTP response for UpdatePreferences application/json.
+type UpdatePreferencesOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UpdatePreferencesOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UpdatePreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UpdatePreferencesOKRawApplicationJSON) updatePreferencesRes() {}
 
 type UserID string
 

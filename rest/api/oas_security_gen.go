@@ -40,6 +40,7 @@ var operationRolesBearer = map[string][]string{
 	CreateConversationOperation: []string{},
 	GetConversationOperation:    []string{},
 	GetMessageOperation:         []string{},
+	GetPreferencesOperation:     []string{},
 	GetUsersOperation:           []string{},
 	ListConversationsOperation:  []string{},
 	ListEventsOperation:         []string{},
@@ -53,6 +54,7 @@ var operationRolesBearer = map[string][]string{
 	SendToUserOperation:         []string{},
 	SyncOperation:               []string{},
 	UpdateConversationOperation: []string{},
+	UpdatePreferencesOperation:  []string{},
 }
 
 // GetRolesForBearer returns the required roles for the given operation.

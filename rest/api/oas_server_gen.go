@@ -46,6 +46,12 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages/{seq}
 	GetMessage(ctx context.Context, params GetMessageParams, w http.ResponseWriter) error
+	// GetPreferences implements getPreferences operation.
+	//
+	// One's own settings of a conversation.
+	//
+	// GET /v1/conversations/{conversation_id}/preferences
+	GetPreferences(ctx context.Context, params GetPreferencesParams, w http.ResponseWriter) error
 	// GetUsers implements getUsers operation.
 	//
 	// Of those whom the caller shares a conversation with, and of the caller; a backend sees all. Others,
@@ -138,6 +144,13 @@ type RawHandler interface {
 	//
 	// PATCH /v1/conversations/{conversation_id}
 	UpdateConversation(ctx context.Context, req *UpdateConversation, params UpdateConversationParams, w http.ResponseWriter) error
+	// UpdatePreferences implements updatePreferences operation.
+	//
+	// Only what is given changes. An archived conversation comes back (`archived` is false) with the next
+	// message. A change is told to all of the user's sessions by a frame `conversation`.
+	//
+	// PATCH /v1/conversations/{conversation_id}/preferences
+	UpdatePreferences(ctx context.Context, req *UpdatePreferences, params UpdatePreferencesParams, w http.ResponseWriter) error
 }
 
 // Server implements http server based on OpenAPI v3 specification and

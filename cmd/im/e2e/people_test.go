@@ -67,3 +67,29 @@ func TestProfiles(t *testing.T) {
 	require.JSONEq(t, `{"users":{}}`, string(eve), "strangers see nobody (I8)")
 	nodes[0].want(403, userToken(t, "eve"), "PUT", "/v1/users/bob", map[string]any{"name": "Mallory"})
 }
+
+// TestPreferencesAreSeenLive: a change is told to the user's sessions on every
+// node, and to nobody else's; an archived conversation comes back.
+func TestPreferencesAreSeenLive(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob")
+	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
+	bob := connect(t, nodes[1].url, "bob", "phone")
+	path := "/v1/conversations/" + id.String() + "/preferences"
+	nodes[0].want(200, userToken(t, "alice"), "PATCH", path, map[string]any{"archived": true, "notify": "none"})
+	want := domain.Preferences{Notify: "none", Archived: true}
+	for _, s := range []*socket{phone, laptop} {
+		var told struct{ Conversation domain.ConversationView }
+		s.next("conversation").into(t, &told)
+		require.Equal(t, id, told.Conversation.ConversationID)
+		require.Equal(t, want, told.Conversation.Preferences)
+	}
+	require.Empty(t, bob.post(id, "c-1", "x").Code)
+	want.Archived = false
+	got := nodes[1].want(200, userToken(t, "alice"), "GET", path, nil)
+	require.Equal(t, want, decode[domain.Preferences](t, got))
+	bob.until(id, 2)
+	_, err := bob.await(func(f frame) bool { return f.Type == "conversation" }, time.Millisecond)
+	require.Error(t, err, "preferences are one's own")
+}

@@ -39,6 +39,8 @@ var conversationCalls = []restCall{
 	{"GET", "/v1/conversations/{id}/events", nil},
 	{"PUT", "/v1/conversations/{id}/read", map[string]any{"seq": 1}},
 	{"PUT", "/v1/conversations/{id}/ack", map[string]any{"device_id": "phone", "seq": 1}},
+	{"GET", "/v1/conversations/{id}/preferences", nil},
+	{"PATCH", "/v1/conversations/{id}/preferences", map[string]any{"pinned": true}},
 }
 
 // otherCalls need a token and name no conversation.

@@ -19,8 +19,8 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 	api, err := rest.New(rest.Options{
 		Verifier: verifier, Sender: chat, Editor: chat, Membership: chat,
 		Conversations: n.store, History: n.store, Positions: n.store, Signaller: n.routing,
-		Profiles: n.store,
-		Limits:   domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Profiles: n.store, Preferences: n.store,
+		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
 			{Name: "routing", Ask: n.routing.Ready, Spare: true},
