@@ -1,9 +1,10 @@
 package postgres_test
 
 import (
+	"context"
 	"fmt"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -90,28 +91,34 @@ func TestArchivedComesBackWithAMessage(t *testing.T) {
 	}
 }
 
-// Whoever archives while messages come finds it back with the first that is
-// committed after that: never is it archived with the mark of it gone.
+// Whoever archives while a message is being appended finds it back with the next
+// one: never is it archived with the mark of it gone.
 func TestArchivingRacesAMessage(t *testing.T) {
 	t.Parallel()
-	n := start(t, pgtest.New(t))
+	url := pgtest.New(t)
+	n := start(t, url)
 	id := n.group(t, "alice", "bob", "carol")
-	var racing sync.WaitGroup
-	for _, u := range []domain.UserID{"bob", "carol"} {
-		racing.Go(func() {
-			for range 100 {
-				if _, _, err := n.SetPreferences(t.Context(), user(u), id, archived(true)); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	for i := range 100 {
-		n.post(t, "alice", id, fmt.Sprint("m", i), "x")
-	}
-	racing.Wait()
-	n.post(t, "alice", id, "last", "x")
-	for _, u := range []domain.UserID{"bob", "carol"} {
-		require.False(t, n.preferences(t, u, id).Archived, "%s", u)
-	}
+	n.archive(t, "bob", id)
+
+	conn, watch := connect(t, url), connect(t, url)
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `UPDATE conversations SET message_count = message_count + 1 WHERE id = $1`, id)
+	require.NoError(t, err, "as an append does before it commits")
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := n.SetPreferences(context.Background(), user("carol"), id, archived(true))
+		done <- err
+	}()
+	require.Eventually(t, func() bool {
+		var waiting bool
+		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+			WHERE NOT granted AND d.datname = current_database()) OR EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`).Scan(&waiting))
+		return waiting || len(done) > 0
+	}, deadline, time.Millisecond)
+	require.NoError(t, tx.Commit(t.Context()))
+	require.NoError(t, wait(t, done))
+	require.True(t, n.preferences(t, "carol", id).Archived)
+	n.post(t, "alice", id, "m", "x")
+	require.False(t, n.preferences(t, "carol", id).Archived)
 }
