@@ -267,6 +267,7 @@ func TestHello(t *testing.T) {
 		"no JSON":         {`{`, 4300},
 		"no object":       {`[]`, 4300},
 		"no token":        {`{"type":"hello","device_id":"d"}`, 4400},
+		"empty token":     {`{"type":"hello","device_id":"d","token":""}`, 4400},
 		"forged token":    {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
 		"expired token":   {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
 		"keys away":       {`{"type":"hello","device_id":"d","token":"away"}`, 4003},
@@ -286,7 +287,7 @@ func TestHello(t *testing.T) {
 			`{"type":"hello","token":"alice"}`, `{"type":"hello","device_id":"","token":"alice"}`,
 			`{"type":"hello","device_id":7,"token":"alice"}`, `{"type":"hello","device_id":"d","token":7}`,
 			`{"type":"hello","device_id":"d","token":"alice","more":1}`, `{"type":"hello","device_id":"d","token":"alice","background":1}`,
-			`{"type":"hello","device_id":"d","token":"alice#other"}`, `{"type":"hello","device_id":"d","token":""}`,
+			`{"type":"hello","device_id":"d","token":"alice#other"}`,
 		} {
 			p := s.open()
 			p.send(bad)

@@ -25,9 +25,6 @@ func readHello(o *strictjson.Object) (hello, error) {
 		o.Reject("device_id", reasonOf(err))
 	}
 	h.device = id
-	if o.Has("token") && h.token == "" {
-		o.Reject("token", "must not be empty")
-	}
 	return h, complaint(o)
 }
 
