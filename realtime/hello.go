@@ -43,7 +43,7 @@ func (k *socket) greet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			continue
 		}
 		if strictjson.Check(data) != nil {
