@@ -45,7 +45,8 @@ func (c change) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
 	return out, nil
 }
 
-// addMembers adds those who are not in yet, all with one role.
+// addMembers adds those who are not in yet, all with one role. In a group that
+// everybody has left, the first becomes the owner.
 type addMembers struct {
 	change
 	users []UserID
@@ -77,6 +78,9 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 		seen[user] = true
 		added = append(added, MemberRole{UserID: user, Role: c.as})
 	}
+	if len(added) > 0 && conv.MemberCount() == 0 {
+		added[0].Role = RoleOwner
+	}
 	if conv.MemberCount()+len(added) > c.limit {
 		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
 	}
@@ -100,7 +104,7 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	present, in := conv.Member(c.user)
 	switch {
-	case !in && c.as == RoleOwner:
+	case !in && c.as == RoleOwner && conv.MemberCount() > 0:
 		return nil, Invalid("/role", "only a member can become the owner")
 	case !in:
 		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit}

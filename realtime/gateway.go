@@ -68,7 +68,8 @@ type GatewayOptions struct {
 	Limits domain.Limits // the contract's
 	// AllowedOrigins are those (https://app.example.com) beside the own host.
 	AllowedOrigins []string
-	// Single: a newer session of a user replaces all others of the user.
+	// Single: the registry is told that a newer session of a user replaces all
+	// others. The hub has to be told, too.
 	Single bool
 
 	Heartbeat  time.Duration // between pings: 25 s

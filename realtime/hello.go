@@ -25,9 +25,6 @@ func readHello(o *strictjson.Object) (hello, error) {
 		o.Reject("device_id", reasonOf(err))
 	}
 	h.device = id
-	if o.Has("token") && h.token == "" {
-		o.Reject("token", "must not be empty")
-	}
 	return h, complaint(o)
 }
 
@@ -46,7 +43,7 @@ func (k *socket) greet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			continue
 		}
 		if strictjson.Check(data) != nil {

@@ -1,9 +1,7 @@
 package realtime
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"hash/maphash"
 	"log/slog"
 	"sync"
@@ -68,6 +66,7 @@ type Hub struct {
 	// writing, so that nothing of the old one slips into the new one.
 	epochMu sync.RWMutex
 	epoch   string
+	begun   chan struct{} // closed when there is an epoch
 
 	shards [64]shard
 }
@@ -79,7 +78,8 @@ type shard struct {
 	entries map[domain.ConversationID]*entry
 }
 
-// NewHub returns a hub that lets no session in before Run has read the feed.
+// NewHub returns a hub. It lets no session in before Run has read the feed:
+// who comes earlier waits.
 func NewHub(o HubOptions) *Hub {
 	o.Tail = orDefault(o.Tail, time.Second)
 	o.Timeout = orDefault(o.Timeout, 5*time.Second)
@@ -88,7 +88,7 @@ func NewHub(o HubOptions) *Hub {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), jobs: newJobs(), wake: make(chan struct{}, 1)}
+	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), jobs: newJobs(), wake: make(chan struct{}, 1), begun: make(chan struct{})}
 	for i := range h.shards {
 		h.shards[i].entries = make(map[domain.ConversationID]*entry)
 	}
@@ -144,8 +144,7 @@ func (h *Hub) Signal(sig domain.Signal) {
 		return
 	}
 	if len(sig.Frame) > 0 {
-		frame, except := cutExcept(sig.Frame)
-		u.signal(textFrame(frame), except)
+		u.signal(textFrame(sig.Frame), sig.Except)
 	}
 	if sig.End != nil {
 		u.end(*sig.End)
@@ -163,27 +162,6 @@ func (h *Hub) currentEpoch() string {
 
 func (h *Hub) shard(id domain.ConversationID) *shard {
 	return &h.shards[maphash.Comparable(h.seed, id)%uint64(len(h.shards))]
-}
-
-// A signal that one session is not to get, because it has an answer instead,
-// names that session in front; the hub takes the name off again.
-const exceptPrefix = `{"except":"`
-
-func addExcept(frame json.RawMessage, s domain.SessionID) json.RawMessage {
-	out := append(make(json.RawMessage, 0, len(frame)+len(exceptPrefix)+len(s)+2), exceptPrefix...)
-	return append(append(append(out, s...), `",`...), frame[1:]...)
-}
-
-func cutExcept(frame json.RawMessage) (rest json.RawMessage, s domain.SessionID) {
-	tail, ok := bytes.CutPrefix(frame, []byte(exceptPrefix))
-	if !ok {
-		return frame, ""
-	}
-	name, tail, ok := bytes.Cut(tail, []byte(`",`))
-	if !ok {
-		return frame, ""
-	}
-	return append(json.RawMessage{'{'}, tail...), domain.SessionID(name)
 }
 
 func orDefault[T ~int | ~int64](n, otherwise T) T {

@@ -109,15 +109,20 @@ func (l *listener) types() []string {
 	return types
 }
 
-func decode(w wire) heard {
-	opcode, payload := w[0]&0xf, w[2:]
+func payloadOf(w wire) []byte {
 	switch w[1] {
 	case 126:
-		payload = w[4:]
+		return w[4:]
 	case 127:
-		payload = w[10:]
+		return w[10:]
+	default:
+		return w[2:]
 	}
-	if opcode == opClose {
+}
+
+func decode(w wire) heard {
+	payload := payloadOf(w)
+	if w[0]&0xf == opClose {
 		return heard{Type: "close", Code: int(payload[0])<<8 | int(payload[1])}
 	}
 	var h heard
@@ -448,11 +453,25 @@ func TestEpoch(t *testing.T) {
 	s.eventually(func() bool { return len(again.seqs(id)) == 1 })
 }
 
+func TestFeedForgotten(t *testing.T) {
+	s := newStage(t, never)
+	id := s.w.create("a")
+	a := s.connect("a", "1")
+	func() { defer s.w.begin()(); s.w.forgotten = true }()
+	s.hub.readFeedSoon()
+	s.eventually(func() bool { return len(a.heard()) == 2 })
+	require.Equal(t, 4003, a.heard()[1].Code)
+	again := s.connect("a", "1")
+	s.w.post(id, "a", "m")
+	s.hub.readFeedSoon()
+	s.eventually(func() bool { return len(again.seqs(id)) == 1 })
+}
+
 func TestSignal(t *testing.T) {
 	s := newStage(t, never)
 	a1, a2, b := s.connect("a", "1"), s.connect("a", "2"), s.connect("b", "1")
 	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"one"}`)})
-	s.hub.Signal(domain.Signal{User: "a", Frame: addExcept(json.RawMessage(`{"type":"two"}`), a1.s.id)})
+	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"two"}`), Except: a1.s.id})
 	s.eventually(func() bool { return len(a2.heard()) == 3 })
 	require.Equal(t, []string{"welcome", "one", "two"}, a2.types())
 	require.Equal(t, []string{"welcome", "one"}, a1.types())

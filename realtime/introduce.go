@@ -69,7 +69,7 @@ func (h *Hub) catchUp(ctx context.Context, sh *shard, e *entry, views map[domain
 			return err
 		}
 		sh.mu.Lock()
-		behind = e.last < min(head, e.target) && sh.entries[e.id] == e
+		behind = e.last < head && sh.entries[e.id] == e
 		sh.mu.Unlock()
 	}
 	return nil

@@ -141,7 +141,10 @@ func (h *Hub) retry() {
 	}
 }
 
-var errHole = errors.New("the log has a hole")
+var (
+	errHole     = errors.New("the log has a hole")
+	errHeadLost = errors.New("the log ends below what was committed")
+)
 
 // fill reads once from the log what is missing below the target, and pushes it.
 func (h *Hub) fill(ctx context.Context, sh *shard, e *entry) error {
@@ -158,7 +161,7 @@ func (h *Hub) fill(ctx context.Context, sh *shard, e *entry) error {
 		return err
 	}
 	if len(events) == 0 {
-		return h.headLost(ctx, sh, e, upto)
+		return h.headLost(ctx, e, upto)
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -196,18 +199,11 @@ func (h *Hub) reread(ctx context.Context, sh *shard, e *entry) error {
 	return nil
 }
 
-// headLost reports a log that ends below what was said to be committed, and
-// waits for it no longer: the feed will tell of the new epoch.
-func (h *Hub) headLost(ctx context.Context, sh *shard, e *entry, seq int64) error {
-	h.o.Logger.Error("the log ends below what was committed", "conversation", e.id.String(), "seq", seq)
+// headLost reports a log that ends below what was said to be committed. If that
+// is so a new epoch begins, which ends the waiting for it; else it is read again.
+func (h *Hub) headLost(ctx context.Context, e *entry, seq int64) error {
 	if err := h.o.Log.HeadLost(ctx, e.id, seq); err != nil {
 		return err
 	}
-	sh.mu.Lock()
-	if e.target == seq {
-		e.target = e.last
-	}
-	sh.mu.Unlock()
-	h.readFeedSoon()
-	return nil
+	return errHeadLost
 }

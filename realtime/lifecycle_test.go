@@ -92,7 +92,7 @@ func TestClose(t *testing.T) {
 	})
 	t.Run("4402 of all others with the policy single", func(t *testing.T) {
 		s := newSite(t, nil)
-		s.hub.o.Single = true
+		s.hub.o.Single = true // the registry of the test replaces nothing
 		old := s.hello("alice", "1")
 		s.hello("alice", "2")
 		old.expectClose(4402)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	mathrand "math/rand/v2"
+	"os"
 	"runtime/debug"
 	"time"
 
@@ -44,7 +45,9 @@ func (k *socket) startWriting() {
 func (k *socket) write() {
 	for batch := k.out.take(); batch != nil; batch = k.out.take() {
 		if err := k.conn.write(batch); err != nil {
-			k.g.o.Logger.Debug("socket cut off while writing", "error", err)
+			if errors.Is(err, os.ErrDeadlineExceeded) { // no close frame gets through, either
+				k.g.o.Logger.Info("socket cut off", "code", uint16(closeTooSlow), "reason", closeTooSlow.String())
+			}
 			k.cut()
 			return
 		}
@@ -101,7 +104,7 @@ func (k *socket) serve(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			continue
 		}
 		if err := k.handle(ctx, data); err != nil {
@@ -149,7 +152,7 @@ func stop(t *time.Timer) {
 // startBeating pings the peer at every heartbeat, or a little earlier.
 func (k *socket) startBeating() {
 	k.beat = time.AfterFunc(k.nextBeat(), func() {
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			return
 		}
 		k.out.offer(controlFrame(opPing, ""))

@@ -2,16 +2,10 @@ package realtime
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"im/domain"
-)
-
-// feedRounds is how many pages of the feed are read in a row when a node has
-// fallen far behind.
-const (
-	feedRounds = 16
-	feedPage   = 1_000
 )
 
 // tail reads the feed at every tick, and at once when something hints at a new
@@ -50,29 +44,30 @@ func (h *Hub) readFeedSoon() {
 	}
 }
 
-// readFeed reads on from the position, and returns the new one.
+// readFeed reads on from the position, and returns the new one. In a new epoch,
+// or when the feed does not reach back to the position any more (the node stood
+// still for hours), everything begins anew from there.
 func (h *Hub) readFeed(ctx context.Context, position domain.FeedPosition) (domain.FeedPosition, error) {
-	for range feedRounds {
-		page, err := h.readFeedPage(ctx, position)
-		if err != nil {
-			return position, err
-		}
-		position = page.Position
-		if page.Epoch != h.currentEpoch() {
-			h.beginEpoch(page.Epoch)
-			return position, nil
-		}
-		for _, head := range page.Heads {
-			h.observe(head)
-		}
-		for _, sig := range page.Ends {
-			h.Signal(sig)
-		}
-		if len(page.Heads) < feedPage {
-			break
-		}
+	page, err := h.readFeedPage(ctx, position)
+	reason := closeEpoch
+	if errors.Is(err, domain.ErrCursorInvalid) {
+		reason = closeOverloaded
+		page, err = h.readFeedPage(ctx, "")
 	}
-	return position, nil
+	switch {
+	case err != nil:
+		return position, err
+	case reason == closeOverloaded, page.Epoch != h.currentEpoch():
+		h.beginAnew(page.Epoch, reason)
+		return page.Position, nil
+	}
+	for _, head := range page.Heads {
+		h.observe(head)
+	}
+	for _, sig := range page.Ends {
+		h.Signal(sig)
+	}
+	return page.Position, nil
 }
 
 func (h *Hub) readFeedPage(ctx context.Context, position domain.FeedPosition) (domain.FeedPage, error) {
@@ -101,12 +96,14 @@ func (h *Hub) observe(head domain.FeedHead) {
 	h.settle(sh, e)
 }
 
-// beginEpoch drops everything that was known in the old epoch, and its sessions.
-func (h *Hub) beginEpoch(epoch string) {
+// beginAnew drops everything that is known, and ends all sessions.
+func (h *Hub) beginAnew(epoch string, reason closeCode) {
 	h.epochMu.Lock()
 	defer h.epochMu.Unlock()
-	if h.epoch != "" {
-		h.o.Logger.Warn("a new epoch begins", "epoch", epoch)
+	if h.epoch == "" {
+		close(h.begun)
+	} else {
+		h.o.Logger.Warn("all sessions begin anew", "epoch", epoch, "reason", reason.String())
 	}
 	sessions := h.users.clear()
 	for i := range h.shards {
@@ -117,6 +114,6 @@ func (h *Hub) beginEpoch(epoch string) {
 	}
 	h.epoch = epoch
 	for _, s := range sessions {
-		s.out.end(closeEpoch)
+		s.out.end(reason)
 	}
 }

@@ -227,9 +227,8 @@ func (x *users) add(s *session, limit int, single bool) (*user, error) {
 	var replaced []*session
 	others := 0
 	for other := range u.sessions {
-		_, over := other.out.closing()
 		switch {
-		case over:
+		case other.out.over():
 		case !single && other.device != s.device:
 			others++
 		case other.number > s.number:

@@ -23,6 +23,7 @@ type world struct {
 	conversations map[domain.ConversationID]*history
 	commits       []domain.FeedHead
 	away          bool // reads fail
+	forgotten     bool // the feed reaches back to no position
 	rangeLimit    int  // events of one LogRange; 0 for all
 	lost          []int64
 	acked         map[domain.Ack]bool
@@ -210,6 +211,10 @@ func (w *world) Feed(_ context.Context, after domain.FeedPosition) (domain.FeedP
 	if w.away {
 		return domain.FeedPage{}, errAway
 	}
+	if w.forgotten && after != "" {
+		return domain.FeedPage{}, domain.ErrCursorInvalid
+	}
+	w.forgotten = false
 	page := domain.FeedPage{Epoch: w.epoch, Position: domain.FeedPosition(w.epoch + " " + strconv.Itoa(len(w.commits)))}
 	var epoch string
 	var from int

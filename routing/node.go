@@ -35,7 +35,8 @@ type Local interface {
 	Sessions() []domain.SessionEntry
 }
 
-// Options are what a Node is made of; only Name, Prefix and Logger may be left out.
+// Options are what a Node is made of; Name, Prefix, Logger and SessionsPerUser
+// may be left out.
 type Options struct {
 	Name   string                // of the host, say; the node id is this and a suffix
 	Prefix string                // of all Redis keys; "im" if empty
@@ -43,6 +44,9 @@ type Options struct {
 	Broker Broker
 	Local  Local
 	Logger *slog.Logger
+	// SessionsPerUser is how many live sessions a user may have in the whole
+	// cluster, as far as the registry knows; the contract's if zero.
+	SessionsPerUser int
 }
 
 // Node is one node's place among the others.
@@ -69,6 +73,9 @@ func NewNode(o Options) (*Node, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.SessionsPerUser == 0 {
+		o.SessionsPerUser = domain.DefaultLimits().SessionsPerUser
 	}
 	n := &Node{
 		broker:       o.Broker,
@@ -188,7 +195,8 @@ func (n *Node) counted(fits bool) {
 // Register makes a session findable from all nodes, and ends those that it
 // replaces (close code 4402): older ones of the same user and device or, where
 // single, all older ones of the user. If a newer one is there already, the
-// answer is domain.ErrConflict and the session has to end with 4402 itself.
+// answer is domain.ErrConflict and the session has to end with 4402 itself; if
+// the user has as many sessions as may be, it is domain.ErrLimitExceeded.
 // Without Redis it returns nil in a quarter of a second at most; the session is
 // registered when Redis is back, and Local is told then if it was replaced.
 func (n *Node) Register(ctx context.Context, e domain.SessionEntry, single bool) error {

@@ -37,6 +37,7 @@ type registry struct {
 	local  Local
 	prefix string
 	name   string
+	limit  int // of sessions a user
 	log    *repeatedLog
 	count  *counters
 	// end tells a session of another node that it ends.
@@ -69,6 +70,7 @@ func newRegistry(o Options, count *counters, end func(domain.NodeID, domain.Sign
 		local:       o.Local,
 		prefix:      o.Prefix,
 		name:        nodeName(o.Name),
+		limit:       o.SessionsPerUser,
 		log:         newRepeatedLog(o.Logger),
 		count:       count,
 		end:         end,

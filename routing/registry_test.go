@@ -38,6 +38,14 @@ func (w *town) node(t *testing.T, name string) *member {
 	return m
 }
 
+// limited is a node that lets a user have so many sessions.
+func (w *town) limited(t *testing.T, name string, sessions int) *member {
+	t.Helper()
+	m := startNode(t, Options{Name: name, Prefix: w.prefix, Redis: w.client, Broker: w.broker, SessionsPerUser: sessions})
+	m.awaitReady(t)
+	return m
+}
+
 // entries are a user's sessions in Redis, and the node of each.
 func (w *town) entries(t *testing.T, user domain.UserID) map[domain.SessionID]domain.NodeID {
 	t.Helper()
@@ -100,6 +108,36 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		})
 		require.Len(t, w.entries(t, "u"), 1)
 		require.ErrorIs(t, a.Register(t.Context(), entry("u", "watch", 2), true), domain.ErrConflict)
+	})
+	t.Run("so many sessions of a user, across nodes", func(t *testing.T) {
+		w := newTown(t, open)
+		a, b := w.limited(t, "a", 3), w.limited(t, "b", 3)
+		one, _ := a.connect(t, "u", 1), b.connect(t, "u", 2)
+		b.connect(t, "u", 3)
+		fourth := entry("u", "d4", 4)
+		require.ErrorIs(t, a.Register(t.Context(), fourth, false), domain.ErrLimitExceeded)
+		require.Len(t, w.entries(t, "u"), 3)
+		require.NoError(t, b.Register(t.Context(), one, false), "it is one of the three")
+		again := entry("u", "d1", 5)
+		require.NoError(t, b.Register(t.Context(), again, false), "it replaces one")
+		require.NoError(t, a.Register(t.Context(), entry("v", "d4", 6), false), "somebody else's")
+		a.local.leave(again)
+		require.NoError(t, a.Unregister(t.Context(), again))
+		require.NoError(t, a.Register(t.Context(), fourth, false))
+		require.Empty(t, a.local.ended()[fourth.Session])
+	})
+	t.Run("sessions of dead nodes are not among the many", func(t *testing.T) {
+		w := newTown(t, open)
+		a := w.limited(t, "a", 1)
+		dead := "dead-0000000000"
+		require.NoError(t, w.client.SAdd(t.Context(), w.prefix+":nodes", dead).Err())
+		eventually(t, "the node is seen to be dead", func() bool { return a.registry.lookups.view.isDead(domain.NodeID(dead)) })
+		require.NoError(t, w.client.HSet(t.Context(), w.prefix+":user:u", "old", dead+" d9 1 eepoch-1 0").Err())
+		e := entry("u", "d1", 2)
+		a.local.join(e)
+		require.NoError(t, a.Register(t.Context(), e, false))
+		require.ErrorIs(t, a.Register(t.Context(), entry("u", "d2", 3), false), domain.ErrLimitExceeded)
+		eventually(t, "the entry of the dead node is swept", func() bool { return len(w.entries(t, "u")) == 1 })
 	})
 	t.Run("numbers of another epoch do not compare", func(t *testing.T) {
 		w := newTown(t, open)

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -24,14 +25,16 @@ const (
 // registerScript puts one session into its user's hash, unless a newer one
 // stands where it wants to be: of the same device, or any under the single
 // policy. Older ones there go, and so do unreadable entries and those of
-// another epoch, whose numbers do not compare.
+// another epoch, whose numbers do not compare. Nor is it put beside as many
+// others as the limit says, unless that is 0.
 //
 // KEYS: the hash. ARGV: session, node, device, number, epoch, background,
-// single, TTL in ms. Answer: {0} refused, or {1, session, node, …} of those
-// that were replaced.
+// single, TTL in ms, limit. Answer: {0} refused for a newer one, {1, session,
+// node, …} of those that were replaced, or {2, session, node, …} of the others
+// that are too many.
 const registerScript = `
 local all = redis.call('HGETALL', KEYS[1])
-local gone, answer = {}, {1}
+local gone, answer, others = {}, {1}, {2}
 for i = 1, #all, 2 do
   if all[i] ~= ARGV[1] then
     local node, device, number, epoch = string.match(all[i + 1], '^(%S+) (%S+) (%d+) (%S+) [01]$')
@@ -44,8 +47,15 @@ for i = 1, #all, 2 do
       gone[#gone + 1] = all[i]
       answer[#answer + 1] = all[i]
       answer[#answer + 1] = node
+    else
+      others[#others + 1] = all[i]
+      others[#others + 1] = node
     end
   end
+end
+local limit = tonumber(ARGV[9])
+if limit > 0 and #others > 2 * limit then
+  return others
 end
 for _, session in ipairs(gone) do
   redis.call('HDEL', KEYS[1], session)
@@ -72,8 +82,9 @@ type removal struct {
 	of   domain.NodeID
 }
 
-// register returns ErrConflict if a newer session stands in the way. Otherwise
-// the session may live: if Redis does not answer, it is registered later.
+// register returns ErrConflict if a newer session stands in the way, and
+// ErrLimitExceeded if the user has too many. Otherwise the session may live: if
+// Redis does not answer, it is registered later.
 func (r *registry) register(ctx context.Context, e domain.SessionEntry, single bool) error {
 	r.single.Store(single)
 	if r.left.Load() {
@@ -86,8 +97,10 @@ func (r *registry) register(ctx context.Context, e domain.SessionEntry, single b
 	limited, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
 	node := r.nodeID()
-	answer, err := r.registering.
-		Run(limited, r.redis, []string{r.userKey(e.User)}, registerArgs(node, e, single)...).Slice()
+	answer, err := r.enter(limited, node, e, single, r.limit)
+	if dead := r.deadAmong(e.User, answer); err == nil && dead > 0 {
+		answer, err = r.enter(limited, node, e, single, r.limit+dead)
+	}
 	if err != nil {
 		r.again.Store(true)
 		if ctx.Err() == nil {
@@ -98,16 +111,56 @@ func (r *registry) register(ctx context.Context, e domain.SessionEntry, single b
 	if node != r.nodeID() {
 		r.again.Store(true) // renamed meanwhile
 	}
+	if tooMany(answer) {
+		return domain.ErrLimitExceeded.Saying("too many sessions")
+	}
 	if !r.registered(e, answer) {
 		return domain.ErrConflict.Saying("replaced by a newer session")
 	}
 	return nil
 }
 
-func registerArgs(node domain.NodeID, e domain.SessionEntry, single bool) []any {
+// enter runs the script for one session.
+func (r *registry) enter(ctx context.Context, node domain.NodeID, e domain.SessionEntry, single bool, limit int) ([]any, error) {
+	return r.registering.Run(ctx, r.redis, []string{r.userKey(e.User)}, registerArgs(node, e, single, limit)...).Slice()
+}
+
+// registerArgs are the script's. Sessions that live already are registered
+// again without a limit.
+func registerArgs(node domain.NodeID, e domain.SessionEntry, single bool, limit int) []any {
 	return []any{
 		string(e.Session), string(node), string(e.Device), strconv.FormatInt(e.Number, 10),
-		"e" + url.QueryEscape(e.Epoch), digit(e.Background), digit(single), userTTL.Milliseconds(),
+		"e" + url.QueryEscape(e.Epoch), digit(e.Background), digit(single), userTTL.Milliseconds(), limit,
+	}
+}
+
+func tooMany(answer []any) bool { return len(answer) > 0 && answer[0] == int64(2) }
+
+// deadAmong counts the sessions of dead nodes among those that are too many,
+// and has them swept.
+func (r *registry) deadAmong(user domain.UserID, answer []any) (dead int) {
+	if !tooMany(answer) {
+		return 0
+	}
+	for session, node := range pairs(answer) {
+		if r.lookups.view.isDead(node) {
+			r.toRemove(session, removal{user: user, of: node})
+			dead++
+		}
+	}
+	return dead
+}
+
+// pairs yields the sessions of an answer, each with its node.
+func pairs(answer []any) iter.Seq2[domain.SessionID, domain.NodeID] {
+	return func(yield func(domain.SessionID, domain.NodeID) bool) {
+		for pair := range slices.Chunk(answer[1:], 2) {
+			session, _ := pair[0].(string)
+			node, _ := pair[len(pair)-1].(string)
+			if !yield(domain.SessionID(session), domain.NodeID(node)) {
+				return
+			}
+		}
 	}
 }
 
@@ -124,10 +177,8 @@ func (r *registry) registered(e domain.SessionEntry, answer []any) bool {
 	if len(answer) == 0 || answer[0] == int64(0) {
 		return false
 	}
-	for pair := range slices.Chunk(answer[1:], 2) {
-		session, _ := pair[0].(string)
-		node, _ := pair[len(pair)-1].(string)
-		r.end(domain.NodeID(node), replaced(e.User, domain.SessionID(session)))
+	for session, node := range pairs(answer) {
+		r.end(node, replaced(e.User, session))
 	}
 	return true
 }
@@ -200,7 +251,7 @@ func (r *registry) registerSome(ctx context.Context, some []domain.SessionEntry,
 	pipe := r.redis.Pipeline()
 	answers := make([]*redis.Cmd, len(some))
 	for i, e := range some {
-		answers[i] = r.registering.EvalSha(ctx, pipe, []string{r.userKey(e.User)}, registerArgs(node, e, single)...)
+		answers[i] = r.registering.EvalSha(ctx, pipe, []string{r.userKey(e.User)}, registerArgs(node, e, single, 0)...)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return err
