@@ -24,6 +24,9 @@ type desk struct {
 	wrote  []domain.Claims
 	calls  int
 	away   bool
+
+	revoked map[domain.UserID]time.Time
+	asked   int
 }
 
 func (d *desk) lock() func() { d.mu.Lock(); return d.mu.Unlock }
@@ -51,7 +54,7 @@ func (d *desk) written() int { defer d.lock()(); return len(d.wrote) }
 
 func open(t *testing.T, d *desk) *Gate {
 	t.Helper()
-	g := New(Options{Verifier: d, Profiles: d, Limits: domain.DefaultLimits(), Logger: slog.New(slog.DiscardHandler)})
+	g := New(Options{Verifier: d, Profiles: d, Revocations: d, Limits: domain.DefaultLimits(), Logger: slog.New(slog.DiscardHandler)})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()

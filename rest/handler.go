@@ -20,6 +20,8 @@ type handler struct {
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences
+	live          Live
+	endings       Endings
 }
 
 var (

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"time"
 
 	"im/domain"
 )
@@ -10,6 +11,9 @@ import (
 type people struct {
 	profiles    map[domain.UserID]domain.UserProfile
 	preferences map[preferenceKey]domain.Preferences
+	sessions    map[domain.UserID][]domain.LiveSession
+	ended       []domain.Signal
+	revoked     []domain.UserID
 }
 
 type preferenceKey struct {
@@ -20,6 +24,8 @@ type preferenceKey struct {
 var (
 	_ Profiles    = (*world)(nil)
 	_ Preferences = (*world)(nil)
+	_ Live        = (*world)(nil)
+	_ Endings     = (*world)(nil)
 )
 
 // share tells whether two users are in one conversation; the world is locked.
@@ -92,4 +98,29 @@ func (w *world) SetPreferences(ctx context.Context, a domain.Actor, id domain.Co
 	}
 	w.people.preferences[key] = now
 	return now, now != before, nil
+}
+
+func (w *world) SessionsOf(_ context.Context, user domain.UserID) ([]domain.LiveSession, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]domain.LiveSession{}, w.people.sessions[user]...), w.fail
+}
+
+func (w *world) EndSession(_ context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	end := domain.Signal{User: user, End: &domain.SessionEnd{Session: session, Code: domain.CloseEnded}}
+	w.people.ended = append(w.people.ended, end)
+	return end, nil
+}
+
+func (w *world) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+	return w.EndSession(ctx, user, "")
+}
+
+func (w *world) Revoke(_ context.Context, user domain.UserID) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.people.revoked = append(w.people.revoked, user)
+	return time.Now(), nil
 }

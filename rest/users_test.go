@@ -16,6 +16,10 @@ func peopleOperations(t *testing.T, s *site) {
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "alice", "GET", base+"/preferences", "").want(t, 200)
 	s.call(t, "alice", "PATCH", base+"/preferences", `{"notify":"none","pinned":true,"archived":true}`).want(t, 200)
+	s.people.sessions = map[domain.UserID][]domain.LiveSession{"alice": {{SessionID: "S1", DeviceID: "phone", NodeID: "n-1"}}}
+	s.call(t, "alice", "GET", "/v1/sessions", "").want(t, 200)
+	s.call(t, "alice", "DELETE", "/v1/sessions/S1", "").want(t, 204)
+	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions", "").want(t, 204)
 }
 
 func TestUsers_are_shown_to_who_shares_a_conversation(t *testing.T) {

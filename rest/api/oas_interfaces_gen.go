@@ -13,6 +13,14 @@ type CreateConversationRes interface {
 	createConversationRes()
 }
 
+type EndSessionRes interface {
+	endSessionRes()
+}
+
+type EndSessionsRes interface {
+	endSessionsRes()
+}
+
 type GetConversationRes interface {
 	getConversationRes()
 }
@@ -43,6 +51,10 @@ type ListMembersRes interface {
 
 type ListMessagesRes interface {
 	listMessagesRes()
+}
+
+type ListSessionsRes interface {
+	listSessionsRes()
 }
 
 type MarkReadRes interface {

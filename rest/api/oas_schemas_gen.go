@@ -326,6 +326,16 @@ func (*CreateConversationOKRawApplicationJSON) createConversationRes() {}
 
 type DeviceID string
 
+// EndSessionNoContent is response for EndSession operation.
+type EndSessionNoContent struct{}
+
+func (*EndSessionNoContent) endSessionRes() {}
+
+// EndSessionsNoContent is response for EndSessions operation.
+type EndSessionsNoContent struct{}
+
+func (*EndSessionsNoContent) endSessionsRes() {}
+
 type Event json2.RawMessage
 
 type EventList json2.RawMessage
@@ -467,6 +477,23 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
+
+// ListSessionsOKRawApplicationJSON represents raw HTTP response for ListSessions application/json.
+type ListSessionsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListSessionsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListSessionsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListSessionsOKRawApplicationJSON) listSessionsRes() {}
 
 // Ref: #/components/schemas/MarkRead
 type MarkRead struct {
@@ -1325,6 +1352,8 @@ func (s *ProblemStatusCode) SetResponse(val Problem) {
 func (*ProblemStatusCode) acknowledgeRes()        {}
 func (*ProblemStatusCode) addMembersRes()         {}
 func (*ProblemStatusCode) createConversationRes() {}
+func (*ProblemStatusCode) endSessionRes()         {}
+func (*ProblemStatusCode) endSessionsRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) getPreferencesRes()     {}
@@ -1333,6 +1362,7 @@ func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) putMemberRes()          {}
 func (*ProblemStatusCode) putUserRes()            {}
@@ -1712,6 +1742,8 @@ func (s *SendToUserOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*SendToUserOKRawApplicationJSON) sendToUserRes() {}
+
+type SessionList json2.RawMessage
 
 // Of now, `posting` can be changed; the others only take their defaults.
 // Ref: #/components/schemas/SettingsPatch

@@ -16,6 +16,23 @@ type Handler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/ack
 	Acknowledge(ctx context.Context, req *Acknowledge, params AcknowledgeParams) (AcknowledgeRes, error)
+	// EndSession implements endSession operation.
+	//
+	// Its socket is closed with 4401, on whichever node it is; within milliseconds, or 2 s without
+	// RabbitMQ.
+	//
+	// DELETE /v1/sessions/{session_id}
+	EndSession(ctx context.Context, params EndSessionParams) (EndSessionRes, error)
+	// EndSessions implements endSessions operation.
+	//
+	// Backends only. All sockets of the user are closed with 4401, on all nodes. With `revoke=true`,
+	// tokens that were issued before the call are refused as well: for new sessions from the answer on,
+	// for calls a second later at most. A token says in whole seconds when it was issued (`iat`; one that
+	// does not say counts as issued before); the answer comes when the next second has begun, so that
+	// every token that is issued after it is good.
+	//
+	// DELETE /v1/users/{user_id}/sessions
+	EndSessions(ctx context.Context, params EndSessionsParams) (EndSessionsRes, error)
 }
 
 // RawHandler handles raw response operations described by OpenAPI v3 specification.
@@ -86,6 +103,12 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages
 	ListMessages(ctx context.Context, params ListMessagesParams, w http.ResponseWriter) error
+	// ListSessions implements listSessions operation.
+	//
+	// On all nodes, the oldest first. Those of a node that was killed count until its lease ends (10 s).
+	//
+	// GET /v1/sessions
+	ListSessions(ctx context.Context, params ListSessionsParams, w http.ResponseWriter) error
 	// MarkRead implements markRead operation.
 	//
 	// The user has read everything up to `seq`. It never goes back; beyond the head is the head. All of

@@ -93,3 +93,74 @@ func TestPreferencesAreSeenLive(t *testing.T) {
 	_, err := bob.await(func(f frame) bool { return f.Type == "conversation" }, time.Millisecond)
 	require.Error(t, err, "preferences are one's own")
 }
+
+// hello opens a socket with a token and says hello with it.
+func hello(t testing.TB, url, bearer, device string) *socket {
+	t.Helper()
+	s := dial(t, url, nil)
+	s.write(map[string]any{"type": "hello", "device_id": device, "token": bearer})
+	return s
+}
+
+type sessionList struct{ Items []domain.LiveSession }
+
+// TestSessionsEnd: a user sees and ends sessions wherever they are; with
+// RabbitMQ and the map of sessions gone, the feed still brings it.
+func TestSessionsEnd(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
+	tablet := connect(t, nodes[1].url, "alice", "tablet")
+	bob := connect(t, nodes[1].url, "bob", "phone")
+	alice := grantToken(t, "alice", token.Grant{Device: "phone"})
+	list := decode[sessionList](t, nodes[0].want(200, alice, "GET", "/v1/sessions", nil)).Items
+	require.Len(t, list, 3)
+	byDevice := map[domain.DeviceID]domain.LiveSession{}
+	for _, s := range list {
+		byDevice[s.DeviceID] = s
+		require.WithinDuration(t, time.Now(), s.ConnectedAt.Time, time.Minute)
+		require.Equal(t, s.DeviceID == "phone", s.Current)
+	}
+	require.NotEqual(t, byDevice["phone"].NodeID, byDevice["laptop"].NodeID)
+
+	end := "/v1/sessions/" + string(byDevice["laptop"].SessionID)
+	nodes[0].want(404, userToken(t, "bob"), "DELETE", end, nil)
+	nodes[0].want(204, alice, "DELETE", end, nil)
+	require.Equal(t, 4401, laptop.closed())
+	require.Eventually(t, func() bool {
+		return len(decode[sessionList](t, nodes[0].want(200, alice, "GET", "/v1/sessions", nil)).Items) == 2
+	}, patience, 10*time.Millisecond)
+	nodes[0].want(404, alice, "DELETE", end, nil)
+
+	c.amqp.Cut()
+	nodes[0].want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
+	require.Equal(t, 4401, phone.closed())
+	require.Equal(t, 4401, tablet.closed(), "without RabbitMQ the feed tells")
+	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
+	connect(t, nodes[1].url, "alice", "tablet") // the token is still good
+	nodes[0].want(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
+}
+
+// TestRevokedTokens open nothing any more on any node, and newer ones do.
+func TestRevokedTokens(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	old := userToken(t, "alice")
+	phone := hello(t, nodes[1].url, old, "phone")
+	phone.next("welcome")
+	nodes[1].want(200, old, "GET", "/v1/sync", nil)
+
+	nodes[0].want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions?revoke=true", nil)
+	require.Equal(t, 4401, phone.closed())
+	for _, n := range nodes {
+		require.Equal(t, 4400, hello(t, n.url, old, "phone").closed())
+		require.Eventually(t, func() bool {
+			status, _ := n.callWith(old, "GET", "/v1/sync", nil)
+			return status == 401
+		}, patience, 10*time.Millisecond)
+	}
+	fresh := userToken(t, "alice")
+	nodes[1].want(200, fresh, "GET", "/v1/sync", nil)
+	hello(t, nodes[1].url, fresh, "phone").next("welcome")
+	nodes[1].want(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
+}

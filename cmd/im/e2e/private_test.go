@@ -51,6 +51,9 @@ var otherCalls = []restCall{
 	{"GET", "/v1/sync", nil},
 	{"GET", "/v1/users?user_id=bob", nil},
 	{"PUT", "/v1/users/bob", map[string]any{"name": "x"}},
+	{"GET", "/v1/sessions", nil},
+	{"DELETE", "/v1/sessions/S1", nil},
+	{"DELETE", "/v1/users/bob/sessions", nil},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.

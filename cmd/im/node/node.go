@@ -139,7 +139,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
-	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Limits: limits, Logger: o.Logger})
+	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
@@ -153,7 +153,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
 		Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 	})
-	n.http, err = n.server(n.gate, chat)
+	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err
 }
 
