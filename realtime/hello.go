@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -46,8 +47,12 @@ func (k *socket) greet(ctx context.Context) error {
 		if k.out.over() {
 			continue
 		}
-		if strictjson.Check(data) != nil {
-			return closeProtocol
+		if err := strictjson.Check(data); err != nil {
+			if !json.Valid(data) {
+				return closeProtocol
+			}
+			k.out.answer(newErrorFrame("", domain.InvalidJSON("", err)))
+			continue
 		}
 		o := strictjson.NewObject("", data)
 		if o.String("type") != "hello" {

@@ -32,7 +32,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		return nil, err
 	}
 	return &http.Server{
-		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(), extra: n.o.Extra}, n.o.Logger),
+		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second, // sockets have their own from the upgrade on
 		WriteTimeout:      60 * time.Second,

@@ -145,6 +145,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	})
 	n.routing, err = routing.NewNode(routing.Options{
 		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {
 		return err
