@@ -22,6 +22,7 @@ type handler struct {
 	preferences   Preferences
 	live          Live
 	endings       Endings
+	blocks        Blocks
 }
 
 var (

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"im/domain"
@@ -14,6 +15,7 @@ type people struct {
 	sessions    map[domain.UserID][]domain.LiveSession
 	ended       []domain.Signal
 	revoked     []domain.UserID
+	blocks      []domain.Block // of everybody
 }
 
 type preferenceKey struct {
@@ -26,6 +28,7 @@ var (
 	_ Preferences = (*world)(nil)
 	_ Live        = (*world)(nil)
 	_ Endings     = (*world)(nil)
+	_ Blocks      = (*world)(nil)
 )
 
 // share tells whether two users are in one conversation; the world is locked.
@@ -123,4 +126,20 @@ func (w *world) Revoke(_ context.Context, user domain.UserID) (time.Time, error)
 	defer w.mu.Unlock()
 	w.people.revoked = append(w.people.revoked, user)
 	return time.Now(), nil
+}
+
+func (w *world) SetBlock(_ context.Context, _, user domain.UserID, on bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.people.blocks = slices.DeleteFunc(w.people.blocks, func(b domain.Block) bool { return b.UserID == user })
+	if on {
+		w.people.blocks = append(w.people.blocks, domain.Block{UserID: user, Since: domain.At(w.clock)})
+	}
+	return nil
+}
+
+func (w *world) Blocks(_ context.Context, _ domain.UserID, cursor string, limit int) (domain.Page[domain.Block], error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return page(append([]domain.Block{}, w.people.blocks...), cursor, limit)
 }

@@ -20,6 +20,20 @@ func peopleOperations(t *testing.T, s *site) {
 	s.call(t, "alice", "GET", "/v1/sessions", "").want(t, 200)
 	s.call(t, "alice", "DELETE", "/v1/sessions/S1", "").want(t, 204)
 	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions", "").want(t, 204)
+	s.call(t, "alice", "PUT", "/v1/blocks/mallory", "").want(t, 204)
+	s.call(t, "alice", "GET", "/v1/blocks?limit=1", "").want(t, 200)
+	s.call(t, "alice", "DELETE", "/v1/blocks/mallory", "").want(t, 204)
+}
+
+func TestBlocks_refuse_what_cannot_be_blocked(t *testing.T) {
+	s := newSite(t)
+	s.call(t, "alice", "PUT", "/v1/blocks/alice", "").refused(t, domain.CodeInvalid, "/user_id")
+	s.call(t, "alice", "PUT", "/v1/blocks/a%20b", "").refused(t, domain.CodeInvalid, "/user_id")
+	s.call(t, "alice", "GET", "/v1/blocks?cursor=x", "").refused(t, domain.CodeCursorInvalid, "")
+	s.call(t, "alice", "GET", "/v1/blocks?limit=501", "").refused(t, domain.CodeInvalid, "/limit")
+	if len(s.people.blocks) > 0 {
+		t.Errorf("blocked %v", s.people.blocks)
+	}
 }
 
 func TestUsers_are_shown_to_who_shares_a_conversation(t *testing.T) {

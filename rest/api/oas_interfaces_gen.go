@@ -9,6 +9,10 @@ type AddMembersRes interface {
 	addMembersRes()
 }
 
+type BlockRes interface {
+	blockRes()
+}
+
 type CreateConversationRes interface {
 	createConversationRes()
 }
@@ -35,6 +39,10 @@ type GetPreferencesRes interface {
 
 type GetUsersRes interface {
 	getUsersRes()
+}
+
+type ListBlocksRes interface {
+	listBlocksRes()
 }
 
 type ListConversationsRes interface {
@@ -83,6 +91,10 @@ type SendToUserRes interface {
 
 type SyncRes interface {
 	syncRes()
+}
+
+type UnblockRes interface {
+	unblockRes()
 }
 
 type UpdateConversationRes interface {

@@ -8,6 +8,7 @@ type OperationName = string
 const (
 	AcknowledgeOperation        OperationName = "Acknowledge"
 	AddMembersOperation         OperationName = "AddMembers"
+	BlockOperation              OperationName = "Block"
 	CreateConversationOperation OperationName = "CreateConversation"
 	EndSessionOperation         OperationName = "EndSession"
 	EndSessionsOperation        OperationName = "EndSessions"
@@ -15,6 +16,7 @@ const (
 	GetMessageOperation         OperationName = "GetMessage"
 	GetPreferencesOperation     OperationName = "GetPreferences"
 	GetUsersOperation           OperationName = "GetUsers"
+	ListBlocksOperation         OperationName = "ListBlocks"
 	ListConversationsOperation  OperationName = "ListConversations"
 	ListEventsOperation         OperationName = "ListEvents"
 	ListMembersOperation        OperationName = "ListMembers"
@@ -27,6 +29,7 @@ const (
 	SendMessageOperation        OperationName = "SendMessage"
 	SendToUserOperation         OperationName = "SendToUser"
 	SyncOperation               OperationName = "Sync"
+	UnblockOperation            OperationName = "Unblock"
 	UpdateConversationOperation OperationName = "UpdateConversation"
 	UpdatePreferencesOperation  OperationName = "UpdatePreferences"
 )

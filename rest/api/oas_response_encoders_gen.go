@@ -74,6 +74,38 @@ func encodeAddMembersResponse(response AddMembersRes, w http.ResponseWriter) err
 	}
 }
 
+func encodeBlockResponse(response BlockRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
+	case *BlockNoContent:
+		w.WriteHeader(204)
+
+		return nil
+
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
 func encodeCreateConversationResponse(response CreateConversationRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
 	case *ProblemStatusCode:
@@ -247,6 +279,33 @@ func encodeGetPreferencesResponse(response GetPreferencesRes, w http.ResponseWri
 }
 
 func encodeGetUsersResponse(response GetUsersRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
+func encodeListBlocksResponse(response ListBlocksRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
 	case *ProblemStatusCode:
 		w.Header().Set("Content-Type", "application/problem+json")
@@ -582,6 +641,38 @@ func encodeSendToUserResponse(response SendToUserRes, w http.ResponseWriter) err
 
 func encodeSyncResponse(response SyncRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
+func encodeUnblockResponse(response UnblockRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
+	case *UnblockNoContent:
+		w.WriteHeader(204)
+
+		return nil
+
 	case *ProblemStatusCode:
 		w.Header().Set("Content-Type", "application/problem+json")
 		code := response.StatusCode

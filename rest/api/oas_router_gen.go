@@ -11,7 +11,14 @@ import (
 )
 
 var (
-	rn6AllowedHeaders = map[string]string{
+	rn20AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn8AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Im-User",
+		"PUT":    "Authorization,X-Im-User",
+	}
+	rn9AllowedHeaders = map[string]string{
 		"GET":  "Authorization,X-Im-User",
 		"POST": "Authorization,Content-Type,X-Im-User",
 	}
@@ -22,50 +29,50 @@ var (
 	rn3AllowedHeaders = map[string]string{
 		"PUT": "Authorization,Content-Type,X-Im-User",
 	}
-	rn18AllowedHeaders = map[string]string{
+	rn21AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Im-User",
 	}
 	rn5AllowedHeaders = map[string]string{
 		"GET":  "Authorization,X-Im-User",
 		"POST": "Authorization,Content-Type,X-Im-User",
 	}
-	rn23AllowedHeaders = map[string]string{
+	rn26AllowedHeaders = map[string]string{
 		"DELETE": "Authorization,X-Im-User",
 		"PUT":    "Authorization,Content-Type,X-Im-User",
 	}
-	rn19AllowedHeaders = map[string]string{
+	rn22AllowedHeaders = map[string]string{
 		"GET":  "Authorization,X-Im-User",
 		"POST": "Authorization,Content-Type,X-Im-User",
-	}
-	rn15AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Im-User",
-	}
-	rn16AllowedHeaders = map[string]string{
-		"GET":   "Authorization,X-Im-User",
-		"PATCH": "Authorization,Content-Type,X-Im-User",
-	}
-	rn21AllowedHeaders = map[string]string{
-		"PUT": "Authorization,Content-Type,X-Im-User",
-	}
-	rn24AllowedHeaders = map[string]string{
-		"POST": "Authorization,Content-Type,X-Im-User",
-	}
-	rn20AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Im-User",
-	}
-	rn9AllowedHeaders = map[string]string{
-		"DELETE": "Authorization,X-Im-User",
-	}
-	rn26AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Im-User",
 	}
 	rn17AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Im-User",
 	}
-	rn11AllowedHeaders = map[string]string{
+	rn18AllowedHeaders = map[string]string{
+		"GET":   "Authorization,X-Im-User",
+		"PATCH": "Authorization,Content-Type,X-Im-User",
+	}
+	rn24AllowedHeaders = map[string]string{
 		"PUT": "Authorization,Content-Type,X-Im-User",
 	}
-	rn12AllowedHeaders = map[string]string{
+	rn27AllowedHeaders = map[string]string{
+		"POST": "Authorization,Content-Type,X-Im-User",
+	}
+	rn23AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn11AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Im-User",
+	}
+	rn29AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn19AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn13AllowedHeaders = map[string]string{
+		"PUT": "Authorization,Content-Type,X-Im-User",
+	}
+	rn14AllowedHeaders = map[string]string{
 		"DELETE": "Authorization,X-Im-User",
 	}
 )
@@ -121,6 +128,72 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				break
 			}
 			switch elem[0] {
+			case 'b': // Prefix: "blocks"
+
+				if l := len("blocks"); len(elem) >= l && elem[0:l] == "blocks" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					switch r.Method {
+					case "GET":
+						s.handleListBlocksRequest([0]string{}, elemIsEscaped, w, r)
+					default:
+						s.notAllowed(w, r, notAllowedParams{
+							allowedMethods: "GET",
+							allowedHeaders: rn20AllowedHeaders,
+							acceptPost:     "",
+							acceptPatch:    "",
+						})
+					}
+
+					return
+				}
+				switch elem[0] {
+				case '/': // Prefix: "/"
+
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					// Param: "user_id"
+					// Leaf parameter, slashes are prohibited
+					idx := strings.IndexByte(elem, '/')
+					if idx >= 0 {
+						break
+					}
+					args[0] = elem
+					elem = ""
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch r.Method {
+						case "DELETE":
+							s.handleUnblockRequest([1]string{
+								args[0],
+							}, elemIsEscaped, w, r)
+						case "PUT":
+							s.handleBlockRequest([1]string{
+								args[0],
+							}, elemIsEscaped, w, r)
+						default:
+							s.notAllowed(w, r, notAllowedParams{
+								allowedMethods: "DELETE,PUT",
+								allowedHeaders: rn8AllowedHeaders,
+								acceptPost:     "",
+								acceptPatch:    "",
+							})
+						}
+
+						return
+					}
+
+				}
+
 			case 'c': // Prefix: "conversations"
 
 				if l := len("conversations"); len(elem) >= l && elem[0:l] == "conversations" {
@@ -138,7 +211,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET,POST",
-							allowedHeaders: rn6AllowedHeaders,
+							allowedHeaders: rn9AllowedHeaders,
 							acceptPost:     "application/json",
 							acceptPatch:    "",
 						})
@@ -243,7 +316,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET",
-										allowedHeaders: rn18AllowedHeaders,
+										allowedHeaders: rn21AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -327,7 +400,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 										default:
 											s.notAllowed(w, r, notAllowedParams{
 												allowedMethods: "DELETE,PUT",
-												allowedHeaders: rn23AllowedHeaders,
+												allowedHeaders: rn26AllowedHeaders,
 												acceptPost:     "",
 												acceptPatch:    "",
 											})
@@ -359,7 +432,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									default:
 										s.notAllowed(w, r, notAllowedParams{
 											allowedMethods: "GET,POST",
-											allowedHeaders: rn19AllowedHeaders,
+											allowedHeaders: rn22AllowedHeaders,
 											acceptPost:     "application/json",
 											acceptPatch:    "",
 										})
@@ -396,7 +469,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 										default:
 											s.notAllowed(w, r, notAllowedParams{
 												allowedMethods: "GET",
-												allowedHeaders: rn15AllowedHeaders,
+												allowedHeaders: rn17AllowedHeaders,
 												acceptPost:     "",
 												acceptPatch:    "",
 											})
@@ -431,7 +504,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "GET,PATCH",
-										allowedHeaders: rn16AllowedHeaders,
+										allowedHeaders: rn18AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "application/json",
 									})
@@ -458,7 +531,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "PUT",
-										allowedHeaders: rn21AllowedHeaders,
+										allowedHeaders: rn24AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -489,7 +562,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "POST",
-							allowedHeaders: rn24AllowedHeaders,
+							allowedHeaders: rn27AllowedHeaders,
 							acceptPost:     "application/json",
 							acceptPatch:    "",
 						})
@@ -525,7 +598,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn20AllowedHeaders,
+								allowedHeaders: rn23AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -561,7 +634,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "DELETE",
-									allowedHeaders: rn9AllowedHeaders,
+									allowedHeaders: rn11AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -588,7 +661,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "GET",
-								allowedHeaders: rn26AllowedHeaders,
+								allowedHeaders: rn29AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -614,7 +687,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn17AllowedHeaders,
+							allowedHeaders: rn19AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -649,7 +722,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 						default:
 							s.notAllowed(w, r, notAllowedParams{
 								allowedMethods: "PUT",
-								allowedHeaders: rn11AllowedHeaders,
+								allowedHeaders: rn13AllowedHeaders,
 								acceptPost:     "",
 								acceptPatch:    "",
 							})
@@ -676,7 +749,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 							default:
 								s.notAllowed(w, r, notAllowedParams{
 									allowedMethods: "DELETE",
-									allowedHeaders: rn12AllowedHeaders,
+									allowedHeaders: rn14AllowedHeaders,
 									acceptPost:     "",
 									acceptPatch:    "",
 								})
@@ -789,6 +862,75 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 				break
 			}
 			switch elem[0] {
+			case 'b': // Prefix: "blocks"
+
+				if l := len("blocks"); len(elem) >= l && elem[0:l] == "blocks" {
+					elem = elem[l:]
+				} else {
+					break
+				}
+
+				if len(elem) == 0 {
+					switch method {
+					case "GET":
+						r.name = ListBlocksOperation
+						r.summary = "Whom one has blocked"
+						r.operationID = "listBlocks"
+						r.operationGroup = ""
+						r.pathPattern = "/v1/blocks"
+						r.args = args
+						r.count = 0
+						return r, true
+					default:
+						return
+					}
+				}
+				switch elem[0] {
+				case '/': // Prefix: "/"
+
+					if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+						elem = elem[l:]
+					} else {
+						break
+					}
+
+					// Param: "user_id"
+					// Leaf parameter, slashes are prohibited
+					idx := strings.IndexByte(elem, '/')
+					if idx >= 0 {
+						break
+					}
+					args[0] = elem
+					elem = ""
+
+					if len(elem) == 0 {
+						// Leaf node.
+						switch method {
+						case "DELETE":
+							r.name = UnblockOperation
+							r.summary = "Lift a block"
+							r.operationID = "unblock"
+							r.operationGroup = ""
+							r.pathPattern = "/v1/blocks/{user_id}"
+							r.args = args
+							r.count = 1
+							return r, true
+						case "PUT":
+							r.name = BlockOperation
+							r.summary = "Block a user"
+							r.operationID = "block"
+							r.operationGroup = ""
+							r.pathPattern = "/v1/blocks/{user_id}"
+							r.args = args
+							r.count = 1
+							return r, true
+						default:
+							return
+						}
+					}
+
+				}
+
 			case 'c': // Prefix: "conversations"
 
 				if l := len("conversations"); len(elem) >= l && elem[0:l] == "conversations" {

@@ -153,6 +153,13 @@ func (s *Bearer) SetRoles(val []string) {
 	s.Roles = val
 }
 
+type BlockList json2.RawMessage
+
+// BlockNoContent is response for Block operation.
+type BlockNoContent struct{}
+
+func (*BlockNoContent) blockRes() {}
+
 type ClientMsgID string
 
 type Content json2.RawMessage
@@ -409,6 +416,23 @@ func (s *GetUsersOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*GetUsersOKRawApplicationJSON) getUsersRes() {}
+
+// ListBlocksOKRawApplicationJSON represents raw HTTP response for ListBlocks application/json.
+type ListBlocksOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListBlocksOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListBlocksOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListBlocksOKRawApplicationJSON) listBlocksRes() {}
 
 // ListConversationsOKRawApplicationJSON represents raw HTTP response for ListConversations application/json.
 type ListConversationsOKRawApplicationJSON struct {
@@ -1351,6 +1375,7 @@ func (s *ProblemStatusCode) SetResponse(val Problem) {
 
 func (*ProblemStatusCode) acknowledgeRes()        {}
 func (*ProblemStatusCode) addMembersRes()         {}
+func (*ProblemStatusCode) blockRes()              {}
 func (*ProblemStatusCode) createConversationRes() {}
 func (*ProblemStatusCode) endSessionRes()         {}
 func (*ProblemStatusCode) endSessionsRes()        {}
@@ -1358,6 +1383,7 @@ func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) getPreferencesRes()     {}
 func (*ProblemStatusCode) getUsersRes()           {}
+func (*ProblemStatusCode) listBlocksRes()         {}
 func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
@@ -1370,6 +1396,7 @@ func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
+func (*ProblemStatusCode) unblockRes()            {}
 func (*ProblemStatusCode) updateConversationRes() {}
 func (*ProblemStatusCode) updatePreferencesRes()  {}
 
@@ -1937,6 +1964,11 @@ func (s *SyncOKRawApplicationJSON) SetResponse(val *http.Response) {
 func (*SyncOKRawApplicationJSON) syncRes() {}
 
 type SyncPage json2.RawMessage
+
+// UnblockNoContent is response for Unblock operation.
+type UnblockNoContent struct{}
+
+func (*UnblockNoContent) unblockRes() {}
 
 // Ref: #/components/responses/Unchanged
 type Unchanged struct{}

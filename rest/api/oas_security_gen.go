@@ -37,6 +37,7 @@ func findAuthorization(h http.Header, prefix string) (string, bool) {
 var operationRolesBearer = map[string][]string{
 	AcknowledgeOperation:        []string{},
 	AddMembersOperation:         []string{},
+	BlockOperation:              []string{},
 	CreateConversationOperation: []string{},
 	EndSessionOperation:         []string{},
 	EndSessionsOperation:        []string{},
@@ -44,6 +45,7 @@ var operationRolesBearer = map[string][]string{
 	GetMessageOperation:         []string{},
 	GetPreferencesOperation:     []string{},
 	GetUsersOperation:           []string{},
+	ListBlocksOperation:         []string{},
 	ListConversationsOperation:  []string{},
 	ListEventsOperation:         []string{},
 	ListMembersOperation:        []string{},
@@ -56,6 +58,7 @@ var operationRolesBearer = map[string][]string{
 	SendMessageOperation:        []string{},
 	SendToUserOperation:         []string{},
 	SyncOperation:               []string{},
+	UnblockOperation:            []string{},
 	UpdateConversationOperation: []string{},
 	UpdatePreferencesOperation:  []string{},
 }

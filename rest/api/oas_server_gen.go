@@ -16,6 +16,14 @@ type Handler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/ack
 	Acknowledge(ctx context.Context, req *Acknowledge, params AcknowledgeParams) (AcknowledgeRes, error)
+	// Block implements block operation.
+	//
+	// From the answer on, on every node, what the user sends to the direct conversation with the caller is
+	// refused with `blocked`, and so is making that conversation. Groups are not affected, nor is what the
+	// caller sends.
+	//
+	// PUT /v1/blocks/{user_id}
+	Block(ctx context.Context, params BlockParams) (BlockRes, error)
 	// EndSession implements endSession operation.
 	//
 	// Its socket is closed with 4401, on whichever node it is; within milliseconds, or 2 s without
@@ -33,6 +41,12 @@ type Handler interface {
 	//
 	// DELETE /v1/users/{user_id}/sessions
 	EndSessions(ctx context.Context, params EndSessionsParams) (EndSessionsRes, error)
+	// Unblock implements unblock operation.
+	//
+	// Lift a block.
+	//
+	// DELETE /v1/blocks/{user_id}
+	Unblock(ctx context.Context, params UnblockParams) (UnblockRes, error)
 }
 
 // RawHandler handles raw response operations described by OpenAPI v3 specification.
@@ -76,6 +90,12 @@ type RawHandler interface {
 	//
 	// GET /v1/users
 	GetUsers(ctx context.Context, params GetUsersParams, w http.ResponseWriter) error
+	// ListBlocks implements listBlocks operation.
+	//
+	// Whom one has blocked.
+	//
+	// GET /v1/blocks
+	ListBlocks(ctx context.Context, params ListBlocksParams, w http.ResponseWriter) error
 	// ListConversations implements listConversations operation.
 	//
 	// The caller's conversations, the one with the newest activity first.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -163,4 +164,35 @@ func TestRevokedTokens(t *testing.T) {
 	nodes[1].want(200, fresh, "GET", "/v1/sync", nil)
 	hello(t, nodes[1].url, fresh, "phone").next("welcome")
 	nodes[1].want(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
+}
+
+// TestBlocks: from the answer on, a block holds on every node, over both
+// transports; and nobody else is concerned.
+func TestBlocks(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].direct("alice", "bob")
+	bobs := []*socket{connect(t, nodes[0].url, "bob", "phone"), connect(t, nodes[1].url, "bob", "laptop")}
+	for i, s := range bobs {
+		require.Empty(t, s.post(id, fmt.Sprint("before-", i), "x").Code)
+	}
+	nodes[0].want(204, userToken(t, "alice"), "PUT", "/v1/blocks/bob", nil)
+	for i, s := range bobs {
+		require.Equal(t, domain.CodeBlocked, s.post(id, fmt.Sprint("after-", i), "x").Code)
+		body := nodes[i].want(403, userToken(t, "bob"), "POST", "/v1/messages",
+			map[string]any{"to": "alice", "client_msg_id": "rest", "content": text("x")})
+		require.Equal(t, domain.CodeBlocked, decode[sent](t, body).Code)
+	}
+	nodes[1].want(403, userToken(t, "bob"), "POST", "/v1/messages",
+		map[string]any{"to": "alice", "client_msg_id": "rest", "content": text("x")})
+	nodes[1].want(201, userToken(t, "alice"), "POST", "/v1/messages",
+		map[string]any{"to": "bob", "client_msg_id": "rest", "content": text("x")})
+	require.Empty(t, connect(t, nodes[1].url, "carol", "phone").post(nodes[1].direct("carol", "alice"), "c", "x").Code)
+
+	list := decode[domain.Page[domain.Block]](t, nodes[1].want(200, userToken(t, "alice"), "GET", "/v1/blocks", nil))
+	require.Len(t, list.Items, 1)
+	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(nodes[1].want(200, userToken(t, "bob"), "GET", "/v1/blocks", nil)),
+		"who is blocked is not told")
+	nodes[1].want(204, userToken(t, "alice"), "DELETE", "/v1/blocks/bob", nil)
+	require.Empty(t, bobs[0].post(id, "free", "x").Code)
 }

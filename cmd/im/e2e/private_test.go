@@ -54,6 +54,9 @@ var otherCalls = []restCall{
 	{"GET", "/v1/sessions", nil},
 	{"DELETE", "/v1/sessions/S1", nil},
 	{"DELETE", "/v1/users/bob/sessions", nil},
+	{"GET", "/v1/blocks", nil},
+	{"PUT", "/v1/blocks/bob", nil},
+	{"DELETE", "/v1/blocks/bob", nil},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.
