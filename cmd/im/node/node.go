@@ -139,6 +139,9 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
+	if o.Rules.Conversations == "server" {
+		chat = chat.Closed()
+	}
 	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
