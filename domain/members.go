@@ -52,6 +52,8 @@ type addMembers struct {
 	users []UserID
 	as    Role
 	limit int // group_members
+	// closed: only backends add anybody.
+	closed bool
 }
 
 var _ Command = (*addMembers)(nil)
@@ -65,6 +67,9 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	if !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may add members")
+	}
+	if c.closed && !c.actor.isServer() {
+		return nil, errClosed
 	}
 	if c.as != RoleMember && role != RoleOwner {
 		return nil, ErrForbidden.Saying("only the owner may make admins")
@@ -93,6 +98,8 @@ type putMember struct {
 	user  UserID
 	as    Role
 	limit int
+	// closed is that of addMembers.
+	closed bool
 }
 
 var _ Command = (*putMember)(nil)
@@ -107,7 +114,7 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	case !in && c.as == RoleOwner && conv.MemberCount() > 0:
 		return nil, Invalid("/role", "only a member can become the owner")
 	case !in:
-		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit}
+		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit, closed: c.closed}
 		return add.Decide(conv)
 	case present.Role == c.as:
 		return nil, nil

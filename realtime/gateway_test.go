@@ -20,6 +20,14 @@ import (
 // behind a "#". Some names are special.
 type tokens struct{ expires time.Time }
 
+// Confirm knows one token that was revoked.
+func (v tokens) Confirm(_ context.Context, id domain.Identity) error {
+	if id.User == "revoked" {
+		return domain.ErrUnauthenticated
+	}
+	return nil
+}
+
 func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	switch raw {
 	case "expired":
@@ -269,6 +277,7 @@ func TestHello(t *testing.T) {
 		"no token":        {`{"type":"hello","device_id":"d"}`, 4400},
 		"empty token":     {`{"type":"hello","device_id":"d","token":""}`, 4400},
 		"forged token":    {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
+		"revoked token":   {`{"type":"hello","device_id":"d","token":"revoked"}`, 4400},
 		"expired token":   {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
 		"keys away":       {`{"type":"hello","device_id":"d","token":"away"}`, 4003},
 		"bad field, time": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},

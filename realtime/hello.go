@@ -82,12 +82,22 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 	if identity.Device != "" && identity.Device != h.device {
 		return domain.Invalid("/device_id", "is not the device of the token")
 	}
-	s := &session{id: newSessionID(), user: identity.User, device: h.device, out: k.out}
+	if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
+		return closeCodeOf(err) // before it could replace a session that is good
+	}
+	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.At(time.Now()), out: k.out}
 	s.background.Store(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.join(ctx, s, admission{
-		register: func(ctx context.Context, e domain.SessionEntry) error { return k.g.register(ctx, e) },
-		welcome:  k.welcome,
+		register: func(ctx context.Context, e domain.SessionEntry) error {
+			// Again, now that the session can be ended: who revokes the token
+			// meanwhile either ends the session or is seen here.
+			if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
+				return err
+			}
+			return k.g.register(ctx, e)
+		},
+		welcome: k.welcome,
 	})
 	if err != nil {
 		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)
