@@ -23,6 +23,7 @@ func allowed() map[string][]string {
 		"im/store/postgres":        append([]string{"im/migrations"}, domain...),
 		"im/migrations":            {},
 		"im/token":                 domain,
+		"im/gate":                  domain,
 		"im/client":                domain,
 		"im/web":                   {},
 		"im/embedded":              {},

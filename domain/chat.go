@@ -11,10 +11,19 @@ import (
 type Chat struct {
 	log    Log
 	limits Limits
+	closed bool // see Closed
 }
 
 // NewChat returns a Chat over log.
 func NewChat(log Log, limits Limits) *Chat { return &Chat{log: log, limits: limits} }
+
+// Closed returns a Chat over the same log in which only backends, for whomever,
+// create conversations (direct ones by a first message, too) and add members.
+func (c *Chat) Closed() *Chat {
+	closed := *c
+	closed.closed = true
+	return &closed
+}
 
 // Send posts a message and calls done exactly once; done must not block, and
 // may be called before Send returns. What one goroutine sends to one
@@ -50,6 +59,9 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 	if !errors.Is(err, ErrNotFound) {
 		return id, err
 	}
+	if c.closed && !a.isServer() {
+		return ConversationID{}, errClosed
+	}
 	creation := Creation{Kind: Direct, Members: []UserID{to}}
 	n := creation.decide(a.User, time.Now())
 	if _, err := cmd.Decide(n.state()); err != nil {
@@ -68,8 +80,28 @@ func (c *Chat) Create(ctx context.Context, a Actor, creation Creation) (id Conve
 	if err := creation.check(a.User, c.limits); err != nil {
 		return ConversationID{}, false, err
 	}
-	return c.log.Create(ctx, creation.decide(a.User, time.Now()))
+	n := creation.decide(a.User, time.Now())
+	if c.closed && !a.isServer() {
+		return c.find(ctx, n)
+	}
+	return c.log.Create(ctx, n)
 }
+
+// find returns the direct conversation that n would be, for those who may not
+// make one.
+func (c *Chat) find(ctx context.Context, n NewConversation) (id ConversationID, created bool, err error) {
+	if n.DirectKey == "" {
+		return ConversationID{}, false, errClosed
+	}
+	id, err = c.log.FindDirect(ctx, n.DirectKey)
+	if errors.Is(err, ErrNotFound) {
+		err = errClosed
+	}
+	return id, false, err
+}
+
+// errClosed is the answer to users where only backends make and fill conversations.
+var errClosed = ErrForbidden.Saying("only the app's backend may create conversations and add members")
 
 // Update changes what a conversation says of itself. No event: nothing changed.
 func (c *Chat) Update(ctx context.Context, a Actor, id ConversationID, want Changes) ([]Event, error) {
@@ -94,7 +126,7 @@ func (c *Chat) AddMembers(ctx context.Context, a Actor, id ConversationID, users
 	if as != RoleMember && as != RoleAdmin {
 		return nil, Invalid("/role", "must be member or admin")
 	}
-	return c.submit(ctx, &addMembers{change: change{a, id}, users: users, as: as, limit: c.limits.GroupMembers})
+	return c.submit(ctx, &addMembers{change: change{a, id}, users: users, as: as, limit: c.limits.GroupMembers, closed: c.closed})
 }
 
 // PutMember adds a user with a role, or changes a member's role; making
@@ -106,7 +138,7 @@ func (c *Chat) PutMember(ctx context.Context, a Actor, id ConversationID, user U
 	if as != RoleMember && as != RoleAdmin && as != RoleOwner {
 		return nil, Invalid("/role", "must be owner, admin or member")
 	}
-	return c.submit(ctx, &putMember{change: change{a, id}, user: user, as: as, limit: c.limits.GroupMembers})
+	return c.submit(ctx, &putMember{change: change{a, id}, user: user, as: as, limit: c.limits.GroupMembers, closed: c.closed})
 }
 
 // RemoveMember removes a member, or lets the actor leave. An owner who leaves

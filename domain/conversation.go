@@ -31,6 +31,7 @@ type Conversation struct {
 	members  map[UserID]MemberState
 	shared   bool // members is in use by a clone: copy before writing
 	audience []UserID
+	blocked  []UserID // see SetBlocked
 }
 
 // NewConversationState returns the state of a conversation as it was stored.

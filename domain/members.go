@@ -45,12 +45,15 @@ func (c change) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
 	return out, nil
 }
 
-// addMembers adds those who are not in yet, all with one role.
+// addMembers adds those who are not in yet, all with one role. In a group that
+// everybody has left, the first becomes the owner.
 type addMembers struct {
 	change
 	users []UserID
 	as    Role
 	limit int // group_members
+	// closed: only backends add anybody.
+	closed bool
 }
 
 var _ Command = (*addMembers)(nil)
@@ -65,6 +68,9 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	if !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may add members")
 	}
+	if c.closed && !c.actor.isServer() {
+		return nil, errClosed
+	}
 	if c.as != RoleMember && role != RoleOwner {
 		return nil, ErrForbidden.Saying("only the owner may make admins")
 	}
@@ -76,6 +82,9 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 		}
 		seen[user] = true
 		added = append(added, MemberRole{UserID: user, Role: c.as})
+	}
+	if len(added) > 0 && conv.MemberCount() == 0 {
+		added[0].Role = RoleOwner
 	}
 	if conv.MemberCount()+len(added) > c.limit {
 		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
@@ -89,6 +98,8 @@ type putMember struct {
 	user  UserID
 	as    Role
 	limit int
+	// closed is that of addMembers.
+	closed bool
 }
 
 var _ Command = (*putMember)(nil)
@@ -100,10 +111,10 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	present, in := conv.Member(c.user)
 	switch {
-	case !in && c.as == RoleOwner:
+	case !in && c.as == RoleOwner && conv.MemberCount() > 0:
 		return nil, Invalid("/role", "only a member can become the owner")
 	case !in:
-		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit}
+		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit, closed: c.closed}
 		return add.Decide(conv)
 	case present.Role == c.as:
 		return nil, nil

@@ -127,6 +127,9 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayPost(m.actor); err != nil {
+		return nil, err
+	}
 	if c.Settings.Posting == PostingAdmins && !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may post here")
 	}

@@ -177,6 +177,12 @@ func TestPutMember(t *testing.T) {
 		g().refused(t, put(as("olga"), "olga", RoleAdmin), ErrConflict).
 			refused(t, put(as("olga"), "nina", RoleOwner), ErrInvalid)
 	})
+	t.Run("whoever comes first to a group that everybody left is the owner", func(t *testing.T) {
+		group().then(t, add(backend, RoleMember, "nina", "otto"), "member.added nina owner", "member.added otto member")
+		group().then(t, put(backend, "nina", RoleMember), "member.added nina owner")
+		group().then(t, put(backend, "nina", RoleOwner), "member.added nina owner")
+		group().refused(t, add(as("olga"), RoleMember, "olga"), ErrNotFound)
+	})
 }
 
 func TestRemoveMember(t *testing.T) {

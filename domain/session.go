@@ -8,6 +8,7 @@ type SessionEntry struct {
 	Number     int64  // from one sequence for the whole cluster: a higher one is newer
 	Epoch      string // numbers of different epochs do not compare
 	Background bool   // does not count as online
+	Connected  Time
 }
 
 // FeedPosition is how far a reader of the feed of commits has come. It is

@@ -20,7 +20,11 @@ type Actor struct {
 	// Backend: the caller is a server token as itself. It needs no membership
 	// and may do what an owner may.
 	Backend bool
+	// OnBehalf: a backend asks, for User and with the rights of User.
+	OnBehalf bool
 }
+
+func (a Actor) isServer() bool { return a.Backend || a.OnBehalf }
 
 // ConversationView is a conversation as one of its members sees it at HeadSeq.
 type ConversationView struct {

@@ -18,6 +18,9 @@ type Authenticator interface {
 	// Verify returns whose token raw is. It fails with ErrTokenExpired,
 	// ErrUnauthenticated, or ErrUnavailable if that cannot be told now.
 	Verify(ctx context.Context, raw string) (domain.Identity, error)
+	// Confirm asks whether the token has been revoked by now: ErrUnauthenticated,
+	// or ErrUnavailable if that cannot be told.
+	Confirm(ctx context.Context, id domain.Identity) error
 }
 
 // Chat posts messages.

@@ -20,6 +20,14 @@ import (
 // behind a "#". Some names are special.
 type tokens struct{ expires time.Time }
 
+// Confirm knows one token that was revoked.
+func (v tokens) Confirm(_ context.Context, id domain.Identity) error {
+	if id.User == "revoked" {
+		return domain.ErrUnauthenticated
+	}
+	return nil
+}
+
 func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	switch raw {
 	case "expired":
@@ -281,7 +289,9 @@ func TestHello(t *testing.T) {
 		"no JSON":         {`{`, 4300},
 		"no object":       {`[]`, 4300},
 		"no token":        {`{"type":"hello","device_id":"d"}`, 4400},
+		"empty token":     {`{"type":"hello","device_id":"d","token":""}`, 4400},
 		"forged token":    {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
+		"revoked token":   {`{"type":"hello","device_id":"d","token":"revoked"}`, 4400},
 		"expired token":   {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
 		"keys away":       {`{"type":"hello","device_id":"d","token":"away"}`, 4003},
 		"bad field, time": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},
@@ -300,7 +310,7 @@ func TestHello(t *testing.T) {
 			`{"type":"hello","token":"alice"}`, `{"type":"hello","device_id":"","token":"alice"}`,
 			`{"type":"hello","device_id":7,"token":"alice"}`, `{"type":"hello","device_id":"d","token":7}`,
 			`{"type":"hello","device_id":"d","token":"alice","more":1}`, `{"type":"hello","device_id":"d","token":"alice","background":1}`,
-			`{"type":"hello","device_id":"d","token":"alice#other"}`, `{"type":"hello","device_id":"d","token":""}`,
+			`{"type":"hello","device_id":"d","token":"alice#other"}`,
 		} {
 			p := s.open()
 			p.send(bad)
@@ -434,19 +444,37 @@ func TestBadInput(t *testing.T) {
 	p := s.hello("alice", "1")
 	long := strings.Repeat("a", 129)
 	for _, c := range []struct{ frame, id, field string }{
-		{`{`, "", ""}, {`[]`, "", "/type"}, {`7`, "", "/type"}, {`"x"`, "", "/type"}, {`null`, "", "/type"},
-		{`{}`, "", "/type"}, {`{"id":"r"}`, "r", "/type"}, {`{"type":7,"id":"r"}`, "r", "/type"},
-		{`{"type":"unknown","id":"r"}`, "r", "/type"}, {`{"type":"typing","conversation_id":"` + id + `"}`, "", "/type"},
-		{`{"type":"watch","user_ids":[]}`, "", "/type"}, {`{"type":"welcome"}`, "", "/type"},
-		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", ""}, {`{"type":"ping","id":"\ud800"}`, "", ""},
-		{`{"type":"ping","type":"ping"}`, "", ""}, {`{"type":"ping","id":""}`, "", "/id"}, {`{"type":"ping","id":7}`, "", "/id"},
-		{`{"type":"ping","id":"` + long + `"}`, "", "/id"}, {`{"type":"ping","id":"r","more":1}`, "r", "/more"},
-		{`{"type":"ping","id":"r","background":"yes"}`, "r", "/background"}, {`{"type":"ping","Background":true}`, "", "/Background"},
-		{`{"type":"sync"}`, "", "/id"}, {`{"type":"sync","id":"r","limit":0}`, "r", "/limit"},
-		{`{"type":"sync","id":"r","limit":501}`, "r", "/limit"}, {`{"type":"sync","id":"r","limit":1.5}`, "r", "/limit"},
-		{`{"type":"sync","id":"r","timeline_limit":51}`, "r", "/timeline_limit"}, {`{"type":"sync","id":"r","timeline_limit":-1}`, "r", "/timeline_limit"},
-		{`{"type":"sync","id":"r","cursor":7}`, "r", "/cursor"}, {`{"type":"sync","id":"r","cursor":""}`, "r", "/cursor"},
-		{`{"type":"pull","id":"r"}`, "r", "/conversation_id"}, {`{"type":"pull","id":"r","conversation_id":"` + id + `"}`, "r", "/after_seq"},
+		{`{`, "", ""},
+		{`[]`, "", "/type"},
+		{`7`, "", "/type"},
+		{`"x"`, "", "/type"},
+		{`null`, "", "/type"},
+		{`{}`, "", "/type"},
+		{`{"id":"r"}`, "r", "/type"},
+		{`{"type":7,"id":"r"}`, "r", "/type"},
+		{`{"type":"unknown","id":"r"}`, "r", "/type"},
+		{`{"type":"typing","conversation_id":"` + id + `"}`, "", "/type"},
+		{`{"type":"watch","user_ids":[]}`, "", "/type"},
+		{`{"type":"welcome"}`, "", "/type"},
+		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", ""},
+		{`{"type":"ping","id":"\ud800"}`, "", ""},
+		{`{"type":"ping","type":"ping"}`, "", ""},
+		{`{"type":"ping","id":""}`, "", "/id"},
+		{`{"type":"ping","id":7}`, "", "/id"},
+		{`{"type":"ping","id":"` + long + `"}`, "", "/id"},
+		{`{"type":"ping","id":"r","more":1}`, "r", "/more"},
+		{`{"type":"ping","id":"r","background":"yes"}`, "r", "/background"},
+		{`{"type":"ping","Background":true}`, "", "/Background"},
+		{`{"type":"sync"}`, "", "/id"},
+		{`{"type":"sync","id":"r","limit":0}`, "r", "/limit"},
+		{`{"type":"sync","id":"r","limit":501}`, "r", "/limit"},
+		{`{"type":"sync","id":"r","limit":1.5}`, "r", "/limit"},
+		{`{"type":"sync","id":"r","timeline_limit":51}`, "r", "/timeline_limit"},
+		{`{"type":"sync","id":"r","timeline_limit":-1}`, "r", "/timeline_limit"},
+		{`{"type":"sync","id":"r","cursor":7}`, "r", "/cursor"},
+		{`{"type":"sync","id":"r","cursor":""}`, "r", "/cursor"},
+		{`{"type":"pull","id":"r"}`, "r", "/conversation_id"},
+		{`{"type":"pull","id":"r","conversation_id":"` + id + `"}`, "r", "/after_seq"},
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"before_seq":9}`, "r", "/after_seq"},
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":-1}`, "r", "/after_seq"},
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `","before_seq":-9223372036854775808}`, "r", "/before_seq"},
@@ -472,9 +500,13 @@ func TestBadInput(t *testing.T) {
 		{`{"type":"read","id":"r","conversation_id":"` + id + `"}`, "r", "/seq"},
 		{`{"type":"read","conversation_id":"` + id + `","seq":-1}`, "", "/seq"},
 		{`{"type":"read","conversation_id":"x","seq":1}`, "", "/conversation_id"},
-		{`{"type":"ack"}`, "", "/acks"}, {`{"type":"ack","acks":[]}`, "", "/acks"}, {`{"type":"ack","acks":{"x":1}}`, "", "/acks/x"},
-		{`{"type":"ack","acks":{"` + id + `":-1}}`, "", "/acks/" + id}, {`{"type":"ack","acks":{"` + id + `":"1"}}`, "", "/acks/" + id},
-		{`{"type":"ack","id":"r","acks":{}}`, "r", "/id"}, {`{"type":"ack","acks":{},"more":1}`, "", "/more"},
+		{`{"type":"ack"}`, "", "/acks"},
+		{`{"type":"ack","acks":[]}`, "", "/acks"},
+		{`{"type":"ack","acks":{"x":1}}`, "", "/acks/x"},
+		{`{"type":"ack","acks":{"` + id + `":-1}}`, "", "/acks/" + id},
+		{`{"type":"ack","acks":{"` + id + `":"1"}}`, "", "/acks/" + id},
+		{`{"type":"ack","id":"r","acks":{}}`, "r", "/id"},
+		{`{"type":"ack","acks":{},"more":1}`, "", "/more"},
 	} {
 		p.send(c.frame)
 		p.expectError("invalid", c.id, c.field)

@@ -72,7 +72,7 @@ func (k *socket) sync(ctx context.Context, id string, o *strictjson.Object) erro
 		TimelineLimit: between(o, "timeline_limit", 0, 0, k.g.o.Limits.SyncTimeline),
 	}
 	if o.Has("cursor") && q.Cursor == "" {
-		o.Reject("cursor", "must not be empty")
+		return domain.ErrCursorInvalid // nobody handed it out
 	}
 	if err := complaint(o); err != nil {
 		return err

@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -25,9 +26,6 @@ func readHello(o *strictjson.Object) (hello, error) {
 		o.Reject("device_id", reasonOf(err))
 	}
 	h.device = id
-	if o.Has("token") && h.token == "" {
-		o.Reject("token", "must not be empty")
-	}
 	return h, complaint(o)
 }
 
@@ -46,11 +44,15 @@ func (k *socket) greet(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			continue
 		}
-		if strictjson.Check(data) != nil {
-			return closeProtocol
+		if err := strictjson.Check(data); err != nil {
+			if !json.Valid(data) {
+				return closeProtocol
+			}
+			k.out.answer(newErrorFrame("", domain.InvalidJSON("", err)))
+			continue
 		}
 		o := strictjson.NewObject("", data)
 		if o.String("type") != "hello" {
@@ -80,12 +82,22 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 	if identity.Device != "" && identity.Device != h.device {
 		return domain.Invalid("/device_id", "is not the device of the token")
 	}
-	s := &session{id: newSessionID(), user: identity.User, device: h.device, out: k.out}
+	if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
+		return closeCodeOf(err) // before it could replace a session that is good
+	}
+	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.At(time.Now()), out: k.out}
 	s.background.Store(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.join(ctx, s, admission{
-		register: func(ctx context.Context, e domain.SessionEntry) error { return k.g.register(ctx, e) },
-		welcome:  k.welcome,
+		register: func(ctx context.Context, e domain.SessionEntry) error {
+			// Again, now that the session can be ended: who revokes the token
+			// meanwhile either ends the session or is seen here.
+			if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
+				return err
+			}
+			return k.g.register(ctx, e)
+		},
+		welcome: k.welcome,
 	})
 	if err != nil {
 		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)

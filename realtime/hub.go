@@ -66,6 +66,7 @@ type Hub struct {
 	// writing, so that nothing of the old one slips into the new one.
 	epochMu sync.RWMutex
 	epoch   string
+	begun   chan struct{} // closed when there is an epoch
 
 	shards [64]shard
 }
@@ -77,7 +78,8 @@ type shard struct {
 	entries map[domain.ConversationID]*entry
 }
 
-// NewHub returns a hub that lets no session in before Run has read the feed.
+// NewHub returns a hub. It lets no session in before Run has read the feed:
+// who comes earlier waits.
 func NewHub(o HubOptions) *Hub {
 	o.Tail = orDefault(o.Tail, time.Second)
 	o.Timeout = orDefault(o.Timeout, 5*time.Second)
@@ -86,7 +88,7 @@ func NewHub(o HubOptions) *Hub {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), jobs: newJobs(), wake: make(chan struct{}, 1)}
+	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), jobs: newJobs(), wake: make(chan struct{}, 1), begun: make(chan struct{})}
 	for i := range h.shards {
 		h.shards[i].entries = make(map[domain.ConversationID]*entry)
 	}

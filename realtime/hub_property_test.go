@@ -239,7 +239,7 @@ func (p *play) end() {
 // complete tells whether a session that is still there has come to the heads of
 // all conversations that its user is in (I6).
 func (p *play) complete(g *guest) error {
-	if g.left || g.err != nil {
+	if gone := g.left || g.err != nil; gone {
 		return nil
 	}
 	reached := make(map[domain.ConversationID]int64)

@@ -18,10 +18,12 @@ type admission struct {
 // was committed before is in its sync. It registers first and reads second, so
 // that nothing falls between. After an error, too, leave has to be called.
 func (h *Hub) join(ctx context.Context, s *session, a admission) error {
-	s.epoch = h.currentEpoch()
-	if s.epoch == "" {
-		return domain.ErrUnavailable
+	select {
+	case <-h.begun: // at the start of a node, a moment from now
+	case <-ctx.Done():
+		return domain.ErrUnavailable.Because(ctx.Err())
 	}
+	s.epoch = h.currentEpoch()
 	var err error
 	if s.number, err = h.o.Directory.SessionNumber(ctx); err != nil {
 		return err

@@ -112,11 +112,11 @@ func (o *outbox) abandon() {
 	o.finish()
 }
 
-// closing tells whether the session is over, and why.
-func (o *outbox) closing() (closeCode, bool) {
+// over tells whether the session has come to its end.
+func (o *outbox) over() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.code, o.ended
+	return o.ended
 }
 
 // full returns a channel that is closed once there is room for answers again,

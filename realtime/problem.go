@@ -11,13 +11,14 @@ import (
 
 // problem is the answer to a handshake that is refused (RFC 9457).
 type problem struct {
-	Type   string            `json:"type"`
-	Title  string            `json:"title"`
-	Status int               `json:"status"`
-	Detail string            `json:"detail"`
-	Code   domain.Code       `json:"code"`
-	Retry  domain.Retry      `json:"retry"`
-	Fields map[string]string `json:"fields,omitempty"`
+	Type         string            `json:"type"`
+	Title        string            `json:"title"`
+	Status       int               `json:"status"`
+	Detail       string            `json:"detail"`
+	Code         domain.Code       `json:"code"`
+	Retry        domain.Retry      `json:"retry"`
+	RetryAfterMS int64             `json:"retry_after_ms,omitempty"`
+	Fields       map[string]string `json:"fields,omitempty"`
 }
 
 func writeProblem(w http.ResponseWriter, status int, err error) {
@@ -34,7 +35,8 @@ func writeProblem(w http.ResponseWriter, status int, err error) {
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(problem{ // the client may be gone: nobody to tell
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: e.Message, Code: e.Code, Retry: e.Retry(), Fields: e.Fields,
+		Detail: e.Message, Code: e.Code, Retry: e.Retry(),
+		RetryAfterMS: e.After.Milliseconds(), Fields: e.Fields,
 	})
 }
 

@@ -2,8 +2,10 @@ package realtime
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -22,7 +24,7 @@ const (
 // the connection; what is wrong with the frame is answered.
 func (k *socket) handle(ctx context.Context, data []byte) error {
 	if err := strictjson.Check(data); err != nil {
-		k.out.answer(newErrorFrame("", domain.Invalid("", err.Error())))
+		k.out.answer(newErrorFrame(looseID(data), domain.InvalidJSON("", err)))
 		return nil
 	}
 	o := strictjson.NewObject("", data)
@@ -78,6 +80,19 @@ func requestID(o *strictjson.Object) string {
 		return ""
 	}
 	return id
+}
+
+// looseID reads the id of a frame that is not strict JSON, so that its sender
+// can tell which request was refused; "" if nobody can read one.
+func looseID(data []byte) string {
+	var frame struct {
+		ID string `json:"id"`
+	}
+	damaged := func() bool { return strings.ContainsAny(frame.ID, "\x00\ufffd") }
+	if json.Unmarshal(data, &frame) != nil || utf8.RuneCountInString(frame.ID) > maxRequestID || damaged() {
+		return ""
+	}
+	return frame.ID
 }
 
 func noID(o *strictjson.Object) {

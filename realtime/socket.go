@@ -104,7 +104,7 @@ func (k *socket) serve(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			continue
 		}
 		if err := k.handle(ctx, data); err != nil {
@@ -152,7 +152,7 @@ func stop(t *time.Timer) {
 // startBeating pings the peer at every heartbeat, or a little earlier.
 func (k *socket) startBeating() {
 	k.beat = time.AfterFunc(k.nextBeat(), func() {
-		if _, over := k.out.closing(); over {
+		if k.out.over() {
 			return
 		}
 		k.out.offer(controlFrame(opPing, ""))

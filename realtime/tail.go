@@ -100,7 +100,9 @@ func (h *Hub) observe(head domain.FeedHead) {
 func (h *Hub) beginAnew(epoch string, reason closeCode) {
 	h.epochMu.Lock()
 	defer h.epochMu.Unlock()
-	if h.epoch != "" {
+	if h.epoch == "" {
+		close(h.begun)
+	} else {
 		h.o.Logger.Warn("all sessions begin anew", "epoch", epoch, "reason", reason.String())
 	}
 	sessions := h.users.clear()

@@ -14,6 +14,7 @@ type session struct {
 	user       domain.UserID
 	device     domain.DeviceID
 	background atomic.Bool
+	connected  domain.Time
 	out        *outbox
 
 	// Set while the session is let in:
@@ -27,7 +28,7 @@ type session struct {
 func (s *session) entry() domain.SessionEntry {
 	return domain.SessionEntry{
 		Session: s.id, User: s.user, Device: s.device, Number: s.number, Epoch: s.epoch,
-		Background: s.background.Load(),
+		Background: s.background.Load(), Connected: s.connected,
 	}
 }
 
@@ -227,9 +228,8 @@ func (x *users) add(s *session, limit int, single bool) (*user, error) {
 	var replaced []*session
 	others := 0
 	for other := range u.sessions {
-		_, over := other.out.closing()
 		switch {
-		case over:
+		case other.out.over():
 		case !single && other.device != s.device:
 			others++
 		case other.number > s.number:

@@ -82,7 +82,7 @@ func identify(id domain.Identity, onBehalfOf []string) (caller, error) {
 		return caller{}, domain.Invalid("/X-IM-User", "must be given once")
 	}
 	user, err := domain.ParseUserID("/X-IM-User", onBehalfOf[0])
-	return caller{domain.Actor{User: user}, ""}, err
+	return caller{domain.Actor{User: user, OnBehalf: true}, ""}, err
 }
 
 func (g *gatekeeper) enter(user domain.UserID) bool {

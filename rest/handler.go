@@ -18,6 +18,11 @@ type handler struct {
 	positions     Positions
 	signaller     Signaller
 	limits        domain.Limits
+	profiles      Profiles
+	preferences   Preferences
+	live          Live
+	endings       Endings
+	blocks        Blocks
 }
 
 var (

@@ -88,6 +88,8 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "bob", "GET", "/v1/sync?timeline_limit=50&limit=1", "").want(t, 200)
 	s.call(t, "bob", "GET", "/v1/sync?device_id=phone", "").want(t, 200)
 
+	peopleOperations(t, s)
+
 	s.call(t, "", "GET", "/healthz", "").want(t, 200)
 	s.call(t, "", "GET", "/readyz", "").want(t, 200)
 	down = true
@@ -109,7 +111,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 
 func TestOperations_are_all_served(t *testing.T) {
 	s := newSite(t)
-	filled := strings.NewReplacer("{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1")
+	filled := strings.NewReplacer("{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1")
 	for _, r := range s.spec.routes {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {
@@ -269,6 +271,8 @@ func TestI8_nobody_learns_of_what_they_are_not_in(t *testing.T) {
 		{"GET", "/events", ""},
 		{"PUT", "/read", `{"seq":1}`},
 		{"PUT", "/ack", `{"device_id":"d","seq":1}`},
+		{"GET", "/preferences", ""},
+		{"PATCH", "/preferences", `{"pinned":true}`},
 	}
 	for _, c := range calls {
 		method, path, body := c[0], c[1], c[2]

@@ -27,6 +27,11 @@ type Options struct {
 	Positions     Positions
 	Signaller     Signaller
 	Limits        domain.Limits
+	Profiles      Profiles
+	Preferences   Preferences
+	Live          Live
+	Endings       Endings
+	Blocks        Blocks
 
 	// Description is openapi.yaml, SocketDescription asyncapi.yaml, served as they are.
 	Description, SocketDescription []byte
@@ -61,7 +66,9 @@ var _ http.Handler = (*Server)(nil)
 // New returns a Server. It starts nothing.
 func New(o Options) (*Server, error) {
 	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
-		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil {
+		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
+		o.Profiles == nil || o.Preferences == nil || o.Live == nil || o.Endings == nil ||
+		o.Blocks == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
 	if o.Timeout == 0 {
@@ -82,6 +89,7 @@ func New(o Options) (*Server, error) {
 	h := &handler{
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
+		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,
 		api.WithNotFound(s.notFound),

@@ -27,6 +27,7 @@ type world struct {
 	fail     error         // what every read answers, if set
 	hold     chan struct{} // what every read waits for, if set
 	clock    time.Time
+	people   people
 }
 
 type room struct {

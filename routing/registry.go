@@ -29,7 +29,7 @@ const (
 //
 //	<prefix>:nodes        the set of known node ids
 //	<prefix>:node:<id>    the lease of a node; it lives while the key does
-//	<prefix>:user:<user>  a hash, session id → "node device number epoch background"
+//	<prefix>:user:<user>  a hash, session id → "node device number epoch background connected"
 //
 // Each command and script is about one key, so a Redis Cluster will do.
 type registry struct {

@@ -210,6 +210,25 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		require.Zero(t, a.Stats().Broadcast)
 		require.Empty(t, b.local.ended())
 	})
+	t.Run("the sessions of a user are listed, those of dead nodes not", func(t *testing.T) {
+		w := newTown(t, open)
+		a, b := w.node(t, "a"), w.node(t, "b")
+		first := entry("u", "phone", 1)
+		first.Connected, first.Background = domain.At(time.UnixMilli(1_700_000_000_123)), true
+		require.NoError(t, b.Register(t.Context(), first, false))
+		second := a.connect(t, "u", 2)
+		require.NoError(t, w.client.HSet(t.Context(), w.prefix+":user:u", "s-ghost", "dead-1 ghost 7 eepoch-1 0 5").Err())
+		list, err := a.SessionsOf(t.Context(), "u")
+		require.NoError(t, err)
+		require.ElementsMatch(t, []domain.LiveSession{
+			{SessionID: first.Session, DeviceID: "phone", NodeID: b.ID(), Background: true, ConnectedAt: first.Connected},
+			{SessionID: second.Session, DeviceID: second.Device, NodeID: a.ID(), ConnectedAt: domain.At(time.UnixMilli(0))},
+		}, list)
+		list, err = a.SessionsOf(t.Context(), "nobody")
+		require.NoError(t, err)
+		require.Empty(t, list)
+		require.NotNil(t, list)
+	})
 	t.Run("a session replaced while Redis did not know of it ends", func(t *testing.T) {
 		w := newTown(t, open)
 		a, b := w.node(t, "a"), w.node(t, "b")

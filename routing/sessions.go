@@ -29,7 +29,7 @@ const (
 // others as the limit says, unless that is 0.
 //
 // KEYS: the hash. ARGV: session, node, device, number, epoch, background,
-// single, TTL in ms, limit. Answer: {0} refused for a newer one, {1, session,
+// single, TTL in ms, limit, connected (Unix ms). Answer: {0} refused for a newer one, {1, session,
 // node, …} of those that were replaced, or {2, session, node, …} of the others
 // that are too many.
 const registerScript = `
@@ -37,7 +37,7 @@ local all = redis.call('HGETALL', KEYS[1])
 local gone, answer, others = {}, {1}, {2}
 for i = 1, #all, 2 do
   if all[i] ~= ARGV[1] then
-    local node, device, number, epoch = string.match(all[i + 1], '^(%S+) (%S+) (%d+) (%S+) [01]$')
+    local node, device, number, epoch = string.match(all[i + 1], '^(%S+) (%S+) (%d+) (%S+) [01] ?%d*$')
     if not node or epoch ~= ARGV[5] then
       gone[#gone + 1] = all[i]
     elseif device == ARGV[3] or ARGV[7] == '1' then
@@ -60,7 +60,7 @@ end
 for _, session in ipairs(gone) do
   redis.call('HDEL', KEYS[1], session)
 end
-redis.call('HSET', KEYS[1], ARGV[1], table.concat({ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]}, ' '))
+redis.call('HSET', KEYS[1], ARGV[1], table.concat({ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[10]}, ' '))
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 return answer
 `
@@ -131,6 +131,7 @@ func registerArgs(node domain.NodeID, e domain.SessionEntry, single bool, limit 
 	return []any{
 		string(e.Session), string(node), string(e.Device), strconv.FormatInt(e.Number, 10),
 		"e" + url.QueryEscape(e.Epoch), digit(e.Background), digit(single), userTTL.Milliseconds(), limit,
+		max(e.Connected.UnixMilli(), 0),
 	}
 }
 

@@ -37,10 +37,11 @@ type asset struct {
 // policy allows the page its own files, its own server, and nothing else.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// Handler serves the page at / and its files beside it; other paths are 404.
+// Handler serves the page at / and its files beside it, to be read; everything
+// else is for elsewhere to answer.
 // Browsers keep the files and ask each time whether they have changed, so a new
 // version shows at the next visit.
-func Handler() http.Handler {
+func Handler(elsewhere http.Handler) http.Handler {
 	assets := map[string]asset{}
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
@@ -55,20 +56,17 @@ func Handler() http.Handler {
 		assets["/"+entry.Name()] = asset{contentType(entry.Name()), `"` + hex.EncodeToString(sum[:12]) + `"`, data}
 	}
 	assets["/"] = assets["/index.html"]
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(w, r, assets) })
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		file, ok := assets[r.URL.Path]
+		if ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			serve(w, r, file)
+			return
+		}
+		elsewhere.ServeHTTP(w, r)
+	})
 }
 
-func serve(w http.ResponseWriter, r *http.Request, assets map[string]asset) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "the page can only be read", http.StatusMethodNotAllowed)
-		return
-	}
-	file, ok := assets[r.URL.Path]
-	if !ok {
-		http.NotFound(w, r)
-		return
-	}
+func serve(w http.ResponseWriter, r *http.Request, file asset) {
 	h := w.Header()
 	h.Set("Content-Type", file.kind)
 	h.Set("ETag", file.tag)

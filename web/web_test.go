@@ -22,7 +22,7 @@ func get(t *testing.T, path string, header http.Header) *http.Response {
 		request.Header[name] = values
 	}
 	recorder := httptest.NewRecorder()
-	web.Handler().ServeHTTP(recorder, request)
+	web.Handler(http.NotFoundHandler()).ServeHTTP(recorder, request)
 	return recorder.Result()
 }
 
@@ -48,8 +48,8 @@ func TestHandler(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, get(t, path, nil).StatusCode, path)
 	}
 	recorder := httptest.NewRecorder()
-	web.Handler().ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/", nil))
-	require.Equal(t, http.StatusMethodNotAllowed, recorder.Code)
+	web.Handler(http.NotFoundHandler()).ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/", nil))
+	require.Equal(t, http.StatusNotFound, recorder.Code, "the page can only be read")
 }
 
 // The page asks nothing of other origins, has no markup made from strings, and

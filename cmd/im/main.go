@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/redis/go-redis/v9"
 )
 
 // Exit codes.
@@ -25,6 +26,7 @@ const (
 
 func main() {
 	dropEmptyVariables()
+	redis.SetLogger(silent{}) // what matters of it is in our own log
 	os.Exit(run(os.Args[1:], streams{os.Stdout, os.Stderr}))
 }
 
@@ -33,6 +35,7 @@ type cli struct {
 	Dev     devCmd     `cmd:"" set:"log_level=warn" help:"Everything in one process, with nothing to install or to configure."`
 	Serve   serveCmd   `cmd:"" help:"One node of a cluster."`
 	Migrate migrateCmd `cmd:"" help:"Bring the schema of the database up to date, or back."`
+	Epoch   epochCmd   `cmd:"" help:"What to do after the database was restored from a backup."`
 	Token   tokenCmd   `cmd:"" help:"Print a token, signed with IM_JWT_SECRET."`
 	Chat    chatCmd    `cmd:"" help:"Chat from the terminal."`
 }
@@ -113,6 +116,12 @@ func naming(err error, app *kong.Application) error {
 	}
 	return err
 }
+
+// silent takes what go-redis would write to standard error.
+type silent struct{}
+
+// Printf implements the logger of go-redis.
+func (silent) Printf(context.Context, string, ...any) {}
 
 // dropEmptyVariables makes an empty variable an unset one: composing files and
 // scripts cannot tell them apart.

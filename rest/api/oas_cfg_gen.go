@@ -16,6 +16,7 @@ var regexMap = map[string]ogenregex.Regexp{
 	"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$": ogenregex.MustCompile("^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"),
 	"^[A-Za-z0-9._:@+=|-]{1,128}$":                                                  ogenregex.MustCompile("^[A-Za-z0-9._:@+=|-]{1,128}$"),
 	"^[A-Za-z0-9._:@+=|-]{1,64}$":                                                   ogenregex.MustCompile("^[A-Za-z0-9._:@+=|-]{1,64}$"),
+	"^[A-Za-z0-9]{1,64}$":                                                           ogenregex.MustCompile("^[A-Za-z0-9]{1,64}$"),
 }
 
 type (

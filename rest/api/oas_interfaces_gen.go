@@ -9,8 +9,20 @@ type AddMembersRes interface {
 	addMembersRes()
 }
 
+type BlockRes interface {
+	blockRes()
+}
+
 type CreateConversationRes interface {
 	createConversationRes()
+}
+
+type EndSessionRes interface {
+	endSessionRes()
+}
+
+type EndSessionsRes interface {
+	endSessionsRes()
 }
 
 type GetConversationRes interface {
@@ -19,6 +31,18 @@ type GetConversationRes interface {
 
 type GetMessageRes interface {
 	getMessageRes()
+}
+
+type GetPreferencesRes interface {
+	getPreferencesRes()
+}
+
+type GetUsersRes interface {
+	getUsersRes()
+}
+
+type ListBlocksRes interface {
+	listBlocksRes()
 }
 
 type ListConversationsRes interface {
@@ -37,12 +61,20 @@ type ListMessagesRes interface {
 	listMessagesRes()
 }
 
+type ListSessionsRes interface {
+	listSessionsRes()
+}
+
 type MarkReadRes interface {
 	markReadRes()
 }
 
 type PutMemberRes interface {
 	putMemberRes()
+}
+
+type PutUserRes interface {
+	putUserRes()
 }
 
 type RemoveMemberRes interface {
@@ -61,6 +93,14 @@ type SyncRes interface {
 	syncRes()
 }
 
+type UnblockRes interface {
+	unblockRes()
+}
+
 type UpdateConversationRes interface {
 	updateConversationRes()
+}
+
+type UpdatePreferencesRes interface {
+	updatePreferencesRes()
 }

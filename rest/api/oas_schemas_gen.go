@@ -153,6 +153,13 @@ func (s *Bearer) SetRoles(val []string) {
 	s.Roles = val
 }
 
+type BlockList json2.RawMessage
+
+// BlockNoContent is response for Block operation.
+type BlockNoContent struct{}
+
+func (*BlockNoContent) blockRes() {}
+
 type ClientMsgID string
 
 type Content json2.RawMessage
@@ -326,6 +333,16 @@ func (*CreateConversationOKRawApplicationJSON) createConversationRes() {}
 
 type DeviceID string
 
+// EndSessionNoContent is response for EndSession operation.
+type EndSessionNoContent struct{}
+
+func (*EndSessionNoContent) endSessionRes() {}
+
+// EndSessionsNoContent is response for EndSessions operation.
+type EndSessionsNoContent struct{}
+
+func (*EndSessionsNoContent) endSessionsRes() {}
+
 type Event json2.RawMessage
 
 type EventList json2.RawMessage
@@ -365,6 +382,57 @@ func (s *GetMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*GetMessageOKRawApplicationJSON) getMessageRes() {}
+
+// GetPreferencesOKRawApplicationJSON represents raw HTTP response for GetPreferences application/json.
+type GetPreferencesOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetPreferencesOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetPreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetPreferencesOKRawApplicationJSON) getPreferencesRes() {}
+
+// GetUsersOKRawApplicationJSON represents raw HTTP response for GetUsers application/json.
+type GetUsersOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetUsersOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetUsersOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetUsersOKRawApplicationJSON) getUsersRes() {}
+
+// ListBlocksOKRawApplicationJSON represents raw HTTP response for ListBlocks application/json.
+type ListBlocksOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListBlocksOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListBlocksOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListBlocksOKRawApplicationJSON) listBlocksRes() {}
 
 // ListConversationsOKRawApplicationJSON represents raw HTTP response for ListConversations application/json.
 type ListConversationsOKRawApplicationJSON struct {
@@ -433,6 +501,23 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
+
+// ListSessionsOKRawApplicationJSON represents raw HTTP response for ListSessions application/json.
+type ListSessionsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListSessionsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListSessionsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListSessionsOKRawApplicationJSON) listSessionsRes() {}
 
 // Ref: #/components/schemas/MarkRead
 type MarkRead struct {
@@ -1166,6 +1251,52 @@ func (o OptString) Or(d string) string {
 	return d
 }
 
+// NewOptUpdatePreferencesNotify returns new OptUpdatePreferencesNotify with value set to v.
+func NewOptUpdatePreferencesNotify(v UpdatePreferencesNotify) OptUpdatePreferencesNotify {
+	return OptUpdatePreferencesNotify{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptUpdatePreferencesNotify is optional UpdatePreferencesNotify.
+type OptUpdatePreferencesNotify struct {
+	Value UpdatePreferencesNotify
+	Set   bool
+}
+
+// IsSet returns true if OptUpdatePreferencesNotify was set.
+func (o OptUpdatePreferencesNotify) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptUpdatePreferencesNotify) Reset() {
+	var v UpdatePreferencesNotify
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptUpdatePreferencesNotify) SetTo(v UpdatePreferencesNotify) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptUpdatePreferencesNotify) Get() (v UpdatePreferencesNotify, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptUpdatePreferencesNotify) Or(d UpdatePreferencesNotify) UpdatePreferencesNotify {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
 // NewOptUserID returns new OptUserID with value set to v.
 func NewOptUserID(v UserID) OptUserID {
 	return OptUserID{
@@ -1212,6 +1343,8 @@ func (o OptUserID) Or(d UserID) UserID {
 	return d
 }
 
+type PreferencesAnswer json2.RawMessage
+
 type Problem json2.RawMessage
 
 // ProblemStatusCode wraps Problem with StatusCode.
@@ -1242,20 +1375,30 @@ func (s *ProblemStatusCode) SetResponse(val Problem) {
 
 func (*ProblemStatusCode) acknowledgeRes()        {}
 func (*ProblemStatusCode) addMembersRes()         {}
+func (*ProblemStatusCode) blockRes()              {}
 func (*ProblemStatusCode) createConversationRes() {}
+func (*ProblemStatusCode) endSessionRes()         {}
+func (*ProblemStatusCode) endSessionsRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
+func (*ProblemStatusCode) getPreferencesRes()     {}
+func (*ProblemStatusCode) getUsersRes()           {}
+func (*ProblemStatusCode) listBlocksRes()         {}
 func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) putMemberRes()          {}
+func (*ProblemStatusCode) putUserRes()            {}
 func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
+func (*ProblemStatusCode) unblockRes()            {}
 func (*ProblemStatusCode) updateConversationRes() {}
+func (*ProblemStatusCode) updatePreferencesRes()  {}
 
 // Ref: #/components/schemas/PutMember
 type PutMember struct {
@@ -1353,6 +1496,61 @@ func (s *PutMemberRole) UnmarshalText(data []byte) error {
 		return errors.Errorf("invalid value: %q", data)
 	}
 }
+
+// Ref: #/components/schemas/PutUser
+type PutUser struct {
+	// At most `name_chars` (200 unless configured) characters.
+	Name      OptNilString         `json:"name"`
+	AvatarURL OptNilString         `json:"avatar_url"`
+	Metadata  OptNilMetadataOrNull `json:"metadata"`
+}
+
+// GetName returns the value of Name.
+func (s *PutUser) GetName() OptNilString {
+	return s.Name
+}
+
+// GetAvatarURL returns the value of AvatarURL.
+func (s *PutUser) GetAvatarURL() OptNilString {
+	return s.AvatarURL
+}
+
+// GetMetadata returns the value of Metadata.
+func (s *PutUser) GetMetadata() OptNilMetadataOrNull {
+	return s.Metadata
+}
+
+// SetName sets the value of Name.
+func (s *PutUser) SetName(val OptNilString) {
+	s.Name = val
+}
+
+// SetAvatarURL sets the value of AvatarURL.
+func (s *PutUser) SetAvatarURL(val OptNilString) {
+	s.AvatarURL = val
+}
+
+// SetMetadata sets the value of Metadata.
+func (s *PutUser) SetMetadata(val OptNilMetadataOrNull) {
+	s.Metadata = val
+}
+
+// PutUserOKRawApplicationJSON represents raw HTTP response for PutUser application/json.
+type PutUserOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *PutUserOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *PutUserOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*PutUserOKRawApplicationJSON) putUserRes() {}
 
 type ReadState json2.RawMessage
 
@@ -1572,6 +1770,8 @@ func (s *SendToUserOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*SendToUserOKRawApplicationJSON) sendToUserRes() {}
 
+type SessionList json2.RawMessage
+
 // Of now, `posting` can be changed; the others only take their defaults.
 // Ref: #/components/schemas/SettingsPatch
 type SettingsPatch struct {
@@ -1765,6 +1965,11 @@ func (*SyncOKRawApplicationJSON) syncRes() {}
 
 type SyncPage json2.RawMessage
 
+// UnblockNoContent is response for Unblock operation.
+type UnblockNoContent struct{}
+
+func (*UnblockNoContent) unblockRes() {}
+
 // Ref: #/components/responses/Unchanged
 type Unchanged struct{}
 
@@ -1838,4 +2043,110 @@ func (s *UpdateConversationOKRawApplicationJSON) SetResponse(val *http.Response)
 
 func (*UpdateConversationOKRawApplicationJSON) updateConversationRes() {}
 
+// Ref: #/components/schemas/UpdatePreferences
+type UpdatePreferences struct {
+	Notify   OptUpdatePreferencesNotify `json:"notify"`
+	Pinned   OptBool                    `json:"pinned"`
+	Archived OptBool                    `json:"archived"`
+}
+
+// GetNotify returns the value of Notify.
+func (s *UpdatePreferences) GetNotify() OptUpdatePreferencesNotify {
+	return s.Notify
+}
+
+// GetPinned returns the value of Pinned.
+func (s *UpdatePreferences) GetPinned() OptBool {
+	return s.Pinned
+}
+
+// GetArchived returns the value of Archived.
+func (s *UpdatePreferences) GetArchived() OptBool {
+	return s.Archived
+}
+
+// SetNotify sets the value of Notify.
+func (s *UpdatePreferences) SetNotify(val OptUpdatePreferencesNotify) {
+	s.Notify = val
+}
+
+// SetPinned sets the value of Pinned.
+func (s *UpdatePreferences) SetPinned(val OptBool) {
+	s.Pinned = val
+}
+
+// SetArchived sets the value of Archived.
+func (s *UpdatePreferences) SetArchived(val OptBool) {
+	s.Archived = val
+}
+
+type UpdatePreferencesNotify string
+
+const (
+	UpdatePreferencesNotifyAll      UpdatePreferencesNotify = "all"
+	UpdatePreferencesNotifyMentions UpdatePreferencesNotify = "mentions"
+	UpdatePreferencesNotifyNone     UpdatePreferencesNotify = "none"
+)
+
+// AllValues returns all UpdatePreferencesNotify values.
+func (UpdatePreferencesNotify) AllValues() []UpdatePreferencesNotify {
+	return []UpdatePreferencesNotify{
+		UpdatePreferencesNotifyAll,
+		UpdatePreferencesNotifyMentions,
+		UpdatePreferencesNotifyNone,
+	}
+}
+
+// MarshalText implements encoding.TextMarshaler.
+func (s UpdatePreferencesNotify) MarshalText() ([]byte, error) {
+	switch s {
+	case UpdatePreferencesNotifyAll:
+		return []byte(s), nil
+	case UpdatePreferencesNotifyMentions:
+		return []byte(s), nil
+	case UpdatePreferencesNotifyNone:
+		return []byte(s), nil
+	default:
+		return nil, errors.Errorf("invalid value: %q", s)
+	}
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *UpdatePreferencesNotify) UnmarshalText(data []byte) error {
+	switch UpdatePreferencesNotify(data) {
+	case UpdatePreferencesNotifyAll:
+		*s = UpdatePreferencesNotifyAll
+		return nil
+	case UpdatePreferencesNotifyMentions:
+		*s = UpdatePreferencesNotifyMentions
+		return nil
+	case UpdatePreferencesNotifyNone:
+		*s = UpdatePreferencesNotifyNone
+		return nil
+	default:
+		return errors.Errorf("invalid value: %q", data)
+	}
+}
+
+// UpdatePreferencesOKRawApplicationJSON represents raw HTTP response for UpdatePreferences application/json.
+type UpdatePreferencesOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UpdatePreferencesOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UpdatePreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UpdatePreferencesOKRawApplicationJSON) updatePreferencesRes() {}
+
 type UserID string
+
+type UserProfile json2.RawMessage
+
+type UserProfiles json2.RawMessage

@@ -16,6 +16,37 @@ type Handler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/ack
 	Acknowledge(ctx context.Context, req *Acknowledge, params AcknowledgeParams) (AcknowledgeRes, error)
+	// Block implements block operation.
+	//
+	// From the answer on, on every node, what the user sends to the direct conversation with the caller is
+	// refused with `blocked`, and so is making that conversation. Groups are not affected, nor is what the
+	// caller sends.
+	//
+	// PUT /v1/blocks/{user_id}
+	Block(ctx context.Context, params BlockParams) (BlockRes, error)
+	// EndSession implements endSession operation.
+	//
+	// Its socket is closed with 4401, on whichever node it is; within milliseconds, or 2 s without
+	// RabbitMQ.
+	//
+	// DELETE /v1/sessions/{session_id}
+	EndSession(ctx context.Context, params EndSessionParams) (EndSessionRes, error)
+	// EndSessions implements endSessions operation.
+	//
+	// Backends only. All sockets of the user are closed with 4401, on all nodes. With `revoke=true`,
+	// tokens that were issued before the call are refused as well: for new sessions from the answer on,
+	// for calls a second later at most. A token says in whole seconds when it was issued (`iat`; one that
+	// does not say counts as issued before); the answer comes when the next second has begun, so that
+	// every token that is issued after it is good.
+	//
+	// DELETE /v1/users/{user_id}/sessions
+	EndSessions(ctx context.Context, params EndSessionsParams) (EndSessionsRes, error)
+	// Unblock implements unblock operation.
+	//
+	// Lift a block.
+	//
+	// DELETE /v1/blocks/{user_id}
+	Unblock(ctx context.Context, params UnblockParams) (UnblockRes, error)
 }
 
 // RawHandler handles raw response operations described by OpenAPI v3 specification.
@@ -46,6 +77,25 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages/{seq}
 	GetMessage(ctx context.Context, params GetMessageParams, w http.ResponseWriter) error
+	// GetPreferences implements getPreferences operation.
+	//
+	// One's own settings of a conversation.
+	//
+	// GET /v1/conversations/{conversation_id}/preferences
+	GetPreferences(ctx context.Context, params GetPreferencesParams, w http.ResponseWriter) error
+	// GetUsers implements getUsers operation.
+	//
+	// Of those whom the caller shares a conversation with, and of the caller; a backend sees all. Others,
+	// and those of whom nothing is known, are left out.
+	//
+	// GET /v1/users
+	GetUsers(ctx context.Context, params GetUsersParams, w http.ResponseWriter) error
+	// ListBlocks implements listBlocks operation.
+	//
+	// Whom one has blocked.
+	//
+	// GET /v1/blocks
+	ListBlocks(ctx context.Context, params ListBlocksParams, w http.ResponseWriter) error
 	// ListConversations implements listConversations operation.
 	//
 	// The caller's conversations, the one with the newest activity first.
@@ -73,6 +123,12 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages
 	ListMessages(ctx context.Context, params ListMessagesParams, w http.ResponseWriter) error
+	// ListSessions implements listSessions operation.
+	//
+	// On all nodes, the oldest first. Those of a node that was killed count until its lease ends (10 s).
+	//
+	// GET /v1/sessions
+	ListSessions(ctx context.Context, params ListSessionsParams, w http.ResponseWriter) error
 	// MarkRead implements markRead operation.
 	//
 	// The user has read everything up to `seq`. It never goes back; beyond the head is the head. All of
@@ -87,6 +143,14 @@ type RawHandler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/members/{user_id}
 	PutMember(ctx context.Context, req *PutMember, params PutMemberParams, w http.ResponseWriter) error
+	// PutUser implements putUser operation.
+	//
+	// Backends only. It replaces the whole profile: what is not given is cleared. The claims `name` and
+	// `picture` of a token that is issued later, and says something else than the one before it, replace
+	// name and avatar again.
+	//
+	// PUT /v1/users/{user_id}
+	PutUser(ctx context.Context, req *PutUser, params PutUserParams, w http.ResponseWriter) error
 	// RemoveMember implements removeMember operation.
 	//
 	// Oneself leaves; owners and admins remove members, owners remove admins. An owner who leaves hands
@@ -123,6 +187,13 @@ type RawHandler interface {
 	//
 	// PATCH /v1/conversations/{conversation_id}
 	UpdateConversation(ctx context.Context, req *UpdateConversation, params UpdateConversationParams, w http.ResponseWriter) error
+	// UpdatePreferences implements updatePreferences operation.
+	//
+	// Only what is given changes. An archived conversation comes back (`archived` is false) with the next
+	// message. A change is told to all of the user's sessions by a frame `conversation`.
+	//
+	// PATCH /v1/conversations/{conversation_id}/preferences
+	UpdatePreferences(ctx context.Context, req *UpdatePreferences, params UpdatePreferencesParams, w http.ResponseWriter) error
 }
 
 // Server implements http server based on OpenAPI v3 specification and

@@ -15,6 +15,7 @@ const (
 	cursorOfList    = 'c'
 	cursorOfMembers = 'm'
 	cursorOfFeed    = 'f'
+	cursorOfBlocks  = 'b'
 )
 
 // cursorWriter builds a cursor field by field.

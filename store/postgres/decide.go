@@ -153,7 +153,7 @@ func (c *committer) stale(ctx context.Context, works map[domain.ConversationID]*
 }
 
 const statesSQL = `
-SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, m.users, m.roles, m.joined
+SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, c.direct_key, c.blocked, m.users, m.roles, m.joined
 FROM conversations c
 CROSS JOIN LATERAL (
 	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
@@ -198,9 +198,11 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 		metadata        *string
 		users, roles    []string
 		joined          []int64
+		direct          *string
+		blocked         int16
 		decodedSettings domain.Settings
 	)
-	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head, &users, &roles, &joined)
+	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head, &direct, &blocked, &users, &roles, &joined)
 	if err != nil {
 		return nil, err
 	}
@@ -211,8 +213,12 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 	for i, user := range users {
 		members[domain.UserID(user)] = domain.MemberState{Role: domain.Role(roles[i]), JoinedSeq: joined[i]}
 	}
-	return domain.NewConversationState(c.ID, domain.Kind(kind), c.Title, c.AvatarURL,
-		decodedSettings, rawJSON(metadata), c.Version, c.Head, members), nil
+	state := domain.NewConversationState(c.ID, domain.Kind(kind), c.Title, c.AvatarURL,
+		decodedSettings, rawJSON(metadata), c.Version, c.Head, members)
+	if direct != nil {
+		state.SetBlocked(blockedOf(*direct, blocked)...)
+	}
+	return state, nil
 }
 
 // rawJSON is null for nothing.

@@ -22,6 +22,7 @@ const (
 	stateNotInState     = "55000" // recovery is in progress, for one
 	stateNoTable        = "42P01"
 	stateNoConversation = "IM001" // of im_append_1
+	stateBlocked        = "IM002" // of im_blocked_1
 )
 
 // translate turns what the driver says into what callers read: errors of the
@@ -35,6 +36,8 @@ func translate(err error) error {
 		return known
 	case connectionLost(err), passing(err), errors.Is(err, context.Canceled):
 		return domain.ErrUnavailable.Because(err)
+	case sqlState(err) == stateBlocked:
+		return domain.ErrBlocked
 	case sqlState(err) == stateNoTable:
 		return domain.ErrUnavailable.Because(errors.Join(errSchema, err))
 	default:

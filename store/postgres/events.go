@@ -60,13 +60,20 @@ func (s *Store) Events(
 	}
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = domain.EventPage{
-			ConversationID: id, Events: []domain.Event{}, FloorSeq: firstSeq, Users: map[domain.UserID]domain.Profile{},
+			ConversationID: id, Events: []domain.Event{}, FloorSeq: firstSeq,
 		}
 		rows, err := s.pool.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
 		if err != nil {
 			return err
 		}
-		return collectPage(rows, &page)
+		if err := collectPage(rows, &page); err != nil {
+			return err
+		}
+		// Profiles are no part of the log: they need not be as of the same moment.
+		var cast domain.Cast
+		cast.AddEvents(page.Events)
+		page.Users, err = profilesOf(ctx, s.pool, &cast)
+		return err
 	})
 	if err != nil || len(page.Events) == 0 {
 		return page, err

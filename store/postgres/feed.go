@@ -10,7 +10,8 @@ const feedSQL = `
 SELECT pg_current_snapshot()::text, e.epoch,
 	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
 	$1::text IS NOT NULL AND e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot),
-	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}')
+	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}'),
+	coalesce(d.users, '{}'), coalesce(d.sessions, '{}'), coalesce(d.belows, '{}'), coalesce(d.codes, '{}')
 FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
 	SELECT array_agg(id) AS ids, array_agg(first_seq) AS firsts, array_agg(head_seq) AS heads, array_agg(membership) AS membership
 	FROM (
@@ -21,7 +22,13 @@ FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
 			OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
 		GROUP BY r.id
 	) gathered
-) h`
+) h CROSS JOIN LATERAL (
+	SELECT array_agg(c.end_user) AS users, array_agg(c.end_session) AS sessions,
+		array_agg(c.end_below) AS belows, array_agg(c.end_code) AS codes
+	FROM commits c
+	WHERE c.end_user IS NOT NULL AND (c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
+		OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
+) d`
 
 // Feed returns what was committed since a position, however late it committed,
 // each conversation once. "" is the present: no heads, and a position to go on
@@ -56,7 +63,7 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 	s.setEpoch(f.page.Epoch)
 	switch {
 	case from != "" && epoch != f.page.Epoch:
-		f.page.Heads = nil // the position was of another log
+		f.page.Heads, f.page.Ends = nil, nil // the position was of another log
 	case f.gone:
 		return domain.FeedPage{}, domain.ErrCursorInvalid
 	}
@@ -78,10 +85,12 @@ func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
 		ids           [][16]byte
 		firsts, heads []int64
 		membership    []bool
+		ends          directives
 	)
 	err := s.read(ctx, func(ctx context.Context) error {
 		return s.pool.QueryRow(ctx, feedSQL, since).
-			Scan(&text, &f.page.Epoch, &f.same, &f.gone, &ids, &firsts, &heads, &membership)
+			Scan(&text, &f.page.Epoch, &f.same, &f.gone, &ids, &firsts, &heads, &membership,
+				&ends.users, &ends.sessions, &ends.belows, &ends.codes)
 	})
 	if err != nil {
 		return feed{}, err
@@ -98,5 +107,23 @@ func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
 			ConversationID: id, First: firsts[i], Head: heads[i], Membership: membership[i],
 		})
 	}
+	f.page.Ends = ends.signals()
 	return f, nil
+}
+
+// directives are those of the feed, in parallel.
+type directives struct {
+	users, sessions []string
+	belows          []int64
+	codes           []int32
+}
+
+func (d *directives) signals() []domain.Signal {
+	var list []domain.Signal
+	for i, user := range d.users {
+		list = append(list, domain.Signal{User: domain.UserID(user), End: &domain.SessionEnd{
+			Session: domain.SessionID(d.sessions[i]), Below: d.belows[i], Code: int(d.codes[i]),
+		}})
+	}
+	return list
 }

@@ -76,7 +76,12 @@ func (s *Store) Messages(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.MessagePage, err error) {
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		page, err = messageQuery{tx, a, id}.page(ctx, r)
+		if page, err = (messageQuery{tx, a, id}).page(ctx, r); err != nil {
+			return err
+		}
+		var cast domain.Cast
+		cast.AddMessages(page.Messages)
+		page.Users, err = profilesOf(ctx, tx, &cast)
 		return err
 	})
 	return page, err
@@ -184,6 +189,6 @@ func (g stretch) page(before, after bool) domain.MessagePage {
 	}
 	return domain.MessagePage{
 		Messages: append([]domain.Message{}, g.messages...), HeadSeq: g.head, FloorSeq: firstSeq,
-		HasMoreBefore: before, HasMoreAfter: after, Users: map[domain.UserID]domain.Profile{},
+		HasMoreBefore: before, HasMoreAfter: after,
 	}
 }

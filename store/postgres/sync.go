@@ -113,7 +113,7 @@ func (s *Store) Sync(ctx context.Context, q domain.SyncQuery) (page domain.SyncP
 	}
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		page = domain.SyncPage{
-			Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{}, Users: map[domain.UserID]domain.Profile{},
+			Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
 		}
 		cursor, err := parseSyncCursor(q.Cursor, q.User) // moved along by an attempt
 		if err != nil {
@@ -147,6 +147,11 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	}
 	for _, v := range views {
 		page.Conversations = append(page.Conversations, v.ConversationView)
+	}
+	var cast domain.Cast
+	cast.AddConversations(page.Conversations)
+	if page.Users, err = profilesOf(ctx, tx, &cast); err != nil {
+		return err
 	}
 	switch {
 	case more:

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"os/exec"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -40,4 +41,22 @@ func TestEpochChange(t *testing.T) {
 	a := alice.post(id, "c-2", "x")
 	require.EqualValues(t, 3, a.Seq)
 	requireDense(t, bob.until(id, 3), 3)
+}
+
+// TestEpochNew: the command for after a restore does the same.
+func TestEpochNew(t *testing.T) {
+	c := newCluster(t)
+	one := c.node("one")
+	alice := connect(t, one.url, "alice", "phone")
+	command := exec.Command(binary, "epoch", "new")
+	command.Env = c.env
+	out, err := command.Output()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, 4004, alice.closed())
+
+	var welcome struct{ Epoch string }
+	again := dial(t, one.url, nil)
+	again.write(map[string]any{"type": "hello", "device_id": "phone", "token": userToken(t, "alice")})
+	again.next("welcome").into(t, &welcome)
+	require.Equal(t, welcome.Epoch+"\n", string(out))
 }

@@ -39,6 +39,8 @@ var conversationCalls = []restCall{
 	{"GET", "/v1/conversations/{id}/events", nil},
 	{"PUT", "/v1/conversations/{id}/read", map[string]any{"seq": 1}},
 	{"PUT", "/v1/conversations/{id}/ack", map[string]any{"device_id": "phone", "seq": 1}},
+	{"GET", "/v1/conversations/{id}/preferences", nil},
+	{"PATCH", "/v1/conversations/{id}/preferences", map[string]any{"pinned": true}},
 }
 
 // otherCalls need a token and name no conversation.
@@ -47,6 +49,14 @@ var otherCalls = []restCall{
 	{"POST", "/v1/conversations", map[string]any{"kind": "group", "members": []string{}}},
 	{"POST", "/v1/messages", map[string]any{"to": "bob", "client_msg_id": "e", "content": text("x")}},
 	{"GET", "/v1/sync", nil},
+	{"GET", "/v1/users?user_id=bob", nil},
+	{"PUT", "/v1/users/bob", map[string]any{"name": "x"}},
+	{"GET", "/v1/sessions", nil},
+	{"DELETE", "/v1/sessions/S1", nil},
+	{"DELETE", "/v1/users/bob/sessions", nil},
+	{"GET", "/v1/blocks", nil},
+	{"PUT", "/v1/blocks/bob", nil},
+	{"DELETE", "/v1/blocks/bob", nil},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.

@@ -19,6 +19,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 	api, err := rest.New(rest.Options{
 		Verifier: verifier, Sender: chat, Editor: chat, Membership: chat,
 		Conversations: n.store, History: n.store, Positions: n.store, Signaller: n.routing,
+		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store,
 		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
@@ -32,7 +33,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		return nil, err
 	}
 	return &http.Server{
-		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(), extra: n.o.Extra}, n.o.Logger),
+		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second, // sockets have their own from the upgrade on
 		WriteTimeout:      60 * time.Second,

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/gate"
 	"im/realtime"
 	"im/routing"
 	"im/store/postgres"
@@ -54,6 +55,7 @@ type Node struct {
 	store   *postgres.Store
 	hub     *realtime.Hub
 	gateway *realtime.Gateway
+	gate    *gate.Gate
 	routing *routing.Node
 	http    *http.Server
 	serving atomic.Bool // false: not yet, or not any more
@@ -137,20 +139,25 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
+	if o.Rules.Conversations == "server" {
+		chat = chat.Closed()
+	}
+	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
 		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {
 		return err
 	}
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
-		Hub: n.hub, Authenticator: verifier, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
+		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
 		Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 	})
-	n.http, err = n.server(verifier, chat)
+	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err
 }
 
@@ -181,6 +188,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopStore := start(n.store.Run)
 	stopHub := start(n.hub.Run)
 	stopRouting := start(n.routing.Run)
+	stopGate := start(n.gate.Run)
 	stopGateway := start(n.gateway.Run)
 	g.Go(func() error {
 		if err := n.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -199,6 +207,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	go func() {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
+		stopGate()
 		stopRouting()
 		stopHub()
 		stopStore()

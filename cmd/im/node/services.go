@@ -18,8 +18,16 @@ import (
 
 const retryPause = 250 * time.Millisecond
 
-// errFinal marks an error that waiting does not mend.
-var errFinal = errors.New("final")
+// finalError is an error that waiting does not mend.
+type finalError struct{ error }
+
+// Unwrap is for errors.Is and errors.As.
+func (e finalError) Unwrap() error { return e.error }
+
+func isFinal(err error) bool {
+	_, ok := errors.AsType[finalError](err)
+	return ok
+}
 
 // reach tries until it succeeds, fails for good, or the timeout is over. The
 // error names the setting.
@@ -27,8 +35,8 @@ func reach(ctx context.Context, setting string, timeout time.Duration, logger *s
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := try(ctx)
-	for told := false; err != nil && !errors.Is(err, errFinal); err = try(ctx) {
-		if !told {
+	for told := false; err != nil && !isFinal(err); err = try(ctx) {
+		if !told && ctx.Err() == nil {
 			logger.WarnContext(ctx, "waiting for what the setting names", "setting", setting, "error", Cause(err))
 			told = true
 		}
@@ -75,7 +83,7 @@ const (
 func ensureDatabase(ctx context.Context, url string, logger *slog.Logger) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil { // which may repeat the URL
-		return fmt.Errorf("%w: not a PostgreSQL URL (postgres://user:password@host:5432/database)", errFinal)
+		return finalError{errors.New("not a PostgreSQL URL (postgres://user:password@host:5432/database)")}
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err == nil {
@@ -110,7 +118,7 @@ func finalUnless(err error, passing bool) error {
 	if passing {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errFinal, err)
+	return finalError{err}
 }
 
 // pingRedis asks once.

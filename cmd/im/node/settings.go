@@ -40,7 +40,7 @@ type Tokens struct {
 // Rules are what a node allows. They should be the same on all nodes.
 type Rules struct {
 	SessionPolicy  string   `group:"Rules" enum:"multi,single" default:"multi" help:"Whether a newer session of a user replaces all others of the user (single), or only those of its device (multi)."`
-	Conversations  string   `group:"Rules" enum:"open" default:"open" help:"Who creates conversations and adds members: every user (open)."`
+	Conversations  string   `group:"Rules" enum:"open,server" default:"open" help:"Who creates conversations and adds members: every user (open), or only backends (server)."`
 	AllowedOrigins []string `group:"Rules" help:"Origins of web pages that may connect, beside the node's own, as in https://app.example.com."`
 	Limits         Limits   `embed:"" prefix:"limit-" group:"Limits"`
 }

@@ -1,0 +1,13 @@
+// Package gate stands between those who ask and the nodes' edges: it has tokens
+// judged, refuses those that were revoked, and passes on what they say of their
+// users' profiles. Only cmd/im wires it; rest and realtime see it as their judge
+// of tokens.
+//
+// A session is let in only after its token was looked up among the revocations
+// at a moment when the session could be ended already; a call is judged by what
+// was true a second ago at most.
+//
+// It promises that noting a profile never delays a call, and is bounded (I9):
+// claims that were noted before cost a look into a map, others are gathered and
+// written behind. What is lost is noted again with the user's next token.
+package gate

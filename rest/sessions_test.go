@@ -1,0 +1,61 @@
+package rest
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"im/domain"
+)
+
+func TestSessions_are_listed_and_ended_by_their_user(t *testing.T) {
+	s := newSite(t)
+	s.people.sessions = map[domain.UserID][]domain.LiveSession{
+		"alice": {{SessionID: "S1", DeviceID: "phone", NodeID: "n-1"}, {SessionID: "S2", DeviceID: "laptop", NodeID: "n-2", Background: true}},
+		"bob":   {{SessionID: "S3", DeviceID: "phone", NodeID: "n-1"}},
+	}
+	var page domain.Page[domain.LiveSession]
+	if err := json.Unmarshal(s.call(t, "alice/laptop", "GET", "/v1/sessions", "").want(t, 200).body, &page); err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Items) != 2 || page.Items[0].Current || !page.Items[1].Current || !page.Items[1].Background {
+		t.Errorf("sessions: %+v", page.Items)
+	}
+	if got := s.call(t, "eve", "GET", "/v1/sessions", "").want(t, 200); string(got.body) != `{"items":[],"next_cursor":null}` {
+		t.Errorf("no sessions: %s", got.body)
+	}
+	s.call(t, "alice", "DELETE", "/v1/sessions/S3", "").refused(t, domain.CodeNotFound, "")
+	s.call(t, "eve", "DELETE", "/v1/sessions/S1", "").refused(t, domain.CodeNotFound, "")
+	if len(s.people.ended)+len(s.signals) > 0 {
+		t.Fatalf("somebody else's session was ended: %+v", s.people.ended)
+	}
+	s.call(t, "alice", "DELETE", "/v1/sessions/S2", "").want(t, 204)
+	if len(s.people.ended) != 1 || len(s.signals) != 1 || s.signals[0].User != "alice" ||
+		*s.signals[0].End != (domain.SessionEnd{Session: "S2", Code: 4401}) {
+		t.Errorf("ended %+v, signalled %+v", s.people.ended, s.signals)
+	}
+	s.fail = domain.ErrUnavailable
+	s.call(t, "alice", "GET", "/v1/sessions", "").refused(t, domain.CodeUnavailable, "")
+}
+
+func TestEndSessions_is_for_backends_and_revokes_when_asked(t *testing.T) {
+	s := newSite(t)
+	s.call(t, "alice", "DELETE", "/v1/users/alice/sessions", "").refused(t, domain.CodeForbidden, "")
+	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions?revoke=true", "", "X-IM-User: alice").refused(t, domain.CodeForbidden, "")
+	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions?revoke=maybe", "").refused(t, domain.CodeInvalid, "/revoke")
+	if len(s.people.ended)+len(s.people.revoked) > 0 {
+		t.Fatal("a refused call did something")
+	}
+	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions", "").want(t, 204)
+	if len(s.people.ended) != 1 || s.people.ended[0].User != "alice" || len(s.people.revoked) != 0 || len(s.signals) != 1 {
+		t.Errorf("ended %+v, revoked %v", s.people.ended, s.people.revoked)
+	}
+	began := time.Now()
+	s.call(t, "!shop", "DELETE", "/v1/users/bob/sessions?revoke=true", "").want(t, 204)
+	if len(s.people.revoked) != 1 || s.people.revoked[0] != "bob" || len(s.people.ended) != 2 {
+		t.Errorf("revoked %v", s.people.revoked)
+	}
+	if began.Unix() == time.Now().Unix() {
+		t.Error("a token that is issued now says the same time as one that was revoked")
+	}
+}

@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"im/domain"
+)
+
+const endSQL = `
+INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership, end_user, end_session, end_below, end_code)
+VALUES (gen_random_uuid(), clock_timestamp(), $1, '{}', '{}', '{}', '{}', $2, $3,
+	CASE WHEN $3::text = '' THEN nextval('session_numbers') ELSE 0 END, $4)
+RETURNING end_below`
+
+// EndSession has the feed tell every node that a session of the user ends, and
+// returns what to signal besides, to be faster.
+func (s *Store) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
+	end := domain.SessionEnd{Session: session, Code: domain.CloseEnded}
+	err := s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, endSQL, s.options.Node, string(user), string(session), end.Code).Scan(&end.Below)
+	})
+	return domain.Signal{User: user, End: &end}, err
+}
+
+// EndSessions is EndSession for all that the user has by now.
+func (s *Store) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+	return s.EndSession(ctx, user, "")
+}
+
+const revokeSQL = `
+INSERT INTO revocations AS r (user_id, before) VALUES ($1, clock_timestamp())
+ON CONFLICT (user_id) DO UPDATE SET before = greatest(r.before, excluded.before)
+RETURNING before`
+
+// Revoke has tokens of the user refused that were issued before now, which it
+// returns. Sessions are ended after it, not before: a session that begins
+// meanwhile is either among those that end, or sees the revocation.
+func (s *Store) Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		return s.pool.QueryRow(ctx, revokeSQL, string(user)).Scan(&before)
+	})
+	return before, err
+}
+
+const revokedSQL = `SELECT before FROM revocations WHERE user_id = $1`
+
+// RevokedBefore returns since when tokens of the user are good; zero: always.
+func (s *Store) RevokedBefore(ctx context.Context, user domain.UserID) (before time.Time, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		err := s.pool.QueryRow(ctx, revokedSQL, string(user)).Scan(&before)
+		if noRows(err) {
+			return nil
+		}
+		return err
+	})
+	return before, err
+}

@@ -1,0 +1,66 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+// What is to end comes to every reader of the feed, once, beside the heads.
+func TestFeedBringsEndings(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n, other := start(t, url), start(t, url)
+	page, err := other.Feed(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, page.Ends)
+	before, err := n.SessionNumber(t.Context())
+	require.NoError(t, err)
+
+	all, err := n.EndSessions(t.Context(), "alice")
+	require.NoError(t, err)
+	require.Equal(t, domain.UserID("alice"), all.User)
+	require.Greater(t, all.End.Below, before, "a session that has its number is among them")
+	after, err := n.SessionNumber(t.Context())
+	require.NoError(t, err)
+	require.Greater(t, after, all.End.Below, "one that comes later is not")
+	one, err := n.EndSession(t.Context(), "bob", "S1")
+	require.NoError(t, err)
+	id := n.group(t, "alice")
+
+	page, err = other.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []domain.Signal{
+		{User: "alice", End: &domain.SessionEnd{Below: all.End.Below, Code: 4401}},
+		{User: "bob", End: &domain.SessionEnd{Session: "S1", Code: 4401}},
+	}, page.Ends)
+	require.Contains(t, page.Ends, one)
+	require.Equal(t, []domain.FeedHead{{ConversationID: id, First: 1, Head: 1, Membership: true}}, page.Heads)
+	page, err = other.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+	require.Empty(t, page.Ends)
+}
+
+func TestRevocations(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	before, err := n.RevokedBefore(t.Context(), "alice")
+	require.NoError(t, err)
+	require.True(t, before.IsZero())
+	first, err := n.Revoke(t.Context(), "alice")
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), first, time.Minute)
+	second, err := n.Revoke(t.Context(), "alice")
+	require.NoError(t, err)
+	require.True(t, second.After(first))
+	before, err = n.RevokedBefore(t.Context(), "alice")
+	require.NoError(t, err)
+	require.True(t, before.Equal(second))
+	before, err = n.RevokedBefore(t.Context(), "bob")
+	require.NoError(t, err)
+	require.True(t, before.IsZero())
+}
