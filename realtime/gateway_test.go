@@ -385,6 +385,10 @@ func TestFrames(t *testing.T) {
 		require.Len(t, page["events"], 1)
 		require.EqualValues(t, 2, page["head_seq"])
 	})
+	t.Run("sync with a cursor that nobody handed out", func(t *testing.T) {
+		b.send(`{"type":"sync","id":"s0","cursor":""}`)
+		b.expectError("cursor_invalid", "s0")
+	})
 	t.Run("sync", func(t *testing.T) {
 		b.send(`{"type":"sync","id":"s1","cursor":"c","limit":7,"timeline_limit":3}`)
 		page := b.expect("sync_page")
@@ -472,7 +476,6 @@ func TestBadInput(t *testing.T) {
 		{`{"type":"sync","id":"r","timeline_limit":51}`, "r", "/timeline_limit"},
 		{`{"type":"sync","id":"r","timeline_limit":-1}`, "r", "/timeline_limit"},
 		{`{"type":"sync","id":"r","cursor":7}`, "r", "/cursor"},
-		{`{"type":"sync","id":"r","cursor":""}`, "r", "/cursor"},
 		{`{"type":"pull","id":"r"}`, "r", "/conversation_id"},
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `"}`, "r", "/after_seq"},
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"before_seq":9}`, "r", "/after_seq"},
