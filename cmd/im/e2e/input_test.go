@@ -102,7 +102,7 @@ func TestBadFrames(t *testing.T) {
 			require.Contains(t, e.Fields, bad.field, "%s: %s", name, answer.raw)
 		}
 	}
-	require.Equal(t, []string{"/limit", "", "/reply_to", "/reply_to", "/mentions/0", "/mentions/0", "", "", "", "/content", "/to"}, beyond,
+	require.Equal(t, []string{"/limit", "", "/reply_to", "/reply_to", "/mentions/0", "/mentions/0", "/content/text", "/content/text", "/content/text", "/content", "/to"}, beyond,
 		"what depends on the state or on limits that can be configured, or is no strict JSON")
 	require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
 	require.Equal(t, before, alice.history(id), "nothing was stored")
