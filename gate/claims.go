@@ -101,7 +101,7 @@ func (c *claims) run(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil {
+		if ended := ctx.Err() != nil; ended {
 			c.flush(context.WithoutCancel(ctx))
 			return nil
 		}
