@@ -385,6 +385,10 @@ func TestFrames(t *testing.T) {
 		require.Len(t, page["events"], 1)
 		require.EqualValues(t, 2, page["head_seq"])
 	})
+	t.Run("sync with a cursor that nobody handed out", func(t *testing.T) {
+		b.send(`{"type":"sync","id":"s0","cursor":""}`)
+		b.expectError("cursor_invalid", "s0")
+	})
 	t.Run("sync", func(t *testing.T) {
 		b.send(`{"type":"sync","id":"s1","cursor":"c","limit":7,"timeline_limit":3}`)
 		page := b.expect("sync_page")
