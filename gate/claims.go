@@ -93,19 +93,17 @@ func (c *claims) hash(n domain.Claims) uint64 {
 }
 
 func (c *claims) run(ctx context.Context) error {
-	for {
+	for ctx.Err() == nil {
 		select {
 		case <-c.wake:
-			if !wait(ctx, claimsDelay) || c.flush(ctx) || wait(ctx, claimsPause) {
-				continue
+			if wait(ctx, claimsDelay) && !c.flush(ctx) {
+				wait(ctx, claimsPause)
 			}
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil {
-			c.flush(context.WithoutCancel(ctx))
-			return nil
-		}
 	}
+	c.flush(context.WithoutCancel(ctx))
+	return nil
 }
 
 // flush writes what waits. What cannot be written is forgotten, so that it is

@@ -49,7 +49,7 @@ func (h *handler) notify(
 	if err := asBackend(ctx); err != nil {
 		return err
 	}
-	notice, err := domain.NewNotice(rand.Text(), req.BizType, json.RawMessage(req.Data), h.limits)
+	notice, err := domain.NewNotice(rand.Text(), req.BizType, req.Data, h.limits)
 	if err != nil {
 		return err
 	}
