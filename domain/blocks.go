@@ -1,6 +1,6 @@
 package domain
 
-// ErrBlocked says that the other user of a direct conversation does not want to hear.
+// ErrBlocked says that the other user of a direct conversation has blocked the actor.
 var ErrBlocked = &Error{Code: CodeBlocked, Message: "this user does not take messages from you"}
 
 // Block is a user whom another one has blocked.

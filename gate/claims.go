@@ -93,17 +93,19 @@ func (c *claims) hash(n domain.Claims) uint64 {
 }
 
 func (c *claims) run(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for {
 		select {
 		case <-c.wake:
-			if wait(ctx, claimsDelay) && !c.flush(ctx) {
-				wait(ctx, claimsPause)
+			if !wait(ctx, claimsDelay) || c.flush(ctx) || wait(ctx, claimsPause) {
+				continue
 			}
 		case <-ctx.Done():
 		}
+		if ended := ctx.Err() != nil; ended {
+			c.flush(context.WithoutCancel(ctx))
+			return nil
+		}
 	}
-	c.flush(context.WithoutCancel(ctx))
-	return nil
 }
 
 // flush writes what waits. What cannot be written is forgotten, so that it is

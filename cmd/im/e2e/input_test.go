@@ -52,6 +52,7 @@ func TestBadFrames(t *testing.T) {
 		{`{"type":"sync","id":"x","limit":501}`, "invalid", "/limit"},
 		{`{"type":"sync","id":"x","timeline_limit":51}`, "invalid", "/timeline_limit"},
 		{`{"type":"sync","id":"x","cursor":"nonsense"}`, "cursor_invalid", ""},
+		{`{"type":"sync","id":"x","cursor":""}`, "cursor_invalid", ""},
 		{`{"type":"read","id":"x","conversation_id":"` + id.String() + `","seq":-1}`, "invalid", "/seq"},
 		{`{"type":"read","id":"x","conversation_id":"` + id.String() + `"}`, "invalid", "/seq"},
 		{`{"type":"ack","acks":{"` + id.String() + `":"all"}}`, "invalid", ""},
