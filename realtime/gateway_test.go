@@ -79,16 +79,17 @@ func (r *registry) size() int {
 	return len(r.entries)
 }
 
-// site is a gateway on a real server over a world.
+// site is a gateway on a real server over a world, and what judges its frames.
 type site struct {
 	*stage
+	judge    *judge
 	gateway  *Gateway
 	registry *registry
 	server   *httptest.Server
 }
 
 func newSite(t *testing.T, change func(*GatewayOptions)) *site {
-	s := &site{stage: newStage(t, never), registry: &registry{entries: map[domain.SessionID]domain.SessionEntry{}}}
+	s := &site{stage: newStage(t, never), judge: newJudge(t), registry: &registry{entries: map[domain.SessionID]domain.SessionEntry{}}}
 	s.w.committed = s.hub.Push
 	o := GatewayOptions{
 		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
@@ -113,10 +114,17 @@ func newSite(t *testing.T, change func(*GatewayOptions)) *site {
 	return s
 }
 
-// peer is a client's end of a socket.
+// peer is a client's end of a socket. What it receives has to be as described,
+// and so has what it sends, unless it is refused.
 type peer struct {
-	t  *testing.T
-	ws *websocket.Conn
+	t     *testing.T
+	ws    *websocket.Conn
+	judge *judge
+	asked *accepted
+}
+
+func (s *site) peer(t *testing.T, ws *websocket.Conn) *peer {
+	return &peer{t, ws, s.judge, s.judge.socket()}
 }
 
 func (s *site) dial(header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
@@ -129,7 +137,7 @@ func (s *site) open() *peer {
 	require.NoError(s.t, err)
 	require.Equal(s.t, subprotocol, response.Header.Get("Sec-Websocket-Protocol"))
 	s.t.Cleanup(func() { _ = ws.Close() })
-	return &peer{s.t.(*testing.T), ws}
+	return s.peer(s.t.(*testing.T), ws)
 }
 
 func (s *site) hello(token, device string) *peer {
@@ -141,6 +149,7 @@ func (s *site) hello(token, device string) *peer {
 
 func (p *peer) send(text string) {
 	p.t.Helper()
+	p.asked.sent(text)
 	require.NoError(p.t, p.ws.WriteMessage(websocket.TextMessage, []byte(text)))
 }
 
@@ -149,9 +158,14 @@ type answer map[string]any
 func (p *peer) receive() (answer, error) {
 	_ = p.ws.SetReadDeadline(time.Now().Add(patience))
 	_, data, err := p.ws.ReadMessage()
+	if websocket.IsCloseError(err, int(closeProtocol)) {
+		p.asked.ended()
+	}
 	if err != nil {
 		return nil, err
 	}
+	p.judge.fromServer(data)
+	p.asked.refused(data)
 	var a answer
 	return a, json.Unmarshal(data, &a)
 }
@@ -260,7 +274,7 @@ func TestHello(t *testing.T) {
 		ws, _, err := s.dial(http.Header{"Authorization": {"Bearer bob#phone"}})
 		require.NoError(t, err)
 		defer func() { _ = ws.Close() }()
-		p := &peer{t, ws}
+		p := s.peer(t, ws)
 		p.send(`{"type":"hello","device_id":"laptop"}`)
 		p.expectError("invalid", "", "/device_id")
 		p.send(`{"type":"hello","device_id":"phone"}`)
@@ -407,7 +421,7 @@ func TestFrames(t *testing.T) {
 		b.expect("event")
 	})
 	t.Run("errors of others", func(t *testing.T) {
-		a.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"broken","content":{}}`)
+		a.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"broken","content":{"type":"text","text":"x"}}`)
 		require.NotContains(t, a.expectError("internal", "r")["message"], "secret")
 		a.send(`{"type":"pull","id":"r","conversation_id":"` + domain.NewConversationID(time.Now()).String() + `","after_seq":0}`)
 		require.Equal(t, "never", a.expectError("not_found", "r")["retry"])
@@ -417,7 +431,7 @@ func TestFrames(t *testing.T) {
 		require.Equal(t, "again", a.expectError("internal", "r")["retry"])
 	})
 	t.Run("a panic of a socket ends only that", func(t *testing.T) {
-		a2.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"panic","content":{}}`)
+		a2.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"panic","content":{"type":"text","text":"x"}}`)
 		a2.expectClose(1011)
 		a.send(`{"type":"ping"}`)
 		a.expect("pong")
@@ -470,18 +484,18 @@ func TestBadInput(t *testing.T) {
 		{`{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0,"limit":9223372036854775807}`, "r", "/limit"},
 		{`{"type":"pull","id":"r","conversation_id":"","after_seq":0}`, "r", "/conversation_id"},
 		{`{"type":"pull","id":"r","conversation_id":"` + long + `","after_seq":0}`, "r", "/conversation_id"},
-		{`{"type":"send","client_msg_id":"m","content":{},"conversation_id":"` + id + `"}`, "", "/id"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{}}`, "r", "/conversation_id"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","to":"bob"}`, "r", "/to"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":""}`, "r", "/to"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":"` + long + `"}`, "r", "/to"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"to":["bob"]}`, "r", "/to"},
-		{`{"type":"send","id":"r","content":{},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
-		{`{"type":"send","id":"r","client_msg_id":1,"content":{},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
+		{`{"type":"send","client_msg_id":"m","content":{"type":"text","text":"x"},"conversation_id":"` + id + `"}`, "", "/id"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"}}`, "r", "/conversation_id"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"conversation_id":"` + id + `","to":"bob"}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"to":""}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"to":"` + long + `"}`, "r", "/to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"to":["bob"]}`, "r", "/to"},
+		{`{"type":"send","id":"r","content":{"type":"text","text":"x"},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
+		{`{"type":"send","id":"r","client_msg_id":1,"content":{"type":"text","text":"x"},"conversation_id":"` + id + `"}`, "r", "/client_msg_id"},
 		{`{"type":"send","id":"r","client_msg_id":"m","conversation_id":"` + id + `"}`, "r", "/content"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","reply_to":"1"}`, "r", "/reply_to"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","mentions":[1]}`, "r", "/mentions"},
-		{`{"type":"send","id":"r","client_msg_id":"m","content":{},"conversation_id":"` + id + `","seq":1}`, "r", "/seq"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"conversation_id":"` + id + `","reply_to":"1"}`, "r", "/reply_to"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"conversation_id":"` + id + `","mentions":[1]}`, "r", "/mentions"},
+		{`{"type":"send","id":"r","client_msg_id":"m","content":{"type":"text","text":"x"},"conversation_id":"` + id + `","seq":1}`, "r", "/seq"},
 		{`{"type":"read","id":"r","conversation_id":"` + id + `"}`, "r", "/seq"},
 		{`{"type":"read","conversation_id":"` + id + `","seq":-1}`, "", "/seq"},
 		{`{"type":"read","conversation_id":"x","seq":1}`, "", "/conversation_id"},
@@ -495,6 +509,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		p.send(c.frame)
 		p.expectError("invalid", c.id, c.field)
+		s.judge.requireRefusable(t, c.frame)
 	}
 	require.EqualValues(t, 1, s.w.head(must(domain.ParseConversationID("", id))), "nothing is stored")
 

@@ -71,11 +71,11 @@ func (k *socket) sync(ctx context.Context, id string, o *strictjson.Object) erro
 		Limit:         between(o, "limit", domain.DefaultSyncPage, 1, k.g.o.Limits.SyncPage),
 		TimelineLimit: between(o, "timeline_limit", 0, 0, k.g.o.Limits.SyncTimeline),
 	}
-	if o.Has("cursor") && q.Cursor == "" {
-		return domain.ErrCursorInvalid // nobody handed it out
-	}
 	if err := complaint(o); err != nil {
 		return err
+	}
+	if o.Has("cursor") && q.Cursor == "" {
+		return domain.ErrCursorInvalid // nobody handed it out
 	}
 	return k.query(ctx, id, func(ctx context.Context) (wire, error) {
 		page, err := k.g.o.Reader.Sync(ctx, q)

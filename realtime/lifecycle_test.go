@@ -135,9 +135,9 @@ func TestRequestsInFlight(t *testing.T) {
 	id := s.w.create("alice").String()
 	p := s.hello("alice", "1")
 	for range 3 {
-		p.send(`{"type":"send","id":"r","conversation_id":"` + id + `","client_msg_id":"never","content":{}}`)
+		p.send(`{"type":"send","id":"r","conversation_id":"` + id + `","client_msg_id":"never","content":{"type":"text","text":"x"}}`)
 	}
-	p.send(`{"type":"send","id":"too many","conversation_id":"` + id + `","client_msg_id":"m","content":{}}`)
+	p.send(`{"type":"send","id":"too many","conversation_id":"` + id + `","client_msg_id":"m","content":{"type":"text","text":"x"}}`)
 	e := p.expectError("rate_limited", "too many")
 	require.Equal(t, "after", e["retry"])
 	require.NotZero(t, e["retry_after_ms"])
@@ -180,7 +180,7 @@ func TestDrain(t *testing.T) {
 		s := newSite(t, nil)
 		id := s.w.create("alice").String()
 		p := s.hello("alice", "1")
-		p.send(`{"type":"send","id":"r","conversation_id":"` + id + `","client_msg_id":"never","content":{}}`)
+		p.send(`{"type":"send","id":"r","conversation_id":"` + id + `","client_msg_id":"never","content":{"type":"text","text":"x"}}`)
 		p.send(`{"type":"ping"}`)
 		p.expect("pong")
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"net/http"
 
 	"im/domain"
@@ -53,15 +52,11 @@ func (h *handler) notify(
 	if err != nil {
 		return err
 	}
-	frame, err := json.Marshal(notice)
-	if err != nil {
-		return err
-	}
 	reach, err := count()
 	if err != nil {
 		return err
 	}
-	h.signaller.Signal(domain.Signal{User: user, Frame: frame})
+	h.signaller.Signal(domain.Signal{User: user, Frame: frameOf(notice)})
 	writeJSON(w, http.StatusOK, struct {
 		NoticeID string `json:"notice_id"`
 		domain.Reach

@@ -94,7 +94,11 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "", "GET", "/readyz", "").want(t, 200)
 	down = true
 	s.call(t, "", "GET", "/readyz", "").want(t, 503)
-	s.call(t, "", "GET", "/openapi.yaml", "").want(t, 200)
+	for path, text := range map[string]string{"/openapi.yaml": "openapi: 3.0.3\n", "/asyncapi.yaml": "asyncapi: 3.0.0\n"} {
+		if got := s.call(t, "", "GET", path, "").want(t, 200); string(got.body) != text {
+			t.Errorf("%s: %s", path, got.body)
+		}
+	}
 
 	for _, r := range s.spec.routes {
 		for status := range r.operation["responses"].(map[string]any) {

@@ -34,8 +34,8 @@ type Options struct {
 	Blocks        Blocks
 	Counts        Counts
 
-	// Description is openapi.yaml, served as it is.
-	Description []byte
+	// Description is openapi.yaml, SocketDescription asyncapi.yaml, served as they are.
+	Description, SocketDescription []byte
 	// AllowedOrigins are the origins (scheme://host[:port]) whose pages may call
 	// from a browser, beside the server's own; "*" allows all.
 	AllowedOrigins []string
@@ -49,16 +49,17 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Server answers /v1/…, /healthz, /readyz and /openapi.yaml, and 404 to all else.
+// Server answers /v1/…, /healthz, /readyz, /openapi.yaml and /asyncapi.yaml, and
+// 404 to all else.
 type Server struct {
-	operations  *api.Server
-	gatekeeper  *gatekeeper
-	description []byte
-	origins     origins
-	health      health
-	problems    problems
-	timeout     time.Duration
-	bodyBytes   int64
+	operations   *api.Server
+	gatekeeper   *gatekeeper
+	descriptions map[string][]byte // by path
+	origins      origins
+	health       health
+	problems     problems
+	timeout      time.Duration
+	bodyBytes    int64
 }
 
 var _ http.Handler = (*Server)(nil)
@@ -78,13 +79,13 @@ func New(o Options) (*Server, error) {
 		o.Logger = slog.Default()
 	}
 	s := &Server{
-		description: o.Description,
-		origins:     newOrigins(o.AllowedOrigins),
-		health:      health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
-		gatekeeper:  newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
-		problems:    problems{logger: o.Logger},
-		timeout:     o.Timeout,
-		bodyBytes:   bodyLimit(o.Limits),
+		descriptions: map[string][]byte{"/openapi.yaml": o.Description, "/asyncapi.yaml": o.SocketDescription},
+		origins:      newOrigins(o.AllowedOrigins),
+		health:       health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
+		gatekeeper:   newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
+		problems:     problems{logger: o.Logger},
+		timeout:      o.Timeout,
+		bodyBytes:    bodyLimit(o.Limits),
 	}
 	h := &handler{
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
@@ -127,9 +128,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.health.live(answer)
 	case path == "/readyz":
 		s.health.ready(answer, r)
-	case path == "/openapi.yaml":
+	case s.descriptions[path] != nil:
 		answer.Header().Set("Content-Type", "application/yaml")
-		_, _ = answer.Write(s.description) // a reader who went away needs no answer
+		_, _ = answer.Write(s.descriptions[path]) // a reader who went away needs no answer
 	default:
 		s.notFound(answer, r)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/realtime/frametest"
 )
 
 // patience is how long a test waits for what must come; it is generous because
@@ -34,11 +35,13 @@ func (f frame) into(t testing.TB, v any) {
 }
 
 // socket is a client of the bare contract: no retries, no state, nothing
-// hidden. Every frame is kept in the order of its arrival.
+// hidden. Every frame is kept in the order of its arrival, and has to be as
+// asyncapi.yaml describes it.
 type socket struct {
-	t    testing.TB
-	user domain.UserID
-	ws   *websocket.Conn
+	t        testing.TB
+	user     domain.UserID
+	ws       *websocket.Conn
+	protocol *frametest.Protocol
 
 	writing sync.Mutex
 	ids     int
@@ -57,7 +60,7 @@ func dial(t testing.TB, url string, header http.Header) *socket {
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
 	require.NoError(t, err)
 	_ = resp.Body.Close()
-	s := &socket{t: t, ws: ws, news: make(chan struct{})}
+	s := &socket{t: t, ws: ws, protocol: protocol(t), news: make(chan struct{})}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -87,6 +90,9 @@ func (s *socket) read() {
 		if err != nil {
 			s.ended = err
 		} else {
+			if _, err := s.protocol.FromServer(data); err != nil {
+				s.t.Errorf("not as described: %v\n%.2000s", err, data)
+			}
 			f := frame{raw: data}
 			if err := json.Unmarshal(data, &f); err != nil {
 				f.Type = "unreadable"

@@ -21,6 +21,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		Conversations: n.store, History: n.store, Positions: n.store, Signaller: n.routing,
 		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
 		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
 			{Name: "routing", Ask: n.routing.Ready, Spare: true},
@@ -56,7 +57,7 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		extra.ServeHTTP(w, r)
 	case path == "/v1/ws" && r.Method == http.MethodGet:
 		h.socket.ServeHTTP(w, r)
-	case strings.HasPrefix(path, "/v1/"), path == "/healthz", path == "/readyz", path == "/openapi.yaml":
+	case strings.HasPrefix(path, "/v1/"), path == "/healthz", path == "/readyz", path == "/openapi.yaml", path == "/asyncapi.yaml":
 		h.rest.ServeHTTP(w, r)
 	default:
 		h.page.ServeHTTP(w, r)

@@ -93,7 +93,7 @@ func TestRun(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return status("/readyz") == http.StatusOK }, time.Minute, 10*time.Millisecond)
 	for path, want := range map[string]int{
-		"/": 200, "/healthz": 200, "/openapi.yaml": 200, "/v1/ws": 400, "/v1/sync": 401, "/v1/nothing": 404, "/nothing": 404, "/dev/token": 404,
+		"/": 200, "/healthz": 200, "/openapi.yaml": 200, "/asyncapi.yaml": 200, "/v1/ws": 400, "/v1/sync": 401, "/v1/nothing": 404, "/nothing": 404, "/dev/token": 404,
 	} {
 		require.Equal(t, want, status(path), path)
 	}
@@ -146,7 +146,7 @@ func TestRoutes(t *testing.T) {
 	h := routes{socket: named("socket"), rest: named("rest"), page: named("page"), extra: map[string]http.Handler{"/dev/token": named("extra")}}
 	for request, want := range map[string]string{
 		"GET /v1/ws": "socket", "POST /v1/ws": "rest", "GET /v1/ws/": "rest", "GET /v1/a//b": "rest", "GET /v1/..%2Fws": "rest",
-		"GET /healthz": "rest", "GET /readyz": "rest", "GET /openapi.yaml": "rest",
+		"GET /healthz": "rest", "GET /readyz": "rest", "GET /openapi.yaml": "rest", "GET /asyncapi.yaml": "rest",
 		"GET /": "page", "GET /style.css": "page", "GET /v1": "page", "POST /dev/token": "extra", "POST /dev/token/": "page",
 	} {
 		method, path, _ := strings.Cut(request, " ")
