@@ -101,9 +101,11 @@ func (c *claims) run(ctx context.Context) error {
 			}
 		case <-ctx.Done():
 		}
-		if ended := ctx.Err() != nil; ended {
+		select {
+		case <-ctx.Done():
 			c.flush(context.WithoutCancel(ctx))
 			return nil
+		default:
 		}
 	}
 }

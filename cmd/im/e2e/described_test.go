@@ -41,7 +41,9 @@ func TestEveryFrameIsServed(t *testing.T) {
 	for i, content := range []map[string]any{
 		text("x"),
 		{"type": "image", "url": "u", "text": "t", "name": "n", "size": 1, "mime": "image/png", "width": 2, "height": 3, "preview": "p"},
-		{"type": "file", "attachment_id": "a"}, {"type": "audio", "url": "u", "duration_ms": 4}, {"type": "video", "url": "u"},
+		{"type": "file", "attachment_id": "a"},
+		{"type": "audio", "url": "u", "duration_ms": 4},
+		{"type": "video", "url": "u"},
 		{"type": "custom", "biz_type": "order", "data": []any{nil}},
 	} {
 		request := map[string]any{
