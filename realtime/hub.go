@@ -137,8 +137,13 @@ func (h *Hub) concerns(events []domain.Event) bool {
 	return false
 }
 
-// Signal passes a frame to the live sessions of a user, or ends sessions.
+// Signal passes a frame to the live sessions of a user, or of everybody, or ends
+// sessions.
 func (h *Hub) Signal(sig domain.Signal) {
+	if sig.User == "" {
+		h.users.signal(textFrame(sig.Frame))
+		return
+	}
 	u := h.users.get(sig.User)
 	if u == nil {
 		return

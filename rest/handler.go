@@ -23,6 +23,7 @@ type handler struct {
 	live          Live
 	endings       Endings
 	blocks        Blocks
+	counts        Counts
 }
 
 var (

@@ -82,7 +82,7 @@ func (d *dispatcher) signal(msg *message.Message) error {
 	batch := carried[outbound](msg)
 	users := make(map[domain.UserID]struct{})
 	for i := range batch {
-		if batch[i].node == "" {
+		if batch[i].node == "" && batch[i].signal.User != "" {
 			users[batch[i].signal.User] = struct{}{}
 		}
 	}
@@ -93,7 +93,7 @@ func (d *dispatcher) signal(msg *message.Message) error {
 		switch {
 		case batch[i].node != "":
 			out.add(d.from, batch[i].node, record)
-		case err != nil:
+		case err != nil, batch[i].signal.User == "":
 			out.add(d.from, AllNodes, record)
 		default:
 			for _, node := range places[batch[i].signal.User] {

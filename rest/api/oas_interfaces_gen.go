@@ -37,6 +37,10 @@ type GetPreferencesRes interface {
 	getPreferencesRes()
 }
 
+type GetStatsRes interface {
+	getStatsRes()
+}
+
 type GetUsersRes interface {
 	getUsersRes()
 }
@@ -67,6 +71,14 @@ type ListSessionsRes interface {
 
 type MarkReadRes interface {
 	markReadRes()
+}
+
+type NotifyAllRes interface {
+	notifyAllRes()
+}
+
+type NotifyUserRes interface {
+	notifyUserRes()
 }
 
 type PutMemberRes interface {
