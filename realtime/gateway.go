@@ -66,6 +66,7 @@ type GatewayOptions struct {
 	Reader        Reader
 	Registry      Registry
 	Signaller     Signaller
+	Rooms         Rooms
 	Logger        *slog.Logger
 
 	Limits domain.Limits // the contract's
@@ -91,6 +92,8 @@ type Gateway struct {
 	o        GatewayOptions
 	upgrader *upgrader
 	acks     acks
+	typing   *typing
+	rooms    rooms
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
@@ -117,7 +120,9 @@ func NewGateway(o GatewayOptions) *Gateway {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Gateway{o: o, upgrader: newUpgrader(), acks: newAcks(), sockets: make(map[*socket]struct{})}
+	return &Gateway{
+		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sockets: make(map[*socket]struct{}),
+	}
 }
 
 // ServeHTTP makes a socket of the request, or refuses it with a problem

@@ -93,7 +93,7 @@ func newSite(t *testing.T, change func(*GatewayOptions)) *site {
 	s.w.committed = s.hub.Push
 	o := GatewayOptions{
 		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
-		Registry: s.registry, Signaller: s.hub, AckDelay: 5 * time.Millisecond,
+		Registry: s.registry, Signaller: s.hub, Rooms: s.w, AckDelay: 5 * time.Millisecond,
 	}
 	if change != nil {
 		change(&o)
@@ -457,7 +457,7 @@ func TestBadInput(t *testing.T) {
 		{`{"id":"r"}`, "r", "/type"},
 		{`{"type":7,"id":"r"}`, "r", "/type"},
 		{`{"type":"unknown","id":"r"}`, "r", "/type"},
-		{`{"type":"typing","conversation_id":"` + id + `"}`, "", "/type"},
+		{`{"type":"typing","conversation_id":"` + id + `","id":"r"}`, "r", "/id"},
 		{`{"type":"watch","user_ids":[]}`, "", "/type"},
 		{`{"type":"welcome"}`, "", "/type"},
 		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", "/id"},

@@ -137,8 +137,13 @@ func (h *Hub) concerns(events []domain.Event) bool {
 	return false
 }
 
-// Signal passes a frame to the live sessions of a user, or ends sessions.
+// Signal passes a frame to the live sessions of a user, or to those of the other
+// members of a conversation, or ends sessions.
 func (h *Hub) Signal(sig domain.Signal) {
+	if !sig.Conversation.IsZero() {
+		h.tell(sig)
+		return
+	}
 	u := h.users.get(sig.User)
 	if u == nil {
 		return

@@ -132,6 +132,7 @@ func (k *socket) leave(ctx context.Context) {
 	}
 	stop(k.beat)
 	stop(k.expiry)
+	k.g.typing.leave(k.session)
 	k.g.o.Hub.leave(k.session)
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()

@@ -43,6 +43,7 @@ var (
 	_ Log       = (*world)(nil)
 	_ Chat      = (*world)(nil)
 	_ Reader    = (*world)(nil)
+	_ Rooms     = (*world)(nil)
 )
 
 func newWorld() *world {
@@ -291,6 +292,15 @@ func (w *world) MarkRead(_ context.Context, a domain.Actor, id domain.Conversati
 	}
 	head := w.head(id)
 	return domain.ReadState{ConversationID: id, ReadSeq: min(seq, head), UnreadCount: max(0, head-seq), UnreadTotal: max(0, head-seq)}, nil
+}
+
+// Room implements Rooms.
+func (w *world) Room(_ context.Context, user domain.UserID, id domain.ConversationID) (domain.Room, error) {
+	if !w.known(id) || !w.isMember(id, user) {
+		return domain.Room{}, domain.ErrNotFound
+	}
+	defer w.begin()()
+	return domain.Room{Members: len(w.conversations[id].members), Receipts: true}, nil
 }
 
 // Acknowledge implements Reader.

@@ -155,7 +155,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	}
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
-		Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		Rooms: n.store, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err
