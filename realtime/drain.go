@@ -8,12 +8,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Run writes acknowledgements behind, and tells who types no longer, until ctx
-// ends. It is to end after Drain.
+// Run writes acknowledgements behind, and tells who types no longer, comes and
+// goes, until ctx ends. It is to end after Drain.
 func (g *Gateway) Run(ctx context.Context) error {
 	var running errgroup.Group
 	running.Go(func() error { g.writeAcks(ctx); return nil })
 	running.Go(func() error { g.typing.run(ctx); return nil })
+	running.Go(func() error { g.sightings.run(ctx, g.o.Hub.online); return nil })
+	m := &watchman{watches: &g.o.Hub.watches, presence: g.o.Presence, logger: g.o.Logger, timeout: g.o.Request}
+	running.Go(func() error { m.run(ctx); return nil })
 	return running.Wait()
 }
 

@@ -67,6 +67,7 @@ type GatewayOptions struct {
 	Registry      Registry
 	Signaller     Signaller
 	Rooms         Rooms
+	Presence      *Presence
 	Logger        *slog.Logger
 
 	Limits domain.Limits // the contract's
@@ -89,11 +90,12 @@ type GatewayOptions struct {
 
 // Gateway serves GET /v1/ws. It is an http.Handler.
 type Gateway struct {
-	o        GatewayOptions
-	upgrader *upgrader
-	acks     acks
-	typing   *typing
-	rooms    rooms
+	o         GatewayOptions
+	upgrader  *upgrader
+	acks      acks
+	typing    *typing
+	sightings *sightings
+	rooms     rooms
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
@@ -121,7 +123,8 @@ func NewGateway(o GatewayOptions) *Gateway {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Gateway{
-		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sockets: make(map[*socket]struct{}),
+		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sightings: newSightings(o),
+		sockets: make(map[*socket]struct{}),
 	}
 }
 

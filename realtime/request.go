@@ -41,8 +41,11 @@ func (k *socket) handle(ctx context.Context, data []byte) error {
 	case "typing":
 		noID(o)
 		err = k.typing(ctx, o)
+	case "watch":
+		noID(o)
+		err = k.watch(o)
 	case "ping":
-		err = k.ping(id, o)
+		err = k.ping(ctx, id, o)
 	case "read":
 		err = k.read(ctx, id, o)
 	case "send", "sync", "pull":

@@ -17,6 +17,7 @@ type handler struct {
 	history       History
 	positions     Positions
 	signaller     Signaller
+	presence      Presence
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences

@@ -16,6 +16,7 @@ import (
 //	event     = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
 //	signal    = user, frame, has end (0 or 1) [, session, below (varint), code (varint)]
 //	told      = conversation id (16 bytes), user, frame
+//	presence  = user
 //
 // Texts and bodies are preceded by their length as uvarint. Records of an
 // unknown kind are skipped, so that nodes of neighbouring versions understand
@@ -26,6 +27,7 @@ const (
 	kindCommitted = 1
 	kindSignal    = 2
 	kindTold      = 3 // a signal for the members of a conversation
+	kindPresence  = 4 // a signal that a user came or went
 
 	headerSize = 1 + len(origin{})
 )
@@ -62,7 +64,11 @@ func appendCommitted(dst []byte, c *domain.Committed) []byte {
 }
 
 func appendSignal(dst []byte, s *domain.Signal) []byte {
-	if !s.Conversation.IsZero() {
+	switch {
+	case s.Presence:
+		dst = binary.AppendUvarint(append(dst, kindPresence), uint64(textSize(len(s.User))))
+		return appendText(dst, string(s.User))
+	case !s.Conversation.IsZero():
 		return appendTold(dst, s)
 	}
 	size := textSize(len(s.User)) + textSize(len(s.Except)) + textSize(len(s.Frame)) + 1
@@ -138,6 +144,8 @@ func decode(data []byte) (parcel, error) {
 			p.signals = append(p.signals, record.signal())
 		case kindTold:
 			p.signals = append(p.signals, record.told())
+		case kindPresence:
+			p.signals = append(p.signals, domain.Signal{User: domain.UserID(record.text()), Presence: true})
 		default:
 			continue
 		}

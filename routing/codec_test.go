@@ -90,6 +90,9 @@ func drawCommitted(t *rapid.T) domain.Committed {
 }
 
 func drawSignal(t *rapid.T) domain.Signal {
+	if rapid.Bool().Draw(t, "is presence") {
+		return domain.Signal{User: domain.UserID(rapid.String().Draw(t, "who")), Presence: true}
+	}
 	if rapid.Bool().Draw(t, "is for a conversation") {
 		id := domain.ConversationID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "told"))
 		id[0] |= 1

@@ -31,8 +31,8 @@ type outbound struct {
 }
 
 // forAll tells whether every node is to be told: each knows which members of a
-// conversation it has.
-func (o *outbound) forAll() bool { return !o.signal.Conversation.IsZero() }
+// conversation it has, and who watches a user.
+func (o *outbound) forAll() bool { return o.signal.Presence || !o.signal.Conversation.IsZero() }
 
 // pushLocal serves this node's own sessions.
 func (d *dispatcher) pushLocal(msg *message.Message) error {

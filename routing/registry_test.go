@@ -284,8 +284,9 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		a.registry.again.Store(true)
 		<-listed
 		eventually(t, "it is gone", func() bool {
+			idle := !a.registry.busy.Load() && !a.registry.again.Load()
 			_, there := w.entries(t, "u")[ends.Session]
-			return !there && !a.registry.busy.Load() && !a.registry.again.Load()
+			return idle && !there
 		})
 		require.NoError(t, a.registry.removeLeft(t.Context()))
 		require.Equal(t, map[domain.SessionID]domain.NodeID{stays.Session: a.ID()}, w.entries(t, "u"))
@@ -322,10 +323,16 @@ func TestView(t *testing.T) {
 	now := time.Now()
 	require.False(t, v.isDead("new"), "unknown counts as living")
 	require.ElementsMatch(t, []domain.NodeID{"own", "known", "new"}, v.candidates([]string{"known", "own"}, "own"))
-	require.Empty(t, v.update(map[domain.NodeID]bool{"own": true, "known": true, "new": false}, now))
+	forgotten, died := v.update(map[domain.NodeID]bool{"own": true, "known": true, "new": false}, now)
+	require.Empty(t, forgotten)
+	require.True(t, died)
 	require.True(t, v.isDead("new"))
 	require.False(t, v.isDead("known"))
-	require.Empty(t, v.update(map[domain.NodeID]bool{"own": true, "known": true, "new": false}, now.Add(deadMemory-1)))
-	require.Equal(t, []any{"new"}, v.update(map[domain.NodeID]bool{"own": true}, now.Add(deadMemory)))
+	forgotten, died = v.update(map[domain.NodeID]bool{"own": true, "known": true, "new": false}, now.Add(deadMemory-1))
+	require.Empty(t, forgotten)
+	require.False(t, died)
+	forgotten, died = v.update(map[domain.NodeID]bool{"own": true}, now.Add(deadMemory))
+	require.Equal(t, []any{"new"}, forgotten)
+	require.False(t, died)
 	require.False(t, v.isDead("new"))
 }

@@ -37,6 +37,10 @@ type GetPreferencesRes interface {
 	getPreferencesRes()
 }
 
+type GetPresenceRes interface {
+	getPresenceRes()
+}
+
 type GetUsersRes interface {
 	getUsersRes()
 }

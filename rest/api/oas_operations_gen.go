@@ -15,6 +15,7 @@ const (
 	GetConversationOperation    OperationName = "GetConversation"
 	GetMessageOperation         OperationName = "GetMessage"
 	GetPreferencesOperation     OperationName = "GetPreferences"
+	GetPresenceOperation        OperationName = "GetPresence"
 	GetUsersOperation           OperationName = "GetUsers"
 	ListBlocksOperation         OperationName = "ListBlocks"
 	ListConversationsOperation  OperationName = "ListConversations"

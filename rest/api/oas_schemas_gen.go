@@ -400,6 +400,23 @@ func (s *GetPreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*GetPreferencesOKRawApplicationJSON) getPreferencesRes() {}
 
+// GetPresenceOKRawApplicationJSON represents raw HTTP response for GetPresence application/json.
+type GetPresenceOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetPresenceOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetPresenceOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetPresenceOKRawApplicationJSON) getPresenceRes() {}
+
 // GetUsersOKRawApplicationJSON represents raw HTTP response for GetUsers application/json.
 type GetUsersOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -1345,6 +1362,8 @@ func (o OptUserID) Or(d UserID) UserID {
 
 type PreferencesAnswer json2.RawMessage
 
+type PresenceList json2.RawMessage
+
 type Problem json2.RawMessage
 
 // ProblemStatusCode wraps Problem with StatusCode.
@@ -1382,6 +1401,7 @@ func (*ProblemStatusCode) endSessionsRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) getPreferencesRes()     {}
+func (*ProblemStatusCode) getPresenceRes()        {}
 func (*ProblemStatusCode) getUsersRes()           {}
 func (*ProblemStatusCode) listBlocksRes()         {}
 func (*ProblemStatusCode) listConversationsRes()  {}

@@ -44,6 +44,7 @@ var operationRolesBearer = map[string][]string{
 	GetConversationOperation:    []string{},
 	GetMessageOperation:         []string{},
 	GetPreferencesOperation:     []string{},
+	GetPresenceOperation:        []string{},
 	GetUsersOperation:           []string{},
 	ListBlocksOperation:         []string{},
 	ListConversationsOperation:  []string{},

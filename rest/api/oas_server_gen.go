@@ -83,6 +83,14 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/preferences
 	GetPreferences(ctx context.Context, params GetPreferencesParams, w http.ResponseWriter) error
+	// GetPresence implements getPresence operation.
+	//
+	// A user is online while a live session of theirs that is not in the background exists anywhere. Of
+	// users whom the caller shares no conversation with, and of those who do not exist, the answer is that
+	// they are offline. The socket's `watch` tells of changes as well.
+	//
+	// GET /v1/presence
+	GetPresence(ctx context.Context, params GetPresenceParams, w http.ResponseWriter) error
 	// GetUsers implements getUsers operation.
 	//
 	// Of those whom the caller shares a conversation with, and of the caller; a backend sees all. Others,

@@ -50,15 +50,16 @@ type Options struct {
 
 // Node is one node of a cluster. Use New, Run and Close, in this order.
 type Node struct {
-	o       Options
-	redis   redis.UniversalClient
-	store   *postgres.Store
-	hub     *realtime.Hub
-	gateway *realtime.Gateway
-	gate    *gate.Gate
-	routing *routing.Node
-	http    *http.Server
-	serving atomic.Bool // false: not yet, or not any more
+	o        Options
+	redis    redis.UniversalClient
+	store    *postgres.Store
+	hub      *realtime.Hub
+	gateway  *realtime.Gateway
+	presence *realtime.Presence
+	gate     *gate.Gate
+	routing  *routing.Node
+	http     *http.Server
+	serving  atomic.Bool // false: not yet, or not any more
 }
 
 // New connects to all that the node depends on, migrates the schema and wires
@@ -153,9 +154,10 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	if err != nil {
 		return err
 	}
+	n.presence = realtime.NewPresence(n.routing, n.store)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
-		Rooms: n.store, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		Rooms: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err
