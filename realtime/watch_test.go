@@ -111,6 +111,8 @@ func TestWatch(t *testing.T) {
 		a.expectPresence("c", true)
 		a.send(`{"type":"watch","user_ids":[]}`)
 		a.expectQuiet()
+		s.hub.watches.mu.Lock()
+		defer s.hub.watches.mu.Unlock()
 		require.Empty(t, s.hub.watches.viewers)
 		require.Empty(t, s.hub.watches.watched)
 	})
