@@ -103,6 +103,7 @@ const MaxAudience = 256
 // Signal is something that is told to live sessions and not logged: at most
 // once, and worth nothing later.
 type Signal struct {
+	// User is whose sessions are meant; "" means everybody's, for a Frame.
 	User UserID
 	// Frame goes to every live session of User but Except as it is, if not empty.
 	Frame  json.RawMessage

@@ -1,5 +1,7 @@
 package domain
 
+import "encoding/json"
+
 // CloseEnded is the WebSocket close code of sessions that a backend ended, or
 // the user from elsewhere.
 const CloseEnded = 4401
@@ -13,4 +15,49 @@ type LiveSession struct {
 	ConnectedAt Time      `json:"connected_at"`
 	// Current: of the device that asks, where the token tells.
 	Current bool `json:"current,omitempty"`
+}
+
+// Reach is how many live sessions something went to, and how many users are
+// online with them.
+type Reach struct {
+	Online   int `json:"online"`
+	Sessions int `json:"sessions"`
+}
+
+// Census is who is there, in the whole cluster. Users with no session but
+// background ones do not count as online.
+type Census struct {
+	OnlineUsers int          `json:"online_users"` // each once
+	Sessions    int          `json:"sessions"`
+	Nodes       []NodeCensus `json:"nodes"`
+}
+
+// NodeCensus is who is at one node.
+type NodeCensus struct {
+	NodeID    NodeID `json:"node_id"`
+	Sessions  int    `json:"sessions"`
+	Users     int    `json:"users"` // with a session of any kind there
+	StartedAt Time   `json:"started_at"`
+}
+
+// Notice is what a backend tells live sessions: at most once, never stored.
+type Notice struct {
+	Type     string          `json:"type"` // notice
+	NoticeID string          `json:"notice_id"`
+	BizType  string          `json:"biz_type"`
+	Data     json.RawMessage `json:"data"`
+}
+
+// NewNotice returns a checked notice. Data counts as a message's content does.
+func NewNotice(id, bizType string, data json.RawMessage, limits Limits) (Notice, error) {
+	switch {
+	case bizType == "":
+		return Notice{}, Invalid("/biz_type", "must not be empty")
+	case len(data) > limits.ContentBytes:
+		return Notice{}, ErrTooLarge.At("/data", "longer than content_bytes")
+	}
+	if err := checkText("/biz_type", &bizType, maxBizType); err != nil {
+		return Notice{}, err
+	}
+	return Notice{Type: "notice", NoticeID: id, BizType: bizType, Data: data}, nil
 }

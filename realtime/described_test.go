@@ -71,6 +71,10 @@ func TestEveryFrameIsServed(t *testing.T) {
 		s.w.append(must(domain.ParseConversationID("", id)), domain.MessagePosted, "bob", "m", map[string]any{"content": json.RawMessage(content)})
 		p.expect("event")
 	}
+	for _, user := range []domain.UserID{"alice", ""} { // one user, and everybody
+		s.hub.Signal(domain.Signal{User: user, Frame: json.RawMessage(`{"type":"notice","notice_id":"n","biz_type":"b","data":null}`)})
+		p.expect("notice")
+	}
 	large, err := json.Marshal(strings.Repeat("x", 17<<10)) // beyond what may wait for a socket
 	require.NoError(t, err)
 	s.w.append(must(domain.ParseConversationID("", id)), domain.MessagePosted, "bob", "m",

@@ -120,6 +120,7 @@ func otherGoldenFrames() map[string]wire {
 		"pong-no-id":        jsonFrame(pongFrame{Type: "pong", ServerTime: at}),
 		"conversation":      jsonFrame(conversationFrame{Type: "conversation", Conversation: group}),
 		"gap":               jsonFrame(gapFrame{Type: "gap", Conversations: map[domain.ConversationID]int64{id: 97, gone: 7}, Reason: "slow_reader"}),
+		"notice":            jsonFrame(domain.Notice{Type: "notice", NoticeID: "R4T9", BizType: "order", Data: json.RawMessage(`{"<id>":7}`)}),
 		"drain":             jsonFrame(drainFrame{Type: "drain", ReconnectAfterMS: 1730}),
 		"error":             newErrorFrame("r6", domain.Invalid("/content/text", "must not be <empty>")),
 		"error-no-id":       newErrorFrame("", domain.ErrUnavailable),

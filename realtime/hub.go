@@ -138,9 +138,9 @@ func (h *Hub) concerns(events []domain.Event) bool {
 	return false
 }
 
-// Signal passes a frame to the live sessions of a user, or to those of the other
-// members of a conversation, or ends sessions, or has watchers
-// of a user look anew.
+// Signal passes a frame to the live sessions of a user, of everybody, or of the
+// other members of a conversation, or ends sessions, or has watchers of a user
+// look anew.
 func (h *Hub) Signal(sig domain.Signal) {
 	switch {
 	case sig.Presence:
@@ -148,6 +148,9 @@ func (h *Hub) Signal(sig domain.Signal) {
 		return
 	case !sig.Conversation.IsZero():
 		h.tell(sig)
+		return
+	case sig.User == "":
+		h.users.signal(textFrame(sig.Frame))
 		return
 	}
 	u := h.users.get(sig.User)

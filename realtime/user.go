@@ -2,6 +2,8 @@ package realtime
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -286,6 +288,16 @@ func (x *users) clear() []*session {
 	}
 	clear(x.byID)
 	return all
+}
+
+// signal passes a frame to all live sessions.
+func (x *users) signal(w wire) {
+	x.mu.RLock()
+	all := slices.Collect(maps.Values(x.byID))
+	x.mu.RUnlock()
+	for _, u := range all {
+		u.signal(w, "")
+	}
 }
 
 func (x *users) entries() []domain.SessionEntry {

@@ -24,6 +24,7 @@ type handler struct {
 	live          Live
 	endings       Endings
 	blocks        Blocks
+	counts        Counts
 }
 
 var (

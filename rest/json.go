@@ -9,14 +9,17 @@ import (
 )
 
 // writeJSON answers with v. Text stays as it is: nothing is escaped for HTML.
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, status int, v any) { writeBytes(w, status, frameOf(v)) }
+
+// frameOf encodes what an answer or a frame for sockets says.
+func frameOf(v any) json.RawMessage {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
 		panic(err) // the domain's views always marshal
 	}
-	writeBytes(w, status, bytes.TrimSuffix(body.Bytes(), []byte("\n")))
+	return bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 }
 
 func writeBytes(w http.ResponseWriter, status int, body []byte) {

@@ -29,6 +29,7 @@ var (
 	_ Live        = (*world)(nil)
 	_ Endings     = (*world)(nil)
 	_ Blocks      = (*world)(nil)
+	_ Counts      = (*world)(nil)
 )
 
 // share tells whether two users are in one conversation; the world is locked.
@@ -142,4 +143,24 @@ func (w *world) Blocks(_ context.Context, _ domain.UserID, cursor string, limit 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return page(append([]domain.Block{}, w.people.blocks...), cursor, limit)
+}
+
+func (w *world) Census(context.Context) (domain.Census, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := domain.Census{Nodes: []domain.NodeCensus{}}
+	for _, list := range w.people.sessions {
+		c.OnlineUsers++
+		c.Sessions += len(list)
+	}
+	return c, w.fail
+}
+
+func (w *world) MessageCount(context.Context) (n int64, _ error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.rooms {
+		n += int64(len(r.messages()))
+	}
+	return n, nil
 }

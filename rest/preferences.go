@@ -1,9 +1,7 @@
 package rest
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"im/domain"
@@ -69,13 +67,8 @@ func (h *handler) tellConversation(ctx context.Context, a domain.Actor, id domai
 	if err != nil {
 		return
 	}
-	var frame bytes.Buffer
-	enc := json.NewEncoder(&frame)
-	enc.SetEscapeHTML(false)
-	if enc.Encode(struct {
+	h.signaller.Signal(domain.Signal{User: a.User, Frame: frameOf(struct {
 		Type         string                  `json:"type"`
 		Conversation domain.ConversationView `json:"conversation"`
-	}{"conversation", whole(view)}) == nil {
-		h.signaller.Signal(domain.Signal{User: a.User, Frame: bytes.TrimSpace(frame.Bytes())})
-	}
+	}{"conversation", whole(view)})})
 }

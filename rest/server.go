@@ -32,6 +32,7 @@ type Options struct {
 	Live          Live
 	Endings       Endings
 	Blocks        Blocks
+	Counts        Counts
 	Presence      Presence
 
 	// Description is openapi.yaml, SocketDescription asyncapi.yaml, served as they are.
@@ -69,7 +70,7 @@ func New(o Options) (*Server, error) {
 	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
 		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
 		o.Profiles == nil || o.Preferences == nil || o.Live == nil || o.Endings == nil ||
-		o.Blocks == nil || o.Presence == nil {
+		o.Blocks == nil || o.Counts == nil || o.Presence == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
 	if o.Timeout == 0 {
@@ -90,7 +91,7 @@ func New(o Options) (*Server, error) {
 	h := &handler{
 		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
-		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks,
+		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks, counts: o.Counts,
 		presence: o.Presence,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,

@@ -13,6 +13,7 @@ import (
 // Live knows the live sessions of the whole cluster.
 type Live interface {
 	SessionsOf(ctx context.Context, user domain.UserID) ([]domain.LiveSession, error)
+	Census(ctx context.Context) (domain.Census, error)
 }
 
 // Endings ends sessions for certain: all nodes come to know, in 2 s at most.

@@ -23,6 +23,9 @@ func peopleOperations(t *testing.T, s *site) {
 	s.call(t, "alice", "PUT", "/v1/blocks/mallory", "").want(t, 204)
 	s.call(t, "alice", "GET", "/v1/blocks?limit=1", "").want(t, 200)
 	s.call(t, "alice", "DELETE", "/v1/blocks/mallory", "").want(t, 204)
+	s.call(t, "!shop", "POST", "/v1/users/alice/notices", `{"biz_type":"x","data":{}}`).want(t, 200)
+	s.call(t, "!shop", "POST", "/v1/notices", `{"biz_type":"x","data":null}`).want(t, 200)
+	s.call(t, "!shop", "GET", "/v1/stats", "").want(t, 200)
 }
 
 func TestBlocks_refuse_what_cannot_be_blocked(t *testing.T) {

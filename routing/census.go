@@ -3,9 +3,11 @@ package routing
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -74,4 +76,139 @@ func (r *registry) leased(ctx context.Context, nodes map[domain.NodeID]bool) err
 		nodes[node] = lease.Val() == 1
 	}
 	return nil
+}
+
+// scanCount is about how many keys one step of a census goes through.
+const scanCount = 1000
+
+// Census counts all live sessions of the cluster. It goes through all keys of
+// the Redis database, so it is for now and then. It fails with
+// domain.ErrUnavailable while Redis is away.
+func (n *Node) Census(ctx context.Context) (domain.Census, error) {
+	ctx, cancel := context.WithTimeout(ctx, censusTimeout)
+	defer cancel()
+	t := &tally{registry: n.registry, nodes: map[domain.NodeID]*domain.NodeCensus{}}
+	err := t.readNodes(ctx)
+	if err == nil {
+		err = t.readUsers(ctx)
+	}
+	if err != nil {
+		return domain.Census{}, domain.ErrUnavailable.Because(err)
+	}
+	t.census.Nodes = []domain.NodeCensus{}
+	for _, node := range t.nodes {
+		t.census.Nodes = append(t.census.Nodes, *node)
+	}
+	slices.SortFunc(t.census.Nodes, func(a, b domain.NodeCensus) int { return cmp.Compare(a.NodeID, b.NodeID) })
+	return t.census, nil
+}
+
+// tally is a census under way.
+type tally struct {
+	registry *registry
+	seen     map[string]struct{} // keys; a scan may show one twice
+	nodes    map[domain.NodeID]*domain.NodeCensus
+	census   domain.Census
+}
+
+// readNodes finds the nodes that hold a lease.
+func (t *tally) readNodes(ctx context.Context) error {
+	r := t.registry
+	known, err := r.redis.SMembers(ctx, r.nodesKey()).Result()
+	if err != nil {
+		return err
+	}
+	pipe := r.redis.Pipeline()
+	leases := make([]*redis.StringCmd, len(known))
+	for i, node := range known {
+		leases[i] = pipe.Get(ctx, r.leaseKey(domain.NodeID(node)))
+	}
+	_, _ = pipe.Exec(ctx) // each command tells for itself
+	for i, lease := range leases {
+		started, err := lease.Int64()
+		switch {
+		case errors.Is(err, redis.Nil):
+			continue // its lease has ended
+		case err != nil:
+			return err
+		}
+		id := domain.NodeID(known[i])
+		t.nodes[id] = &domain.NodeCensus{NodeID: id, StartedAt: domain.At(time.UnixMilli(started))}
+	}
+	return nil
+}
+
+// readUsers goes through the users of every server of Redis.
+func (t *tally) readUsers(ctx context.Context) error {
+	t.seen = map[string]struct{}{}
+	cluster, ok := t.registry.redis.(*redis.ClusterClient)
+	if !ok {
+		return t.scan(ctx, t.registry.redis)
+	}
+	var one sync.Mutex
+	return cluster.ForEachMaster(ctx, func(ctx context.Context, master *redis.Client) error {
+		one.Lock()
+		defer one.Unlock()
+		return t.scan(ctx, master)
+	})
+}
+
+func (t *tally) scan(ctx context.Context, server redis.Cmdable) error {
+	var cursor uint64
+	for {
+		keys, next, err := server.Scan(ctx, cursor, t.registry.userKey("*"), scanCount).Result()
+		if err != nil {
+			return err
+		}
+		if err := t.count(ctx, keys); err != nil {
+			return err
+		}
+		if cursor = next; cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (t *tally) count(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	pipe := t.registry.redis.Pipeline()
+	users := make([]*redis.MapStringStringCmd, len(keys))
+	for i, key := range keys {
+		users[i] = pipe.HGetAll(ctx, key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	for i, user := range users {
+		if _, again := t.seen[keys[i]]; !again {
+			t.seen[keys[i]] = struct{}{}
+			t.add(user.Val())
+		}
+	}
+	return nil
+}
+
+// add counts one user.
+func (t *tally) add(entries map[string]string) {
+	online := false
+	at := map[domain.NodeID]struct{}{}
+	for session, value := range entries {
+		s, ok := liveSession(domain.SessionID(session), value)
+		node := t.nodes[s.NodeID]
+		if !ok || node == nil {
+			continue
+		}
+		online = online || !s.Background
+		at[s.NodeID] = struct{}{}
+		node.Sessions++
+		t.census.Sessions++
+	}
+	for node := range at {
+		t.nodes[node].Users++
+	}
+	if online {
+		t.census.OnlineUsers++
+	}
 }

@@ -32,7 +32,9 @@ type outbound struct {
 
 // forAll tells whether every node is to be told: each knows which members of a
 // conversation it has, and who watches a user.
-func (o *outbound) forAll() bool { return o.signal.Presence || !o.signal.Conversation.IsZero() }
+func (o *outbound) forAll() bool {
+	return o.signal.User == "" || o.signal.Presence || !o.signal.Conversation.IsZero()
+}
 
 // pushLocal serves this node's own sessions.
 func (d *dispatcher) pushLocal(msg *message.Message) error {

@@ -28,7 +28,7 @@ const (
 // registry is this node's part of the map in Redis:
 //
 //	<prefix>:nodes        the set of known node ids
-//	<prefix>:node:<id>    the lease of a node; it lives while the key does
+//	<prefix>:node:<id>    the lease of a node, its start (Unix ms); it lives while the key does
 //	<prefix>:user:<user>  a hash, session id → "node device number epoch background connected"
 //
 // Each command and script is about one key, so a Redis Cluster will do.
@@ -37,9 +37,11 @@ type registry struct {
 	local  Local
 	prefix string
 	name   string
-	limit  int // of sessions a user
-	log    *repeatedLog
-	count  *counters
+	// started is the value of the lease: since when the node is there (Unix ms).
+	started int64
+	limit   int // of sessions a user
+	log     *repeatedLog
+	count   *counters
 	// end tells a session of another node that it ends.
 	end func(domain.NodeID, domain.Signal)
 
@@ -74,6 +76,7 @@ func newRegistry(o Options, count *counters, end func(domain.NodeID, domain.Sign
 		local:       o.Local,
 		prefix:      o.Prefix,
 		name:        nodeName(o.Name),
+		started:     time.Now().UnixMilli(),
 		limit:       o.SessionsPerUser,
 		log:         newRepeatedLog(o.Logger),
 		count:       count,
@@ -168,7 +171,7 @@ func (r *registry) keepLease(ctx context.Context) error {
 	defer cancel()
 	begun := time.Now()
 	if r.held {
-		err := r.redis.SetArgs(ctx, r.leaseKey(r.nodeID()), "", redis.SetArgs{Mode: "XX", TTL: leaseTTL}).Err()
+		err := r.redis.SetArgs(ctx, r.leaseKey(r.nodeID()), r.started, redis.SetArgs{Mode: "XX", TTL: leaseTTL}).Err()
 		if !errors.Is(err, redis.Nil) {
 			if err == nil {
 				r.renewed = begun
@@ -179,7 +182,7 @@ func (r *registry) keepLease(ctx context.Context) error {
 	}
 	id := r.nodeID()
 	pipe := r.redis.Pipeline()
-	pipe.Set(ctx, r.leaseKey(id), "", leaseTTL)
+	pipe.Set(ctx, r.leaseKey(id), r.started, leaseTTL)
 	pipe.SAdd(ctx, r.nodesKey(), string(id))
 	if _, err := pipe.Exec(ctx); err != nil {
 		return err

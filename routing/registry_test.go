@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 	"testing"
@@ -228,6 +229,35 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		require.NoError(t, err)
 		require.Empty(t, list)
 		require.NotNil(t, list)
+	})
+	t.Run("a census counts users once, and what is dead not at all", func(t *testing.T) {
+		w := newTown(t, open)
+		a, b := w.node(t, "a"), w.node(t, "b")
+		a.connect(t, "u", 1)
+		a.connect(t, "u", 2)
+		b.connect(t, "u", 3)
+		asleep := entry("v", "phone", 4)
+		asleep.Background = true
+		require.NoError(t, b.Register(t.Context(), asleep, false))
+		require.NoError(t, w.client.HSet(t.Context(), w.prefix+":user:ghost", "s-ghost", "dead-1 ghost 7 eepoch-1 0 5").Err())
+		got, err := a.Census(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 1, got.OnlineUsers)
+		require.Equal(t, 4, got.Sessions)
+		require.Len(t, got.Nodes, 2)
+		require.Equal(t, []int{2, 1, 2, 2}, []int{got.Nodes[0].Sessions, got.Nodes[0].Users, got.Nodes[1].Sessions, got.Nodes[1].Users})
+		for i, node := range []*member{a, b} {
+			require.Equal(t, node.ID(), got.Nodes[i].NodeID)
+			require.WithinDuration(t, time.Now(), got.Nodes[i].StartedAt.Time, time.Minute)
+		}
+	})
+	t.Run("a signal to everybody reaches every node", func(t *testing.T) {
+		w := newTown(t, open)
+		a, b := w.node(t, "a"), w.node(t, "b")
+		eventually(t, "told", func() bool {
+			a.Signal(domain.Signal{Frame: json.RawMessage(`{"type":"notice"}`)})
+			return len(a.local.frames("")) > 0 && len(b.local.frames("")) > 0
+		})
 	})
 	t.Run("a session replaced while Redis did not know of it ends", func(t *testing.T) {
 		w := newTown(t, open)

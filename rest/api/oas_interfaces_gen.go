@@ -41,6 +41,10 @@ type GetPresenceRes interface {
 	getPresenceRes()
 }
 
+type GetStatsRes interface {
+	getStatsRes()
+}
+
 type GetUsersRes interface {
 	getUsersRes()
 }
@@ -71,6 +75,14 @@ type ListSessionsRes interface {
 
 type MarkReadRes interface {
 	markReadRes()
+}
+
+type NotifyAllRes interface {
+	notifyAllRes()
+}
+
+type NotifyUserRes interface {
+	notifyUserRes()
 }
 
 type PutMemberRes interface {

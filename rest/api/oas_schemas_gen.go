@@ -417,6 +417,23 @@ func (s *GetPresenceOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*GetPresenceOKRawApplicationJSON) getPresenceRes() {}
 
+// GetStatsOKRawApplicationJSON represents raw HTTP response for GetStats application/json.
+type GetStatsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetStatsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetStatsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetStatsOKRawApplicationJSON) getStatsRes() {}
+
 // GetUsersOKRawApplicationJSON represents raw HTTP response for GetUsers application/json.
 type GetUsersOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -579,6 +596,42 @@ type MessagePage json2.RawMessage
 type Metadata json2.RawMessage
 
 type MetadataOrNull json2.RawMessage
+
+type NoticeSent json2.RawMessage
+
+// NotifyAllOKRawApplicationJSON represents raw HTTP response for NotifyAll application/json.
+type NotifyAllOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *NotifyAllOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *NotifyAllOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*NotifyAllOKRawApplicationJSON) notifyAllRes() {}
+
+// NotifyUserOKRawApplicationJSON represents raw HTTP response for NotifyUser application/json.
+type NotifyUserOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *NotifyUserOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *NotifyUserOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*NotifyUserOKRawApplicationJSON) notifyUserRes() {}
 
 // NewOptAddMembersRole returns new OptAddMembersRole with value set to v.
 func NewOptAddMembersRole(v AddMembersRole) OptAddMembersRole {
@@ -1402,6 +1455,7 @@ func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) getPreferencesRes()     {}
 func (*ProblemStatusCode) getPresenceRes()        {}
+func (*ProblemStatusCode) getStatsRes()           {}
 func (*ProblemStatusCode) getUsersRes()           {}
 func (*ProblemStatusCode) listBlocksRes()         {}
 func (*ProblemStatusCode) listConversationsRes()  {}
@@ -1410,6 +1464,8 @@ func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
 func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
+func (*ProblemStatusCode) notifyAllRes()          {}
+func (*ProblemStatusCode) notifyUserRes()         {}
 func (*ProblemStatusCode) putMemberRes()          {}
 func (*ProblemStatusCode) putUserRes()            {}
 func (*ProblemStatusCode) removeMemberRes()       {}
@@ -1684,6 +1740,34 @@ func (s *SendMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*SendMessageOKRawApplicationJSON) sendMessageRes() {}
+
+// Ref: #/components/schemas/SendNotice
+type SendNotice struct {
+	// The app's kind of notice.
+	BizType string `json:"biz_type"`
+	// Any JSON, at most `content_bytes` (32768 unless configured).
+	Data json2.RawMessage `json:"data"`
+}
+
+// GetBizType returns the value of BizType.
+func (s *SendNotice) GetBizType() string {
+	return s.BizType
+}
+
+// GetData returns the value of Data.
+func (s *SendNotice) GetData() json2.RawMessage {
+	return s.Data
+}
+
+// SetBizType sets the value of BizType.
+func (s *SendNotice) SetBizType(val string) {
+	s.BizType = val
+}
+
+// SetData sets the value of Data.
+func (s *SendNotice) SetData(val json2.RawMessage) {
+	s.Data = val
+}
 
 // Ref: #/components/schemas/SendToUser
 type SendToUser struct {
@@ -1965,6 +2049,8 @@ func (s *SettingsPatchPosting) UnmarshalText(data []byte) error {
 		return errors.Errorf("invalid value: %q", data)
 	}
 }
+
+type Stats json2.RawMessage
 
 // SyncOKRawApplicationJSON represents raw HTTP response for Sync application/json.
 type SyncOKRawApplicationJSON struct {

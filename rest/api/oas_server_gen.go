@@ -91,6 +91,12 @@ type RawHandler interface {
 	//
 	// GET /v1/presence
 	GetPresence(ctx context.Context, params GetPresenceParams, w http.ResponseWriter) error
+	// GetStats implements getStats operation.
+	//
+	// Counted anew at each call, in time that grows with the number of users online and of conversations.
+	//
+	// GET /v1/stats
+	GetStats(ctx context.Context, params GetStatsParams, w http.ResponseWriter) error
 	// GetUsers implements getUsers operation.
 	//
 	// Of those whom the caller shares a conversation with, and of the caller; a backend sees all. Others,
@@ -144,6 +150,20 @@ type RawHandler interface {
 	//
 	// PUT /v1/conversations/{conversation_id}/read
 	MarkRead(ctx context.Context, req *MarkRead, params MarkReadParams, w http.ResponseWriter) error
+	// NotifyAll implements notifyAll operation.
+	//
+	// As to one user, to everybody.
+	//
+	// POST /v1/notices
+	NotifyAll(ctx context.Context, req *SendNotice, params NotifyAllParams, w http.ResponseWriter) error
+	// NotifyUser implements notifyUser operation.
+	//
+	// A frame `notice` to every live session of the user, wherever it is: at most once, and never stored.
+	// For what must not be lost, post a `custom` message. The answer counts those that were there when it
+	// was sent.
+	//
+	// POST /v1/users/{user_id}/notices
+	NotifyUser(ctx context.Context, req *SendNotice, params NotifyUserParams, w http.ResponseWriter) error
 	// PutMember implements putMember operation.
 	//
 	// Owners and admins add; owners change roles. Making somebody the owner hands the ownership over: the

@@ -67,6 +67,8 @@ func TestEveryFrameIsServed(t *testing.T) {
 	} {
 		bob.request(request)
 	}
+	n.want(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
+	bob.next("notice")
 	n.signal(syscall.SIGTERM)
 	bob.next("drain")
 	bob.closed()

@@ -68,6 +68,17 @@ func TestI6TailAlone(t *testing.T) {
 	carol.until(group, 4)
 }
 
+// TestSessionsEndWithoutRabbitMQ: the feed carries it, so that it cannot be lost.
+func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	phone, tablet := connect(t, one.url, "alice", "phone"), connect(t, two.url, "alice", "tablet")
+	c.amqp.Cut()
+	one.want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
+	require.Equal(t, 4401, phone.closed())
+	require.Equal(t, 4401, tablet.closed())
+}
+
 // TestI6RedisCut: broadcast instead of lookup; sessions are registered again.
 func TestI6RedisCut(t *testing.T) {
 	c := newCluster(t)

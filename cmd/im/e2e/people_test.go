@@ -105,8 +105,8 @@ func hello(t testing.TB, url, bearer, device string) *socket {
 
 type sessionList struct{ Items []domain.LiveSession }
 
-// TestSessionsEnd: a user sees and ends sessions wherever they are; with
-// RabbitMQ and the map of sessions gone, the feed still brings it.
+// TestSessionsEnd: a user sees and ends sessions wherever they are, and a
+// backend all of them; the token stays good.
 func TestSessionsEnd(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -133,10 +133,9 @@ func TestSessionsEnd(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	nodes[0].want(404, alice, "DELETE", end, nil)
 
-	c.amqp.Cut()
 	nodes[0].want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
-	require.Equal(t, 4401, tablet.closed(), "without RabbitMQ the feed tells")
+	require.Equal(t, 4401, tablet.closed())
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
 	connect(t, nodes[1].url, "alice", "tablet") // the token is still good
 	nodes[0].want(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
@@ -195,4 +194,84 @@ func TestBlocks(t *testing.T) {
 		"who is blocked is not told")
 	nodes[1].want(204, userToken(t, "alice"), "DELETE", "/v1/blocks/bob", nil)
 	require.Empty(t, bobs[0].post(id, "free", "x").Code)
+}
+
+type statsAnswer struct {
+	domain.Census
+	Messages int64 `json:"messages"`
+}
+
+// TestNoticesAndStats: a backend reaches users on whichever node they are, once
+// each session, and sees who is there.
+func TestNoticesAndStats(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	server := serverToken(t)
+	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
+	bob := connect(t, nodes[1].url, "bob", "phone")
+	require.Empty(t, phone.post(nodes[0].direct("alice", "bob"), "c", "x").Code)
+
+	type notice struct {
+		NoticeID string `json:"notice_id"`
+		BizType  string `json:"biz_type"`
+		Data     struct{ Order int }
+		domain.Reach
+	}
+	send := func(n *testNode, path string) notice {
+		return decode[notice](t, n.want(200, server, "POST", path, map[string]any{"biz_type": "order", "data": map[string]int{"order": 7}}))
+	}
+	own := send(nodes[0], "/v1/users/alice/notices")
+	require.Equal(t, domain.Reach{Online: 1, Sessions: 2}, own.Reach)
+	all := send(nodes[1], "/v1/notices")
+	require.Equal(t, domain.Reach{Online: 2, Sessions: 3}, all.Reach)
+	for s, want := range map[*socket][]string{phone: {own.NoticeID, all.NoticeID}, laptop: {own.NoticeID, all.NoticeID}, bob: {all.NoticeID}} {
+		var got []string
+		for range want {
+			var n notice
+			s.next("notice").into(t, &n)
+			require.Equal(t, "order", n.BizType)
+			require.Equal(t, 7, n.Data.Order)
+			got = append(got, n.NoticeID)
+		}
+		require.ElementsMatch(t, want, got)
+		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
+		_, err := s.await(func(f frame) bool { return f.Type == "notice" }, time.Millisecond)
+		require.Error(t, err, "one more than there should be")
+	}
+	require.Equal(t, domain.Reach{}, send(nodes[0], "/v1/users/nobody/notices").Reach)
+
+	stats := decode[statsAnswer](t, nodes[0].want(200, server, "GET", "/v1/stats", nil))
+	require.Equal(t, []int{2, 3, 2}, []int{stats.OnlineUsers, stats.Sessions, len(stats.Nodes)})
+	require.EqualValues(t, 1, stats.Messages)
+	nodes[0].want(403, userToken(t, "alice"), "GET", "/v1/stats", nil)
+	nodes[0].want(403, userToken(t, "alice"), "POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1})
+}
+
+// TestServerConversations: where it is set, only backends create conversations
+// and add members, for whomever they do it.
+func TestServerConversations(t *testing.T) {
+	c := newCluster(t, "IM_CONVERSATIONS=server")
+	n := c.node("one")
+	server := serverToken(t)
+	group := map[string]any{"kind": "group", "members": []string{"bob"}}
+	toBob := map[string]any{"to": "bob", "client_msg_id": "c", "content": text("x")}
+	alice := connect(t, n.url, "alice", "phone")
+
+	n.want(403, userToken(t, "alice"), "POST", "/v1/conversations", group)
+	n.want(403, userToken(t, "alice"), "POST", "/v1/messages", toBob)
+	var refused sent
+	alice.request(map[string]any{"type": "send", "to": "bob", "client_msg_id": "c", "content": text("x")}).into(t, &refused)
+	require.Equal(t, domain.CodeForbidden, refused.Code)
+
+	id := decode[domain.ConversationView](t, n.want(201, server, "POST", "/v1/conversations",
+		map[string]any{"kind": "group", "members": []string{"alice", "bob"}})).ConversationID
+	n.want(200, server, "PUT", memberPath(id, "alice"), map[string]any{"role": "owner"})
+	n.want(403, userToken(t, "alice"), "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
+	n.want(200, userToken(t, "alice"), "PUT", memberPath(id, "bob"), map[string]any{"role": "admin"})
+	n.want(201, server, "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
+	require.Empty(t, alice.post(id, "mine", "x").Code)
+
+	n.want(201, server, "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"alice"}})
+	status, body := n.call("alice", "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"backend"}})
+	require.Equal(t, 200, status, "what there is, is found: %s", body)
 }

@@ -57,6 +57,9 @@ var otherCalls = []restCall{
 	{"GET", "/v1/blocks", nil},
 	{"PUT", "/v1/blocks/bob", nil},
 	{"DELETE", "/v1/blocks/bob", nil},
+	{"POST", "/v1/users/bob/notices", map[string]any{"biz_type": "x", "data": 1}},
+	{"POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1}},
+	{"GET", "/v1/stats", nil},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.
