@@ -18,6 +18,7 @@ type handler struct {
 	positions     Positions
 	signaller     Signaller
 	presence      Presence
+	receipts      Receipts
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences

@@ -31,6 +31,20 @@ func (w *world) Of(_ context.Context, a domain.Actor, users []domain.UserID) ([]
 	return list, nil
 }
 
+// Receipts implements Receipts.
+func (w *world) Receipts(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.MemberReceipt], error) {
+	r, err := w.enter(ctx, a, id)
+	if err != nil {
+		return domain.Page[domain.MemberReceipt]{}, err
+	}
+	defer w.mu.Unlock()
+	list := []domain.MemberReceipt{}
+	for _, user := range r.state.Audience() {
+		list = append(list, domain.MemberReceipt{UserID: user, ReadSeq: r.read[user]})
+	}
+	return page(list, cursor, limit)
+}
+
 func TestPresence(t *testing.T) {
 	s := newSite(t)
 	r := s.call(t, "alice", "GET", "/v1/presence?user_id=online&user_id=offline&user_id=unknown&user_id=eve", "").want(t, 200)

@@ -69,6 +69,10 @@ type ListMessagesRes interface {
 	listMessagesRes()
 }
 
+type ListReceiptsRes interface {
+	listReceiptsRes()
+}
+
 type ListSessionsRes interface {
 	listSessionsRes()
 }

@@ -23,6 +23,7 @@ const (
 	ListEventsOperation         OperationName = "ListEvents"
 	ListMembersOperation        OperationName = "ListMembers"
 	ListMessagesOperation       OperationName = "ListMessages"
+	ListReceiptsOperation       OperationName = "ListReceipts"
 	ListSessionsOperation       OperationName = "ListSessions"
 	MarkReadOperation           OperationName = "MarkRead"
 	NotifyAllOperation          OperationName = "NotifyAll"

@@ -494,6 +494,33 @@ func encodeListMessagesResponse(response ListMessagesRes, w http.ResponseWriter)
 	}
 }
 
+func encodeListReceiptsResponse(response ListReceiptsRes, w http.ResponseWriter) error {
+	switch response := response.(type) {
+	case *ProblemStatusCode:
+		w.Header().Set("Content-Type", "application/problem+json")
+		code := response.StatusCode
+		if code == 0 {
+			// Set default status code.
+			code = http.StatusOK
+		}
+		w.WriteHeader(code)
+
+		e := new(jx.Encoder)
+		response.Response.Encode(e)
+		if _, err := e.WriteTo(w); err != nil {
+			return errors.Wrap(err, "write")
+		}
+
+		if code >= http.StatusInternalServerError {
+			return errors.Wrapf(ht.ErrInternalServerErrorResponse, "code: %d, message: %s", code, http.StatusText(code))
+		}
+		return nil
+
+	default:
+		return errors.Errorf("unexpected response type: %T", response)
+	}
+}
+
 func encodeListSessionsResponse(response ListSessionsRes, w http.ResponseWriter) error {
 	switch response := response.(type) {
 	case *ProblemStatusCode:

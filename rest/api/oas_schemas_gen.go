@@ -536,6 +536,23 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
 
+// ListReceiptsOKRawApplicationJSON represents raw HTTP response for ListReceipts application/json.
+type ListReceiptsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListReceiptsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListReceiptsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListReceiptsOKRawApplicationJSON) listReceiptsRes() {}
+
 // ListSessionsOKRawApplicationJSON represents raw HTTP response for ListSessions application/json.
 type ListSessionsOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -1462,6 +1479,7 @@ func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listReceiptsRes()       {}
 func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) notifyAllRes()          {}
@@ -1629,6 +1647,8 @@ func (s *PutUserOKRawApplicationJSON) SetResponse(val *http.Response) {
 func (*PutUserOKRawApplicationJSON) putUserRes() {}
 
 type ReadState json2.RawMessage
+
+type ReceiptList json2.RawMessage
 
 // RemoveMemberOKRawApplicationJSON represents raw HTTP response for RemoveMember application/json.
 type RemoveMemberOKRawApplicationJSON struct {

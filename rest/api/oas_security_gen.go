@@ -52,6 +52,7 @@ var operationRolesBearer = map[string][]string{
 	ListEventsOperation:         []string{},
 	ListMembersOperation:        []string{},
 	ListMessagesOperation:       []string{},
+	ListReceiptsOperation:       []string{},
 	ListSessionsOperation:       []string{},
 	MarkReadOperation:           []string{},
 	NotifyAllOperation:          []string{},

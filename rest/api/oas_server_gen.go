@@ -137,6 +137,13 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages
 	ListMessages(ctx context.Context, params ListMessagesParams, w http.ResponseWriter) error
+	// ListReceipts implements listReceipts operation.
+	//
+	// What has been delivered to each member, on the furthest of their devices, and what they have read.
+	// Where the conversation's `receipts` are off, only the caller's own.
+	//
+	// GET /v1/conversations/{conversation_id}/receipts
+	ListReceipts(ctx context.Context, params ListReceiptsParams, w http.ResponseWriter) error
 	// ListSessions implements listSessions operation.
 	//
 	// On all nodes, the oldest first. Those of a node that was killed count until its lease ends (10 s).

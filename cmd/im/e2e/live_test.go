@@ -109,3 +109,33 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	alice.nextPresence("bob", new(true))
 	require.NotContains(t, alice.summary(), "presence")
 }
+
+// TestReceipts: what one member's devices have stored and what they have read
+// is seen by the others, on another node, and listed.
+func TestReceipts(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	id := one.group("alice", "bob")
+	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	eve := connect(t, one.url, "eve", "phone")
+	require.Empty(t, alice.post(id, "c", "x").Code)
+	bob.until(id, 2)
+
+	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
+	var delivered, read domain.Receipt
+	alice.next("receipt").into(t, &delivered)
+	require.Equal(t, domain.Receipt{ConversationID: id, UserID: "bob", DeliveredSeq: 2}, delivered)
+	status, _ := two.call("bob", "PUT", "/v1/conversations/"+id.String()+"/read", map[string]any{"seq": 2})
+	require.Equal(t, http.StatusOK, status)
+	alice.next("receipt").into(t, &read)
+	require.Equal(t, domain.Receipt{ConversationID: id, UserID: "bob", ReadSeq: 2}, read)
+
+	status, body := one.call("alice", "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []domain.MemberReceipt{{UserID: "alice", ReadSeq: 2}, {UserID: "bob", DeliveredSeq: 2, ReadSeq: 2}},
+		decode[domain.Page[domain.MemberReceipt]](t, body).Items)
+	for _, s := range []*socket{bob, eve} {
+		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
+		require.NotContains(t, s.summary(), "receipt")
+	}
+}
