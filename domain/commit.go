@@ -110,6 +110,13 @@ type Signal struct {
 	Except SessionID
 	// End closes sessions of User, if set.
 	End *SessionEnd
+	// Presence: the presence of User may have changed. Every node is told that
+	// it should look; nothing else of the signal counts.
+	Presence bool
+	// Conversation, if not zero, turns the signal around: Frame goes to the live
+	// sessions of all members of it but User, wherever they are, and is the first
+	// to be given up for who reads too slowly.
+	Conversation ConversationID
 }
 
 // SessionEnd says which sessions of a user end, and why.

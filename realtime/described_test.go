@@ -38,6 +38,18 @@ func TestEveryFrameIsServed(t *testing.T) {
 	ask(`{"type":"ack","acks":{}}`, "")
 	ask(`{"type":"ping","id":"r5","background":false}`, "pong")
 	ask(`{"type":"send","id":"r6","to":"carol","client_msg_id":"c","content":{"type":"text","text":"x"}}`, "error")
+	ask(`{"type":"watch","user_ids":["carol"]}`, "presence")
+	receipts := NewReceipts(&ledger{rooms: map[domain.ConversationID]domain.Room{must(domain.ParseConversationID("", id)): {Members: 2, Receipts: true}}}, s.hub, nil)
+	_, err := receipts.MarkRead(t.Context(), domain.Actor{User: "bob"}, must(domain.ParseConversationID("", id)), 1)
+	require.NoError(t, err)
+	receipts.flush(t.Context())
+	p.expect("receipt")
+	ask(`{"type":"typing","conversation_id":"{id}","on":false}`, "")
+	typist := s.hello("bob", "1")
+	typist.send(`{"type":"typing","conversation_id":"` + id + `"}`)
+	p.expect("typing")
+	_ = typist.ws.Close()
+	p.expect("typing")
 
 	group := domain.NewConversationID(time.Now())
 	member := domain.MemberRole{UserID: "alice", Role: domain.RoleOwner}
@@ -101,6 +113,8 @@ func TestRefusedAsDescribed(t *testing.T) {
 		{`{"type":"read","id":"r","conversation_id":"{id}","seq":1}`, "type id conversation_id seq more"},
 		{`{"type":"send","id":"r","client_msg_id":"c","to":"bob","content":{"type":"text","text":"x"}}`, "type id to conversation_id more"},
 		{`{"type":"ack","acks":{"{id}":1}}`, "type id acks more"},
+		{`{"type":"typing","conversation_id":"{id}","on":true}`, "type id conversation_id on more"},
+		{`{"type":"watch","user_ids":["bob"]}`, "type id user_ids more"},
 		{`{"type":"ping","id":"r","background":true}`, "type id background more"},
 		{`{"type":"hello","device_id":"1","token":"alice"}`, "type id device_id background more"},
 	} {
@@ -128,7 +142,7 @@ func (p *peer) refuses(frame string) bool {
 	}
 	refused := false
 	for a := p.expectAny(); a["id"] != "after"; a = p.expectAny() {
-		refused = a["code"] == "invalid" && a["fields"].(map[string]any)["/device_id"] != "is not the device of the session"
+		refused = refused || a["code"] == "invalid" && a["fields"].(map[string]any)["/device_id"] != "is not the device of the session"
 	}
 	return refused
 }

@@ -4,10 +4,23 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Run writes acknowledgements behind until ctx ends. It is to end after Drain.
+// Run writes acknowledgements behind, and tells who types no longer, comes and
+// goes, until ctx ends. It is to end after Drain.
 func (g *Gateway) Run(ctx context.Context) error {
+	var running errgroup.Group
+	running.Go(func() error { g.writeAcks(ctx); return nil })
+	running.Go(func() error { g.typing.run(ctx); return nil })
+	running.Go(func() error { g.sightings.run(ctx, g.o.Hub.online); return nil })
+	m := &watchman{watches: &g.o.Hub.watches, presence: g.o.Presence, logger: g.o.Logger, timeout: g.o.Request}
+	running.Go(func() error { m.run(ctx); return nil })
+	return running.Wait()
+}
+
+func (g *Gateway) writeAcks(ctx context.Context) {
 	ticker := time.NewTicker(g.o.AckDelay)
 	defer ticker.Stop()
 	for {
@@ -18,7 +31,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.o.Request)
 			defer cancel()
 			g.flushAcks(last, g.acks.takeAll())
-			return nil
+			return
 		}
 	}
 }

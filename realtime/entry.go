@@ -96,6 +96,7 @@ func (h *Hub) deliver(e *entry, ev *domain.Event) {
 // directory is asked.
 func (h *Hub) applyMembership(e *entry, ev *domain.Event) {
 	for id, enters := range affected(h.o.Logger, ev) {
+		h.watches.moved(id)
 		u := h.users.get(id)
 		if u == nil {
 			continue

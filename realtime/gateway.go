@@ -66,6 +66,8 @@ type GatewayOptions struct {
 	Reader        Reader
 	Registry      Registry
 	Signaller     Signaller
+	Rooms         Rooms
+	Presence      *Presence
 	Logger        *slog.Logger
 
 	Limits domain.Limits // the contract's
@@ -88,9 +90,12 @@ type GatewayOptions struct {
 
 // Gateway serves GET /v1/ws. It is an http.Handler.
 type Gateway struct {
-	o        GatewayOptions
-	upgrader *upgrader
-	acks     acks
+	o         GatewayOptions
+	upgrader  *upgrader
+	acks      acks
+	typing    *typing
+	sightings *sightings
+	rooms     rooms
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
@@ -117,7 +122,10 @@ func NewGateway(o GatewayOptions) *Gateway {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Gateway{o: o, upgrader: newUpgrader(), acks: newAcks(), sockets: make(map[*socket]struct{})}
+	return &Gateway{
+		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sightings: newSightings(o),
+		sockets: make(map[*socket]struct{}),
+	}
 }
 
 // ServeHTTP makes a socket of the request, or refuses it with a problem

@@ -47,6 +47,9 @@ type registry struct {
 	mu      sync.Mutex
 	entries map[domain.SessionID]domain.SessionEntry
 	refusal error
+
+	away      bool
+	upheavals uint64
 }
 
 func (r *registry) ID() domain.NodeID { return "node-1" }
@@ -93,7 +96,7 @@ func newSite(t *testing.T, change func(*GatewayOptions)) *site {
 	s.w.committed = s.hub.Push
 	o := GatewayOptions{
 		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
-		Registry: s.registry, Signaller: s.hub, AckDelay: 5 * time.Millisecond,
+		Registry: s.registry, Signaller: s.hub, Rooms: s.w, Presence: NewPresence(s.registry, s.w), AckDelay: 5 * time.Millisecond,
 	}
 	if change != nil {
 		change(&o)
@@ -457,8 +460,12 @@ func TestBadInput(t *testing.T) {
 		{`{"id":"r"}`, "r", "/type"},
 		{`{"type":7,"id":"r"}`, "r", "/type"},
 		{`{"type":"unknown","id":"r"}`, "r", "/type"},
-		{`{"type":"typing","conversation_id":"` + id + `"}`, "", "/type"},
-		{`{"type":"watch","user_ids":[]}`, "", "/type"},
+		{`{"type":"typing","conversation_id":"` + id + `","id":"r"}`, "r", "/id"},
+		{`{"type":"watch"}`, "", "/user_ids"},
+		{`{"type":"watch","user_ids":["a b"]}`, "", "/user_ids"},
+		{`{"type":"watch","user_ids":"bob"}`, "", "/user_ids"},
+		{`{"type":"watch","user_ids":["bob"],"id":"r"}`, "r", "/id"},
+		{`{"type":"watch","user_ids":["a"` + strings.Repeat(`,"a"`, 500) + `]}`, "", "/user_ids"},
 		{`{"type":"welcome"}`, "", "/type"},
 		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", "/id"},
 		{`{"type":"ping","id":"\ud800"}`, "", "/id"},

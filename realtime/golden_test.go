@@ -54,6 +54,24 @@ func TestGoldenFrames(t *testing.T) {
 }
 
 func goldenFrames() map[string]wire {
+	frames := otherGoldenFrames()
+	for name, v := range map[string]any{
+		"typing": typingFrame{Type: "typing", ConversationID: domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}, UserID: "bob", On: true},
+		"receipt": receiptFrame{"receipt", domain.Receipt{
+			ConversationID: domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}, UserID: "bob", DeliveredSeq: 42, ReadSeq: 7,
+		}},
+		"presence":         presenceFrame{"presence", domain.Presence{UserID: "bob", Online: new(true)}},
+		"presence-unknown": presenceFrame{"presence", domain.Presence{UserID: "bob"}},
+		"presence-offline": presenceFrame{"presence", domain.Presence{
+			UserID: "bob", Online: new(false), LastSeenAt: new(domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))),
+		}},
+	} {
+		frames[name] = jsonFrame(v)
+	}
+	return frames
+}
+
+func otherGoldenFrames() map[string]wire {
 	at := domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))
 	id := domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}
 	gone := domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x81}

@@ -158,12 +158,12 @@ func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 	return nil
 }
 
-func (k *socket) ping(id string, o *strictjson.Object) error {
+func (k *socket) ping(ctx context.Context, id string, o *strictjson.Object) error {
 	background := o.Bool("background", k.session.background.Load())
 	if err := complaint(o); err != nil {
 		return err
 	}
-	k.session.background.Store(background)
+	k.setBackground(ctx, background)
 	k.out.answer(jsonFrame(pongFrame{Type: "pong", ID: id, ServerTime: domain.At(time.Now())}))
 	return nil
 }

@@ -103,6 +103,9 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)
 		return closeCodeOf(err)
 	}
+	if !h.background {
+		k.g.cameOrWent(s)
+	}
 	k.expireAt(identity.Expires)
 	k.startBeating()
 	return nil
@@ -165,7 +168,7 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 		return domain.Invalid("/token", "has another scope")
 	}
 	k.identity = &identity
-	k.session.background.Store(h.background)
+	k.setBackground(ctx, h.background)
 	k.expireAt(identity.Expires)
 	k.out.answer(k.welcome(k.session.epoch))
 	return nil

@@ -55,11 +55,12 @@ type HubOptions struct {
 // See the package comment for what it promises. Its methods may be called from
 // anywhere at once; none but Run blocks.
 type Hub struct {
-	o     HubOptions
-	seed  maphash.Seed
-	users users
-	jobs  jobs
-	wake  chan struct{} // asks for a reading of the feed now
+	o       HubOptions
+	seed    maphash.Seed
+	users   users
+	watches watches
+	jobs    jobs
+	wake    chan struct{} // asks for a reading of the feed now
 
 	// epoch is "" until the feed was read for the first time. What enters
 	// memberships into the index holds it for reading, a change of epoch for
@@ -88,7 +89,7 @@ func NewHub(o HubOptions) *Hub {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), jobs: newJobs(), wake: make(chan struct{}, 1), begun: make(chan struct{})}
+	h := &Hub{o: o, seed: maphash.MakeSeed(), users: newUsers(), watches: newWatches(), jobs: newJobs(), wake: make(chan struct{}, 1), begun: make(chan struct{})}
 	for i := range h.shards {
 		h.shards[i].entries = make(map[domain.ConversationID]*entry)
 	}
@@ -137,10 +138,18 @@ func (h *Hub) concerns(events []domain.Event) bool {
 	return false
 }
 
-// Signal passes a frame to the live sessions of a user, or of everybody, or ends
-// sessions.
+// Signal passes a frame to the live sessions of a user, of everybody, or of the
+// other members of a conversation, or ends sessions, or has watchers of a user
+// look anew.
 func (h *Hub) Signal(sig domain.Signal) {
-	if sig.User == "" {
+	switch {
+	case sig.Presence:
+		h.watches.changed(sig.User)
+		return
+	case !sig.Conversation.IsZero():
+		h.tell(sig)
+		return
+	case sig.User == "":
 		h.users.signal(textFrame(sig.Frame))
 		return
 	}

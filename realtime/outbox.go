@@ -15,7 +15,7 @@ const (
 
 // outbox is what waits to be written to one socket. It is bounded in bytes:
 // beyond the bound events are given up for one gap for each conversation, and
-// signals are dropped. Answers are never dropped; who makes more of them waits
+// signals are dropped, those of typing and presence from half of it on. Answers are never dropped; who makes more of them waits
 // for room first. No method blocks.
 type outbox struct {
 	limit int
@@ -55,6 +55,18 @@ func (o *outbox) offer(w wire) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.ended || o.bytes+len(w) > o.limit {
+		return false
+	}
+	o.push(w)
+	return true
+}
+
+// offerFleeting is offer for what is the first to be given up: it leaves half of
+// the queue to the rest.
+func (o *outbox) offerFleeting(w wire) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended || o.bytes+len(w) > o.limit/2 {
 		return false
 	}
 	o.push(w)

@@ -48,6 +48,15 @@ func TestOutbox(t *testing.T) {
 		o.event(id, 4, small)
 		require.Equal(t, []string{"event"}, types(drain(o)))
 	})
+	t.Run("typing is given up from half of the queue on, events are not", func(t *testing.T) {
+		o := newOne()
+		o.event(id, 1, large)
+		require.False(t, o.offerFleeting(small))
+		require.True(t, o.offer(small))
+		o.event(id, 2, small)
+		require.Equal(t, []string{"event", "event", "event"}, types(drain(o)))
+		require.True(t, o.offerFleeting(small))
+	})
 	t.Run("an event that never fits is a gap at once", func(t *testing.T) {
 		o := newOne()
 		o.event(id, 1, frame("event", 2000))

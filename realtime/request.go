@@ -38,8 +38,14 @@ func (k *socket) handle(ctx context.Context, data []byte) error {
 	case "ack":
 		noID(o)
 		err = k.ack(ctx, o)
+	case "typing":
+		noID(o)
+		err = k.typing(ctx, o)
+	case "watch":
+		noID(o)
+		err = k.watch(o)
 	case "ping":
-		err = k.ping(id, o)
+		err = k.ping(ctx, id, o)
 	case "read":
 		err = k.read(ctx, id, o)
 	case "send", "sync", "pull":
@@ -204,7 +210,7 @@ func (r *requests) next() func() {
 	return task
 }
 
-// query answers a request from another goroutine.
+// query answers a request from another goroutine; no answer, no frame.
 func (k *socket) query(ctx context.Context, id string, answer func(context.Context) (wire, error)) error {
 	if err := k.requests.begin(); err != nil {
 		return err
@@ -214,7 +220,9 @@ func (k *socket) query(ctx context.Context, id string, answer func(context.Conte
 		if k.awaitRoom(ctx) != nil {
 			return // the session is over
 		}
-		k.out.answer(k.guard(ctx, id, answer))
+		if w := k.guard(ctx, id, answer); w != nil {
+			k.out.answer(w)
+		}
 	})
 	if start {
 		k.g.running.Add(1)

@@ -132,12 +132,17 @@ func (k *socket) leave(ctx context.Context) {
 	}
 	stop(k.beat)
 	stop(k.expiry)
+	k.g.typing.leave(k.session)
 	k.g.o.Hub.leave(k.session)
+	k.g.o.Hub.watches.remove(k.session)
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
 	if k.session.home != nil {
 		if err := k.g.o.Registry.Unregister(ctx, k.session.entry()); err != nil {
 			k.g.o.Logger.Warn("session not unregistered", "error", err)
+		}
+		if !k.session.background.Load() {
+			k.g.cameOrWent(k.session)
 		}
 	}
 	k.g.flushAcks(ctx, k.g.acks.take(k.session))

@@ -27,6 +27,7 @@ type world struct {
 	rangeLimit    int  // events of one LogRange; 0 for all
 	lost          []int64
 	acked         map[domain.Ack]bool
+	seen          map[domain.UserID]domain.Time
 	sync          domain.SyncQuery
 	committed     func(domain.Committed)
 	// read is called after the list of conversations was read.
@@ -43,10 +44,12 @@ var (
 	_ Log       = (*world)(nil)
 	_ Chat      = (*world)(nil)
 	_ Reader    = (*world)(nil)
+	_ Rooms     = (*world)(nil)
 )
 
 func newWorld() *world {
 	return &world{
+		seen:  make(map[domain.UserID]domain.Time),
 		epoch: "e1", conversations: make(map[domain.ConversationID]*history), acked: make(map[domain.Ack]bool),
 		committed: func(domain.Committed) {}, read: func(context.Context) {},
 	}
@@ -291,6 +294,43 @@ func (w *world) MarkRead(_ context.Context, a domain.Actor, id domain.Conversati
 	}
 	head := w.head(id)
 	return domain.ReadState{ConversationID: id, ReadSeq: min(seq, head), UnreadCount: max(0, head-seq), UnreadTotal: max(0, head-seq)}, nil
+}
+
+// Acquainted implements Acquaintances.
+func (w *world) Acquainted(_ context.Context, glances []domain.Glance) ([]domain.Acquaintance, error) {
+	defer w.begin()()
+	if w.away {
+		return nil, errAway
+	}
+	list := make([]domain.Acquaintance, len(glances))
+	for i, g := range glances {
+		list[i] = domain.Acquaintance{Known: g.Viewer == g.User, LastSeen: w.seen[g.User]}
+		for _, h := range w.conversations {
+			list[i].Known = list[i].Known || h.members[g.Viewer] != 0 && h.members[g.User] != 0
+		}
+	}
+	return list, nil
+}
+
+// Sight implements Acquaintances.
+func (w *world) Sight(_ context.Context, sightings []domain.Sighting) error {
+	defer w.begin()()
+	if w.away {
+		return errAway
+	}
+	for _, one := range sightings {
+		w.seen[one.User] = one.At
+	}
+	return nil
+}
+
+// Room implements Rooms.
+func (w *world) Room(_ context.Context, user domain.UserID, id domain.ConversationID) (domain.Room, error) {
+	if !w.known(id) || !w.isMember(id, user) {
+		return domain.Room{}, domain.ErrNotFound
+	}
+	defer w.begin()()
+	return domain.Room{Members: len(w.conversations[id].members), Receipts: true}, nil
 }
 
 // Acknowledge implements Reader.

@@ -48,5 +48,9 @@ func (h *handler) setBlock(ctx context.Context, id api.UserID, on bool) error {
 	if err := domain.CheckBlock(by, user); err != nil {
 		return err
 	}
-	return h.blocks.SetBlock(ctx, by, user, on)
+	if err := h.blocks.SetBlock(ctx, by, user, on); err != nil {
+		return err
+	}
+	h.signaller.Signal(domain.Signal{User: by, Presence: true}) // another may see it now, or no longer
+	return nil
 }

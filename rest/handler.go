@@ -17,6 +17,8 @@ type handler struct {
 	history       History
 	positions     Positions
 	signaller     Signaller
+	presence      Presence
+	receipts      Receipts
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences

@@ -53,6 +53,12 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "alice", "PATCH", base, `{"settings":{"posting":"everyone"}}`).want(t, 200)
 
 	s.call(t, "bob", "GET", base+"/members", "").want(t, 200)
+	s.call(t, "bob", "GET", "/v1/presence?user_id=alice", "").want(t, 200)
+	receipts := s.call(t, "bob", "GET", base+"/receipts?limit=1&cursor=1", "").want(t, 200)
+	if want := `{"items":[{"user_id":"bob","delivered_seq":0,"read_seq":0}],"next_cursor":"2"}`; string(receipts.body) != want {
+		t.Errorf("receipts: %s", receipts.body)
+	}
+	s.call(t, "eve", "GET", base+"/receipts", "").refused(t, domain.CodeNotFound, "")
 	added := s.call(t, "alice", "POST", base+"/members", `{"user_ids":["dave","erin"]}`).want(t, 200)
 	if n := strings.Count(string(added.body), `"member.added"`); n != 2 {
 		t.Errorf("%d events: %s", n, added.body)

@@ -15,6 +15,8 @@ import (
 //	committed = conversation id (16 bytes), event*
 //	event     = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
 //	signal    = user, frame, has end (0 or 1) [, session, below (varint), code (varint)]
+//	told      = conversation id (16 bytes), user, frame
+//	presence  = user
 //
 // Texts and bodies are preceded by their length as uvarint. Records of an
 // unknown kind are skipped, so that nodes of neighbouring versions understand
@@ -24,6 +26,8 @@ const (
 
 	kindCommitted = 1
 	kindSignal    = 2
+	kindTold      = 3 // a signal for the members of a conversation
+	kindPresence  = 4 // a signal that a user came or went
 
 	headerSize = 1 + len(origin{})
 )
@@ -60,6 +64,13 @@ func appendCommitted(dst []byte, c *domain.Committed) []byte {
 }
 
 func appendSignal(dst []byte, s *domain.Signal) []byte {
+	switch {
+	case s.Presence:
+		dst = binary.AppendUvarint(append(dst, kindPresence), uint64(textSize(len(s.User))))
+		return appendText(dst, string(s.User))
+	case !s.Conversation.IsZero():
+		return appendTold(dst, s)
+	}
 	size := textSize(len(s.User)) + textSize(len(s.Except)) + textSize(len(s.Frame)) + 1
 	if s.End != nil {
 		size += textSize(len(s.End.Session)) + varintSize(s.End.Below) + varintSize(int64(s.End.Code))
@@ -76,6 +87,14 @@ func appendSignal(dst []byte, s *domain.Signal) []byte {
 	dst = appendText(dst, string(s.End.Session))
 	dst = binary.AppendVarint(dst, s.End.Below)
 	return binary.AppendVarint(dst, int64(s.End.Code))
+}
+
+func appendTold(dst []byte, s *domain.Signal) []byte {
+	dst = append(dst, kindTold)
+	dst = binary.AppendUvarint(dst, uint64(len(s.Conversation)+textSize(len(s.User))+textSize(len(s.Frame))))
+	dst = append(dst, s.Conversation[:]...)
+	dst = appendText(dst, string(s.User))
+	return appendText(dst, s.Frame)
 }
 
 func appendText[T ~string | ~[]byte](dst []byte, s T) []byte {
@@ -123,6 +142,10 @@ func decode(data []byte) (parcel, error) {
 			p.committed = append(p.committed, record.committed())
 		case kindSignal:
 			p.signals = append(p.signals, record.signal())
+		case kindTold:
+			p.signals = append(p.signals, record.told())
+		case kindPresence:
+			p.signals = append(p.signals, domain.Signal{User: domain.UserID(record.text()), Presence: true})
 		default:
 			continue
 		}
@@ -174,6 +197,14 @@ func (r *reader) signal() domain.Signal {
 	default:
 		r.bad = true
 	}
+	return s
+}
+
+func (r *reader) told() domain.Signal {
+	var s domain.Signal
+	copy(s.Conversation[:], r.take(len(s.Conversation)))
+	s.User, s.Frame = domain.UserID(r.text()), r.text()
+	r.bad = r.bad || s.Conversation.IsZero()
 	return s
 }
 

@@ -90,6 +90,17 @@ func drawCommitted(t *rapid.T) domain.Committed {
 }
 
 func drawSignal(t *rapid.T) domain.Signal {
+	if rapid.Bool().Draw(t, "is presence") {
+		return domain.Signal{User: domain.UserID(rapid.String().Draw(t, "who")), Presence: true}
+	}
+	if rapid.Bool().Draw(t, "is for a conversation") {
+		id := domain.ConversationID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "told"))
+		id[0] |= 1
+		return domain.Signal{
+			Conversation: id, User: domain.UserID(rapid.String().Draw(t, "about")),
+			Frame: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "frame"),
+		}
+	}
 	s := domain.Signal{
 		User:   domain.UserID(rapid.String().Draw(t, "user")),
 		Except: domain.SessionID(rapid.String().Draw(t, "except")),

@@ -30,6 +30,12 @@ type outbound struct {
 	node   domain.NodeID
 }
 
+// forAll tells whether every node is to be told: each knows which members of a
+// conversation it has, and who watches a user.
+func (o *outbound) forAll() bool {
+	return o.signal.User == "" || o.signal.Presence || !o.signal.Conversation.IsZero()
+}
+
 // pushLocal serves this node's own sessions.
 func (d *dispatcher) pushLocal(msg *message.Message) error {
 	for _, c := range carried[domain.Committed](msg) {
@@ -77,12 +83,13 @@ func (d *dispatcher) dispatch(msg *message.Message) error {
 	return nil
 }
 
-// signal sends signals to the other nodes where their users have sessions.
+// signal sends signals to the other nodes where their users have sessions, and
+// those of conversations to all.
 func (d *dispatcher) signal(msg *message.Message) error {
 	batch := carried[outbound](msg)
 	users := make(map[domain.UserID]struct{})
 	for i := range batch {
-		if batch[i].node == "" && batch[i].signal.User != "" {
+		if batch[i].node == "" && !batch[i].forAll() {
 			users[batch[i].signal.User] = struct{}{}
 		}
 	}
@@ -93,7 +100,7 @@ func (d *dispatcher) signal(msg *message.Message) error {
 		switch {
 		case batch[i].node != "":
 			out.add(d.from, batch[i].node, record)
-		case err != nil, batch[i].signal.User == "":
+		case err != nil, batch[i].forAll():
 			out.add(d.from, AllNodes, record)
 		default:
 			for _, node := range places[batch[i].signal.User] {

@@ -187,8 +187,9 @@ func (v *view) candidates(known []string, own domain.NodeID) []domain.NodeID {
 }
 
 // update takes in which of the candidates live, and returns those that have
-// been dead for so long that nobody needs to know of them.
-func (v *view) update(alive map[domain.NodeID]bool, now time.Time) (forgotten []any) {
+// been dead for so long that nobody needs to know of them, and whether one has
+// died since the last time.
+func (v *view) update(alive map[domain.NodeID]bool, now time.Time) (forgotten []any, died bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	clear(v.asked)
@@ -199,6 +200,7 @@ func (v *view) update(alive map[domain.NodeID]bool, now time.Time) (forgotten []
 			delete(v.dead, node)
 		} else if _, known := v.dead[node]; !known {
 			v.dead[node] = now
+			died = true
 		}
 	}
 	for node, since := range v.dead {
@@ -207,7 +209,7 @@ func (v *view) update(alive map[domain.NodeID]bool, now time.Time) (forgotten []
 			forgotten = append(forgotten, string(node))
 		}
 	}
-	return forgotten
+	return forgotten, died
 }
 
 func (v *view) isDead(node domain.NodeID) bool {

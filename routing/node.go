@@ -168,8 +168,8 @@ func committedSize(c *domain.Committed) int {
 	return size + 16*len(c.Audience)
 }
 
-// Signal tells the live sessions of a user, on this node and wherever else
-// they are; it never blocks. What does not fit into the queue is given up.
+// Signal tells the live sessions of a user, or those of the members of a
+// conversation, on this node and wherever else they are; it never blocks. What does not fit into the queue is given up.
 func (n *Node) Signal(s domain.Signal) {
 	n.counted(n.localSignal.put(s, signalSize(&s)))
 	n.counted(n.remoteSignal.put(outbound{signal: s}, signalSize(&s)))

@@ -117,6 +117,15 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		require.Empty(t, c.local.frames("bob"))
 		require.Equal(t, []string{`{"type":"notice"}`}, b.local.frames("bob"))
 	})
+	t.Run("signals for the members of a conversation reach every node once", func(t *testing.T) {
+		a, b, c := three(t)
+		want := domain.Signal{Conversation: newConversation(), User: "alice", Frame: json.RawMessage(`{"type":"typing"}`)}
+		a.Signal(want)
+		for _, m := range []*member{a, b, c} {
+			eventually(t, "told", func() bool { return len(m.local.frames("alice")) > 0 })
+			require.Equal(t, []domain.Signal{want}, m.local.signals)
+		}
+	})
 	t.Run("signals find who came this very moment", func(t *testing.T) {
 		a, b, _ := three(t)
 		users := map[domain.UserID]struct{}{"bob": {}}

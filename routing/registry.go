@@ -56,6 +56,10 @@ type registry struct {
 	busy    atomic.Bool // registerAll is at work
 	left    atomic.Bool // the node is gone: nothing is registered any more
 
+	failing   atomic.Bool // a call has failed since the last turn that succeeded
+	upheavals atomic.Uint64
+	doubt     atomic.Int64 // until when what Redis does not know proves nothing, Unix ms
+
 	// The rest belongs to run alone.
 	held    bool // the lease of id was set once
 	renewed time.Time
@@ -125,7 +129,7 @@ func (r *registry) run(ctx context.Context) {
 			r.failed("registry", err)
 			r.again.Store(true)
 		}
-		r.ready.Store(err == nil)
+		r.settled(err)
 		if !wait(ctx, registryTurn) {
 			return
 		}
@@ -194,6 +198,7 @@ func (r *registry) rename() {
 	r.log.logger.Warn("lease lost; going on under a new node id", "before", before, "node_id", now)
 	r.id.Store(now)
 	r.held = false
+	r.doubts()
 	select {
 	case r.renamed <- struct{}{}:
 	default:
@@ -229,7 +234,11 @@ func (r *registry) look(ctx context.Context) error {
 		}
 		alive[node] = n == 1
 	}
-	if forgotten := r.lookups.view.update(alive, time.Now()); len(forgotten) > 0 {
+	forgotten, died := r.lookups.view.update(alive, time.Now())
+	if died {
+		r.upheavals.Add(1)
+	}
+	if len(forgotten) > 0 {
 		if err := r.redis.SRem(ctx, r.nodesKey(), forgotten...).Err(); err != nil {
 			return err
 		}
@@ -239,6 +248,9 @@ func (r *registry) look(ctx context.Context) error {
 	}
 	if info != nil && info.Err() == nil {
 		if server := runID(info.Val()); server != r.server {
+			if r.server != "" {
+				r.doubts()
+			}
 			r.server = server
 			r.again.Store(true)
 		}
@@ -274,6 +286,7 @@ func (r *registry) leave(ctx context.Context) {
 // line now and then.
 func (r *registry) failed(doing string, err error) {
 	r.count.redis.Add(1)
+	r.failing.Store(true)
 	r.lookups.breaker.trip()
 	r.log.warn("redis does not answer: "+doing, "error", err)
 }

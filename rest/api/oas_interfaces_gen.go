@@ -37,6 +37,10 @@ type GetPreferencesRes interface {
 	getPreferencesRes()
 }
 
+type GetPresenceRes interface {
+	getPresenceRes()
+}
+
 type GetStatsRes interface {
 	getStatsRes()
 }
@@ -63,6 +67,10 @@ type ListMembersRes interface {
 
 type ListMessagesRes interface {
 	listMessagesRes()
+}
+
+type ListReceiptsRes interface {
+	listReceiptsRes()
 }
 
 type ListSessionsRes interface {

@@ -400,6 +400,23 @@ func (s *GetPreferencesOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*GetPreferencesOKRawApplicationJSON) getPreferencesRes() {}
 
+// GetPresenceOKRawApplicationJSON represents raw HTTP response for GetPresence application/json.
+type GetPresenceOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *GetPresenceOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *GetPresenceOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*GetPresenceOKRawApplicationJSON) getPresenceRes() {}
+
 // GetStatsOKRawApplicationJSON represents raw HTTP response for GetStats application/json.
 type GetStatsOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -518,6 +535,23 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
+
+// ListReceiptsOKRawApplicationJSON represents raw HTTP response for ListReceipts application/json.
+type ListReceiptsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListReceiptsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListReceiptsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListReceiptsOKRawApplicationJSON) listReceiptsRes() {}
 
 // ListSessionsOKRawApplicationJSON represents raw HTTP response for ListSessions application/json.
 type ListSessionsOKRawApplicationJSON struct {
@@ -1398,6 +1432,8 @@ func (o OptUserID) Or(d UserID) UserID {
 
 type PreferencesAnswer json2.RawMessage
 
+type PresenceList json2.RawMessage
+
 type Problem json2.RawMessage
 
 // ProblemStatusCode wraps Problem with StatusCode.
@@ -1435,6 +1471,7 @@ func (*ProblemStatusCode) endSessionsRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) getPreferencesRes()     {}
+func (*ProblemStatusCode) getPresenceRes()        {}
 func (*ProblemStatusCode) getStatsRes()           {}
 func (*ProblemStatusCode) getUsersRes()           {}
 func (*ProblemStatusCode) listBlocksRes()         {}
@@ -1442,6 +1479,7 @@ func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listReceiptsRes()       {}
 func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) notifyAllRes()          {}
@@ -1609,6 +1647,8 @@ func (s *PutUserOKRawApplicationJSON) SetResponse(val *http.Response) {
 func (*PutUserOKRawApplicationJSON) putUserRes() {}
 
 type ReadState json2.RawMessage
+
+type ReceiptList json2.RawMessage
 
 // RemoveMemberOKRawApplicationJSON represents raw HTTP response for RemoveMember application/json.
 type RemoveMemberOKRawApplicationJSON struct {

@@ -83,6 +83,14 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/preferences
 	GetPreferences(ctx context.Context, params GetPreferencesParams, w http.ResponseWriter) error
+	// GetPresence implements getPresence operation.
+	//
+	// A user is online while a live session of theirs that is not in the background exists anywhere. Of
+	// users whom the caller shares no conversation with, and of those who do not exist, the answer is that
+	// they are offline. The socket's `watch` tells of changes as well.
+	//
+	// GET /v1/presence
+	GetPresence(ctx context.Context, params GetPresenceParams, w http.ResponseWriter) error
 	// GetStats implements getStats operation.
 	//
 	// Counted anew at each call, in time that grows with the number of users online and of conversations.
@@ -129,6 +137,13 @@ type RawHandler interface {
 	//
 	// GET /v1/conversations/{conversation_id}/messages
 	ListMessages(ctx context.Context, params ListMessagesParams, w http.ResponseWriter) error
+	// ListReceipts implements listReceipts operation.
+	//
+	// What has been delivered to each member, on the furthest of their devices, and what they have read.
+	// Where the conversation's `receipts` are off, only the caller's own.
+	//
+	// GET /v1/conversations/{conversation_id}/receipts
+	ListReceipts(ctx context.Context, params ListReceiptsParams, w http.ResponseWriter) error
 	// ListSessions implements listSessions operation.
 	//
 	// On all nodes, the oldest first. Those of a node that was killed count until its lease ends (10 s).

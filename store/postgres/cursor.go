@@ -11,11 +11,12 @@ import (
 // Cursors are opaque to clients and hold nothing that is not theirs to know.
 // The first byte says what a cursor is of, so that one is not taken for another.
 const (
-	cursorOfSync    = 's'
-	cursorOfList    = 'c'
-	cursorOfMembers = 'm'
-	cursorOfFeed    = 'f'
-	cursorOfBlocks  = 'b'
+	cursorOfSync     = 's'
+	cursorOfList     = 'c'
+	cursorOfMembers  = 'm'
+	cursorOfFeed     = 'f'
+	cursorOfBlocks   = 'b'
+	cursorOfReceipts = 'r'
 )
 
 // cursorWriter builds a cursor field by field.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"im/domain"
 )
@@ -12,6 +13,7 @@ func PositionAt(epoch string, xmax uint64) domain.FeedPosition {
 	w := newCursor(cursorOfFeed)
 	w.text(epoch)
 	w.snapshot(snapshot{xmin: xmax, xmax: xmax})
+	w.number(uint64(time.Now().Unix()))
 	return domain.FeedPosition(w.String())
 }
 

@@ -9,7 +9,12 @@ import (
 const feedSQL = `
 SELECT pg_current_snapshot()::text, e.epoch,
 	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
-	$1::text IS NOT NULL AND e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot),
+	extract(epoch FROM now())::bigint,
+	-- Deleted commits are new to the position if it is of before them, or, in an
+	-- old position, if they were under way then. In a young one nothing that was
+	-- under way can have been deleted: it is a transaction of somebody else.
+	$1::text IS NOT NULL AND (e.feed_gone >= pg_snapshot_xmax($1::text::pg_snapshot)
+		OR e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot) AND to_timestamp($2::bigint) < now() - interval '5 hours'),
 	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}'),
 	coalesce(d.users, '{}'), coalesce(d.sessions, '{}'), coalesce(d.belows, '{}'), coalesce(d.codes, '{}')
 FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
@@ -39,16 +44,17 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 	var since *string
 	var seen snapshot
 	var epoch string
+	var at int64
 	if from != "" {
 		r := readCursor(cursorOfFeed, string(from))
-		epoch, seen = r.text(), r.snapshot()
+		epoch, seen, at = r.text(), r.snapshot(), int64(r.number())
 		if err := r.err(); err != nil {
 			return domain.FeedPage{}, err
 		}
 		text := seen.String()
 		since = &text
 	}
-	f, err := s.readFeed(ctx, since)
+	f, err := s.readFeed(ctx, since, at)
 	if err != nil {
 		return domain.FeedPage{}, err
 	}
@@ -56,7 +62,7 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 		if err := translate(s.beginEpoch(ctx, s.pool, f.page.Epoch)); err != nil {
 			return domain.FeedPage{}, err
 		}
-		if f, err = s.readFeed(ctx, nil); err != nil {
+		if f, err = s.readFeed(ctx, nil, 0); err != nil {
 			return domain.FeedPage{}, err
 		}
 	}
@@ -78,7 +84,8 @@ type feed struct {
 	same, gone bool
 }
 
-func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
+// readFeed reads on from the snapshot since, taken at a Unix time in seconds.
+func (s *Store) readFeed(ctx context.Context, since *string, at int64) (feed, error) {
 	var (
 		f             feed
 		text          string
@@ -88,8 +95,8 @@ func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
 		ends          directives
 	)
 	err := s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, feedSQL, since).
-			Scan(&text, &f.page.Epoch, &f.same, &f.gone, &ids, &firsts, &heads, &membership,
+		return s.pool.QueryRow(ctx, feedSQL, since, at).
+			Scan(&text, &f.page.Epoch, &f.same, &at, &f.gone, &ids, &firsts, &heads, &membership,
 				&ends.users, &ends.sessions, &ends.belows, &ends.codes)
 	})
 	if err != nil {
@@ -101,6 +108,7 @@ func (s *Store) readFeed(ctx context.Context, since *string) (feed, error) {
 	w := newCursor(cursorOfFeed)
 	w.text(f.page.Epoch)
 	w.snapshot(f.now)
+	w.number(uint64(at))
 	f.page.Position = domain.FeedPosition(w.String())
 	for i, id := range ids {
 		f.page.Heads = append(f.page.Heads, domain.FeedHead{

@@ -93,3 +93,30 @@ func TestFeedPositionOlderThanWhatIsKept(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, page.Heads, 1)
 }
+
+// Deleting what is old must not look like a loss to who has read it, whatever
+// transaction was under way elsewhere on the server all the time.
+func TestFeedWhileATransactionIsLeftOpenElsewhere(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	conn := connect(t, n.url)
+	open, err := connect(t, pgtest.New(t)).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = open.Exec(t.Context(), `SELECT pg_current_xact_id()`)
+	require.NoError(t, err)
+	id := n.group(t, "alice", "bob")
+	page, err := n.Feed(t.Context(), "")
+	require.NoError(t, err)
+
+	_, err = conn.Exec(t.Context(), `UPDATE commits SET at = now() - interval '7 hours'`)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), queries(t)["sweepCommitsSQL"])
+	require.NoError(t, err)
+	n.post(t, "alice", id, "m", "x")
+	page, err = n.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+	require.Len(t, page.Heads, 1)
+	require.NoError(t, open.Rollback(t.Context()))
+	_, err = n.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+}

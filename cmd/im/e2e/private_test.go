@@ -28,6 +28,7 @@ var conversationCalls = []restCall{
 	{"GET", "/v1/conversations/{id}", nil},
 	{"PATCH", "/v1/conversations/{id}", map[string]any{"title": "mine"}},
 	{"GET", "/v1/conversations/{id}/members", nil},
+	{"GET", "/v1/conversations/{id}/receipts", nil},
 	{"POST", "/v1/conversations/{id}/members", map[string]any{"user_ids": []string{"eve"}}},
 	{"PUT", "/v1/conversations/{id}/members/eve", map[string]any{"role": "member"}},
 	{"PUT", "/v1/conversations/{id}/members/bob", map[string]any{"role": "admin"}},

@@ -18,9 +18,10 @@ import (
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
 		Verifier: verifier, Sender: chat, Editor: chat, Membership: chat,
-		Conversations: n.store, History: n.store, Positions: n.store, Signaller: n.routing,
+		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Signaller: n.routing,
 		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
-		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Presence: n.presence,
+		Limits:   domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},

@@ -50,15 +50,17 @@ type Options struct {
 
 // Node is one node of a cluster. Use New, Run and Close, in this order.
 type Node struct {
-	o       Options
-	redis   redis.UniversalClient
-	store   *postgres.Store
-	hub     *realtime.Hub
-	gateway *realtime.Gateway
-	gate    *gate.Gate
-	routing *routing.Node
-	http    *http.Server
-	serving atomic.Bool // false: not yet, or not any more
+	o        Options
+	redis    redis.UniversalClient
+	store    *postgres.Store
+	hub      *realtime.Hub
+	gateway  *realtime.Gateway
+	receipts *realtime.Receipts
+	presence *realtime.Presence
+	gate     *gate.Gate
+	routing  *routing.Node
+	http     *http.Server
+	serving  atomic.Bool // false: not yet, or not any more
 }
 
 // New connects to all that the node depends on, migrates the schema and wires
@@ -153,9 +155,11 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	if err != nil {
 		return err
 	}
+	n.presence = realtime.NewPresence(n.routing, n.store)
+	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
-		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: n.store, Registry: n.routing, Signaller: n.routing,
-		Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
+		Rooms: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err
@@ -189,6 +193,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopHub := start(n.hub.Run)
 	stopRouting := start(n.routing.Run)
 	stopGate := start(n.gate.Run)
+	stopReceipts := start(n.receipts.Run)
 	stopGateway := start(n.gateway.Run)
 	g.Go(func() error {
 		if err := n.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -207,6 +212,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	go func() {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
+		stopReceipts()
 		stopGate()
 		stopRouting()
 		stopHub()

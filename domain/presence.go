@@ -1,0 +1,27 @@
+package domain
+
+// Presence is whether a user has a live session somewhere that is not in the
+// background. To who may not know, everybody is offline and was never seen.
+type Presence struct {
+	UserID     UserID `json:"user_id"`
+	Online     *bool  `json:"online"` // nil: unknown at present
+	LastSeenAt *Time  `json:"last_seen_at,omitempty"`
+}
+
+// Glance is one user's wish to know of another's presence.
+type Glance struct {
+	Viewer, User UserID
+}
+
+// Acquaintance is what the store knows for a Glance: whether the two share a
+// conversation and the user has not blocked the viewer, or they are one, and when the user was seen last; zero for never.
+type Acquaintance struct {
+	Known    bool
+	LastSeen Time
+}
+
+// Sighting says that a user was online at some time.
+type Sighting struct {
+	User UserID
+	At   Time
+}

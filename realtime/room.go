@@ -1,0 +1,89 @@
+package realtime
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"im/domain"
+)
+
+const (
+	roomMemory = 5 * time.Second // how old what is known of a conversation's size may be
+	maxRooms   = 10_000          // remembered
+)
+
+// Rooms knows which frames of the living a conversation has.
+type Rooms interface {
+	// Room returns ErrNotFound to who is not a member.
+	Room(ctx context.Context, user domain.UserID, id domain.ConversationID) (domain.Room, error)
+}
+
+// rooms remembers for a moment what was asked of Rooms.
+type rooms struct {
+	mu    sync.Mutex
+	known map[domain.ConversationID]knownRoom
+}
+
+type knownRoom struct {
+	domain.Room
+	at time.Time
+}
+
+func (r *rooms) get(id domain.ConversationID) (domain.Room, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, ok := r.known[id]
+	return k.Room, ok && time.Since(k.at) < roomMemory
+}
+
+func (r *rooms) put(id domain.ConversationID, room domain.Room) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil || len(r.known) >= maxRooms {
+		r.known = make(map[domain.ConversationID]knownRoom)
+	}
+	r.known[id] = knownRoom{room, time.Now()}
+}
+
+// tell passes a frame to the members of a conversation who are here, all but
+// the user whom it is about.
+func (h *Hub) tell(sig domain.Signal) {
+	sh := h.shard(sig.Conversation)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[sig.Conversation]
+	if e == nil {
+		return
+	}
+	frame := textFrame(sig.Frame)
+	for u := range e.members {
+		if u.id != sig.User {
+			u.fleeting(frame)
+		}
+	}
+}
+
+// isMember tells whether the user of a session is known to be in a conversation.
+// If not, the directory may know better.
+func (h *Hub) isMember(s *session, id domain.ConversationID) bool {
+	sh := h.shard(id)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	e := sh.entries[id]
+	if e == nil {
+		return false
+	}
+	_, member := e.members[s.home]
+	return member
+}
+
+func (u *user) fleeting(w wire) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for s := range u.sessions {
+		if s.live {
+			s.out.offerFleeting(w)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"im/domain"
+)
+
+// Of implements Presence: everybody is as their names say.
+func (w *world) Of(_ context.Context, a domain.Actor, users []domain.UserID) ([]domain.Presence, error) {
+	if w.fail != nil {
+		return nil, w.fail
+	}
+	list := []domain.Presence{}
+	for _, user := range users {
+		p := domain.Presence{UserID: user}
+		switch user {
+		case "unknown":
+		case "offline":
+			p.Online, p.LastSeenAt = new(false), new(domain.At(w.clock))
+		default:
+			p.Online = new(user == "online" || a.Backend)
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// Receipts implements Receipts.
+func (w *world) Receipts(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.MemberReceipt], error) {
+	r, err := w.enter(ctx, a, id)
+	if err != nil {
+		return domain.Page[domain.MemberReceipt]{}, err
+	}
+	defer w.mu.Unlock()
+	list := []domain.MemberReceipt{}
+	for _, user := range r.state.Audience() {
+		list = append(list, domain.MemberReceipt{UserID: user, ReadSeq: r.read[user]})
+	}
+	return page(list, cursor, limit)
+}
+
+func TestPresence(t *testing.T) {
+	s := newSite(t)
+	r := s.call(t, "alice", "GET", "/v1/presence?user_id=online&user_id=offline&user_id=unknown&user_id=eve", "").want(t, 200)
+	var page domain.Page[domain.Presence]
+	if err := json.Unmarshal(r.body, &page); err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Items) != 4 || page.NextCursor != nil {
+		t.Errorf("%s", r.body)
+	}
+	want := `{"items":[{"user_id":"online","online":true},{"user_id":"offline","online":false,"last_seen_at":"2026-01-02T03:04:05.678901Z"},` +
+		`{"user_id":"unknown","online":null},{"user_id":"eve","online":false}],"next_cursor":null}`
+	if diff := cmp.Diff(want, string(r.body)); diff != "" {
+		t.Error(diff)
+	}
+	s.call(t, "alice", "GET", "/v1/presence", "").refused(t, domain.CodeInvalid, "/user_id")
+	s.call(t, "alice", "GET", "/v1/presence?user_id=a%20b", "").refused(t, domain.CodeInvalid, "/user_id/0")
+	s.call(t, "alice", "GET", "/v1/presence?"+strings.Repeat("user_id=a&", 101), "").refused(t, domain.CodeInvalid, "/user_id")
+}

@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+)
+
+const acquaintedSQL = `
+SELECT g.viewer = g.other OR EXISTS (
+	SELECT FROM members v JOIN members o ON o.conversation_id = v.conversation_id
+	WHERE v.user_id = g.viewer AND v.left_seq IS NULL AND o.user_id = g.other AND o.left_seq IS NULL
+) AND NOT EXISTS (SELECT FROM blocks WHERE blocker = g.other AND blocked = g.viewer), s.seen_at
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS g (viewer, other, n)
+LEFT JOIN user_seen s ON s.user_id = g.other
+ORDER BY g.n`
+
+// Acquainted tells for each glance, in their order, whether the viewer may see
+// the user's presence, and when the user was seen last.
+func (s *Store) Acquainted(ctx context.Context, glances []domain.Glance) (list []domain.Acquaintance, err error) {
+	viewers, users := make([]string, len(glances)), make([]string, len(glances))
+	for i, g := range glances {
+		viewers[i], users[i] = string(g.Viewer), string(g.User)
+	}
+	err = s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, acquaintedSQL, viewers, users)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (a domain.Acquaintance, err error) {
+			var seen *time.Time
+			err = row.Scan(&a.Known, &seen)
+			if seen != nil {
+				a.LastSeen = domain.At(*seen)
+			}
+			return a, err
+		})
+		return err
+	})
+	return list, err
+}
+
+const sightSQL = `
+INSERT INTO user_seen AS u (user_id, seen_at)
+SELECT * FROM unnest($1::text[], $2::timestamptz[])
+ON CONFLICT (user_id) DO UPDATE SET seen_at = excluded.seen_at WHERE u.seen_at < excluded.seen_at`
+
+// Sight notes when users were online; it never goes back. Each user may be in the
+// list once.
+func (s *Store) Sight(ctx context.Context, sightings []domain.Sighting) error {
+	sightings = slices.SortedFunc(slices.Values(sightings), func(a, b domain.Sighting) int { return cmp.Compare(a.User, b.User) })
+	for chunk := range slices.Chunk(sightings, ackChunk) {
+		users, times := make([]string, len(chunk)), make([]time.Time, len(chunk))
+		for i, one := range chunk {
+			users[i], times[i] = string(one.User), one.At.Time
+		}
+		err := s.read(ctx, func(ctx context.Context) error {
+			_, err := s.pool.Exec(ctx, sightSQL, users, times)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package postgres_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+func TestAcquainted(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob", "frank")
+	_, err := n.chat.RemoveMember(t.Context(), user("alice"), id, "frank")
+	require.NoError(t, err)
+	n.group(t, "frank", "eve")
+
+	at := domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC))
+	require.NoError(t, n.Sight(t.Context(), []domain.Sighting{{User: "frank", At: at}, {User: "bob", At: at}}))
+	before := domain.At(at.Add(-time.Hour))
+	require.NoError(t, n.Sight(t.Context(), []domain.Sighting{{User: "bob", At: before}, {User: "alice", At: before}}))
+
+	list, err := n.Acquainted(t.Context(), []domain.Glance{
+		{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}, {Viewer: "bob", User: "frank"}, {Viewer: "frank", User: "bob"},
+		{Viewer: "alice", User: "eve"}, {Viewer: "eve", User: "frank"}, {Viewer: "nobody", User: "nobody"},
+	})
+	require.NoError(t, err)
+	require.Equal(t, []domain.Acquaintance{
+		{Known: true, LastSeen: at}, {Known: true, LastSeen: before}, {LastSeen: at}, {LastSeen: at}, {}, {Known: true, LastSeen: at}, {Known: true},
+	}, list, "who was seen never goes back")
+
+	blocked := []domain.Glance{{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}}
+	require.NoError(t, n.SetBlock(t.Context(), "bob", "alice", true))
+	list, err = n.Acquainted(t.Context(), blocked)
+	require.NoError(t, err)
+	require.False(t, list[0].Known, "who is blocked does not see presence")
+	require.True(t, list[1].Known)
+}
