@@ -20,6 +20,12 @@
 //     far the log has come, and reads. A slow reader costs itself only; under
 //     the hub's locks there is no reading and no writing, only queueing.
 //
+// Typing, receipts and presence are not logged: they are told at most once, only
+// to who may know (I8), and given up first. Presence is a cache of the registry:
+// whoever is watched is looked at when a node announces a change, for some
+// seconds after a node has died or Redis was away, and once a minute anyway; so
+// it is late at worst, and never stuck.
+//
 // The index of the hub is: user → sessions, and conversation → (local members,
 // last seq pushed). An event is applied under the lock of its conversation's
 // shard: pushed to the members, and then, if it lets somebody in or out, to the

@@ -27,6 +27,7 @@ func (l *ledger) Acknowledge(context.Context, []domain.Ack) error { return l.fai
 func (l *ledger) Deliver(context.Context, []domain.Ack) ([]domain.Receipt, error) {
 	return l.moved, l.fail
 }
+
 func (l *ledger) RoomsOf(context.Context, []domain.ConversationID) (map[domain.ConversationID]domain.Room, error) {
 	return l.rooms, l.fail
 }

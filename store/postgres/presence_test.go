@@ -24,8 +24,13 @@ func TestAcquainted(t *testing.T) {
 	require.NoError(t, n.Sight(t.Context(), []domain.Sighting{{User: "bob", At: before}, {User: "alice", At: before}}))
 
 	list, err := n.Acquainted(t.Context(), []domain.Glance{
-		{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}, {Viewer: "bob", User: "frank"}, {Viewer: "frank", User: "bob"},
-		{Viewer: "alice", User: "eve"}, {Viewer: "eve", User: "frank"}, {Viewer: "nobody", User: "nobody"},
+		{Viewer: "alice", User: "bob"},
+		{Viewer: "bob", User: "alice"},
+		{Viewer: "bob", User: "frank"},
+		{Viewer: "frank", User: "bob"},
+		{Viewer: "alice", User: "eve"},
+		{Viewer: "eve", User: "frank"},
+		{Viewer: "nobody", User: "nobody"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, []domain.Acquaintance{
