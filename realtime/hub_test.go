@@ -352,6 +352,7 @@ func TestJoin(t *testing.T) {
 		a := s.connect("a", "1")
 		s.push(s.w.post(id, "a", "m"))
 		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
+		s.eventually(func() bool { return len(b.types()) > 0 })
 		require.Equal(t, []string{"welcome"}, b.types())
 	})
 	t.Run("a removal that only another's list has seen", func(t *testing.T) {
@@ -366,6 +367,7 @@ func TestJoin(t *testing.T) {
 		b := s.connect("b", "1")
 		s.push(s.w.post(id, "a", "m"))
 		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
+		s.eventually(func() bool { return len(b.types()) > 0 })
 		require.Equal(t, []string{"welcome"}, b.types())
 	})
 	t.Run("an addition after the list was read is introduced", func(t *testing.T) {
@@ -482,6 +484,7 @@ func TestSignal(t *testing.T) {
 	s.hub.Signal(domain.Signal{User: "a", End: &domain.SessionEnd{Below: a2.s.number + 1, Code: 4402}})
 	s.eventually(func() bool { return len(a2.heard()) == 4 })
 	require.Equal(t, 4402, a2.heard()[3].Code)
+	s.eventually(func() bool { return len(b.types()) > 0 })
 	require.Equal(t, []string{"welcome"}, b.types())
 }
 
