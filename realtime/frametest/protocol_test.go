@@ -19,7 +19,7 @@ func protocol(t *testing.T) *Protocol {
 func TestExamples(t *testing.T) {
 	p := protocol(t)
 	require.NoError(t, p.CheckExamples())
-	require.Equal(t, []string{"ack", "hello", "ping", "pull", "read", "send", "sync"}, p.ClientMessages())
+	require.Equal(t, []string{"ack", "hello", "ping", "pull", "read", "send", "sync", "typing", "watch"}, p.ClientMessages())
 }
 
 // TestDocument: nothing stands in the description that nothing leads to.

@@ -69,6 +69,10 @@ func TestEveryFrameIsServed(t *testing.T) {
 	}
 	n.want(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
 	bob.next("notice")
+	bob.write(map[string]any{"type": "watch", "user_ids": []string{"alice"}})
+	bob.next("presence")
+	alice.write(map[string]any{"type": "typing", "conversation_id": id})
+	bob.next("typing")
 	n.signal(syscall.SIGTERM)
 	bob.next("drain")
 	bob.closed()
