@@ -73,6 +73,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	bob.next("presence")
 	alice.write(map[string]any{"type": "typing", "conversation_id": id})
 	bob.next("typing")
+	alice.next("receipt")
 	n.signal(syscall.SIGTERM)
 	bob.next("drain")
 	bob.closed()
