@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -102,13 +105,29 @@ func TestServeSecondSignal(t *testing.T) {
 	t.Parallel()
 	env := append(services(pgtest.New(t)), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
 	p, addr := serve(t, env...)
-	for _, device := range []string{"a", "b", "c", "d", "e", "f"} { // one of them is given time
-		attach(t, addr, device)
-	}
+	holdUp(t, addr)
 	p.signal(syscall.SIGTERM)
 	requireUnready(t, addr)
-	p.signal(syscall.SIGTERM)
+	require.Eventually(t, func() bool { // the program may be a moment from heeding the next one
+		return p.cmd.Process.Signal(syscall.SIGTERM) != nil
+	}, patience, 20*time.Millisecond)
 	require.Equal(t, -1, p.wait(), "ended by the signal")
+}
+
+// holdUp begins a call that does not end, which a node that stops has to wait for.
+func holdUp(t *testing.T, addr string) {
+	t.Helper()
+	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	require.NoError(t, err)
+	conn, err := net.Dial("tcp", addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	_, err = fmt.Fprintf(conn, "POST /v1/messages HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n", addr, signed)
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 100"))) // its handler waits for the body now
+	require.NoError(t, err)
 }
 
 // TestServeMakesTheDatabase: a node needs no more than a server to start.
