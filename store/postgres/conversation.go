@@ -75,11 +75,7 @@ func (s *Store) views(
 		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
 			return err
 		}
-		for _, v := range views[1:] {
-			v.LastMessage = views[0].LastMessage
-			v.limit()
-		}
-		return nil
+		return shareLast(ctx, tx, views)
 	})
 	return views, err
 }
