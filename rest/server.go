@@ -21,6 +21,7 @@ type Options struct {
 	Verifier      Verifier
 	Sender        Sender
 	Editor        Editor
+	Moderator     Moderator
 	Membership    Membership
 	Conversations Conversations
 	History       History
@@ -59,7 +60,7 @@ var _ http.Handler = (*Server)(nil)
 
 // New returns a Server. It starts nothing.
 func New(o Options) (*Server, error) {
-	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
+	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Moderator == nil || o.Membership == nil ||
 		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
@@ -79,7 +80,7 @@ func New(o Options) (*Server, error) {
 		bodyBytes:   bodyLimit(o.Limits),
 	}
 	h := &handler{
-		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
+		sender: o.Sender, editor: o.Editor, moderator: o.Moderator, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,

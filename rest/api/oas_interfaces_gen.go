@@ -13,6 +13,10 @@ type CreateConversationRes interface {
 	createConversationRes()
 }
 
+type EditMessageRes interface {
+	editMessageRes()
+}
+
 type GetConversationRes interface {
 	getConversationRes()
 }
@@ -37,12 +41,32 @@ type ListMessagesRes interface {
 	listMessagesRes()
 }
 
+type ListPinsRes interface {
+	listPinsRes()
+}
+
+type ListReactionsRes interface {
+	listReactionsRes()
+}
+
 type MarkReadRes interface {
 	markReadRes()
 }
 
+type PinMessageRes interface {
+	pinMessageRes()
+}
+
 type PutMemberRes interface {
 	putMemberRes()
+}
+
+type ReactRes interface {
+	reactRes()
+}
+
+type RecallMessageRes interface {
+	recallMessageRes()
 }
 
 type RemoveMemberRes interface {
@@ -59,6 +83,14 @@ type SendToUserRes interface {
 
 type SyncRes interface {
 	syncRes()
+}
+
+type UnpinMessageRes interface {
+	unpinMessageRes()
+}
+
+type UnreactRes interface {
+	unreactRes()
 }
 
 type UpdateConversationRes interface {

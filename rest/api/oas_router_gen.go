@@ -29,7 +29,7 @@ var (
 		"GET":  "Authorization,X-Im-User",
 		"POST": "Authorization,Content-Type,X-Im-User",
 	}
-	rn14AllowedHeaders = map[string]string{
+	rn18AllowedHeaders = map[string]string{
 		"DELETE": "Authorization,X-Im-User",
 		"PUT":    "Authorization,Content-Type,X-Im-User",
 	}
@@ -38,15 +38,31 @@ var (
 		"POST": "Authorization,Content-Type,X-Im-User",
 	}
 	rn9AllowedHeaders = map[string]string{
-		"GET": "Authorization,X-Im-User",
-	}
-	rn12AllowedHeaders = map[string]string{
-		"PUT": "Authorization,Content-Type,X-Im-User",
+		"DELETE": "Authorization,X-Im-User",
+		"GET":    "Authorization,X-Im-User",
+		"PATCH":  "Authorization,Content-Type,X-Im-User",
 	}
 	rn16AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Im-User",
+		"PUT":    "Authorization,X-Im-User",
+	}
+	rn13AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn20AllowedHeaders = map[string]string{
+		"DELETE": "Authorization,X-Im-User",
+		"PUT":    "Authorization,X-Im-User",
+	}
+	rn12AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
+	rn14AllowedHeaders = map[string]string{
+		"PUT": "Authorization,Content-Type,X-Im-User",
+	}
+	rn22AllowedHeaders = map[string]string{
 		"POST": "Authorization,Content-Type,X-Im-User",
 	}
-	rn17AllowedHeaders = map[string]string{
+	rn23AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Im-User",
 	}
 )
@@ -81,7 +97,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.notFound(w, r)
 		return
 	}
-	args := [2]string{}
+	args := [3]string{}
 
 	// Static code generated router with unwrapped path search.
 	switch {
@@ -308,7 +324,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 										default:
 											s.notAllowed(w, r, notAllowedParams{
 												allowedMethods: "DELETE,PUT",
-												allowedHeaders: rn14AllowedHeaders,
+												allowedHeaders: rn18AllowedHeaders,
 												acceptPost:     "",
 												acceptPatch:    "",
 											})
@@ -358,36 +374,194 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 									}
 
 									// Param: "seq"
-									// Leaf parameter, slashes are prohibited
+									// Match until "/"
 									idx := strings.IndexByte(elem, '/')
-									if idx >= 0 {
-										break
+									if idx < 0 {
+										idx = len(elem)
 									}
-									args[1] = elem
-									elem = ""
+									args[1] = elem[:idx]
+									elem = elem[idx:]
 
 									if len(elem) == 0 {
-										// Leaf node.
 										switch r.Method {
+										case "DELETE":
+											s.handleRecallMessageRequest([2]string{
+												args[0],
+												args[1],
+											}, elemIsEscaped, w, r)
 										case "GET":
 											s.handleGetMessageRequest([2]string{
 												args[0],
 												args[1],
 											}, elemIsEscaped, w, r)
+										case "PATCH":
+											s.handleEditMessageRequest([2]string{
+												args[0],
+												args[1],
+											}, elemIsEscaped, w, r)
 										default:
 											s.notAllowed(w, r, notAllowedParams{
-												allowedMethods: "GET",
+												allowedMethods: "DELETE,GET,PATCH",
 												allowedHeaders: rn9AllowedHeaders,
 												acceptPost:     "",
-												acceptPatch:    "",
+												acceptPatch:    "application/json",
 											})
 										}
 
 										return
 									}
+									switch elem[0] {
+									case '/': // Prefix: "/"
+
+										if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+											elem = elem[l:]
+										} else {
+											break
+										}
+
+										if len(elem) == 0 {
+											break
+										}
+										switch elem[0] {
+										case 'p': // Prefix: "pin"
+
+											if l := len("pin"); len(elem) >= l && elem[0:l] == "pin" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												// Leaf node.
+												switch r.Method {
+												case "DELETE":
+													s.handleUnpinMessageRequest([2]string{
+														args[0],
+														args[1],
+													}, elemIsEscaped, w, r)
+												case "PUT":
+													s.handlePinMessageRequest([2]string{
+														args[0],
+														args[1],
+													}, elemIsEscaped, w, r)
+												default:
+													s.notAllowed(w, r, notAllowedParams{
+														allowedMethods: "DELETE,PUT",
+														allowedHeaders: rn16AllowedHeaders,
+														acceptPost:     "",
+														acceptPatch:    "",
+													})
+												}
+
+												return
+											}
+
+										case 'r': // Prefix: "reactions"
+
+											if l := len("reactions"); len(elem) >= l && elem[0:l] == "reactions" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												switch r.Method {
+												case "GET":
+													s.handleListReactionsRequest([2]string{
+														args[0],
+														args[1],
+													}, elemIsEscaped, w, r)
+												default:
+													s.notAllowed(w, r, notAllowedParams{
+														allowedMethods: "GET",
+														allowedHeaders: rn13AllowedHeaders,
+														acceptPost:     "",
+														acceptPatch:    "",
+													})
+												}
+
+												return
+											}
+											switch elem[0] {
+											case '/': // Prefix: "/"
+
+												if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+													elem = elem[l:]
+												} else {
+													break
+												}
+
+												// Param: "emoji"
+												// Leaf parameter, slashes are prohibited
+												idx := strings.IndexByte(elem, '/')
+												if idx >= 0 {
+													break
+												}
+												args[2] = elem
+												elem = ""
+
+												if len(elem) == 0 {
+													// Leaf node.
+													switch r.Method {
+													case "DELETE":
+														s.handleUnreactRequest([3]string{
+															args[0],
+															args[1],
+															args[2],
+														}, elemIsEscaped, w, r)
+													case "PUT":
+														s.handleReactRequest([3]string{
+															args[0],
+															args[1],
+															args[2],
+														}, elemIsEscaped, w, r)
+													default:
+														s.notAllowed(w, r, notAllowedParams{
+															allowedMethods: "DELETE,PUT",
+															allowedHeaders: rn20AllowedHeaders,
+															acceptPost:     "",
+															acceptPatch:    "",
+														})
+													}
+
+													return
+												}
+
+											}
+
+										}
+
+									}
 
 								}
 
+							}
+
+						case 'p': // Prefix: "pins"
+
+							if l := len("pins"); len(elem) >= l && elem[0:l] == "pins" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch r.Method {
+								case "GET":
+									s.handleListPinsRequest([1]string{
+										args[0],
+									}, elemIsEscaped, w, r)
+								default:
+									s.notAllowed(w, r, notAllowedParams{
+										allowedMethods: "GET",
+										allowedHeaders: rn12AllowedHeaders,
+										acceptPost:     "",
+										acceptPatch:    "",
+									})
+								}
+
+								return
 							}
 
 						case 'r': // Prefix: "read"
@@ -408,7 +582,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 								default:
 									s.notAllowed(w, r, notAllowedParams{
 										allowedMethods: "PUT",
-										allowedHeaders: rn12AllowedHeaders,
+										allowedHeaders: rn14AllowedHeaders,
 										acceptPost:     "",
 										acceptPatch:    "",
 									})
@@ -439,7 +613,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "POST",
-							allowedHeaders: rn16AllowedHeaders,
+							allowedHeaders: rn22AllowedHeaders,
 							acceptPost:     "application/json",
 							acceptPatch:    "",
 						})
@@ -464,7 +638,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 					default:
 						s.notAllowed(w, r, notAllowedParams{
 							allowedMethods: "GET",
-							allowedHeaders: rn17AllowedHeaders,
+							allowedHeaders: rn23AllowedHeaders,
 							acceptPost:     "",
 							acceptPatch:    "",
 						})
@@ -488,7 +662,7 @@ type Route struct {
 	operationGroup string
 	pathPattern    string
 	count          int
-	args           [2]string
+	args           [3]string
 }
 
 // Name returns ogen operation name.
@@ -842,17 +1016,25 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 									}
 
 									// Param: "seq"
-									// Leaf parameter, slashes are prohibited
+									// Match until "/"
 									idx := strings.IndexByte(elem, '/')
-									if idx >= 0 {
-										break
+									if idx < 0 {
+										idx = len(elem)
 									}
-									args[1] = elem
-									elem = ""
+									args[1] = elem[:idx]
+									elem = elem[idx:]
 
 									if len(elem) == 0 {
-										// Leaf node.
 										switch method {
+										case "DELETE":
+											r.name = RecallMessageOperation
+											r.summary = "Recall a message"
+											r.operationID = "recallMessage"
+											r.operationGroup = ""
+											r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}"
+											r.args = args
+											r.count = 2
+											return r, true
 										case "GET":
 											r.name = GetMessageOperation
 											r.summary = "One message"
@@ -862,13 +1044,166 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 											r.args = args
 											r.count = 2
 											return r, true
+										case "PATCH":
+											r.name = EditMessageOperation
+											r.summary = "Edit a message"
+											r.operationID = "editMessage"
+											r.operationGroup = ""
+											r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}"
+											r.args = args
+											r.count = 2
+											return r, true
 										default:
 											return
 										}
 									}
+									switch elem[0] {
+									case '/': // Prefix: "/"
+
+										if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+											elem = elem[l:]
+										} else {
+											break
+										}
+
+										if len(elem) == 0 {
+											break
+										}
+										switch elem[0] {
+										case 'p': // Prefix: "pin"
+
+											if l := len("pin"); len(elem) >= l && elem[0:l] == "pin" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												// Leaf node.
+												switch method {
+												case "DELETE":
+													r.name = UnpinMessageOperation
+													r.summary = "Unpin a message"
+													r.operationID = "unpinMessage"
+													r.operationGroup = ""
+													r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/pin"
+													r.args = args
+													r.count = 2
+													return r, true
+												case "PUT":
+													r.name = PinMessageOperation
+													r.summary = "Pin a message"
+													r.operationID = "pinMessage"
+													r.operationGroup = ""
+													r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/pin"
+													r.args = args
+													r.count = 2
+													return r, true
+												default:
+													return
+												}
+											}
+
+										case 'r': // Prefix: "reactions"
+
+											if l := len("reactions"); len(elem) >= l && elem[0:l] == "reactions" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												switch method {
+												case "GET":
+													r.name = ListReactionsOperation
+													r.summary = "List who reacted"
+													r.operationID = "listReactions"
+													r.operationGroup = ""
+													r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/reactions"
+													r.args = args
+													r.count = 2
+													return r, true
+												default:
+													return
+												}
+											}
+											switch elem[0] {
+											case '/': // Prefix: "/"
+
+												if l := len("/"); len(elem) >= l && elem[0:l] == "/" {
+													elem = elem[l:]
+												} else {
+													break
+												}
+
+												// Param: "emoji"
+												// Leaf parameter, slashes are prohibited
+												idx := strings.IndexByte(elem, '/')
+												if idx >= 0 {
+													break
+												}
+												args[2] = elem
+												elem = ""
+
+												if len(elem) == 0 {
+													// Leaf node.
+													switch method {
+													case "DELETE":
+														r.name = UnreactOperation
+														r.summary = "Take one's reaction back"
+														r.operationID = "unreact"
+														r.operationGroup = ""
+														r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}"
+														r.args = args
+														r.count = 3
+														return r, true
+													case "PUT":
+														r.name = ReactOperation
+														r.summary = "React"
+														r.operationID = "react"
+														r.operationGroup = ""
+														r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}"
+														r.args = args
+														r.count = 3
+														return r, true
+													default:
+														return
+													}
+												}
+
+											}
+
+										}
+
+									}
 
 								}
 
+							}
+
+						case 'p': // Prefix: "pins"
+
+							if l := len("pins"); len(elem) >= l && elem[0:l] == "pins" {
+								elem = elem[l:]
+							} else {
+								break
+							}
+
+							if len(elem) == 0 {
+								// Leaf node.
+								switch method {
+								case "GET":
+									r.name = ListPinsOperation
+									r.summary = "List the pinned messages"
+									r.operationID = "listPins"
+									r.operationGroup = ""
+									r.pathPattern = "/v1/conversations/{conversation_id}/pins"
+									r.args = args
+									r.count = 1
+									return r, true
+								default:
+									return
+								}
 							}
 
 						case 'r': // Prefix: "read"

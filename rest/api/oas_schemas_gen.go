@@ -326,6 +326,49 @@ func (*CreateConversationOKRawApplicationJSON) createConversationRes() {}
 
 type DeviceID string
 
+// Ref: #/components/schemas/EditMessage
+type EditMessage struct {
+	Content  Content  `json:"content"`
+	Mentions Mentions `json:"mentions"`
+}
+
+// GetContent returns the value of Content.
+func (s *EditMessage) GetContent() Content {
+	return s.Content
+}
+
+// GetMentions returns the value of Mentions.
+func (s *EditMessage) GetMentions() Mentions {
+	return s.Mentions
+}
+
+// SetContent sets the value of Content.
+func (s *EditMessage) SetContent(val Content) {
+	s.Content = val
+}
+
+// SetMentions sets the value of Mentions.
+func (s *EditMessage) SetMentions(val Mentions) {
+	s.Mentions = val
+}
+
+// EditMessageOKRawApplicationJSON represents raw HTTP response for EditMessage application/json.
+type EditMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *EditMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *EditMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*EditMessageOKRawApplicationJSON) editMessageRes() {}
+
 type Event json2.RawMessage
 
 type EventList json2.RawMessage
@@ -433,6 +476,40 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
+
+// ListPinsOKRawApplicationJSON represents raw HTTP response for ListPins application/json.
+type ListPinsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListPinsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListPinsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListPinsOKRawApplicationJSON) listPinsRes() {}
+
+// ListReactionsOKRawApplicationJSON represents raw HTTP response for ListReactions application/json.
+type ListReactionsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListReactionsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListReactionsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListReactionsOKRawApplicationJSON) listReactionsRes() {}
 
 // Ref: #/components/schemas/MarkRead
 type MarkRead struct {
@@ -1212,6 +1289,25 @@ func (o OptUserID) Or(d UserID) UserID {
 	return d
 }
 
+type PinList json2.RawMessage
+
+// PinMessageOKRawApplicationJSON represents raw HTTP response for PinMessage application/json.
+type PinMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *PinMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *PinMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*PinMessageOKRawApplicationJSON) pinMessageRes() {}
+
 type Problem json2.RawMessage
 
 // ProblemStatusCode wraps Problem with StatusCode.
@@ -1243,18 +1339,26 @@ func (s *ProblemStatusCode) SetResponse(val Problem) {
 func (*ProblemStatusCode) acknowledgeRes()        {}
 func (*ProblemStatusCode) addMembersRes()         {}
 func (*ProblemStatusCode) createConversationRes() {}
+func (*ProblemStatusCode) editMessageRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
 func (*ProblemStatusCode) getMessageRes()         {}
 func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listPinsRes()           {}
+func (*ProblemStatusCode) listReactionsRes()      {}
 func (*ProblemStatusCode) markReadRes()           {}
+func (*ProblemStatusCode) pinMessageRes()         {}
 func (*ProblemStatusCode) putMemberRes()          {}
+func (*ProblemStatusCode) reactRes()              {}
+func (*ProblemStatusCode) recallMessageRes()      {}
 func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
+func (*ProblemStatusCode) unpinMessageRes()       {}
+func (*ProblemStatusCode) unreactRes()            {}
 func (*ProblemStatusCode) updateConversationRes() {}
 
 // Ref: #/components/schemas/PutMember
@@ -1354,7 +1458,43 @@ func (s *PutMemberRole) UnmarshalText(data []byte) error {
 	}
 }
 
+// ReactOKRawApplicationJSON represents raw HTTP response for React application/json.
+type ReactOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ReactOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ReactOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ReactOKRawApplicationJSON) reactRes() {}
+
+type ReactionList json2.RawMessage
+
 type ReadState json2.RawMessage
+
+// RecallMessageOKRawApplicationJSON represents raw HTTP response for RecallMessage application/json.
+type RecallMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *RecallMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *RecallMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*RecallMessageOKRawApplicationJSON) recallMessageRes() {}
 
 // RemoveMemberOKRawApplicationJSON represents raw HTTP response for RemoveMember application/json.
 type RemoveMemberOKRawApplicationJSON struct {
@@ -1769,9 +1909,49 @@ type SyncPage json2.RawMessage
 type Unchanged struct{}
 
 func (*Unchanged) addMembersRes()         {}
+func (*Unchanged) editMessageRes()        {}
+func (*Unchanged) pinMessageRes()         {}
 func (*Unchanged) putMemberRes()          {}
+func (*Unchanged) reactRes()              {}
+func (*Unchanged) recallMessageRes()      {}
 func (*Unchanged) removeMemberRes()       {}
+func (*Unchanged) unpinMessageRes()       {}
+func (*Unchanged) unreactRes()            {}
 func (*Unchanged) updateConversationRes() {}
+
+// UnpinMessageOKRawApplicationJSON represents raw HTTP response for UnpinMessage application/json.
+type UnpinMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UnpinMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UnpinMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UnpinMessageOKRawApplicationJSON) unpinMessageRes() {}
+
+// UnreactOKRawApplicationJSON represents raw HTTP response for Unreact application/json.
+type UnreactOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UnreactOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UnreactOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UnreactOKRawApplicationJSON) unreactRes() {}
 
 // Ref: #/components/schemas/UpdateConversation
 type UpdateConversation struct {

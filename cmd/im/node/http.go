@@ -17,7 +17,7 @@ import (
 // server serves everything that a node has under one address.
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
-		Verifier: verifier, Sender: chat, Editor: chat, Membership: chat,
+		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
 		Conversations: n.store, History: n.store, Positions: n.store, Signaller: n.routing,
 		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		Checks: []rest.Check{
