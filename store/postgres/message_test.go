@@ -202,7 +202,8 @@ func TestRecallErasesEverywhere(t *testing.T) {
 func TestCommandsAboutOneMessageInOneBatch(t *testing.T) {
 	t.Parallel()
 	n := start(t, pgtest.New(t), one)
-	id := n.group(t, "alice", "bob")
+	mentioned := []domain.UserID{"u0", "u1", "u2", "u3"}
+	id := n.group(t, "alice", append(mentioned, "bob")...)
 	for round := range 20 {
 		seq := n.post(t, "alice", id, fmt.Sprint(round), "x").Seq
 		var asking sync.WaitGroup
@@ -214,7 +215,7 @@ func TestCommandsAboutOneMessageInOneBatch(t *testing.T) {
 			})
 		}
 		for i := range 4 {
-			ask(func() ([]domain.Event, error) { return n.edit("alice", id, seq, fmt.Sprint(i), "bob") })
+			ask(func() ([]domain.Event, error) { return n.edit("alice", id, seq, fmt.Sprint(i), mentioned[i]) })
 			ask(func() ([]domain.Event, error) { return n.chat.React(t.Context(), user("bob"), id, seq, "+1") })
 			ask(func() ([]domain.Event, error) { return n.chat.Unreact(t.Context(), user("bob"), id, seq, "+1") })
 			ask(func() ([]domain.Event, error) { return n.chat.Pin(t.Context(), user("alice"), id, seq) })
@@ -226,6 +227,11 @@ func TestCommandsAboutOneMessageInOneBatch(t *testing.T) {
 		asking.Wait()
 	}
 	requireFold(t, n, id, "bob")
+	for _, u := range mentioned {
+		v, err := n.Conversation(t.Context(), user(u), id, "")
+		require.NoError(t, err)
+		require.Equal(t, count(n.log(t, id), u, 0).mentions, v.MentionCount, u)
+	}
 }
 
 func TestReactions(t *testing.T) {
@@ -425,6 +431,35 @@ func TestPagesOfChangedMessagesEndByBytes(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, len(ids))
+}
+
+func TestPagesOfManyReactionsEndByBytes(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	for i := range 200 {
+		n.post(t, "alice", id, fmt.Sprint(i), "x")
+	}
+	_, err := connect(t, n.url).Exec(t.Context(), `
+		INSERT INTO reactions (conversation_id, target_seq, seq, at, emoji, user_id)
+		SELECT conversation_id, seq, seq + k, at, repeat('x', 60) || k, 'bob' FROM events, generate_series(1, 100) k WHERE type = 'message.posted'`)
+	require.NoError(t, err)
+	newest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, newest)
+	require.EqualValues(t, 201, newest.Messages[len(newest.Messages)-1].Seq)
+	require.True(t, newest.HasMoreBefore)
+	require.False(t, newest.HasMoreAfter)
+	oldest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{AfterSeq: new(int64), Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, oldest)
+	require.EqualValues(t, 2, oldest.Messages[0].Seq)
+	require.True(t, oldest.HasMoreAfter)
+	around, err := n.Messages(t.Context(), user("bob"), id, domain.Range{AroundSeq: &newest.Messages[0].Seq, Limit: 400})
+	require.NoError(t, err)
+	requireSmall(t, around)
+	require.Contains(t, messageSeqs(around.Messages), newest.Messages[0].Seq)
+	require.True(t, around.HasMoreBefore && around.HasMoreAfter)
 }
 
 func requireSmall(t *testing.T, page any) {
