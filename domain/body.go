@@ -131,18 +131,55 @@ func (b *PostedBody) appendJSON(dst []byte) []byte {
 	if b.ReplyTo != 0 {
 		dst = appendInt(append(dst, `,"reply_to":`...), b.ReplyTo)
 	}
-	if len(b.Mentions) > 0 {
-		dst = append(dst, `,"mentions":[`...)
-		for i, user := range b.Mentions {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			dst = append(append(append(dst, '"'), user...), '"')
-		}
-		dst = append(dst, ']')
-	}
+	dst = appendMentions(dst, b.Mentions)
 	if len(b.Metadata) > 0 {
 		dst = append(append(dst, `,"metadata":`...), b.Metadata...)
 	}
 	return append(dst, '}')
+}
+
+func appendMentions(dst []byte, mentions []UserID) []byte {
+	if len(mentions) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"mentions":[`...)
+	for i, user := range mentions {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), user...), '"')
+	}
+	return append(dst, ']')
+}
+
+// EditedBody is the body of message.edited: the message as it stands from then
+// on, so mentions that were kept are there too. Content is null once the message
+// was recalled.
+type EditedBody struct {
+	TargetSeq int64           `json:"target_seq"`
+	Content   json.RawMessage `json:"content"`
+	Mentions  []UserID        `json:"mentions,omitempty"`
+}
+
+func (b *EditedBody) appendJSON(dst []byte) []byte {
+	dst = appendInt(append(dst, `{"target_seq":`...), b.TargetSeq)
+	dst = append(append(dst, `,"content":`...), b.Content...)
+	return append(appendMentions(dst, b.Mentions), '}')
+}
+
+// RecalledBody is the body of message.recalled.
+type RecalledBody struct {
+	TargetSeq int64  `json:"target_seq"`
+	Reason    string `json:"reason,omitempty"`
+}
+
+// ReactionBody is the body of reaction.added and reaction.removed.
+type ReactionBody struct {
+	TargetSeq int64  `json:"target_seq"`
+	Emoji     string `json:"emoji"`
+}
+
+// PinBody is the body of message.pinned and message.unpinned.
+type PinBody struct {
+	TargetSeq int64 `json:"target_seq"`
 }

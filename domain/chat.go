@@ -150,6 +150,51 @@ func (c *Chat) RemoveMember(ctx context.Context, a Actor, id ConversationID, use
 	return c.submit(ctx, &removeMember{change: change{a, id}, user: user})
 }
 
+// EditMessage changes what a message of the actor says. What it names as
+// mentions is judged as for a posting; those that are kept are not.
+func (c *Chat) EditMessage(ctx context.Context, a Actor, id ConversationID, seq int64, want Edit) ([]Event, error) {
+	if err := checkMessage(want.Content, want.Mentions, c.limits); err != nil {
+		return nil, err
+	}
+	return c.submit(ctx, &editMessage{about: about{change{a, id}, seq}, want: want})
+}
+
+// RecallMessage takes a message back for everyone: its author, or who leads the
+// group. A reason is optional.
+func (c *Chat) RecallMessage(ctx context.Context, a Actor, id ConversationID, seq int64, reason string) ([]Event, error) {
+	if err := checkText("/reason", &reason, c.limits.ReasonChars); err != nil {
+		return nil, err
+	}
+	return c.submit(ctx, &recallMessage{about: about{change{a, id}, seq}, reason: reason})
+}
+
+// React puts an emoji on a message.
+func (c *Chat) React(ctx context.Context, a Actor, id ConversationID, seq int64, emoji string) ([]Event, error) {
+	return c.react(ctx, &react{about: about{change{a, id}, seq}, emoji: emoji, limit: c.limits.MessageEmojis})
+}
+
+// Unreact takes the actor's emoji off a message, a recalled one too.
+func (c *Chat) Unreact(ctx context.Context, a Actor, id ConversationID, seq int64, emoji string) ([]Event, error) {
+	return c.react(ctx, &react{about: about{change{a, id}, seq}, emoji: emoji, take: true})
+}
+
+func (c *Chat) react(ctx context.Context, cmd *react) ([]Event, error) {
+	if err := checkEmoji(cmd.emoji, c.limits); err != nil {
+		return nil, err
+	}
+	return c.submit(ctx, cmd)
+}
+
+// Pin pins a message: who leads the group, and both in a direct conversation.
+func (c *Chat) Pin(ctx context.Context, a Actor, id ConversationID, seq int64) ([]Event, error) {
+	return c.submit(ctx, &pin{about: about{change{a, id}, seq}, limit: c.limits.Pins})
+}
+
+// Unpin takes the pin off a message, a recalled one too.
+func (c *Chat) Unpin(ctx context.Context, a Actor, id ConversationID, seq int64) ([]Event, error) {
+	return c.submit(ctx, &pin{about: about{change{a, id}, seq}, take: true})
+}
+
 // submit waits for the outcome of a command, which the log always gives.
 func (c *Chat) submit(ctx context.Context, cmd Command) ([]Event, error) {
 	type result struct {

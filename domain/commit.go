@@ -20,6 +20,23 @@ type Command interface {
 	Size() int
 }
 
+// Targeted is a Command about one message, which the log makes known to the
+// Conversation that is decided on (Consider), if there is one. What was decided is
+// appended only while the message is as it was: an edit that races a recall never
+// brings content back.
+type Targeted interface {
+	Command
+	Subject() Subject
+}
+
+// Subject is what has to be known of a message.
+type Subject struct {
+	Seq     int64
+	Content bool   // Content and Mentions are asked for
+	User    UserID // with Emoji: whether it is this user's reaction already
+	Emoji   string // "" asks for no reactions
+}
+
 // IdempotencyKey makes a posting the same posting, however often and wherever
 // it is sent (I3). Hash is that of the canonical form of what was posted.
 type IdempotencyKey struct {
@@ -47,6 +64,12 @@ type Draft struct {
 
 	// Of conversation.updated:
 	Update *UpdatedBody
+
+	// Of what changes a message: the seq of its message.posted. Mentions are those
+	// after a message.edited.
+	Target int64
+	Edit   *EditedBody // of message.edited
+	Emoji  string      // of reaction.added and reaction.removed
 }
 
 // Outcome is what became of a command.

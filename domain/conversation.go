@@ -27,6 +27,11 @@ type Conversation struct {
 	Version int64
 	// Head is the highest seq known here; others may have appended beyond it.
 	Head int64
+	// Pins are the seqs of the pinned messages, ascending. The slice is replaced
+	// when they change, never written to.
+	Pins []int64
+
+	messages map[int64]*MessageState // that are considered; of this very copy
 
 	members  map[UserID]MemberState
 	shared   bool // members is in use by a clone: copy before writing
@@ -46,11 +51,12 @@ func NewConversationState(
 	}
 }
 
-// Clone returns a copy to decide on tentatively. The members are copied only
-// when either of the two is changed.
+// Clone returns a copy to decide on tentatively, which considers no messages. The
+// members are copied only when either of the two is changed.
 func (c *Conversation) Clone() *Conversation {
 	c.shared = true
 	clone := *c
+	clone.messages = nil
 	return &clone
 }
 
@@ -58,6 +64,9 @@ func (c *Conversation) Clone() *Conversation {
 // here and the drafts since): only its order matters until it is stored.
 func (c *Conversation) Apply(d Draft, seq int64) {
 	c.Head = max(c.Head, seq)
+	if m := c.messages[d.Target]; m != nil {
+		m.apply(d, seq)
+	}
 	if !d.Type.ChangesState() {
 		return
 	}
@@ -74,6 +83,14 @@ func (c *Conversation) Apply(d Draft, seq int64) {
 		delete(c.members, d.Member.UserID)
 	case ConversationUpdated:
 		c.update(d.Update)
+	case MessagePinned:
+		if at, pinned := slices.BinarySearch(c.Pins, d.Target); !pinned {
+			c.Pins = slices.Insert(slices.Clone(c.Pins), at, d.Target)
+		}
+	case MessageUnpinned:
+		if at, pinned := slices.BinarySearch(c.Pins, d.Target); pinned {
+			c.Pins = slices.Delete(slices.Clone(c.Pins), at, at+1)
+		}
 	}
 }
 
@@ -132,7 +149,7 @@ func (c *Conversation) Audience() []UserID {
 // Size is about how many bytes the state takes in memory.
 func (c *Conversation) Size() int {
 	const fixed, perMember = 512, 96
-	return fixed + len(c.Metadata) + perMember*len(c.members)
+	return fixed + len(c.Metadata) + perMember*len(c.members) + 8*len(c.Pins)
 }
 
 // heir returns who becomes the owner when leaving does: the longest-serving

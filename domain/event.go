@@ -16,6 +16,12 @@ const (
 	MemberRemoved       EventType = "member.removed"
 	MemberRoleChanged   EventType = "member.role_changed"
 	MessagePosted       EventType = "message.posted"
+	MessageEdited       EventType = "message.edited"
+	MessageRecalled     EventType = "message.recalled"
+	ReactionAdded       EventType = "reaction.added"
+	ReactionRemoved     EventType = "reaction.removed"
+	MessagePinned       EventType = "message.pinned"
+	MessageUnpinned     EventType = "message.unpinned"
 )
 
 // ChangesMembership tells whether somebody enters or leaves with the event.
@@ -23,9 +29,16 @@ func (t EventType) ChangesMembership() bool {
 	return t == ConversationCreated || t == MemberAdded || t == MemberRemoved
 }
 
-// ChangesState tells whether decisions depend on the event: it moves the
-// version of its conversation.
-func (t EventType) ChangesState() bool { return t != MessagePosted }
+// ChangesState tells whether decisions about anything in the conversation depend
+// on the event: it moves the version. What changes one message only does not.
+func (t EventType) ChangesState() bool {
+	switch t {
+	case MessagePosted, MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved:
+		return false
+	default:
+		return true
+	}
+}
 
 // Event is one durable change of one conversation, known by (conversation, seq).
 // Seqs are 1, 2, 3 … without a hole, in the order of commit (I2).

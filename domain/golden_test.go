@@ -84,6 +84,7 @@ func decided(t *testing.T) map[string]Event {
 	do("member.removed", func(ctx context.Context, c *Chat) ([]Event, error) {
 		return c.RemoveMember(ctx, olga, groupID, "mia")
 	})
+	aboutMessage(t, events)
 	for name, p := range postings() {
 		p.ConversationID, p.ClientMsgID = groupID, "c-1"
 		do("message.posted-"+name, func(_ context.Context, c *Chat) ([]Event, error) {
@@ -103,6 +104,34 @@ func decided(t *testing.T) map[string]Event {
 	require.NoError(t, err)
 	events["conversation.updated-cleared"] = Event{Type: ConversationUpdated, Body: body}
 	return events
+}
+
+// aboutMessage decides on each event about a message.
+func aboutMessage(t *testing.T, events map[string]Event) {
+	t.Helper()
+	one := about{change: change{actor: Actor{User: "olga"}, target: groupID}, seq: 41}
+	for name, c := range map[string]struct {
+		cmd  Command
+		with MessageState
+	}{
+		"message.edited":   {&editMessage{about: one, want: Edit{Content: json.RawMessage(`{ "type": "text", "text": "@mia no" }`), Mentions: []UserID{"mia"}}}, MessageState{}},
+		"message.recalled": {&recallMessage{about: one, reason: "wrong <window>"}, MessageState{}},
+		"reaction.added":   {&react{about: one, emoji: "👍", limit: 1}, MessageState{}},
+		"reaction.removed": {&react{about: one, emoji: "👍", take: true}, MessageState{Reactions: map[Reactor]bool{{"olga", "👍"}: true}}},
+		"message.pinned":   {&pin{about: one, limit: 1}, MessageState{}},
+		"message.unpinned": {&pin{about: one, take: true}, MessageState{}},
+	} {
+		state := group(owner("olga"), member("mia")).conversation
+		if name == "message.unpinned" {
+			state.Pins = []int64{41}
+		}
+		c.with.Seq, c.with.Sender, c.with.Content = 41, "olga", text("@mia yes")
+		state.Consider(&c.with)
+		drafts, err := c.cmd.Decide(state)
+		require.NoError(t, err, name)
+		require.Len(t, drafts, 1, name)
+		events[name] = Event{Type: drafts[0].Type, Body: drafts[0].Body}
+	}
 }
 
 // postings are one of each type of content, and one with all there is beside it.

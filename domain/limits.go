@@ -16,6 +16,7 @@ type Limits struct {
 	NameChars        int `json:"name_chars"`
 	ReasonChars      int `json:"reason_chars"`
 	EmojiBytes       int `json:"emoji_bytes"`
+	MessageEmojis    int `json:"message_emojis"` // different ones on a message
 	MetadataBytes    int `json:"metadata_bytes"`
 	URLChars         int `json:"url_chars"`
 	SyncPage         int `json:"sync_conversations"`
@@ -46,6 +47,7 @@ func DefaultLimits() Limits {
 		NameChars:        200,
 		ReasonChars:      200,
 		EmojiBytes:       64,
+		MessageEmojis:    100,
 		MetadataBytes:    4_096,
 		URLChars:         2_048,
 		SyncPage:         500,

@@ -3,7 +3,6 @@ package domain
 import (
 	"crypto/sha256"
 	"encoding/json"
-	"slices"
 
 	"im/domain/strictjson"
 )
@@ -44,19 +43,11 @@ func (p *Post) check(sender UserID, limits Limits) error {
 	if err := checkClientID("/client_msg_id", p.ClientMsgID); err != nil {
 		return err
 	}
-	if err := checkContent(p.Content, limits); err != nil {
+	if err := checkMessage(p.Content, p.Mentions, limits); err != nil {
 		return err
 	}
 	if p.ReplyTo != nil && *p.ReplyTo < 1 {
 		return Invalid("/reply_to", "must be the seq of a message")
-	}
-	for i, user := range p.Mentions {
-		if user == Everyone {
-			continue
-		}
-		if _, err := ParseUserID(mentionPointer(i), string(user)); err != nil {
-			return err
-		}
 	}
 	return checkMetadata(p.Metadata, limits)
 }
@@ -90,15 +81,13 @@ func newPostMessage(a Actor, p Post) *postMessage {
 	if p.ReplyTo != nil {
 		body.ReplyTo = *p.ReplyTo
 	}
-	mentions := slices.Clone(p.Mentions)
-	slices.Sort(mentions)
 	return &postMessage{
 		actor: a, target: p.ConversationID, named: p.Mentions,
 		draft: Draft{
 			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
 			Body:    body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64)),
 			Hash:    body.hash(),
-			ReplyTo: body.ReplyTo, Mentions: slices.Compact(mentions),
+			ReplyTo: body.ReplyTo, Mentions: distinct(p.Mentions),
 		},
 	}
 }
@@ -133,21 +122,29 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if c.Settings.Posting == PostingAdmins && !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may post here")
 	}
-	for i, user := range m.named {
+	if err := c.mayMention(role, m.named); err != nil {
+		return nil, err
+	}
+	return []Draft{m.draft}, nil
+}
+
+// mayMention judges whom one who has a role may mention.
+func (c *Conversation) mayMention(role Role, mentions []UserID) error {
+	for i, user := range mentions {
 		if user == Everyone {
 			if c.Kind != Group {
-				return nil, Invalid(mentionPointer(i), "everyone can be mentioned in groups only")
+				return Invalid(mentionPointer(i), "everyone can be mentioned in groups only")
 			}
 			if !role.Leads() {
-				return nil, ErrForbidden.Saying("only the owner and admins may mention everyone")
+				return ErrForbidden.Saying("only the owner and admins may mention everyone")
 			}
 			continue
 		}
 		if _, ok := c.Member(user); !ok {
-			return nil, Invalid(mentionPointer(i), "is not a member")
+			return Invalid(mentionPointer(i), "is not a member")
 		}
 	}
-	return []Draft{m.draft}, nil
+	return nil
 }
 
 func checkUserIDs(pointer string, users []UserID) error {

@@ -84,8 +84,23 @@ type Reaction struct {
 	Mine  bool   `json:"mine"`
 }
 
+// Reacted is one user's reaction as lists show it.
+type Reacted struct {
+	UserID UserID `json:"user_id"`
+	Emoji  string `json:"emoji"`
+	At     Time   `json:"at"`
+}
+
+// PinnedMessage is a message as lists of pins show it.
+type PinnedMessage struct {
+	Message
+	PinnedBy UserID `json:"pinned_by"`
+	PinnedAt Time   `json:"pinned_at"`
+}
+
 // MessageOf reads a message.posted event as the message that it is until
-// something else changes it.
+// something else changes it; one whose content was erased is recalled, whenever
+// that happened.
 func MessageOf(e *Event) (Message, error) {
 	var body PostedBody
 	if err := json.Unmarshal(e.Body, &body); err != nil {
@@ -94,8 +109,30 @@ func MessageOf(e *Event) (Message, error) {
 	return Message{
 		ConversationID: e.ConversationID, Seq: e.Seq, Sender: e.Sender, ClientMsgID: e.ClientMsgID, At: e.At,
 		Content: body.Content, ReplyTo: body.ReplyTo, Mentions: body.Mentions, Metadata: body.Metadata,
-		Reactions: []Reaction{},
+		Recalled: string(body.Content) == "null", Reactions: []Reaction{},
 	}, nil
+}
+
+// Edited makes of the message what the body of a message.edited at that time says.
+func (m *Message) Edited(at Time, body json.RawMessage) error {
+	var b EditedBody
+	if err := json.Unmarshal(body, &b); err != nil {
+		return ErrInternal.Because(err)
+	}
+	m.Content, m.Mentions, m.EditedAt = b.Content, b.Mentions, &at
+	return nil
+}
+
+// Size is about how many bytes the message takes on the wire.
+func (m *Message) Size() int {
+	n := 320 + len(m.Sender) + len(m.ClientMsgID) + len(m.Content) + len(m.Metadata)
+	for _, user := range m.Mentions {
+		n += len(user) + 3
+	}
+	for _, r := range m.Reactions {
+		n += 48 + len(r.Emoji)
+	}
+	return n
 }
 
 // Profile is what the app told of a user.
@@ -133,6 +170,10 @@ type Range struct {
 	AroundAt  *Time  // messages only
 	Seqs      []int64
 	Limit     int
+
+	// Messages as they stood at a seq or a time, instead of now; at most one.
+	AsOfSeq *int64 // beyond the head is the head
+	AsOf    *Time
 }
 
 // EventPage is a stretch of a log.

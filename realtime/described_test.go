@@ -76,6 +76,20 @@ func TestEveryFrameIsServed(t *testing.T) {
 		s.w.append(must(domain.ParseConversationID("", id)), domain.MessagePosted, "bob", "m", map[string]any{"content": json.RawMessage(content)})
 		p.expect("event")
 	}
+	for _, about := range []struct {
+		kind domain.EventType
+		body any
+	}{
+		{domain.MessageEdited, domain.EditedBody{TargetSeq: 2, Content: json.RawMessage(`{"type":"text","text":"y"}`)}},
+		{domain.MessageRecalled, domain.RecalledBody{TargetSeq: 2, Reason: "r"}},
+		{domain.ReactionAdded, domain.ReactionBody{TargetSeq: 2, Emoji: "x"}},
+		{domain.ReactionRemoved, domain.ReactionBody{TargetSeq: 2, Emoji: "x"}},
+		{domain.MessagePinned, domain.PinBody{TargetSeq: 2}},
+		{domain.MessageUnpinned, domain.PinBody{TargetSeq: 2}},
+	} {
+		s.w.append(must(domain.ParseConversationID("", id)), about.kind, "bob", "", about.body)
+		p.expect("event")
+	}
 	for _, user := range []domain.UserID{"alice", ""} { // one user, and everybody
 		s.hub.Signal(domain.Signal{User: user, Frame: json.RawMessage(`{"type":"notice","notice_id":"n","biz_type":"b","data":null}`)})
 		p.expect("notice")

@@ -12,6 +12,7 @@ import (
 type handler struct {
 	sender        Sender
 	editor        Editor
+	moderator     Moderator
 	membership    Membership
 	conversations Conversations
 	history       History

@@ -133,7 +133,24 @@ func TestBadInput(t *testing.T) {
 		"sync of a bad device":         {"GET", "/v1/sync?device_id=a%20b", "", "/device_id"},
 		"unknown parameter":            {"GET", "/v1/conversations?colour=red", "", "/colour"},
 		"parameter of another call":    {"GET", base + "/events?around_seq=1", "", "/around_seq"},
-		"parameter of a kind to come":  {"GET", base + "/messages?as_of_seq=1", "", "/as_of_seq"},
+		"parameter of a kind to come":  {"GET", base + "/messages?thread=1", "", "/thread"},
+		"as_of_seq is 0":               {"GET", base + "/messages?as_of_seq=0", "", "/as_of_seq"},
+		"as_of is no time":             {"GET", base + "/messages?as_of=then", "", "/as_of"},
+		"two moments":                  {"GET", base + "/messages?as_of=2026-01-02T03:04:05Z&as_of_seq=1", "", "/as_of"},
+		"edit without content":         {"PATCH", base + "/messages/4", `{"mentions":[]}`, "/content"},
+		"edit to nothing":              {"PATCH", base + "/messages/4", `{"content":null}`, ""},
+		"edit of an unknown type":      {"PATCH", base + "/messages/4", `{"content":{"type":"smell"}}`, "/content/type"},
+		"edit of metadata":             {"PATCH", base + "/messages/4", `{` + text + `,"metadata":{}}`, "/metadata"},
+		"edit with mentions null":      {"PATCH", base + "/messages/4", `{` + text + `,"mentions":null}`, "/mentions"},
+		"edit of message 0":            {"PATCH", base + "/messages/0", `{` + text + `}`, "/seq"},
+		"recall with a long reason":    {"DELETE", base + "/messages/4?reason=" + strings.Repeat("a", 201), "", "/reason"},
+		"recall with an empty reason":  {"DELETE", base + "/messages/4?reason=", "", "/reason"},
+		"reaction of 65 bytes":         {"PUT", base + "/messages/4/reactions/" + strings.Repeat("a", 65), "", "/emoji"},
+		"reaction with a control":      {"PUT", base + "/messages/4/reactions/a%0A", "", "/emoji"},
+		"reaction with NUL":            {"PUT", base + "/messages/4/reactions/%00", "", "/emoji"},
+		"reaction not UTF-8":           {"DELETE", base + "/messages/4/reactions/%ff", "", "/emoji"},
+		"reactions limit 501":          {"GET", base + "/messages/4/reactions?limit=501", "", "/limit"},
+		"pins limit 501":               {"GET", base + "/pins?limit=501", "", "/limit"},
 		"parameter where none is":      {"POST", "/v1/messages?x=1", `{"to":"bob","client_msg_id":"c",` + text + `}`, "/x"},
 		"path parameter in the query":  {"GET", base + "?conversation_id=1", "", "/conversation_id"},
 		"query with a semicolon":       {"GET", "/v1/conversations?limit=1;cursor=1", "", ""},
@@ -194,8 +211,9 @@ func TestLimits_are_those_of_the_settings(t *testing.T) {
 
 func TestCursor_unreadable(t *testing.T) {
 	s := newSite(t)
-	base := "/v1/conversations/" + s.group(t).String()
-	for _, path := range []string{"/v1/conversations", "/v1/sync", base + "/members"} {
+	message := s.said(t)
+	base, _, _ := strings.Cut(message, "/messages/")
+	for _, path := range []string{"/v1/conversations", "/v1/sync", base + "/members", base + "/pins", message + "/reactions"} {
 		for _, cursor := range []string{"x", "", "99"} {
 			s.call(t, "alice", "GET", path+"?cursor="+cursor, "").refused(t, domain.CodeCursorInvalid, "")
 		}

@@ -63,6 +63,10 @@ func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParam
 	}
 	r := domain.Range{
 		AfterSeq: seq(params.AfterSeq), BeforeSeq: seq(params.BeforeSeq), AroundSeq: seq(params.AroundSeq), Seqs: params.Seq,
+		AsOfSeq: seq(params.AsOfSeq),
+	}
+	if params.AsOf.Set {
+		r.AsOf = new(domain.At(params.AsOf.Value))
 	}
 	if params.AroundAt.Set {
 		r.AroundAt = new(domain.At(params.AroundAt.Value))
@@ -72,6 +76,9 @@ func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParam
 		"/around_at": params.AroundAt.Set, "/seq": len(params.Seq) > 0,
 	}); err != nil {
 		return err
+	}
+	if r.AsOfSeq != nil && r.AsOf != nil {
+		return domain.Invalid("/as_of", "excludes as_of_seq")
 	}
 	if len(params.Seq) > h.limits.PageEvents {
 		return domain.Invalid("/seq", "is repeated more often than a page may have messages")

@@ -86,6 +86,29 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "bob", "POST", "/v1/messages", `{"to":"carol","client_msg_id":"c-1","content":{"type":"text","text":"Hi"}}`).want(t, 200)
 
 	e := sent.event(t)
+	one := base + "/messages/" + itoa(e.Seq)
+	if e := s.call(t, "alice", "PATCH", one, `{"content":{"type":"text","text":"edited"},"mentions":[]}`).want(t, 200).event(t); e.Type != domain.MessageEdited {
+		t.Errorf("edited: %s", e.Type)
+	}
+	s.call(t, "alice", "PATCH", one, `{"content":{"text":"edited","type":"text"}}`).want(t, 204)
+	if e := s.call(t, "bob", "PUT", one+"/reactions/%F0%9F%91%8D", "").want(t, 200).event(t); !strings.Contains(string(e.Body), `"emoji":"👍"`) {
+		t.Errorf("reacted: %s", e.Body)
+	}
+	s.call(t, "bob", "PUT", one+"/reactions/%F0%9F%91%8D", "").want(t, 204)
+	s.call(t, "bob", "GET", one+"/reactions?limit=1", "").want(t, 200)
+	s.call(t, "bob", "PUT", one+"/pin", "").want(t, 200)
+	s.call(t, "bob", "PUT", one+"/pin", "").want(t, 204)
+	s.call(t, "bob", "GET", one, "").want(t, 200)
+	s.call(t, "bob", "GET", base+"/pins", "").want(t, 200)
+	s.call(t, "alice", "DELETE", one+"/pin", "").want(t, 200)
+	s.call(t, "alice", "DELETE", one+"/pin", "").want(t, 204)
+	s.call(t, "bob", "DELETE", one+"/reactions/%F0%9F%91%8D", "").want(t, 200)
+	s.call(t, "bob", "DELETE", one+"/reactions/%F0%9F%91%8D", "").want(t, 204)
+	if e := s.call(t, "bob", "DELETE", one+"?reason=rude", "").want(t, 200).event(t); string(e.Body) != `{"target_seq":`+itoa(sent.event(t).Seq)+`,"reason":"rude"}` {
+		t.Errorf("recalled: %s", e.Body)
+	}
+	s.call(t, "alice", "DELETE", one, "").want(t, 204)
+	s.call(t, "bob", "GET", base+"/messages?as_of=2026-01-02T03:04:05.5Z", "").want(t, 200)
 	s.call(t, "bob", "GET", base+"/messages?around_at=2026-01-02T03:04:05.5Z", "").want(t, 200)
 	s.call(t, "bob", "GET", base+"/messages/"+itoa(e.Seq), "").want(t, 200)
 	s.call(t, "bob", "GET", base+"/events?after_seq=0&limit=1000", "").want(t, 200)
@@ -117,7 +140,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 
 func TestOperations_are_all_served(t *testing.T) {
 	s := newSite(t)
-	filled := strings.NewReplacer("{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1")
+	filled := strings.NewReplacer("{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
 	for _, r := range s.spec.routes {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {
@@ -221,6 +244,14 @@ func TestLists_pass_on_what_was_asked(t *testing.T) {
 	if at, err := json.Marshal(s.last.AroundAt); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
 		t.Errorf("around_at %s, %v", at, err)
 	}
+	s.call(t, "bob", "GET", base+"/messages?as_of_seq=5&before_seq=4", "").want(t, 200)
+	if s.last.AsOfSeq == nil || *s.last.AsOfSeq != 5 || s.last.BeforeSeq == nil || s.last.AsOf != nil {
+		t.Errorf("range %+v", s.last)
+	}
+	s.call(t, "bob", "GET", base+"/messages?as_of=2026-01-02T05:04:05.123456789%2B02:00", "").want(t, 200)
+	if at, err := json.Marshal(s.last.AsOf); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
+		t.Errorf("as_of %s, %v", at, err)
+	}
 	s.call(t, "bob", "GET", base+"/events?before_seq=9", "").want(t, 200)
 	if s.last.BeforeSeq == nil || *s.last.BeforeSeq != 9 || s.last.AfterSeq != nil {
 		t.Errorf("range %+v", s.last)
@@ -274,6 +305,15 @@ func TestI8_nobody_learns_of_what_they_are_not_in(t *testing.T) {
 		{"POST", "/messages", `{"client_msg_id":"c","content":{"type":"text","text":"Hi"}}`},
 		{"GET", "/messages", ""},
 		{"GET", "/messages/4", ""},
+		{"GET", "/messages?as_of_seq=1", ""},
+		{"PATCH", "/messages/4", `{"content":{"type":"text","text":"Hi"}}`},
+		{"DELETE", "/messages/4", ""},
+		{"GET", "/messages/4/reactions", ""},
+		{"PUT", "/messages/4/reactions/x", ""},
+		{"DELETE", "/messages/4/reactions/x", ""},
+		{"PUT", "/messages/4/pin", ""},
+		{"DELETE", "/messages/4/pin", ""},
+		{"GET", "/pins", ""},
 		{"GET", "/events", ""},
 		{"PUT", "/read", `{"seq":1}`},
 		{"PUT", "/ack", `{"device_id":"d","seq":1}`},

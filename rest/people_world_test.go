@@ -160,7 +160,7 @@ func (w *world) MessageCount(context.Context) (n int64, _ error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, r := range w.rooms {
-		n += int64(len(r.messages()))
+		n += int64(len(r.messages("")))
 	}
 	return n, nil
 }

@@ -24,6 +24,16 @@ type Editor interface {
 	Update(ctx context.Context, a domain.Actor, id domain.ConversationID, c domain.Changes) ([]domain.Event, error)
 }
 
+// Moderator changes messages, and what hangs on them. No event: nothing changed.
+type Moderator interface {
+	EditMessage(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, want domain.Edit) ([]domain.Event, error)
+	RecallMessage(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, reason string) ([]domain.Event, error)
+	React(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, emoji string) ([]domain.Event, error)
+	Unreact(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, emoji string) ([]domain.Event, error)
+	Pin(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) ([]domain.Event, error)
+	Unpin(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) ([]domain.Event, error)
+}
+
 // Membership changes who is in a conversation. No event: nothing changed.
 type Membership interface {
 	AddMembers(ctx context.Context, a domain.Actor, id domain.ConversationID, users []domain.UserID, as domain.Role) ([]domain.Event, error)
@@ -45,6 +55,8 @@ type History interface {
 	Events(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.EventPage, error)
 	Messages(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.MessagePage, error)
 	Message(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.Message, error)
+	Reactions(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Page[domain.Reacted], error)
+	Pins(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.PinnedMessage], error)
 }
 
 // Positions moves what users have read and devices hold. MarkRead judges who

@@ -21,6 +21,7 @@ type Options struct {
 	Verifier      Verifier
 	Sender        Sender
 	Editor        Editor
+	Moderator     Moderator
 	Membership    Membership
 	Conversations Conversations
 	History       History
@@ -68,7 +69,7 @@ var _ http.Handler = (*Server)(nil)
 
 // New returns a Server. It starts nothing.
 func New(o Options) (*Server, error) {
-	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Membership == nil ||
+	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Moderator == nil || o.Membership == nil ||
 		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
 		o.Profiles == nil || o.Preferences == nil || o.Live == nil || o.Endings == nil ||
 		o.Blocks == nil || o.Counts == nil || o.Presence == nil || o.Receipts == nil {
@@ -90,7 +91,7 @@ func New(o Options) (*Server, error) {
 		bodyBytes:    bodyLimit(o.Limits),
 	}
 	h := &handler{
-		sender: o.Sender, editor: o.Editor, membership: o.Membership, conversations: o.Conversations,
+		sender: o.Sender, editor: o.Editor, moderator: o.Moderator, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
 		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks, counts: o.Counts,
 		presence: o.Presence, receipts: o.Receipts,

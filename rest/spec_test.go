@@ -206,7 +206,7 @@ func newSite(t *testing.T, changes ...func(*Options)) *site {
 		change(&o)
 	}
 	chat := domain.NewChat(w, o.Limits)
-	o.Sender, o.Editor, o.Membership = chat, chat, chat
+	o.Sender, o.Editor, o.Moderator, o.Membership = chat, chat, chat, chat
 	server, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -77,7 +77,13 @@ func (w *world) decide(cmd domain.Command) (domain.Outcome, error) {
 		}
 		return domain.Outcome{Events: r.events[seq-1 : seq], Duplicate: true}, nil
 	}
-	drafts, err := cmd.Decide(r.state)
+	state := r.state.Clone()
+	if about, ok := cmd.(domain.Targeted); ok {
+		if m := r.message(about.Subject().Seq); m != nil {
+			state.Consider(m)
+		}
+	}
+	drafts, err := cmd.Decide(state)
 	if err != nil {
 		return domain.Outcome{}, err
 	}
@@ -189,24 +195,10 @@ func (r *room) view(user domain.UserID) domain.ConversationView {
 			v.Peer = other
 		}
 	}
-	if messages := r.messages(); len(messages) > 0 {
+	if messages := r.messages(user); len(messages) > 0 {
 		v.LastMessage = &messages[len(messages)-1]
 	}
 	return v
-}
-
-func (r *room) messages() []domain.Message {
-	list := []domain.Message{}
-	for i := range r.events {
-		if r.events[i].Type == domain.MessagePosted {
-			m, err := domain.MessageOf(&r.events[i])
-			if err != nil {
-				panic(err)
-			}
-			list = append(list, m)
-		}
-	}
-	return list
 }
 
 func (w *world) mine(a domain.Actor) []domain.ConversationView {
@@ -321,7 +313,7 @@ func (w *world) Messages(ctx context.Context, a domain.Actor, id domain.Conversa
 	defer w.mu.Unlock()
 	w.last = q
 	return domain.MessagePage{
-		Messages: r.messages(), HeadSeq: int64(len(r.events)), FloorSeq: 1, Users: map[domain.UserID]domain.Profile{"bob": {}},
+		Messages: r.messages(a.User), HeadSeq: int64(len(r.events)), FloorSeq: 1, Users: map[domain.UserID]domain.Profile{"bob": {}},
 	}, nil
 }
 
@@ -331,7 +323,7 @@ func (w *world) Message(ctx context.Context, a domain.Actor, id domain.Conversat
 		return domain.Message{}, err
 	}
 	defer w.mu.Unlock()
-	for _, m := range r.messages() {
+	for _, m := range r.messages(a.User) {
 		if m.Seq == seq {
 			return m, nil
 		}

@@ -582,6 +582,150 @@ func (s *Server) handleCreateConversationRequest(args [0]string, argsEscaped boo
 	}
 }
 
+// handleEditMessageRequest handles editMessage operation.
+//
+// The author only. `content` is replaced as a whole. Without `mentions` the message mentions whom it
+// mentioned, with an empty list nobody; those that are given are judged as when sending. An edit to
+// the same JSON values changes nothing (204). A message that was recalled cannot be edited
+// (`conflict`).
+//
+// PATCH /v1/conversations/{conversation_id}/messages/{seq}
+func (s *Server) handleEditMessageRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: EditMessageOperation,
+			ID:   "editMessage",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, EditMessageOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeEditMessageParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	request, rawBody, close, err := s.decodeEditMessageRequest(r)
+	if err != nil {
+		err = &ogenerrors.DecodeRequestError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeRequest", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+	defer func() {
+		if err := close(); err != nil {
+			recordError("CloseRequest", err)
+		}
+	}()
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    EditMessageOperation,
+			OperationSummary: "Edit a message",
+			OperationID:      "editMessage",
+			Body:             request,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = *EditMessage
+			Params   = EditMessageParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackEditMessageParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.EditMessage(ctx, request, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.EditMessage(ctx, request, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
 // handleEndSessionRequest handles endSession operation.
 //
 // Its socket is closed with 4401, on whichever node it is; within milliseconds, or 2 s without
@@ -2111,7 +2255,9 @@ func (s *Server) handleListMembersRequest(args [1]string, argsEscaped bool, w ht
 // handleListMessagesRequest handles listMessages operation.
 //
 // Messages as they stand at `head_seq`, ascending. At most one position: `after_seq`, `before_seq`,
-// `around_seq`, `around_at` or `seq`; without one, the newest.
+// `around_seq`, `around_at` or `seq`; without one, the newest. With `as_of_seq` or `as_of`, messages
+// as they stood then, and `head_seq` is of then (0 before the conversation began). What was recalled
+// since is erased from the past too: such a message is `recalled`, whenever one looks.
 //
 // GET /v1/conversations/{conversation_id}/messages
 func (s *Server) handleListMessagesRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -2212,6 +2358,14 @@ func (s *Server) handleListMessagesRequest(args [1]string, argsEscaped bool, w h
 					In:   "query",
 				}: params.Seq,
 				{
+					Name: "as_of_seq",
+					In:   "query",
+				}: params.AsOfSeq,
+				{
+					Name: "as_of",
+					In:   "query",
+				}: params.AsOf,
+				{
 					Name: "limit",
 					In:   "query",
 				}: params.Limit,
@@ -2247,6 +2401,270 @@ func (s *Server) handleListMessagesRequest(args [1]string, argsEscaped bool, w h
 		)
 	} else {
 		err = s.rh.ListMessages(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
+// handleListPinsRequest handles listPins operation.
+//
+// As they stand, the one that was pinned last first. A page ends early at about 1 MiB.
+//
+// GET /v1/conversations/{conversation_id}/pins
+func (s *Server) handleListPinsRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: ListPinsOperation,
+			ID:   "listPins",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, ListPinsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeListPinsParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    ListPinsOperation,
+			OperationSummary: "List the pinned messages",
+			OperationID:      "listPins",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "cursor",
+					In:   "query",
+				}: params.Cursor,
+				{
+					Name: "limit",
+					In:   "query",
+				}: params.Limit,
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = ListPinsParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackListPinsParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.ListPins(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.ListPins(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
+// handleListReactionsRequest handles listReactions operation.
+//
+// By emoji and user. A message shows the counts.
+//
+// GET /v1/conversations/{conversation_id}/messages/{seq}/reactions
+func (s *Server) handleListReactionsRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: ListReactionsOperation,
+			ID:   "listReactions",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, ListReactionsOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeListReactionsParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    ListReactionsOperation,
+			OperationSummary: "List who reacted",
+			OperationID:      "listReactions",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "cursor",
+					In:   "query",
+				}: params.Cursor,
+				{
+					Name: "limit",
+					In:   "query",
+				}: params.Limit,
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = ListReactionsParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackListReactionsParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.ListReactions(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.ListReactions(ctx, params, w)
 	}
 	if err != nil {
 		defer recordError("Internal", err)
@@ -2914,6 +3332,134 @@ func (s *Server) handleNotifyUserRequest(args [1]string, argsEscaped bool, w htt
 	}
 }
 
+// handlePinMessageRequest handles pinMessage operation.
+//
+// Owners and admins of a group, and both in a direct conversation. At most `pins` (100 unless
+// configured) are pinned at a time (`limit_exceeded`); a message that was recalled cannot be
+// (`conflict`).
+//
+// PUT /v1/conversations/{conversation_id}/messages/{seq}/pin
+func (s *Server) handlePinMessageRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: PinMessageOperation,
+			ID:   "pinMessage",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, PinMessageOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodePinMessageParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    PinMessageOperation,
+			OperationSummary: "Pin a message",
+			OperationID:      "pinMessage",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = PinMessageParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackPinMessageParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.PinMessage(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.PinMessage(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
 // handlePutMemberRequest handles putMember operation.
 //
 // Owners and admins add; owners change roles. Making somebody the owner hands the ownership over: the
@@ -3187,6 +3733,270 @@ func (s *Server) handlePutUserRequest(args [1]string, argsEscaped bool, w http.R
 		)
 	} else {
 		err = s.rh.PutUser(ctx, request, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
+// handleReactRequest handles react operation.
+//
+// Every member. The same again changes nothing (204). A message that was recalled takes no more
+// (`conflict`); one has at most `message_emojis` (100 unless configured) different ones
+// (`limit_exceeded`).
+//
+// PUT /v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}
+func (s *Server) handleReactRequest(args [3]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: ReactOperation,
+			ID:   "react",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, ReactOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeReactParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    ReactOperation,
+			OperationSummary: "React",
+			OperationID:      "react",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "emoji",
+					In:   "path",
+				}: params.Emoji,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = ReactParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackReactParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.React(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.React(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
+// handleRecallMessageRequest handles recallMessage operation.
+//
+// Takes a message back for everyone: the author, and owners and admins of a group those of others. Its
+// content, mentions and metadata are erased from the log and from everything that was made of it;
+// `reply_to`, reactions and a pin stay. Recalling it again changes nothing (204).
+//
+// DELETE /v1/conversations/{conversation_id}/messages/{seq}
+func (s *Server) handleRecallMessageRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: RecallMessageOperation,
+			ID:   "recallMessage",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, RecallMessageOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeRecallMessageParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    RecallMessageOperation,
+			OperationSummary: "Recall a message",
+			OperationID:      "recallMessage",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "reason",
+					In:   "query",
+				}: params.Reason,
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = RecallMessageParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackRecallMessageParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.RecallMessage(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.RecallMessage(ctx, params, w)
 	}
 	if err != nil {
 		defer recordError("Internal", err)
@@ -3858,6 +4668,262 @@ func (s *Server) handleUnblockRequest(args [1]string, argsEscaped bool, w http.R
 		if !errors.Is(err, ht.ErrInternalServerErrorResponse) {
 			s.cfg.ErrorHandler(ctx, w, r, err)
 		}
+		return
+	}
+}
+
+// handleUnpinMessageRequest handles unpinMessage operation.
+//
+// Who may pin.
+//
+// DELETE /v1/conversations/{conversation_id}/messages/{seq}/pin
+func (s *Server) handleUnpinMessageRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: UnpinMessageOperation,
+			ID:   "unpinMessage",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, UnpinMessageOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeUnpinMessageParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    UnpinMessageOperation,
+			OperationSummary: "Unpin a message",
+			OperationID:      "unpinMessage",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = UnpinMessageParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackUnpinMessageParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.UnpinMessage(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.UnpinMessage(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
+// handleUnreactRequest handles unreact operation.
+//
+// Take one's reaction back.
+//
+// DELETE /v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}
+func (s *Server) handleUnreactRequest(args [3]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: UnreactOperation,
+			ID:   "unreact",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, UnreactOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeUnreactParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    UnreactOperation,
+			OperationSummary: "Take one's reaction back",
+			OperationID:      "unreact",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "conversation_id",
+					In:   "path",
+				}: params.ConversationID,
+				{
+					Name: "seq",
+					In:   "path",
+				}: params.Seq,
+				{
+					Name: "emoji",
+					In:   "path",
+				}: params.Emoji,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = UnreactParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackUnreactParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.Unreact(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.Unreact(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
 		return
 	}
 }

@@ -17,6 +17,10 @@ type CreateConversationRes interface {
 	createConversationRes()
 }
 
+type EditMessageRes interface {
+	editMessageRes()
+}
+
 type EndSessionRes interface {
 	endSessionRes()
 }
@@ -69,6 +73,14 @@ type ListMessagesRes interface {
 	listMessagesRes()
 }
 
+type ListPinsRes interface {
+	listPinsRes()
+}
+
+type ListReactionsRes interface {
+	listReactionsRes()
+}
+
 type ListReceiptsRes interface {
 	listReceiptsRes()
 }
@@ -89,12 +101,24 @@ type NotifyUserRes interface {
 	notifyUserRes()
 }
 
+type PinMessageRes interface {
+	pinMessageRes()
+}
+
 type PutMemberRes interface {
 	putMemberRes()
 }
 
 type PutUserRes interface {
 	putUserRes()
+}
+
+type ReactRes interface {
+	reactRes()
+}
+
+type RecallMessageRes interface {
+	recallMessageRes()
 }
 
 type RemoveMemberRes interface {
@@ -115,6 +139,14 @@ type SyncRes interface {
 
 type UnblockRes interface {
 	unblockRes()
+}
+
+type UnpinMessageRes interface {
+	unpinMessageRes()
+}
+
+type UnreactRes interface {
+	unreactRes()
 }
 
 type UpdateConversationRes interface {

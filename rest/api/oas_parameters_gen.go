@@ -560,6 +560,231 @@ func decodeCreateConversationParams(args [0]string, argsEscaped bool, r *http.Re
 	return params, nil
 }
 
+// EditMessageParams is parameters of editMessage operation.
+type EditMessageParams struct {
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackEditMessageParams(packed middleware.Parameters) (params EditMessageParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeEditMessageParams(args [2]string, argsEscaped bool, r *http.Request) (params EditMessageParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // EndSessionParams is parameters of endSession operation.
 type EndSessionParams struct {
 	SessionID string
@@ -3016,6 +3241,10 @@ type ListMessagesParams struct {
 	AroundAt OptDateTime `json:",omitempty,omitzero"`
 	// These messages; repeated, at most as often as the largest `limit`.
 	Seq []int64 `json:",omitempty"`
+	// As they stood when this was the head; beyond the head is the head.
+	AsOfSeq OptInt64 `json:",omitempty,omitzero"`
+	// As they stood at that time.
+	AsOf OptDateTime `json:",omitempty,omitzero"`
 	// Items in the page; 100 unless given, at most `page_events` (1000 unless configured).
 	Limit          OptInt `json:",omitempty,omitzero"`
 	ConversationID ConversationID
@@ -3067,6 +3296,24 @@ func unpackListMessagesParams(packed middleware.Parameters) (params ListMessages
 		}
 		if v, ok := packed[key]; ok {
 			params.Seq = v.([]int64)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "as_of_seq",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.AsOfSeq = v.(OptInt64)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "as_of",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.AsOf = v.(OptDateTime)
 		}
 	}
 	{
@@ -3415,6 +3662,113 @@ func decodeListMessagesParams(args [1]string, argsEscaped bool, r *http.Request)
 			Err:  err,
 		}
 	}
+	// Decode query: as_of_seq.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "as_of_seq",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotAsOfSeqVal int64
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToInt64(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotAsOfSeqVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.AsOfSeq.SetTo(paramsDotAsOfSeqVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.AsOfSeq.Get(); ok {
+					if err := func() error {
+						if err := (validate.Int{
+							MinSet:        true,
+							Min:           1,
+							MaxSet:        false,
+							Max:           0,
+							MinExclusive:  false,
+							MaxExclusive:  false,
+							MultipleOfSet: false,
+							MultipleOf:    0,
+							Pattern:       nil,
+						}).Validate(int64(value)); err != nil {
+							return errors.Wrap(err, "int")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "as_of_seq",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: as_of.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "as_of",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotAsOfVal time.Time
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToDateTime(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotAsOfVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.AsOf.SetTo(paramsDotAsOfVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "as_of",
+			In:   "query",
+			Err:  err,
+		}
+	}
 	// Decode query: limit.
 	if err := func() error {
 		cfg := uri.QueryParameterDecodingConfig{
@@ -3537,6 +3891,644 @@ func decodeListMessagesParams(args [1]string, argsEscaped bool, r *http.Request)
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ListPinsParams is parameters of listPins operation.
+type ListPinsParams struct {
+	// From the former page; opaque.
+	Cursor OptString `json:",omitempty,omitzero"`
+	// Items in the page; 100 unless given.
+	Limit          OptInt `json:",omitempty,omitzero"`
+	ConversationID ConversationID
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackListPinsParams(packed middleware.Parameters) (params ListPinsParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "cursor",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Cursor = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "limit",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Limit = v.(OptInt)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeListPinsParams(args [1]string, argsEscaped bool, r *http.Request) (params ListPinsParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode query: cursor.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "cursor",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotCursorVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotCursorVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Cursor.SetTo(paramsDotCursorVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "cursor",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: limit.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "limit",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotLimitVal int
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToInt(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotLimitVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Limit.SetTo(paramsDotLimitVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Limit.Get(); ok {
+					if err := func() error {
+						if err := (validate.Int{
+							MinSet:        true,
+							Min:           1,
+							MaxSet:        true,
+							Max:           500,
+							MinExclusive:  false,
+							MaxExclusive:  false,
+							MultipleOfSet: false,
+							MultipleOf:    0,
+							Pattern:       nil,
+						}).Validate(int64(value)); err != nil {
+							return errors.Wrap(err, "int")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "limit",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ListReactionsParams is parameters of listReactions operation.
+type ListReactionsParams struct {
+	// From the former page; opaque.
+	Cursor OptString `json:",omitempty,omitzero"`
+	// Items in the page; 100 unless given.
+	Limit          OptInt `json:",omitempty,omitzero"`
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackListReactionsParams(packed middleware.Parameters) (params ListReactionsParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "cursor",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Cursor = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "limit",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Limit = v.(OptInt)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeListReactionsParams(args [2]string, argsEscaped bool, r *http.Request) (params ListReactionsParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode query: cursor.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "cursor",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotCursorVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotCursorVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Cursor.SetTo(paramsDotCursorVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "cursor",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode query: limit.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "limit",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotLimitVal int
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToInt(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotLimitVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Limit.SetTo(paramsDotLimitVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Limit.Get(); ok {
+					if err := func() error {
+						if err := (validate.Int{
+							MinSet:        true,
+							Min:           1,
+							MaxSet:        true,
+							Max:           500,
+							MinExclusive:  false,
+							MaxExclusive:  false,
+							MultipleOfSet: false,
+							MultipleOf:    0,
+							Pattern:       nil,
+						}).Validate(int64(value)); err != nil {
+							return errors.Wrap(err, "int")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "limit",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
 			In:   "path",
 			Err:  err,
 		}
@@ -4364,6 +5356,231 @@ func decodeNotifyUserParams(args [1]string, argsEscaped bool, r *http.Request) (
 	return params, nil
 }
 
+// PinMessageParams is parameters of pinMessage operation.
+type PinMessageParams struct {
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackPinMessageParams(packed middleware.Parameters) (params PinMessageParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodePinMessageParams(args [2]string, argsEscaped bool, r *http.Request) (params PinMessageParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
 // PutMemberParams is parameters of putMember operation.
 type PutMemberParams struct {
 	ConversationID ConversationID
@@ -4670,6 +5887,611 @@ func decodePutUserParams(args [1]string, argsEscaped bool, r *http.Request) (par
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "user_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// ReactParams is parameters of react operation.
+type ReactParams struct {
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// Any text of 1 to `emoji_bytes` (64 unless configured) bytes of UTF-8 without control characters,
+	// percent-encoded.
+	Emoji string
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackReactParams(packed middleware.Parameters) (params ReactParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "emoji",
+			In:   "path",
+		}
+		params.Emoji = packed[key].(string)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeReactParams(args [3]string, argsEscaped bool, r *http.Request) (params ReactParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: emoji.
+	if err := func() error {
+		param := args[2]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[2])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "emoji",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.Emoji = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     0,
+					MaxLengthSet:  false,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.Emoji)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "emoji",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// RecallMessageParams is parameters of recallMessage operation.
+type RecallMessageParams struct {
+	// Told to everybody; at most `reason_chars` (200 unless configured) characters.
+	Reason         OptString `json:",omitempty,omitzero"`
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackRecallMessageParams(packed middleware.Parameters) (params RecallMessageParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "reason",
+			In:   "query",
+		}
+		if v, ok := packed[key]; ok {
+			params.Reason = v.(OptString)
+		}
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeRecallMessageParams(args [2]string, argsEscaped bool, r *http.Request) (params RecallMessageParams, _ error) {
+	q := uri.NewQueryDecoder(r.URL.Query())
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode query: reason.
+	if err := func() error {
+		cfg := uri.QueryParameterDecodingConfig{
+			Name:    "reason",
+			Style:   uri.QueryStyleForm,
+			Explode: true,
+		}
+
+		if err := q.HasParam(cfg); err == nil {
+			if err := q.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotReasonVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotReasonVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.Reason.SetTo(paramsDotReasonVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.Reason.Get(); ok {
+					if err := func() error {
+						if err := (validate.String{
+							MinLength:     1,
+							MinLengthSet:  true,
+							MaxLength:     0,
+							MaxLengthSet:  false,
+							Email:         false,
+							Hostname:      false,
+							Regex:         nil,
+							MinNumeric:    0,
+							MinNumericSet: false,
+							MaxNumeric:    0,
+							MaxNumericSet: false,
+						}).Validate(string(value)); err != nil {
+							return errors.Wrap(err, "string")
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "reason",
+			In:   "query",
+			Err:  err,
+		}
+	}
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
 			In:   "path",
 			Err:  err,
 		}
@@ -5648,6 +7470,531 @@ func decodeUnblockParams(args [1]string, argsEscaped bool, r *http.Request) (par
 	}(); err != nil {
 		return params, &ogenerrors.DecodeParamError{
 			Name: "user_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// UnpinMessageParams is parameters of unpinMessage operation.
+type UnpinMessageParams struct {
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackUnpinMessageParams(packed middleware.Parameters) (params UnpinMessageParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeUnpinMessageParams(args [2]string, argsEscaped bool, r *http.Request) (params UnpinMessageParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode header: X-IM-User.
+	if err := func() error {
+		cfg := uri.HeaderParameterDecodingConfig{
+			Name:    "X-IM-User",
+			Explode: false,
+		}
+		if err := h.HasParam(cfg); err == nil {
+			if err := h.DecodeParam(cfg, func(d uri.Decoder) error {
+				var paramsDotXIMUserVal UserID
+				if err := func() error {
+					var paramsDotXIMUserValVal string
+					if err := func() error {
+						val, err := d.DecodeValue()
+						if err != nil {
+							return err
+						}
+
+						c, err := conv.ToString(val)
+						if err != nil {
+							return err
+						}
+
+						paramsDotXIMUserValVal = c
+						return nil
+					}(); err != nil {
+						return err
+					}
+					paramsDotXIMUserVal = UserID(paramsDotXIMUserValVal)
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.XIMUser.SetTo(paramsDotXIMUserVal)
+				return nil
+			}); err != nil {
+				return err
+			}
+			if err := func() error {
+				if value, ok := params.XIMUser.Get(); ok {
+					if err := func() error {
+						if err := value.Validate(); err != nil {
+							return err
+						}
+						return nil
+					}(); err != nil {
+						return err
+					}
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "X-IM-User",
+			In:   "header",
+			Err:  err,
+		}
+	}
+	return params, nil
+}
+
+// UnreactParams is parameters of unreact operation.
+type UnreactParams struct {
+	ConversationID ConversationID
+	// The seq of the message.
+	Seq int64
+	// Any text of 1 to `emoji_bytes` (64 unless configured) bytes of UTF-8 without control characters,
+	// percent-encoded.
+	Emoji string
+	// The user that a backend acts for; with a server token only, else `forbidden`.
+	XIMUser OptUserID `json:",omitempty,omitzero"`
+}
+
+func unpackUnreactParams(packed middleware.Parameters) (params UnreactParams) {
+	{
+		key := middleware.ParameterKey{
+			Name: "conversation_id",
+			In:   "path",
+		}
+		params.ConversationID = packed[key].(ConversationID)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "seq",
+			In:   "path",
+		}
+		params.Seq = packed[key].(int64)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "emoji",
+			In:   "path",
+		}
+		params.Emoji = packed[key].(string)
+	}
+	{
+		key := middleware.ParameterKey{
+			Name: "X-IM-User",
+			In:   "header",
+		}
+		if v, ok := packed[key]; ok {
+			params.XIMUser = v.(OptUserID)
+		}
+	}
+	return params
+}
+
+func decodeUnreactParams(args [3]string, argsEscaped bool, r *http.Request) (params UnreactParams, _ error) {
+	h := uri.NewHeaderDecoder(r.Header)
+	// Decode path: conversation_id.
+	if err := func() error {
+		param := args[0]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[0])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "conversation_id",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				var paramsDotConversationIDVal string
+				if err := func() error {
+					val, err := d.DecodeValue()
+					if err != nil {
+						return err
+					}
+
+					c, err := conv.ToString(val)
+					if err != nil {
+						return err
+					}
+
+					paramsDotConversationIDVal = c
+					return nil
+				}(); err != nil {
+					return err
+				}
+				params.ConversationID = ConversationID(paramsDotConversationIDVal)
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := params.ConversationID.Validate(); err != nil {
+					return err
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "conversation_id",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: seq.
+	if err := func() error {
+		param := args[1]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[1])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "seq",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToInt64(val)
+				if err != nil {
+					return err
+				}
+
+				params.Seq = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.Int{
+					MinSet:        true,
+					Min:           1,
+					MaxSet:        false,
+					Max:           0,
+					MinExclusive:  false,
+					MaxExclusive:  false,
+					MultipleOfSet: false,
+					MultipleOf:    0,
+					Pattern:       nil,
+				}).Validate(int64(params.Seq)); err != nil {
+					return errors.Wrap(err, "int")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "seq",
+			In:   "path",
+			Err:  err,
+		}
+	}
+	// Decode path: emoji.
+	if err := func() error {
+		param := args[2]
+		if argsEscaped {
+			unescaped, err := url.PathUnescape(args[2])
+			if err != nil {
+				return errors.Wrap(err, "unescape path")
+			}
+			param = unescaped
+		}
+		if len(param) > 0 {
+			d := uri.NewPathDecoder(uri.PathDecoderConfig{
+				Param:   "emoji",
+				Value:   param,
+				Style:   uri.PathStyleSimple,
+				Explode: false,
+			})
+
+			if err := func() error {
+				val, err := d.DecodeValue()
+				if err != nil {
+					return err
+				}
+
+				c, err := conv.ToString(val)
+				if err != nil {
+					return err
+				}
+
+				params.Emoji = c
+				return nil
+			}(); err != nil {
+				return err
+			}
+			if err := func() error {
+				if err := (validate.String{
+					MinLength:     1,
+					MinLengthSet:  true,
+					MaxLength:     0,
+					MaxLengthSet:  false,
+					Email:         false,
+					Hostname:      false,
+					Regex:         nil,
+					MinNumeric:    0,
+					MinNumericSet: false,
+					MaxNumeric:    0,
+					MaxNumericSet: false,
+				}).Validate(string(params.Emoji)); err != nil {
+					return errors.Wrap(err, "string")
+				}
+				return nil
+			}(); err != nil {
+				return err
+			}
+		} else {
+			return validate.ErrFieldRequired
+		}
+		return nil
+	}(); err != nil {
+		return params, &ogenerrors.DecodeParamError{
+			Name: "emoji",
 			In:   "path",
 			Err:  err,
 		}

@@ -333,6 +333,49 @@ func (*CreateConversationOKRawApplicationJSON) createConversationRes() {}
 
 type DeviceID string
 
+// Ref: #/components/schemas/EditMessage
+type EditMessage struct {
+	Content  Content  `json:"content"`
+	Mentions Mentions `json:"mentions"`
+}
+
+// GetContent returns the value of Content.
+func (s *EditMessage) GetContent() Content {
+	return s.Content
+}
+
+// GetMentions returns the value of Mentions.
+func (s *EditMessage) GetMentions() Mentions {
+	return s.Mentions
+}
+
+// SetContent sets the value of Content.
+func (s *EditMessage) SetContent(val Content) {
+	s.Content = val
+}
+
+// SetMentions sets the value of Mentions.
+func (s *EditMessage) SetMentions(val Mentions) {
+	s.Mentions = val
+}
+
+// EditMessageOKRawApplicationJSON represents raw HTTP response for EditMessage application/json.
+type EditMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *EditMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *EditMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*EditMessageOKRawApplicationJSON) editMessageRes() {}
+
 // EndSessionNoContent is response for EndSession operation.
 type EndSessionNoContent struct{}
 
@@ -535,6 +578,40 @@ func (s *ListMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*ListMessagesOKRawApplicationJSON) listMessagesRes() {}
+
+// ListPinsOKRawApplicationJSON represents raw HTTP response for ListPins application/json.
+type ListPinsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListPinsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListPinsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListPinsOKRawApplicationJSON) listPinsRes() {}
+
+// ListReactionsOKRawApplicationJSON represents raw HTTP response for ListReactions application/json.
+type ListReactionsOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ListReactionsOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ListReactionsOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ListReactionsOKRawApplicationJSON) listReactionsRes() {}
 
 // ListReceiptsOKRawApplicationJSON represents raw HTTP response for ListReceipts application/json.
 type ListReceiptsOKRawApplicationJSON struct {
@@ -1430,6 +1507,25 @@ func (o OptUserID) Or(d UserID) UserID {
 	return d
 }
 
+type PinList json2.RawMessage
+
+// PinMessageOKRawApplicationJSON represents raw HTTP response for PinMessage application/json.
+type PinMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *PinMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *PinMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*PinMessageOKRawApplicationJSON) pinMessageRes() {}
+
 type PreferencesAnswer json2.RawMessage
 
 type PresenceList json2.RawMessage
@@ -1466,6 +1562,7 @@ func (*ProblemStatusCode) acknowledgeRes()        {}
 func (*ProblemStatusCode) addMembersRes()         {}
 func (*ProblemStatusCode) blockRes()              {}
 func (*ProblemStatusCode) createConversationRes() {}
+func (*ProblemStatusCode) editMessageRes()        {}
 func (*ProblemStatusCode) endSessionRes()         {}
 func (*ProblemStatusCode) endSessionsRes()        {}
 func (*ProblemStatusCode) getConversationRes()    {}
@@ -1479,18 +1576,25 @@ func (*ProblemStatusCode) listConversationsRes()  {}
 func (*ProblemStatusCode) listEventsRes()         {}
 func (*ProblemStatusCode) listMembersRes()        {}
 func (*ProblemStatusCode) listMessagesRes()       {}
+func (*ProblemStatusCode) listPinsRes()           {}
+func (*ProblemStatusCode) listReactionsRes()      {}
 func (*ProblemStatusCode) listReceiptsRes()       {}
 func (*ProblemStatusCode) listSessionsRes()       {}
 func (*ProblemStatusCode) markReadRes()           {}
 func (*ProblemStatusCode) notifyAllRes()          {}
 func (*ProblemStatusCode) notifyUserRes()         {}
+func (*ProblemStatusCode) pinMessageRes()         {}
 func (*ProblemStatusCode) putMemberRes()          {}
 func (*ProblemStatusCode) putUserRes()            {}
+func (*ProblemStatusCode) reactRes()              {}
+func (*ProblemStatusCode) recallMessageRes()      {}
 func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
 func (*ProblemStatusCode) unblockRes()            {}
+func (*ProblemStatusCode) unpinMessageRes()       {}
+func (*ProblemStatusCode) unreactRes()            {}
 func (*ProblemStatusCode) updateConversationRes() {}
 func (*ProblemStatusCode) updatePreferencesRes()  {}
 
@@ -1646,7 +1750,43 @@ func (s *PutUserOKRawApplicationJSON) SetResponse(val *http.Response) {
 
 func (*PutUserOKRawApplicationJSON) putUserRes() {}
 
+// ReactOKRawApplicationJSON represents raw HTTP response for React application/json.
+type ReactOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *ReactOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *ReactOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*ReactOKRawApplicationJSON) reactRes() {}
+
+type ReactionList json2.RawMessage
+
 type ReadState json2.RawMessage
+
+// RecallMessageOKRawApplicationJSON represents raw HTTP response for RecallMessage application/json.
+type RecallMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *RecallMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *RecallMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*RecallMessageOKRawApplicationJSON) recallMessageRes() {}
 
 type ReceiptList json2.RawMessage
 
@@ -2100,9 +2240,49 @@ func (*UnblockNoContent) unblockRes() {}
 type Unchanged struct{}
 
 func (*Unchanged) addMembersRes()         {}
+func (*Unchanged) editMessageRes()        {}
+func (*Unchanged) pinMessageRes()         {}
 func (*Unchanged) putMemberRes()          {}
+func (*Unchanged) reactRes()              {}
+func (*Unchanged) recallMessageRes()      {}
 func (*Unchanged) removeMemberRes()       {}
+func (*Unchanged) unpinMessageRes()       {}
+func (*Unchanged) unreactRes()            {}
 func (*Unchanged) updateConversationRes() {}
+
+// UnpinMessageOKRawApplicationJSON represents raw HTTP response for UnpinMessage application/json.
+type UnpinMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UnpinMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UnpinMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UnpinMessageOKRawApplicationJSON) unpinMessageRes() {}
+
+// UnreactOKRawApplicationJSON represents raw HTTP response for Unreact application/json.
+type UnreactOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *UnreactOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *UnreactOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*UnreactOKRawApplicationJSON) unreactRes() {}
 
 // Ref: #/components/schemas/UpdateConversation
 type UpdateConversation struct {

@@ -65,6 +65,15 @@ type RawHandler interface {
 	//
 	// POST /v1/conversations
 	CreateConversation(ctx context.Context, req *CreateConversation, params CreateConversationParams, w http.ResponseWriter) error
+	// EditMessage implements editMessage operation.
+	//
+	// The author only. `content` is replaced as a whole. Without `mentions` the message mentions whom it
+	// mentioned, with an empty list nobody; those that are given are judged as when sending. An edit to
+	// the same JSON values changes nothing (204). A message that was recalled cannot be edited
+	// (`conflict`).
+	//
+	// PATCH /v1/conversations/{conversation_id}/messages/{seq}
+	EditMessage(ctx context.Context, req *EditMessage, params EditMessageParams, w http.ResponseWriter) error
 	// GetConversation implements getConversation operation.
 	//
 	// The conversation as the caller sees it at its `head_seq`.
@@ -133,10 +142,24 @@ type RawHandler interface {
 	// ListMessages implements listMessages operation.
 	//
 	// Messages as they stand at `head_seq`, ascending. At most one position: `after_seq`, `before_seq`,
-	// `around_seq`, `around_at` or `seq`; without one, the newest.
+	// `around_seq`, `around_at` or `seq`; without one, the newest. With `as_of_seq` or `as_of`, messages
+	// as they stood then, and `head_seq` is of then (0 before the conversation began). What was recalled
+	// since is erased from the past too: such a message is `recalled`, whenever one looks.
 	//
 	// GET /v1/conversations/{conversation_id}/messages
 	ListMessages(ctx context.Context, params ListMessagesParams, w http.ResponseWriter) error
+	// ListPins implements listPins operation.
+	//
+	// As they stand, the one that was pinned last first. A page ends early at about 1 MiB.
+	//
+	// GET /v1/conversations/{conversation_id}/pins
+	ListPins(ctx context.Context, params ListPinsParams, w http.ResponseWriter) error
+	// ListReactions implements listReactions operation.
+	//
+	// By emoji and user. A message shows the counts.
+	//
+	// GET /v1/conversations/{conversation_id}/messages/{seq}/reactions
+	ListReactions(ctx context.Context, params ListReactionsParams, w http.ResponseWriter) error
 	// ListReceipts implements listReceipts operation.
 	//
 	// What has been delivered to each member, on the furthest of their devices, and what they have read.
@@ -171,6 +194,14 @@ type RawHandler interface {
 	//
 	// POST /v1/users/{user_id}/notices
 	NotifyUser(ctx context.Context, req *SendNotice, params NotifyUserParams, w http.ResponseWriter) error
+	// PinMessage implements pinMessage operation.
+	//
+	// Owners and admins of a group, and both in a direct conversation. At most `pins` (100 unless
+	// configured) are pinned at a time (`limit_exceeded`); a message that was recalled cannot be
+	// (`conflict`).
+	//
+	// PUT /v1/conversations/{conversation_id}/messages/{seq}/pin
+	PinMessage(ctx context.Context, params PinMessageParams, w http.ResponseWriter) error
 	// PutMember implements putMember operation.
 	//
 	// Owners and admins add; owners change roles. Making somebody the owner hands the ownership over: the
@@ -186,6 +217,22 @@ type RawHandler interface {
 	//
 	// PUT /v1/users/{user_id}
 	PutUser(ctx context.Context, req *PutUser, params PutUserParams, w http.ResponseWriter) error
+	// React implements react operation.
+	//
+	// Every member. The same again changes nothing (204). A message that was recalled takes no more
+	// (`conflict`); one has at most `message_emojis` (100 unless configured) different ones
+	// (`limit_exceeded`).
+	//
+	// PUT /v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}
+	React(ctx context.Context, params ReactParams, w http.ResponseWriter) error
+	// RecallMessage implements recallMessage operation.
+	//
+	// Takes a message back for everyone: the author, and owners and admins of a group those of others. Its
+	// content, mentions and metadata are erased from the log and from everything that was made of it;
+	// `reply_to`, reactions and a pin stay. Recalling it again changes nothing (204).
+	//
+	// DELETE /v1/conversations/{conversation_id}/messages/{seq}
+	RecallMessage(ctx context.Context, params RecallMessageParams, w http.ResponseWriter) error
 	// RemoveMember implements removeMember operation.
 	//
 	// Oneself leaves; owners and admins remove members, owners remove admins. An owner who leaves hands
@@ -215,6 +262,18 @@ type RawHandler interface {
 	//
 	// GET /v1/sync
 	Sync(ctx context.Context, params SyncParams, w http.ResponseWriter) error
+	// UnpinMessage implements unpinMessage operation.
+	//
+	// Who may pin.
+	//
+	// DELETE /v1/conversations/{conversation_id}/messages/{seq}/pin
+	UnpinMessage(ctx context.Context, params UnpinMessageParams, w http.ResponseWriter) error
+	// Unreact implements unreact operation.
+	//
+	// Take one's reaction back.
+	//
+	// DELETE /v1/conversations/{conversation_id}/messages/{seq}/reactions/{emoji}
+	Unreact(ctx context.Context, params UnreactParams, w http.ResponseWriter) error
 	// UpdateConversation implements updateConversation operation.
 	//
 	// Owners and admins of a group. `settings` are changed key by key, `metadata` as a whole; null clears

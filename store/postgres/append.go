@@ -10,13 +10,14 @@ import (
 )
 
 const appendSQL = `
-SELECT statuses, seqs, ats FROM im_append_1(
+SELECT statuses, seqs, ats FROM im_append_2(
 	$1::uuid, $2::text, $3::uuid[], $4::bigint[],
 	$5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[],
 	$12::int[], $13::text[], $14::int[], $15::text[], $16::text[],
-	$17::int[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[])`
+	$17::int[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[],
+	$23::int[], $24::bigint[], $25::text[], $26::bool[])`
 
-// What im_append_1 says of a draft.
+// What im_append_2 says of a draft.
 const (
 	statusAppended = iota
 	statusDuplicate
@@ -24,7 +25,7 @@ const (
 	statusStale
 )
 
-// written is what im_append_1 answered: for each draft, in the order of works
+// written is what im_append_2 answered: for each draft, in the order of works
 // and steps, and the time for each work that has drafts.
 type written struct {
 	statuses []int32
@@ -71,7 +72,7 @@ type appendError struct {
 func (e *appendError) Error() string { return "append: " + e.cause.Error() }
 func (e *appendError) Unwrap() error { return e.cause }
 
-// appendArgs are the parallel arrays of im_append_1.
+// appendArgs are the parallel arrays of im_append_2.
 type appendArgs struct {
 	ids      [][16]byte
 	versions []int64
@@ -82,7 +83,7 @@ type appendArgs struct {
 	msgIDs  []string
 	hashes  [][]byte
 	bodies  []string
-	replyTo []int64
+	about   []int64 // reply_to or target
 
 	mentionOf []int32
 	mentioned []string
@@ -97,6 +98,11 @@ type appendArgs struct {
 	avatars   []*string
 	settings  []*string
 	metadatas []*string
+
+	targetOf []int32
+	touched  []int64
+	emojis   []string
+	had      []bool
 }
 
 func newAppendArgs(b *batch) *appendArgs {
@@ -106,10 +112,11 @@ func newAppendArgs(b *batch) *appendArgs {
 	}
 	a := &appendArgs{
 		conv: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
-		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]string, 0, n), replyTo: make([]int64, 0, n),
+		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]string, 0, n), about: make([]int64, 0, n),
 		// The server takes no null for an array.
 		mentionOf: []int32{}, mentioned: []string{}, memberOf: []int32{}, members: []string{}, roles: []string{},
 		updateOf: []int32{}, sets: []string{}, titles: []*string{}, avatars: []*string{}, settings: []*string{}, metadatas: []*string{},
+		targetOf: []int32{}, touched: []int64{}, emojis: []string{}, had: []bool{},
 	}
 	for _, w := range b.works {
 		if w.silent() {
@@ -117,13 +124,55 @@ func newAppendArgs(b *batch) *appendArgs {
 		}
 		a.ids = append(a.ids, w.id)
 		a.versions = append(a.versions, w.base.Version)
+		last := w.lastTouches()
 		for _, s := range w.steps {
 			for i := range s.drafts {
 				a.add(&s.drafts[i])
+				a.addTarget(&s.drafts[i], w.messages, last)
 			}
 		}
 	}
 	return a
+}
+
+// lastTouches returns the last edit or recall of each message: what an edit before
+// it mentions is not stored.
+func (w *work) lastTouches() map[int64]*domain.Draft {
+	if len(w.messages) == 0 {
+		return nil
+	}
+	last := map[int64]*domain.Draft{}
+	for _, s := range w.steps {
+		for i := range s.drafts {
+			if d := &s.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
+				last[d.Target] = d
+			}
+		}
+	}
+	return last
+}
+
+func (a *appendArgs) addTarget(d *domain.Draft, messages map[int64]*domain.MessageState, last map[int64]*domain.Draft) {
+	if d.Target == 0 {
+		return
+	}
+	n := len(a.conv) - 1
+	a.about[n] = d.Target
+	m := messages[d.Target] // as it was loaded
+	a.targetOf = append(a.targetOf, int32(n+1))
+	a.touched = append(a.touched, m.Touched)
+	a.emojis = append(a.emojis, d.Emoji)
+	a.had = append(a.had, m.Reactions[domain.Reactor{User: d.Sender, Emoji: d.Emoji}])
+	if last[d.Target] == d {
+		a.addMentions(d)
+	}
+}
+
+func (a *appendArgs) addMentions(d *domain.Draft) {
+	for _, user := range d.Mentions {
+		a.mentionOf = append(a.mentionOf, int32(len(a.conv)))
+		a.mentioned = append(a.mentioned, string(user))
+	}
 }
 
 func (a *appendArgs) add(d *domain.Draft) {
@@ -137,13 +186,11 @@ func (a *appendArgs) add(d *domain.Draft) {
 	a.msgIDs = append(a.msgIDs, d.ClientMsgID)
 	a.hashes = append(a.hashes, hash)
 	a.bodies = append(a.bodies, string(d.Body))
-	a.replyTo = append(a.replyTo, d.ReplyTo)
+	a.about = append(a.about, d.ReplyTo)
 	n := int32(len(a.conv))
-	for _, user := range d.Mentions {
-		a.mentionOf = append(a.mentionOf, n)
-		a.mentioned = append(a.mentioned, string(user))
-	}
 	switch d.Type {
+	case domain.MessagePosted:
+		a.addMentions(d)
 	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
 		a.memberOf = append(a.memberOf, n)
 		a.members = append(a.members, string(d.Member.UserID))
@@ -175,9 +222,10 @@ func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
 func (a *appendArgs) list(b *batch, node string) []any {
 	return []any{
 		b.id, node, a.ids, a.versions,
-		a.conv, a.types, a.senders, a.msgIDs, a.hashes, a.bodies, a.replyTo,
+		a.conv, a.types, a.senders, a.msgIDs, a.hashes, a.bodies, a.about,
 		a.mentionOf, a.mentioned, a.memberOf, a.members, a.roles,
 		a.updateOf, a.sets, a.titles, a.avatars, a.settings, a.metadatas,
+		a.targetOf, a.touched, a.emojis, a.had,
 	}
 }
 

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT * FROM im_views_1($1, $2, $3)`
+	viewsSQL = `SELECT * FROM im_views_2($1, $2, $3)`
 
 	listSQL = `
-SELECT v.* FROM im_views_1(
+SELECT v.* FROM im_views_2(
 	array_fill($1::text, ARRAY[$4::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -75,11 +75,7 @@ func (s *Store) views(
 		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
 			return err
 		}
-		for _, v := range views[1:] {
-			v.LastMessage = views[0].LastMessage
-			v.limit()
-		}
-		return nil
+		return shareLast(ctx, tx, views)
 	})
 	return views, err
 }

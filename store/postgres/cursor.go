@@ -11,12 +11,14 @@ import (
 // Cursors are opaque to clients and hold nothing that is not theirs to know.
 // The first byte says what a cursor is of, so that one is not taken for another.
 const (
-	cursorOfSync     = 's'
-	cursorOfList     = 'c'
-	cursorOfMembers  = 'm'
-	cursorOfFeed     = 'f'
-	cursorOfBlocks   = 'b'
-	cursorOfReceipts = 'r'
+	cursorOfSync      = 's'
+	cursorOfList      = 'c'
+	cursorOfMembers   = 'm'
+	cursorOfFeed      = 'f'
+	cursorOfBlocks    = 'b'
+	cursorOfReceipts  = 'r'
+	cursorOfReactions = 'e'
+	cursorOfPins      = 'p'
 )
 
 // cursorWriter builds a cursor field by field.

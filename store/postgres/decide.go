@@ -25,6 +25,8 @@ type work struct {
 	base  *domain.Conversation // as stored at its version; nil: there is none
 	fresh bool                 // base was read after its commands had come
 	steps []*step
+
+	messages map[int64]*domain.MessageState // that its commands are about, as they are stored
 }
 
 // step is one command and what was decided on it.
@@ -67,6 +69,9 @@ func (c *committer) decide(ctx context.Context, id uuid.UUID, picked []*entry) (
 	if err := c.load(ctx, works); err != nil {
 		return nil, err
 	}
+	if err := c.loadMessages(ctx, works, picked); err != nil {
+		return nil, err
+	}
 	c.tentatively(works, picked)
 	stale, err := c.stale(ctx, works)
 	if err != nil {
@@ -90,6 +95,9 @@ func (c *committer) tentatively(works map[domain.ConversationID]*work, picked []
 		w.steps = w.steps[:0]
 		if w.base != nil {
 			next[id] = w.base.Clone()
+			for _, m := range w.messages {
+				next[id].Consider(m)
+			}
 		}
 	}
 	drafts := 0
@@ -153,7 +161,8 @@ func (c *committer) stale(ctx context.Context, works map[domain.ConversationID]*
 }
 
 const statesSQL = `
-SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, c.direct_key, c.blocked, m.users, m.roles, m.joined
+SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, c.direct_key, c.blocked, m.users, m.roles, m.joined,
+	ARRAY(SELECT target_seq FROM pins WHERE conversation_id = c.id ORDER BY target_seq)
 FROM conversations c
 CROSS JOIN LATERAL (
 	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
@@ -197,12 +206,12 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 		settings        string
 		metadata        *string
 		users, roles    []string
-		joined          []int64
+		joined, pins    []int64
 		direct          *string
 		blocked         int16
 		decodedSettings domain.Settings
 	)
-	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head, &direct, &blocked, &users, &roles, &joined)
+	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head, &direct, &blocked, &users, &roles, &joined, &pins)
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +227,7 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 	if direct != nil {
 		state.SetBlocked(blockedOf(*direct, blocked)...)
 	}
+	state.Pins = pins
 	return state, nil
 }
 

@@ -12,49 +12,74 @@ import (
 )
 
 // All statements of messages answer as those of events do: a row of no message
-// where there is nothing but the conversation.
+// where there is nothing but the conversation. They read as of the seq $7: what was
+// appended since is left out.
 const (
 	messagesAfterSQL = `
 WITH c AS (
-	SELECT id, head_seq, message_count FROM conversations
-	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
+	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body
+SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT message_no, seq, sender, client_msg_id, at, body::text AS body,
-			320 + octet_length(sender) + octet_length(client_msg_id) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq > $4 AND type = 'message.posted' ORDER BY seq LIMIT $6
+		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
+			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
+				+ coalesce(octet_length(d.body::text), 0) AS size
+		FROM events m LEFT JOIN LATERAL (
+			SELECT at, body FROM events
+			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
+			ORDER BY seq DESC LIMIT 1
+		) d ON true
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq > $4 AND m.type = 'message.posted'
+		ORDER BY m.seq LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 
 	messagesBeforeSQL = `
 WITH c AS (
-	SELECT id, head_seq, message_count FROM conversations
-	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
+	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body
+SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT message_no, seq, sender, client_msg_id, at, body::text AS body,
-			320 + octet_length(sender) + octet_length(client_msg_id) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq < $4 AND type = 'message.posted' ORDER BY seq DESC LIMIT $6
+		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
+			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
+				+ coalesce(octet_length(d.body::text), 0) AS size
+		FROM events m LEFT JOIN LATERAL (
+			SELECT at, body FROM events
+			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
+			ORDER BY seq DESC LIMIT 1
+		) d ON true
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq < $4 AND m.type = 'message.posted'
+		ORDER BY m.seq DESC LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 
 	messagesBySeqSQL = `
 WITH c AS (
-	SELECT id, head_seq, message_count FROM conversations
-	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
+	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body
+SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT message_no, seq, sender, client_msg_id, at, body::text AS body,
-			320 + octet_length(sender) + octet_length(client_msg_id) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq = ANY ($4::bigint[]) AND type = 'message.posted' ORDER BY seq LIMIT $6
+		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
+			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
+				+ coalesce(octet_length(d.body::text), 0) AS size
+		FROM events m LEFT JOIN LATERAL (
+			SELECT at, body FROM events
+			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
+			ORDER BY seq DESC LIMIT 1
+		) d ON true
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq = ANY ($4::bigint[]) AND m.type = 'message.posted'
+		ORDER BY m.seq LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
@@ -69,14 +94,19 @@ type stretch struct {
 	messages    []domain.Message
 }
 
-// Messages returns messages as they stand at HeadSeq: after, before or around a
-// position, those of r.Seqs that exist, or the newest. It ends at r.Limit
-// messages or domain.PageBytes.
+// Messages returns messages as they stand at HeadSeq, which is in the past if r
+// says so: after, before or around a position, those of r.Seqs that exist, or the
+// newest. It ends at r.Limit messages or domain.PageBytes. What was recalled is
+// erased from the past as well.
 func (s *Store) Messages(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.MessagePage, err error) {
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if page, err = (messageQuery{tx, a, id}).page(ctx, r); err != nil {
+		q := messageQuery{tx: tx, actor: a, id: id, upto: math.MaxInt64}
+		if err := q.asOf(ctx, r); err != nil {
+			return err
+		}
+		if page, err = q.page(ctx, r); err != nil {
 			return err
 		}
 		var cast domain.Cast
@@ -104,6 +134,27 @@ type messageQuery struct {
 	tx    pgx.Tx
 	actor domain.Actor
 	id    domain.ConversationID
+	upto  int64 // the past up to this seq; math.MaxInt64 for the present
+}
+
+// asOf finds the seq up to which r wants to read.
+func (q *messageQuery) asOf(ctx context.Context, r domain.Range) (err error) {
+	switch {
+	case r.AsOfSeq != nil:
+		q.upto = *r.AsOfSeq
+	case r.AsOf != nil:
+		q.upto, err = q.seqAt(ctx, *r.AsOf)
+	}
+	return err
+}
+
+// seqAt returns the highest seq that is not later than at; 0 if there is none.
+func (q *messageQuery) seqAt(ctx context.Context, at domain.Time) (seq int64, err error) {
+	err = q.tx.QueryRow(ctx, seqAtSQL, q.id, at.Time).Scan(&seq)
+	if noRows(err) {
+		err = domain.ErrNotFound
+	}
+	return seq, err
 }
 
 func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessagePage, error) {
@@ -119,11 +170,7 @@ func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessageP
 	case r.AroundSeq != nil:
 		return q.around(ctx, *r.AroundSeq, r.Limit)
 	case r.AroundAt != nil:
-		var seq int64
-		err := q.tx.QueryRow(ctx, seqAtSQL, q.id, r.AroundAt.Time).Scan(&seq)
-		if noRows(err) {
-			return domain.MessagePage{}, domain.ErrNotFound
-		}
+		seq, err := q.seqAt(ctx, *r.AroundAt)
 		if err != nil {
 			return domain.MessagePage{}, err
 		}
@@ -153,32 +200,80 @@ func (q messageQuery) around(ctx context.Context, seq int64, limit int) (domain.
 }
 
 func (q messageQuery) read(ctx context.Context, sql string, position any, bytes, limit int) (stretch, error) {
-	rows, err := q.tx.Query(ctx, sql, q.id, q.actor.Backend, string(q.actor.User), position, bytes, limit)
+	rows, err := q.tx.Query(ctx, sql, q.id, q.actor.Backend, string(q.actor.User), position, bytes, limit, q.upto)
 	if err != nil {
 		return stretch{}, err
 	}
 	var got stretch
-	var number, seq *int64
-	var sender, msgID, body *string
-	var at *time.Time
+	var row messageRow
 	found := false
-	_, err = pgx.ForEachRow(rows, []any{&got.head, &got.count, &number, &seq, &sender, &msgID, &at, &body}, func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&got.head, &got.count}, row.columns()...), func() error {
 		found = true
-		if seq == nil {
+		if row.seq == nil {
 			return nil
 		}
-		m, err := domain.MessageOf(&domain.Event{
-			ConversationID: q.id, Seq: *seq, Type: domain.MessagePosted, Sender: domain.UserID(*sender),
-			ClientMsgID: *msgID, At: domain.At(*at), Body: json.RawMessage(*body),
-		})
-		got.numbers = append(got.numbers, *number)
+		m, err := row.message(q.id)
+		got.numbers = append(got.numbers, *row.number)
 		got.messages = append(got.messages, m)
 		return err
 	})
 	if err == nil && !found {
 		err = domain.ErrNotFound
 	}
-	return got, err
+	if err != nil {
+		return stretch{}, err
+	}
+	shown := make([]*domain.Message, len(got.messages))
+	for i := range got.messages {
+		shown[i] = &got.messages[i]
+	}
+	if err := decorate(ctx, q.tx, q.actor.User, q.upto, shown); err != nil {
+		return stretch{}, err
+	}
+	got.cut(bytes, sql == messagesBeforeSQL)
+	return got, nil
+}
+
+// messageRow is a row of a statement of messages, after head and count.
+type messageRow struct {
+	number, seq               *int64
+	sender, msgID, body, edit *string
+	at, editedAt              *time.Time
+}
+
+func (r *messageRow) columns() []any {
+	return []any{&r.number, &r.seq, &r.sender, &r.msgID, &r.at, &r.body, &r.editedAt, &r.edit}
+}
+
+func (r *messageRow) message(id domain.ConversationID) (domain.Message, error) {
+	m, err := domain.MessageOf(&domain.Event{
+		ConversationID: id, Seq: *r.seq, Type: domain.MessagePosted, Sender: domain.UserID(*r.sender),
+		ClientMsgID: *r.msgID, At: domain.At(*r.at), Body: json.RawMessage(*r.body),
+	})
+	if err == nil && r.edit != nil {
+		err = m.Edited(domain.At(*r.editedAt), json.RawMessage(*r.edit))
+	}
+	return m, err
+}
+
+// cut ends the stretch, at the beginning or the end, where the reactions take it
+// beyond bytes.
+func (g *stretch) cut(bytes int, beginning bool) {
+	n, size := 0, 0
+	for ; n < len(g.messages); n++ {
+		i := n
+		if beginning {
+			i = len(g.messages) - 1 - n
+		}
+		if size += g.messages[i].Size(); n > 0 && size > bytes {
+			break
+		}
+	}
+	from, to := 0, n
+	if beginning {
+		from, to = len(g.messages)-n, len(g.messages)
+	}
+	g.numbers, g.messages = g.numbers[from:to], g.messages[from:to]
 }
 
 // page tells what lies on either side by the numbers of the messages; of an empty

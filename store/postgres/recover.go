@@ -175,9 +175,21 @@ func (c *committer) recognize(b *batch, events []domain.Event) {
 	}
 }
 
-// made tells whether an event came from a draft.
+// made tells whether an event came from a draft. What was recalled since is known
+// by the rest.
 func made(d domain.Draft, e domain.Event) bool {
-	return d.Type == e.Type && d.Sender == e.Sender && d.ClientMsgID == e.ClientMsgID && bytes.Equal(d.Body, e.Body)
+	return d.Type == e.Type && d.Sender == e.Sender && d.ClientMsgID == e.ClientMsgID &&
+		(bytes.Equal(d.Body, e.Body) || erased(&e))
+}
+
+func erased(e *domain.Event) bool {
+	if e.Type != domain.MessagePosted && e.Type != domain.MessageEdited {
+		return false
+	}
+	var body struct {
+		Content json.RawMessage `json:"content"`
+	}
+	return json.Unmarshal(e.Body, &body) == nil && string(body.Content) == "null"
 }
 
 // scanEvent reads the columns that every query of events has, in this order.

@@ -75,7 +75,7 @@ const (
 	syncNowSQL = `SELECT pg_current_snapshot()::text, epoch FROM epoch`
 
 	syncActivitySQL = `
-SELECT v.* FROM im_views_1(
+SELECT v.* FROM im_views_2(
 	array_fill($1::text, ARRAY[$6::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -87,7 +87,7 @@ SELECT v.* FROM im_views_1(
 	), $2) v`
 
 	syncChangedSQL = `
-SELECT v.* FROM im_views_1(
+SELECT v.* FROM im_views_2(
 	array_fill($1::text, ARRAY[$5::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -100,7 +100,10 @@ SELECT v.* FROM im_views_1(
 	syncDoneSQL = `
 SELECT coalesce(array_agg(m.conversation_id ORDER BY m.conversation_id)
 		FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, $2::text::pg_snapshot)), '{}'),
-	coalesce(sum(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL), 0)::bigint
+	coalesce(sum(c.message_count - m.read_message_no - (
+		SELECT count(*) FROM message_states s
+		WHERE s.conversation_id = c.id AND s.seq > m.read_seq AND s.recalled_seq IS NOT NULL
+	)) FILTER (WHERE m.left_seq IS NULL), 0)::bigint
 FROM members m JOIN conversations c ON c.id = m.conversation_id
 WHERE m.user_id = $1`
 )

@@ -11,7 +11,7 @@ import (
 	"im/domain"
 )
 
-// view is a row of im_views_1 and what is read beside it.
+// view is a row of im_views_2 and what is read beside it.
 type view struct {
 	domain.ConversationView
 	user        domain.UserID
@@ -22,13 +22,19 @@ type view struct {
 
 func (v *view) key() activityKey { return activityKey{v.lastAt, v.ConversationID} }
 
-// size is about what the view takes on the wire, without events.
+// size is about what the view takes on the wire.
 func (v *view) size() int {
 	n := 768 + len(v.Metadata)
 	for _, text := range []*string{v.Title, v.AvatarURL} {
 		if text != nil {
 			n += len(*text)
 		}
+	}
+	for i := range v.Events {
+		n += v.Events[i].Size()
+	}
+	if v.LastMessage != nil {
+		n += v.LastMessage.Size()
 	}
 	return n
 }
@@ -122,17 +128,18 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 	if err != nil {
 		return 0, err
 	}
-	size := 0
+	whole := make([]bool, len(views))
 	for i, v := range views {
-		whole, err := v.fill(found[i], froms[i])
-		if err != nil {
+		if whole[i], err = v.fill(found[i], froms[i]); err != nil {
 			return 0, err
 		}
-		size += v.size()
-		for j := range found[i] {
-			size += found[i][j].Size()
-		}
-		if i > 0 && (!whole || size > domain.PageBytes) {
+	}
+	if err := presentLast(ctx, tx, views, whole); err != nil {
+		return 0, err
+	}
+	size := 0
+	for i, v := range views {
+		if size += v.size(); i > 0 && (!whole[i] || size > domain.PageBytes) {
 			return i, nil
 		}
 	}

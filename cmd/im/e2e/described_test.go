@@ -57,6 +57,22 @@ func TestEveryFrameIsServed(t *testing.T) {
 		require.Equal(t, "sent", answer.Type, "%s", answer.raw)
 	}
 	bob.until(id, 11)
+	message := "/v1/conversations/" + id.String() + "/messages/6"
+	for _, change := range []struct {
+		method, path string
+		body         any
+	}{
+		{"PATCH", message, map[string]any{"content": text("y")}},
+		{"PUT", message + "/reactions/x", nil},
+		{"DELETE", message + "/reactions/x", nil},
+		{"PUT", message + "/pin", nil},
+		{"DELETE", message + "/pin", nil},
+		{"DELETE", message, nil},
+	} {
+		status, body := n.call("alice", change.method, change.path, change.body)
+		require.Equal(t, 200, status, "%s %s: %s", change.method, change.path, body)
+	}
+	bob.until(id, 17)
 	for _, request := range []map[string]any{
 		{"type": "sync", "timeline_limit": 50},
 		{"type": "pull", "conversation_id": id, "after_seq": 0},

@@ -17,7 +17,7 @@ import (
 // server serves everything that a node has under one address.
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
-		Verifier: verifier, Sender: chat, Editor: chat, Membership: chat,
+		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
 		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Signaller: n.routing,
 		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
 		Presence: n.presence,

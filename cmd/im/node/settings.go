@@ -60,6 +60,7 @@ type Limits struct {
 	NameChars        int `default:"200" help:"Characters of a name."`
 	ReasonChars      int `default:"200" help:"Characters of a reason."`
 	EmojiBytes       int `default:"64" help:"Bytes of an emoji."`
+	MessageEmojis    int `default:"100" help:"Different emojis on a message."`
 	MetadataBytes    int `default:"4096" help:"Bytes of metadata."`
 	URLChars         int `name:"url-chars" default:"2048" help:"Characters of a URL."`
 	SyncPage         int `name:"sync-conversations" default:"500" help:"Conversations of a page of a sync."`

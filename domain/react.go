@@ -1,0 +1,65 @@
+package domain
+
+import (
+	"slices"
+	"unicode"
+	"unicode/utf8"
+)
+
+// react puts an emoji of the actor on a message, or takes it away.
+type react struct {
+	about
+	emoji string
+	limit int // message_emojis
+	take  bool
+}
+
+var _ Targeted = (*react)(nil)
+
+func (c *react) Subject() Subject { return Subject{Seq: c.seq, User: c.actor.User, Emoji: c.emoji} }
+
+func (c *react) Decide(conv *Conversation) ([]Draft, error) {
+	_, m, err := c.message(conv)
+	there := err == nil && m.Reactions[Reactor{c.actor.User, c.emoji}]
+	switch {
+	case err != nil:
+		return nil, err
+	case there == !c.take:
+		return nil, nil
+	case c.take:
+		return c.drafts(ReactionRemoved)
+	case m.Recalled:
+		return nil, errRecalled
+	case len(m.Emojis) >= c.limit && !slices.Contains(m.Emojis, c.emoji):
+		return nil, ErrLimitExceeded.Saying("the message has message_emojis different ones already")
+	}
+	return c.drafts(ReactionAdded)
+}
+
+func (c *react) drafts(t EventType) ([]Draft, error) {
+	d, err := c.event(t, ReactionBody{TargetSeq: c.seq, Emoji: c.emoji})
+	if err != nil {
+		return nil, err
+	}
+	d.Emoji = c.emoji
+	return []Draft{d}, nil
+}
+
+// checkEmoji judges what is only shown: any short text may be one.
+func checkEmoji(emoji string, limits Limits) error {
+	const pointer = "/emoji"
+	switch {
+	case emoji == "":
+		return Invalid(pointer, "is required")
+	case len(emoji) > limits.EmojiBytes:
+		return Invalid(pointer, "longer than emoji_bytes")
+	case !utf8.ValidString(emoji):
+		return Invalid(pointer, "must be valid UTF-8")
+	}
+	for _, r := range emoji {
+		if unicode.IsControl(r) {
+			return Invalid(pointer, "control characters are not allowed")
+		}
+	}
+	return nil
+}

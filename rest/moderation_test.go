@@ -1,0 +1,91 @@
+package rest
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"im/domain"
+)
+
+// said posts a message of alice and returns its path.
+func (s *site) said(t *testing.T) string {
+	t.Helper()
+	base := "/v1/conversations/" + s.group(t).String()
+	sent := s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":{"type":"text","text":"Hi"},"mentions":["bob"]}`)
+	return base + "/messages/" + itoa(sent.want(t, 201).event(t).Seq)
+}
+
+func (s *site) message(t *testing.T, user, path string) (m domain.Message) {
+	t.Helper()
+	if err := json.Unmarshal(s.call(t, user, "GET", path, "").want(t, 200).body, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestEdit_keeps_the_bytes_and_the_mentions_that_are_not_named(t *testing.T) {
+	s := newSite(t)
+	path := s.said(t)
+	const content = `{ "type" : "text",  "text":"a<b & \u2028 é" }`
+	got := s.call(t, "alice", "PATCH", path, `{"content":`+content+`}`).want(t, 200)
+	if !strings.Contains(string(got.body), content) || !strings.Contains(string(got.body), `"mentions":["bob"]`) {
+		t.Errorf("edited: %s", got.body)
+	}
+	s.call(t, "alice", "PATCH", path, `{"content":`+content+`,"mentions":[]}`).want(t, 200)
+	if m := s.message(t, "bob", path); len(m.Mentions) > 0 || m.EditedAt == nil {
+		t.Errorf("message: %+v", m)
+	}
+}
+
+func TestModeration_refuses(t *testing.T) {
+	s := newSite(t)
+	path := s.said(t)
+	const edit = `{"content":{"type":"text","text":"x"}}`
+	refused := func(code domain.Code, user, method, path, body string) {
+		t.Helper()
+		s.call(t, user, method, path, body).refused(t, code, "")
+	}
+	base, _, _ := strings.Cut(path, "/messages/")
+	nothing := base + "/messages/1" // is no message
+	refused(domain.CodeForbidden, "bob", "PATCH", path, edit)
+	refused(domain.CodeForbidden, "carol", "DELETE", path, "")
+	refused(domain.CodeForbidden, "carol", "PUT", path+"/pin", "")
+	refused(domain.CodeForbidden, "carol", "DELETE", path+"/pin", "")
+	refused(domain.CodeNotFound, "alice", "PATCH", nothing, edit)
+	refused(domain.CodeNotFound, "alice", "DELETE", nothing, "")
+	refused(domain.CodeNotFound, "alice", "PUT", nothing+"/pin", "")
+	refused(domain.CodeNotFound, "alice", "GET", nothing+"/reactions", "")
+	refused(domain.CodeNotFound, "alice", "PUT", nothing+"/reactions/x", "")
+	refused(domain.CodeNotFound, "alice", "PUT", path+"/reactions/", "")
+	s.call(t, "bob", "DELETE", path, "").want(t, 200)
+	refused(domain.CodeConflict, "alice", "PATCH", path, edit)
+	refused(domain.CodeConflict, "alice", "PUT", path+"/reactions/x", "")
+	refused(domain.CodeConflict, "alice", "PUT", path+"/pin", "")
+}
+
+// Whatever stands in an emoji reaches the domain as it was meant.
+func TestReact_with_anything(t *testing.T) {
+	s := newSite(t)
+	path := s.said(t)
+	for escaped, emoji := range map[string]string{
+		"%F0%9F%91%A9%E2%80%8D%F0%9F%9A%80": "👩‍🚀", "+1": "+1", "%2B1": "+1", "a%20b": "a b", "%25": "%", ":heart:": ":heart:", "%22": `"`, "..%20": ".. ",
+	} {
+		s.call(t, "bob", "DELETE", path+"/reactions/"+escaped, "")
+		var body domain.ReactionBody
+		if err := json.Unmarshal(s.call(t, "bob", "PUT", path+"/reactions/"+escaped, "").want(t, 200).event(t).Body, &body); err != nil || body.Emoji != emoji {
+			t.Errorf("%s became %q, want %q", escaped, body.Emoji, emoji)
+		}
+	}
+}
+
+func TestPins_show_messages_as_they_stand(t *testing.T) {
+	s := newSite(t)
+	path := s.said(t)
+	s.call(t, "bob", "PUT", path+"/pin", "").want(t, 200)
+	s.call(t, "alice", "PATCH", path, `{"content":{"type":"text","text":"later"}}`).want(t, 200)
+	base, _, _ := strings.Cut(path, "/messages/")
+	if got := s.call(t, "carol", "GET", base+"/pins", "").want(t, 200); !strings.Contains(string(got.body), `"later"`) {
+		t.Errorf("pins: %s", got.body)
+	}
+}

@@ -1,0 +1,470 @@
+package postgres_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres/pgtest"
+)
+
+func (n *node) edit(who domain.UserID, id domain.ConversationID, seq int64, words string, mentions ...domain.UserID) ([]domain.Event, error) {
+	return n.chat.EditMessage(context.Background(), user(who), id, seq, domain.Edit{Content: text(words), Mentions: mentions})
+}
+
+func (n *node) recall(who domain.UserID, id domain.ConversationID, seq int64) ([]domain.Event, error) {
+	return n.chat.RecallMessage(context.Background(), user(who), id, seq, "")
+}
+
+func made(t testing.TB, what domain.EventType) func([]domain.Event, error) domain.Event {
+	return func(events []domain.Event, err error) domain.Event {
+		t.Helper()
+		require.NoError(t, err)
+		require.Len(t, events, 1)
+		require.Equal(t, what, events[0].Type)
+		return events[0]
+	}
+}
+
+func nothing(t testing.TB) func([]domain.Event, error) {
+	return func(events []domain.Event, err error) {
+		t.Helper()
+		require.NoError(t, err)
+		require.Empty(t, events)
+	}
+}
+
+func (n *node) message(t testing.TB, who domain.UserID, id domain.ConversationID, seq int64) domain.Message {
+	t.Helper()
+	m, err := n.Message(t.Context(), user(who), id, seq)
+	require.NoError(t, err)
+	return m
+}
+
+func TestEditAndRecall(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n, other := start(t, url), start(t, url)
+	id := n.group(t, "alice", "bob")
+	first := n.post(t, "alice", id, "m1", "one")
+	edited := made(t, domain.MessageEdited)(n.edit("alice", id, first.Seq, "two", "bob"))
+	m := other.message(t, "bob", id, first.Seq)
+	require.JSONEq(t, `{"type":"text","text":"two"}`, string(m.Content))
+	require.Equal(t, []domain.UserID{"bob"}, m.Mentions)
+	require.Equal(t, edited.At, *m.EditedAt)
+	require.False(t, m.Recalled)
+	nothing(t)(other.edit("alice", id, first.Seq, "two"))
+	v, err := other.Conversation(t.Context(), user("bob"), id, "")
+	require.NoError(t, err)
+	require.Equal(t, m, *v.LastMessage)
+	require.EqualValues(t, 1, v.MentionCount)
+
+	made(t, domain.MessageRecalled)(other.recall("alice", id, first.Seq))
+	nothing(t)(n.recall("alice", id, first.Seq))
+	_, err = n.edit("alice", id, first.Seq, "three")
+	require.ErrorIs(t, err, domain.ErrConflict)
+	m = n.message(t, "bob", id, first.Seq)
+	require.True(t, m.Recalled)
+	require.Equal(t, "null", string(m.Content))
+	require.Nil(t, m.Mentions)
+	v, err = n.Conversation(t.Context(), user("bob"), id, "")
+	require.NoError(t, err)
+	require.Equal(t, m, *v.LastMessage)
+	require.Zero(t, v.MentionCount)
+	require.Zero(t, v.UnreadCount)
+
+	t.Run("once recalled, any resend is a duplicate", func(t *testing.T) {
+		for _, words := range []string{"one", "something else"} {
+			a := wait(t, n.send(t.Context(), "alice", domain.Post{ConversationID: id, ClientMsgID: "m1", Content: text(words)}))
+			require.NoError(t, a.err)
+			require.True(t, a.Duplicate)
+			require.Equal(t, first.Seq, a.Event.Seq)
+			require.JSONEq(t, `{"content":null}`, string(a.Event.Body))
+		}
+	})
+	t.Run("what is no message", func(t *testing.T) {
+		for _, seq := range []int64{0, -1, 1, edited.Seq, 99} {
+			_, err := n.edit("alice", id, seq, "x")
+			require.ErrorIs(t, err, domain.ErrNotFound)
+		}
+		_, err := n.recall("stranger", id, first.Seq)
+		require.ErrorIs(t, err, domain.ErrNotFound)
+		_, err = n.recall("alice", domain.ConversationID{1}, first.Seq)
+		require.ErrorIs(t, err, domain.ErrNotFound)
+	})
+	t.Run("a reply to it stays, and may still be made", func(t *testing.T) {
+		a := wait(t, n.send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: "r", Content: text("reply"), ReplyTo: &first.Seq}))
+		require.NoError(t, a.err)
+		made(t, domain.MessageRecalled)(n.recall("bob", id, a.Event.Seq))
+		require.Equal(t, first.Seq, n.message(t, "bob", id, a.Event.Seq).ReplyTo)
+	})
+}
+
+// An edit that races a recall never brings content back, whoever is first.
+func TestEditRacingRecall(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	here, there := start(t, url), start(t, url)
+	id := here.group(t, "alice", "bob")
+	for round := range 60 {
+		seq := here.post(t, "alice", id, fmt.Sprint(round), "secret").Seq
+		var racing sync.WaitGroup
+		for i := range 3 {
+			for _, n := range []*node{here, there} {
+				racing.Go(func() {
+					if _, err := n.edit("alice", id, seq, fmt.Sprint("secret ", i), "bob"); err != nil && !errors.Is(err, domain.ErrConflict) {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		racing.Go(func() {
+			if _, err := there.recall("alice", id, seq); err != nil {
+				t.Error(err)
+			}
+		})
+		racing.Wait()
+	}
+	for _, e := range here.log(t, id) {
+		require.NotContains(t, string(e.Body), "secret", "%s %d", e.Type, e.Seq)
+	}
+	requireNowhere(t, url, "secret")
+	var left int
+	require.NoError(t, connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM mentions`).Scan(&left))
+	require.Zero(t, left)
+}
+
+// requireNowhere looks into every column of every table.
+func requireNowhere(t *testing.T, url, word string) {
+	t.Helper()
+	conn := connect(t, url)
+	rows, err := conn.Query(t.Context(), `SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'`)
+	require.NoError(t, err)
+	columns, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Table, Column string }])
+	require.NoError(t, err)
+	require.Greater(t, len(columns), 50)
+	for _, c := range columns {
+		var found int
+		sql := fmt.Sprintf(`SELECT count(*) FROM %s WHERE strpos(%s::text, $1) > 0`,
+			pgx.Identifier{c.Table}.Sanitize(), pgx.Identifier{c.Column}.Sanitize())
+		require.NoError(t, conn.QueryRow(t.Context(), sql, word).Scan(&found), "%v", c)
+		require.Zero(t, found, "%s.%s still has %s", c.Table, c.Column, word)
+	}
+}
+
+func TestRecallErasesEverywhere(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n := start(t, url)
+	id := n.group(t, "alice", "bob")
+	post := domain.Post{
+		ConversationID: id, ClientMsgID: "m", Content: text("unspeakable"), Mentions: []domain.UserID{"bob", domain.Everyone},
+		Metadata: json.RawMessage(`{"why":"unspeakable"}`),
+	}
+	seq := wait(t, n.send(t.Context(), "alice", post)).Event.Seq
+	kept := n.post(t, "alice", id, "kept", "speakable").Seq
+	made(t, domain.MessageEdited)(n.edit("alice", id, seq, "unspeakable 2"))
+	made(t, domain.MessageEdited)(n.edit("alice", id, seq, "unspeakable 3", "bob"))
+	made(t, domain.MessageEdited)(n.edit("alice", id, kept, "speakable 2", "bob"))
+	e := made(t, domain.MessageRecalled)(n.chat.RecallMessage(t.Context(), user("alice"), id, seq, "a slip"))
+	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"reason":"a slip"}`, seq), string(e.Body))
+	requireNowhere(t, url, "unspeakable")
+	conn := connect(t, url)
+	var hashes, mentions int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM events WHERE hash IS NOT NULL`).Scan(&hashes))
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM mentions`).Scan(&mentions))
+	require.Equal(t, []int{1, 1}, []int{hashes, mentions}, "the other message has its own")
+	for _, e := range n.log(t, id) {
+		if strings.Contains(string(e.Body), fmt.Sprintf(`"target_seq":%d`, seq)) && e.Type == domain.MessageEdited {
+			require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"content":null}`, seq), string(e.Body))
+		}
+	}
+	for asOf := seq; asOf <= e.Seq; asOf++ {
+		page, err := n.Messages(t.Context(), user("bob"), id, domain.Range{Limit: 10, AsOfSeq: &asOf})
+		require.NoError(t, err)
+		require.Equal(t, "null", string(page.Messages[0].Content), "in the past too")
+		require.True(t, page.Messages[0].Recalled)
+		require.Empty(t, page.Messages[0].Metadata)
+		require.Empty(t, page.Messages[0].Mentions)
+	}
+}
+
+// In one batch, commands about one message are decided on what those before them
+// are about to do.
+func TestCommandsAboutOneMessageInOneBatch(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t), one)
+	mentioned := []domain.UserID{"u0", "u1", "u2", "u3"}
+	id := n.group(t, "alice", append(mentioned, "bob")...)
+	for round := range 20 {
+		seq := n.post(t, "alice", id, fmt.Sprint(round), "x").Seq
+		var asking sync.WaitGroup
+		ask := func(call func() ([]domain.Event, error)) {
+			asking.Go(func() {
+				if _, err := call(); err != nil && !errors.Is(err, domain.ErrConflict) {
+					t.Error(err)
+				}
+			})
+		}
+		for i := range 4 {
+			ask(func() ([]domain.Event, error) { return n.edit("alice", id, seq, fmt.Sprint(i), mentioned[i]) })
+			ask(func() ([]domain.Event, error) { return n.chat.React(t.Context(), user("bob"), id, seq, "+1") })
+			ask(func() ([]domain.Event, error) { return n.chat.Unreact(t.Context(), user("bob"), id, seq, "+1") })
+			ask(func() ([]domain.Event, error) { return n.chat.Pin(t.Context(), user("alice"), id, seq) })
+			ask(func() ([]domain.Event, error) { return n.chat.Unpin(t.Context(), user("alice"), id, seq) })
+		}
+		if round%2 == 0 {
+			ask(func() ([]domain.Event, error) { return n.recall("alice", id, seq) })
+		}
+		asking.Wait()
+	}
+	requireFold(t, n, id, "bob")
+	for _, u := range mentioned {
+		v, err := n.Conversation(t.Context(), user(u), id, "")
+		require.NoError(t, err)
+		require.Equal(t, count(n.log(t, id), u, 0).mentions, v.MentionCount, u)
+	}
+}
+
+func TestReactions(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n, other := start(t, url), start(t, url)
+	id := n.group(t, "alice", "bob", "carol")
+	seq := n.post(t, "alice", id, "m", "x").Seq
+	react := func(n *node, who domain.UserID, emoji string) ([]domain.Event, error) {
+		return n.chat.React(t.Context(), user(who), id, seq, emoji)
+	}
+	e := made(t, domain.ReactionAdded)(react(n, "bob", "👍"))
+	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"emoji":"👍"}`, seq), string(e.Body))
+	nothing(t)(react(other, "bob", "👍"))
+	made(t, domain.ReactionAdded)(react(other, "carol", "👍"))
+	made(t, domain.ReactionAdded)(react(other, "bob", "+1"))
+	require.Equal(t, []domain.Reaction{{Emoji: "👍", Count: 2, Mine: true}, {Emoji: "+1", Count: 1, Mine: true}}, n.message(t, "bob", id, seq).Reactions)
+	views, err := n.Views(t.Context(), id, []domain.UserID{"alice", "bob", "carol"})
+	require.NoError(t, err)
+	for who, v := range views {
+		require.Equal(t, n.message(t, who, id, seq), *v.LastMessage, who)
+	}
+
+	var listed []string
+	for cursor := ""; ; {
+		page, err := n.Reactions(t.Context(), user("bob"), id, seq, cursor, 2)
+		require.NoError(t, err)
+		for _, r := range page.Items {
+			require.False(t, r.At.IsZero())
+			listed = append(listed, r.Emoji+" "+string(r.UserID))
+		}
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = *page.NextCursor
+	}
+	require.Equal(t, []string{"+1 bob", "👍 bob", "👍 carol"}, listed)
+	for _, c := range []struct {
+		who domain.UserID
+		seq int64
+	}{{"bob", e.Seq}, {"bob", 99}, {"eve", seq}} {
+		_, err := n.Reactions(t.Context(), user(c.who), id, c.seq, "", 2)
+		require.ErrorIs(t, err, domain.ErrNotFound)
+	}
+	_, err = n.Reactions(t.Context(), user("bob"), id, seq, "x", 2)
+	require.ErrorIs(t, err, domain.ErrCursorInvalid)
+
+	made(t, domain.ReactionRemoved)(other.chat.Unreact(t.Context(), user("bob"), id, seq, "👍"))
+	nothing(t)(n.chat.Unreact(t.Context(), user("bob"), id, seq, "👍"))
+	require.Equal(t, []domain.Reaction{{Emoji: "👍", Count: 1}, {Emoji: "+1", Count: 1, Mine: true}}, n.message(t, "bob", id, seq).Reactions)
+}
+
+// The same reaction from many at once, on two nodes, is one event each; it leaves
+// the order and the number of different ones right.
+func TestReactionsAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	var users []domain.UserID
+	for i := range 40 {
+		users = append(users, domain.UserID(fmt.Sprint("u", i)))
+	}
+	id := nodes[0].group(t, "alice", users...)
+	seq := nodes[0].post(t, "alice", id, "m", "x").Seq
+	var events sync.Map
+	var asking sync.WaitGroup
+	for _, u := range users {
+		for _, n := range nodes {
+			asking.Go(func() {
+				made, err := n.chat.React(t.Context(), user(u), id, seq, "👍")
+				if err != nil {
+					t.Error(err)
+				}
+				for _, e := range made {
+					events.Store(e.Seq, u)
+				}
+			})
+		}
+	}
+	asking.Wait()
+	count := 0
+	events.Range(func(any, any) bool { count++; return true })
+	require.Equal(t, len(users), count)
+	require.Equal(t, []domain.Reaction{{Emoji: "👍", Count: len(users)}}, nodes[0].message(t, "alice", id, seq).Reactions)
+	require.Len(t, nodes[0].log(t, id), 2+len(users))
+	requireFold(t, nodes[0], id, "u1")
+}
+
+func TestAtMost100PinsHoweverManyAskAtOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	id := nodes[0].group(t, "alice", "bob")
+	var messages []int64
+	for i := range 130 {
+		messages = append(messages, nodes[0].post(t, "alice", id, fmt.Sprint(i), "x").Seq)
+	}
+	limit := domain.DefaultLimits().Pins
+	var mu sync.Mutex
+	pinned, refused := 0, 0
+	var asking sync.WaitGroup
+	for i, seq := range messages {
+		asking.Go(func() {
+			_, err := nodes[i%2].chat.Pin(t.Context(), user("alice"), id, seq)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				pinned++
+			case errors.Is(err, domain.ErrLimitExceeded):
+				refused++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	asking.Wait()
+	require.Equal(t, []int{limit, len(messages) - limit}, []int{pinned, refused})
+	var listed []domain.PinnedMessage
+	for cursor := ""; ; {
+		page, err := nodes[1].Pins(t.Context(), user("bob"), id, cursor, 30)
+		require.NoError(t, err)
+		listed = append(listed, page.Items...)
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = *page.NextCursor
+	}
+	require.Len(t, listed, limit)
+	for _, m := range listed {
+		require.True(t, m.Pinned)
+		require.Equal(t, domain.UserID("alice"), m.PinnedBy)
+	}
+	made(t, domain.MessageUnpinned)(nodes[1].chat.Unpin(t.Context(), user("alice"), id, listed[0].Seq))
+	nothing(t)(nodes[0].chat.Unpin(t.Context(), user("alice"), id, listed[0].Seq))
+	made(t, domain.MessagePinned)(nodes[0].chat.Pin(t.Context(), user("alice"), id, listed[0].Seq))
+	_, err := nodes[0].Pins(t.Context(), user("eve"), id, "", 1)
+	require.ErrorIs(t, err, domain.ErrNotFound)
+	_, err = nodes[0].Pins(t.Context(), user("bob"), id, "x", 1)
+	require.ErrorIs(t, err, domain.ErrCursorInvalid)
+}
+
+// Edits and reactions count for where a page ends.
+func TestPagesOfChangedMessagesEndByBytes(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	var ids []domain.ConversationID
+	for i := range 60 {
+		seq := n.post(t, "alice", id, fmt.Sprint(i), "x").Seq
+		made(t, domain.MessageEdited)(n.edit("alice", id, seq, strings.Repeat("y", 32_000)))
+		if i%2 == 0 {
+			made(t, domain.MessagePinned)(n.chat.Pin(t.Context(), user("alice"), id, seq))
+		}
+		single := n.group(t, "alice", "carol")
+		seq = n.post(t, "alice", single, "m", "x").Seq
+		made(t, domain.MessageEdited)(n.edit("alice", single, seq, strings.Repeat("y", 32_000)))
+		ids = append(ids, single)
+	}
+	newest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, newest)
+	require.Greater(t, len(newest.Messages), 20)
+	require.True(t, newest.HasMoreBefore)
+	require.False(t, newest.HasMoreAfter, "the nearest to the position are kept")
+	oldest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{AfterSeq: new(int64), Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, oldest)
+	require.False(t, oldest.HasMoreBefore)
+	require.True(t, oldest.HasMoreAfter)
+
+	pins := 0
+	for cursor := ""; ; {
+		page, err := n.Pins(t.Context(), user("bob"), id, cursor, 100)
+		require.NoError(t, err)
+		require.NotEmpty(t, page.Items)
+		requireSmall(t, page)
+		pins += len(page.Items)
+		if page.NextCursor == nil {
+			break
+		}
+		cursor = *page.NextCursor
+	}
+	require.Equal(t, 30, pins)
+
+	seen := map[domain.ConversationID]bool{}
+	for cursor := ""; ; {
+		page, err := n.Sync(t.Context(), domain.SyncQuery{User: "carol", Cursor: cursor, Limit: 500})
+		require.NoError(t, err)
+		requireSmall(t, page)
+		for _, v := range page.Conversations {
+			require.Greater(t, len(v.LastMessage.Content), 32_000, "never what it was before the edit")
+			seen[v.ConversationID] = true
+		}
+		if cursor = page.Cursor; page.Done {
+			break
+		}
+	}
+	require.Len(t, seen, len(ids))
+}
+
+func TestPagesOfManyReactionsEndByBytes(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	for i := range 200 {
+		n.post(t, "alice", id, fmt.Sprint(i), "x")
+	}
+	_, err := connect(t, n.url).Exec(t.Context(), `
+		INSERT INTO reactions (conversation_id, target_seq, seq, at, emoji, user_id)
+		SELECT conversation_id, seq, seq + k, at, repeat('x', 60) || k, 'bob' FROM events, generate_series(1, 100) k WHERE type = 'message.posted'`)
+	require.NoError(t, err)
+	newest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, newest)
+	require.EqualValues(t, 201, newest.Messages[len(newest.Messages)-1].Seq)
+	require.True(t, newest.HasMoreBefore)
+	require.False(t, newest.HasMoreAfter)
+	oldest, err := n.Messages(t.Context(), user("bob"), id, domain.Range{AfterSeq: new(int64), Limit: 1000})
+	require.NoError(t, err)
+	requireSmall(t, oldest)
+	require.EqualValues(t, 2, oldest.Messages[0].Seq)
+	require.True(t, oldest.HasMoreAfter)
+	around, err := n.Messages(t.Context(), user("bob"), id, domain.Range{AroundSeq: &newest.Messages[0].Seq, Limit: 400})
+	require.NoError(t, err)
+	requireSmall(t, around)
+	require.Contains(t, messageSeqs(around.Messages), newest.Messages[0].Seq)
+	require.True(t, around.HasMoreBefore && around.HasMoreAfter)
+}
+
+func requireSmall(t *testing.T, page any) {
+	t.Helper()
+	text, err := json.Marshal(page)
+	require.NoError(t, err)
+	require.Less(t, len(text), domain.PageBytes+40_000)
+}
