@@ -25,7 +25,8 @@ func CheckBlock(by, user UserID) error {
 // event changes.
 func (c *Conversation) SetBlocked(users ...UserID) { c.blocked = users }
 
-// mayPost refuses users whom the other user of a direct conversation has blocked.
+// mayPost refuses users whom the other user of a direct conversation has blocked:
+// they may not edit, react or pin either, but take back what they did.
 func (c *Conversation) mayPost(a Actor) error {
 	for _, user := range c.blocked {
 		if user == a.User && !a.Backend {

@@ -61,7 +61,11 @@ func decided(t *testing.T) map[string]Event {
 	events := map[string]Event{}
 	olga := Actor{User: "olga"}
 	do := func(name string, change func(context.Context, *Chat) ([]Event, error)) {
-		chat, _ := newChat()
+		chat, log := newChat()
+		log.group.Consider(&MessageState{
+			Seq: target, Sender: "olga", Content: text("hi"), Mentions: []UserID{"mia", Everyone}, Touched: target,
+			Reactions: map[Reactor]bool{{"olga", "❤️"}: true},
+		})
 		made, err := change(t.Context(), chat)
 		require.NoError(t, err, name)
 		require.Len(t, made, 1, name)
@@ -84,13 +88,15 @@ func decided(t *testing.T) map[string]Event {
 	do("member.removed", func(ctx context.Context, c *Chat) ([]Event, error) {
 		return c.RemoveMember(ctx, olga, groupID, "mia")
 	})
-	aboutMessage(t, events)
 	for name, p := range postings() {
 		p.ConversationID, p.ClientMsgID = groupID, "c-1"
 		do("message.posted-"+name, func(_ context.Context, c *Chat) ([]Event, error) {
 			sent, err := send(c, olga, p)
 			return []Event{sent.Event}, err
 		})
+	}
+	for name, change := range changesOfMessages() {
+		do(name, change)
 	}
 	for name, creation := range map[string]Creation{
 		"group":  {Kind: Group, Members: []UserID{"mia", "bob"}, Title: &title, AvatarURL: &link, Metadata: metadata},
@@ -106,31 +112,38 @@ func decided(t *testing.T) map[string]Event {
 	return events
 }
 
-// aboutMessage decides on each event about a message.
-func aboutMessage(t *testing.T, events map[string]Event) {
-	t.Helper()
-	one := about{change: change{actor: Actor{User: "olga"}, target: groupID}, seq: 41}
-	for name, c := range map[string]struct {
-		cmd  Command
-		with MessageState
-	}{
-		"message.edited":   {&editMessage{about: one, want: Edit{Content: json.RawMessage(`{ "type": "text", "text": "@mia no" }`), Mentions: []UserID{"mia"}}}, MessageState{}},
-		"message.recalled": {&recallMessage{about: one, reason: "wrong <window>"}, MessageState{}},
-		"reaction.added":   {&react{about: one, emoji: "👍", limit: 1}, MessageState{}},
-		"reaction.removed": {&react{about: one, emoji: "👍", take: true}, MessageState{Reactions: map[Reactor]bool{{"olga", "👍"}: true}}},
-		"message.pinned":   {&pin{about: one, limit: 1}, MessageState{}},
-		"message.unpinned": {&pin{about: one, take: true}, MessageState{}},
-	} {
-		state := group(owner("olga"), member("mia")).conversation
-		if name == "message.unpinned" {
-			state.Pins = []int64{41}
-		}
-		c.with.Seq, c.with.Sender, c.with.Content = 41, "olga", text("@mia yes")
-		state.Consider(&c.with)
-		drafts, err := c.cmd.Decide(state)
-		require.NoError(t, err, name)
-		require.Len(t, drafts, 1, name)
-		events[name] = Event{Type: drafts[0].Type, Body: drafts[0].Body}
+// changesOfMessages are about one that the log of the test knows.
+func changesOfMessages() map[string]func(context.Context, *Chat) ([]Event, error) {
+	type made = func(context.Context, *Chat) ([]Event, error)
+	olga := Actor{User: "olga"}
+	return map[string]made{
+		"message.edited": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.EditMessage(ctx, olga, groupID, target, Edit{Content: json.RawMessage(`{ "type": "text", "text": "<b>" }`), Mentions: []UserID{"mia"}})
+		},
+		"message.edited-mentions-kept": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.EditMessage(ctx, olga, groupID, target, Edit{Content: text("é")})
+		},
+		"message.recalled": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.RecallMessage(ctx, olga, groupID, target, "")
+		},
+		"message.recalled-why": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.RecallMessage(ctx, olga, groupID, target, "deleted for everyone")
+		},
+		"reaction.added": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.React(ctx, olga, groupID, target, "👍")
+		},
+		"reaction.removed": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.Unreact(ctx, olga, groupID, target, "❤️")
+		},
+		"message.pinned": func(ctx context.Context, c *Chat) ([]Event, error) {
+			return c.Pin(ctx, olga, groupID, target)
+		},
+		"message.unpinned": func(ctx context.Context, c *Chat) ([]Event, error) {
+			if _, err := c.Pin(ctx, olga, groupID, target); err != nil {
+				return nil, err
+			}
+			return c.Unpin(ctx, olga, groupID, target)
+		},
 	}
 }
 

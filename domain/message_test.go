@@ -83,6 +83,19 @@ func TestWhoMayDoWhatToMessages(t *testing.T) {
 			then(t, recall(as("a")), "message.recalled")
 		direct("a", "b").says("a").then(t, recall(backend), "message.recalled")
 	})
+	t.Run("who is blocked may only take back", func(t *testing.T) {
+		direct("a", "b").says("a").
+			then(t, reacts(as("a"), "+1"), "reaction.added").
+			then(t, pins(as("a")), "message.pinned").
+			with(func(c *Conversation) { c.SetBlocked("a") }).
+			refused(t, edit(as("a"), "x"), ErrBlocked).
+			refused(t, reacts(as("a"), "-1"), ErrBlocked).
+			then(t, unreacts(as("a"), "+1"), "reaction.removed").
+			then(t, unpins(as("a")), "message.unpinned").
+			refused(t, pins(as("a")), ErrBlocked).
+			then(t, pins(as("b")), "message.pinned").
+			then(t, recall(as("a")), "message.recalled")
+	})
 	t.Run("an announcement channel keeps nobody from their own", func(t *testing.T) {
 		club().says("mia").with(func(c *Conversation) { c.Settings.Posting = PostingAdmins }).
 			then(t, edit(as("mia"), "x"), "message.edited").

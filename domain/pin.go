@@ -30,6 +30,9 @@ func (c *pin) Decide(conv *Conversation) ([]Draft, error) {
 	case len(conv.Pins) >= c.limit:
 		return nil, ErrLimitExceeded.Saying("the conversation has as many pins as it may")
 	}
+	if err := conv.mayPost(c.actor); err != nil && !c.take {
+		return nil, err
+	}
 	d, err := c.event(t, PinBody{TargetSeq: c.seq})
 	if err != nil {
 		return nil, err

@@ -33,6 +33,9 @@ func (c *react) Decide(conv *Conversation) ([]Draft, error) {
 	case len(m.Emojis) >= c.limit && !slices.Contains(m.Emojis, c.emoji):
 		return nil, ErrLimitExceeded.Saying("the message has message_emojis different ones already")
 	}
+	if err := conv.mayPost(c.actor); err != nil {
+		return nil, err
+	}
 	return c.drafts(ReactionAdded)
 }
 

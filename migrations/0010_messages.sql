@@ -2,9 +2,8 @@
 
 ALTER TABLE events ADD COLUMN target_seq bigint; -- of events about a message
 
--- Plain messages are in none of these.
-CREATE INDEX events_about ON events (conversation_id, target_seq, seq) WHERE target_seq IS NOT NULL;
-CREATE INDEX events_edits ON events (conversation_id, target_seq, seq) WHERE type = 'message.edited';
+-- Messages themselves are not in it.
+CREATE INDEX events_about ON events (conversation_id, target_seq, type, seq) WHERE target_seq IS NOT NULL;
 
 -- What was edited or recalled, of which decisions and counts need to know. What a
 -- message says is in events alone, so that there is one place to erase it from.
@@ -42,7 +41,7 @@ CREATE TABLE pins (
 -- Edits and recalls find what a message mentions.
 CREATE INDEX mentions_of ON mentions (conversation_id, seq);
 
--- Returns p_versions, with -1, which is nobody's, for the conversations of which a
+-- Returns p_versions, with 0, which is nobody's, for the conversations of which a
 -- target is not as it was decided on.
 CREATE FUNCTION im_checked_1(
     p_ids uuid[], p_conv int[], p_sender text[], p_about bigint[],
@@ -63,7 +62,7 @@ BEGIN
                     AND r.emoji = p_emoji[i] AND r.user_id = p_sender[n]
             )
         THEN
-            p_versions[p_conv[n]] := -1;
+            p_versions[p_conv[n]] := 0;
         END IF;
     END LOOP;
     RETURN p_versions;
@@ -321,5 +320,5 @@ DROP FUNCTION im_project_1;
 DROP FUNCTION im_checked_1;
 DROP INDEX mentions_of;
 DROP TABLE pins, reactions, message_states;
-DROP INDEX events_edits, events_about;
+DROP INDEX events_about;
 ALTER TABLE events DROP COLUMN target_seq;

@@ -140,7 +140,8 @@ func TestOperations_answer_as_described(t *testing.T) {
 
 func TestOperations_are_all_served(t *testing.T) {
 	s := newSite(t)
-	filled := strings.NewReplacer("{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
+	filled := strings.NewReplacer(
+		"{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
 	for _, r := range s.spec.routes {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {

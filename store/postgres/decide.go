@@ -211,7 +211,8 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 		blocked         int16
 		decodedSettings domain.Settings
 	)
-	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head, &direct, &blocked, &users, &roles, &joined, &pins)
+	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head,
+		&direct, &blocked, &users, &roles, &joined, &pins)
 	if err != nil {
 		return nil, err
 	}
@@ -224,10 +225,10 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 	}
 	state := domain.NewConversationState(c.ID, domain.Kind(kind), c.Title, c.AvatarURL,
 		decodedSettings, rawJSON(metadata), c.Version, c.Head, members)
+	state.Pins = pins
 	if direct != nil {
 		state.SetBlocked(blockedOf(*direct, blocked)...)
 	}
-	state.Pins = pins
 	return state, nil
 }
 

@@ -26,13 +26,24 @@
 //
 // A decision is taken on the state as of a version, and written only while the
 // conversation still has that version; otherwise all queued commands of that
-// conversation are decided anew, in their order. Refusals, and commands that
-// change nothing, are checked against the stored version as well before they
-// are answered: a cache that is behind refuses nobody.
+// conversation are decided anew, in their order. A command about one message also
+// names the event that last edited or recalled it, so that an edit which races a
+// recall never brings content back; and reactions, whether they were there. That
+// is read for each batch and never cached. Refusals, and commands that change
+// nothing, are checked against the stored version as well before they are
+// answered: a cache that is behind refuses nobody.
 //
 // Rows are locked in this order everywhere, and by key within a table:
 // conversations, members, device_cursors. Everything that locks is one statement
 // in a transaction of its own.
+//
+// # Messages
+//
+// What a message says is in the log alone: its posting and its last edit. A recall
+// erases both in the transaction that appends it, so whoever reads, the past
+// included, finds nothing there. Beside the log are kept which messages were edited
+// or recalled, who reacted with what, what is pinned, and who is mentioned: all of
+// it equals the fold of the log (I7).
 //
 // # Who may call what
 //

@@ -36,7 +36,16 @@ var conversationCalls = []restCall{
 	{"DELETE", "/v1/conversations/{id}/members/bob", nil},
 	{"POST", "/v1/conversations/{id}/messages", map[string]any{"client_msg_id": "e", "content": text("x")}},
 	{"GET", "/v1/conversations/{id}/messages", nil},
+	{"GET", "/v1/conversations/{id}/messages?as_of_seq=2", nil},
 	{"GET", "/v1/conversations/{id}/messages/2", nil},
+	{"PATCH", "/v1/conversations/{id}/messages/2", map[string]any{"content": text("x")}},
+	{"DELETE", "/v1/conversations/{id}/messages/2", nil},
+	{"GET", "/v1/conversations/{id}/messages/2/reactions", nil},
+	{"PUT", "/v1/conversations/{id}/messages/2/reactions/x", nil},
+	{"DELETE", "/v1/conversations/{id}/messages/2/reactions/x", nil},
+	{"PUT", "/v1/conversations/{id}/messages/2/pin", nil},
+	{"DELETE", "/v1/conversations/{id}/messages/2/pin", nil},
+	{"GET", "/v1/conversations/{id}/pins", nil},
 	{"GET", "/v1/conversations/{id}/events", nil},
 	{"PUT", "/v1/conversations/{id}/read", map[string]any{"seq": 1}},
 	{"PUT", "/v1/conversations/{id}/ack", map[string]any{"device_id": "phone", "seq": 1}},
@@ -89,8 +98,9 @@ func TestI8Private(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.group("alice", "bob", "frank")
-	n.remove("alice", id, "frank")
 	alice := connect(t, n.url, "alice", "phone")
+	require.EqualValues(t, 2, alice.post(id, "c", "private").Seq)
+	n.remove("alice", id, "frank")
 	before := alice.history(id)
 	nowhere := uuid.NewString()
 

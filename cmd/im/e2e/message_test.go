@@ -1,0 +1,141 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+)
+
+func messagePath(id domain.ConversationID, seq int64) string {
+	return fmt.Sprintf("/v1/conversations/%s/messages/%d", id, seq)
+}
+
+// change makes a call that makes an event, and returns that.
+func (n *testNode) change(user domain.UserID, method, path string, body any) domain.Event {
+	n.t.Helper()
+	status, answer := n.call(user, method, path, body)
+	require.Equal(n.t, http.StatusOK, status, "%s", answer)
+	return decode[domain.Event](n.t, answer)
+}
+
+func (n *testNode) unchanged(user domain.UserID, method, path string, body any) {
+	n.t.Helper()
+	status, answer := n.call(user, method, path, body)
+	require.Equal(n.t, http.StatusNoContent, status, "%s", answer)
+}
+
+// TestChangesOfMessagesAreSeenLive: what is done to a message on one node is seen
+// by everybody on both, in order, as the very events that the calls answered.
+func TestChangesOfMessagesAreSeenLive(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob")
+	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
+	seq := alice.post(id, "c-1", "unspeakable").Seq
+	reply := decode[domain.Event](t, func() []byte {
+		status, body := nodes[1].call("bob", "POST", "/v1/conversations/"+id.String()+"/messages",
+			map[string]any{"client_msg_id": "r", "content": text("what?"), "reply_to": seq})
+		require.Equal(t, http.StatusCreated, status, "%s", body)
+		return body
+	}())
+	path, thumb := messagePath(id, seq), "/reactions/"+url.PathEscape("👍")
+	edit := map[string]any{"content": text("still unspeakable"), "mentions": []string{"bob"}}
+
+	made := []domain.Event{
+		nodes[1].change("alice", "PATCH", path, edit),
+		nodes[0].change("bob", "PUT", path+thumb, nil),
+		nodes[1].change("alice", "PUT", path+"/pin", nil),
+		nodes[0].change("bob", "DELETE", path+thumb, nil),
+		nodes[1].change("alice", "DELETE", path+"/pin", nil),
+		nodes[0].change("alice", "PUT", messagePath(id, reply.Seq)+"/pin", nil),
+	}
+	nodes[0].unchanged("alice", "PATCH", path, edit)
+	nodes[1].unchanged("bob", "DELETE", path+thumb, nil)
+	nodes[1].unchanged("alice", "PUT", messagePath(id, reply.Seq)+"/pin", nil)
+	views, _ := bob.sync("", 10)
+	require.Zero(t, views[id].UnreadCount+views[id].MentionCount, "his own reply moved his position: an edit below it is nothing new")
+
+	made = append(made, nodes[1].change("alice", "DELETE", path+"?reason=oops", nil))
+	nodes[0].unchanged("alice", "DELETE", path, nil)
+	for _, s := range []*socket{alice, bob} {
+		events := s.until(id, made[len(made)-1].Seq)
+		require.Equal(t, made, events[len(events)-len(made):])
+	}
+	require.Equal(t, domain.MessageRecalled, made[len(made)-1].Type)
+	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"reason":"oops"}`, seq), string(made[len(made)-1].Body))
+
+	for _, n := range nodes {
+		for _, call := range []string{
+			"/v1/conversations/" + id.String(), "/v1/conversations/" + id.String() + "/events", "/v1/conversations/" + id.String() + "/pins",
+			"/v1/conversations/" + id.String() + "/messages", fmt.Sprintf("/v1/conversations/%s/messages?as_of_seq=%d", id, seq), path, "/v1/sync?timeline_limit=50",
+		} {
+			status, body := n.call("bob", "GET", call, nil)
+			require.Equal(t, http.StatusOK, status)
+			require.False(t, strings.Contains(string(body), "unspeakable"), "%s: %s", call, body)
+		}
+	}
+	status, body := nodes[0].call("bob", "GET", "/v1/conversations/"+id.String()+"/pins", nil)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, reply.Seq, decode[domain.Page[domain.PinnedMessage]](t, body).Items[0].Seq)
+	again := alice.post(id, "c-1", "something else")
+	require.True(t, again.Duplicate, "once recalled, any resend is a duplicate")
+	require.Equal(t, seq, again.Seq)
+}
+
+// TestUnreadFollowsEditsAndRecalls: counts are of messages as they stand now.
+func TestUnreadFollowsEditsAndRecalls(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	id := n.group("alice", "bob")
+	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	first, second := alice.post(id, "1", "one").Seq, alice.post(id, "2", "two").Seq
+	counts := func() []int64 {
+		views, last := bob.sync("", 10)
+		return []int64{views[id].UnreadCount, views[id].MentionCount, *last.UnreadTotal}
+	}
+	require.Equal(t, []int64{2, 0, 2}, counts())
+	n.change("alice", "PATCH", messagePath(id, first), map[string]any{"content": text("@bob"), "mentions": []string{"bob"}})
+	require.Equal(t, []int64{2, 1, 2}, counts())
+	n.change("alice", "DELETE", messagePath(id, second), nil)
+	require.Equal(t, []int64{1, 1, 1}, counts())
+	n.change("alice", "PATCH", messagePath(id, first), map[string]any{"content": text("@bob"), "mentions": []string{}})
+	require.Equal(t, []int64{1, 0, 1}, counts())
+	n.change("alice", "DELETE", messagePath(id, first), nil)
+	require.Equal(t, []int64{0, 0, 0}, counts())
+}
+
+// TestEditRacingRecallOnTwoNodes: whoever comes first, nothing brings content back.
+func TestEditRacingRecallOnTwoNodes(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].direct("alice", "bob")
+	alice := connect(t, nodes[0].url, "alice", "phone")
+	for round := range 15 {
+		seq := alice.post(id, fmt.Sprint(round), "unspeakable").Seq
+		var racing sync.WaitGroup
+		for i := range 4 {
+			racing.Go(func() {
+				status, body := nodes[i%2].call("alice", "PATCH", messagePath(id, seq), map[string]any{"content": text(fmt.Sprint("unspeakable ", i))})
+				if status != http.StatusOK && status != http.StatusConflict {
+					t.Errorf("%d %s", status, body)
+				}
+			})
+		}
+		racing.Go(func() {
+			if status, body := nodes[round%2].call("alice", "DELETE", messagePath(id, seq), nil); status != http.StatusOK {
+				t.Errorf("%d %s", status, body)
+			}
+		})
+		racing.Wait()
+	}
+	for _, e := range connect(t, nodes[1].url, "bob", "phone").history(id) {
+		require.NotContains(t, string(e.Body), "unspeakable", "%s %d", e.Type, e.Seq)
+	}
+}
