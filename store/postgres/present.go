@@ -16,13 +16,11 @@ import (
 // log up to $4. Emojis come in the order in which they were first put there.
 const (
 	reactionsSQL = `
-SELECT t.n, r.emoji, r.count, r.mine
+SELECT t.n, r.emoji, count(*)::int, bool_or(r.user_id = $3)
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS t (id, seq, n)
-CROSS JOIN LATERAL (
-	SELECT emoji, count(*)::int AS count, bool_or(user_id = $3) AS mine, min(seq) AS first
-	FROM reactions WHERE conversation_id = t.id AND target_seq = t.seq GROUP BY emoji
-) r
-ORDER BY t.n, r.first`
+JOIN reactions r ON r.conversation_id = t.id AND r.target_seq = t.seq
+GROUP BY t.n, r.emoji
+ORDER BY t.n, min(r.seq)`
 
 	pastReactionsSQL = `
 SELECT t.n, r.emoji, r.count, r.mine
