@@ -37,6 +37,7 @@ type devCmd struct {
 	node.Tokens
 	node.Rules
 	node.Log
+	debugging
 }
 
 // Run implements the command.
@@ -53,6 +54,11 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 	if err := c.chooseSecret(listeners[0]); err != nil {
 		return usageError{err}
 	}
+	stopDebugging, err := c.debugging.start(ctx, logger)
+	if err != nil {
+		return usageError{err}
+	}
+	defer stopDebugging()
 	if c.Ephemeral {
 		if c.Data, err = os.MkdirTemp("", "im-dev-"); err != nil {
 			return err
@@ -97,7 +103,7 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 		return usageError{err}
 	}
 	urls := urlsOf(listeners)
-	if err := writePresence(c.Data, urls); err != nil {
+	if err := writePresence(c.Data, presence{URLs: urls, DatabaseURL: database.URL()}); err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(presencePath(c.Data)) }()

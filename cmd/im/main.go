@@ -38,6 +38,7 @@ type cli struct {
 	Epoch   epochCmd   `cmd:"" help:"What to do after the database was restored from a backup."`
 	Token   tokenCmd   `cmd:"" help:"Print a token, signed with IM_JWT_SECRET."`
 	Chat    chatCmd    `cmd:"" help:"Chat from the terminal."`
+	Bench   benchCmd   `cmd:"" help:"Measure throughput and latency, of a cluster or of one that is started for it."`
 }
 
 // streams are where a command writes: what was asked for, and what is said about it.
@@ -63,7 +64,7 @@ func run(args []string, std streams) int {
 		kong.Name("im"),
 		kong.Description("An instant messaging backend: PostgreSQL is the log, Redis the map, RabbitMQ the fast path.\n\nEvery flag is an environment variable too, as shown beside it; flags win."),
 		kong.DefaultEnvars("IM"),
-		kong.Vars{"log_level": "info", "default_addr": devAddr, "default_data": defaultData, "default_url": defaultURL},
+		kong.Vars{"log_level": "info", "default_addr": devAddr, "default_data": defaultData, "default_url": defaultURL, "bench_works": benchWorks()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(std.out, std.err),
 		kong.Bind(std),

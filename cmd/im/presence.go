@@ -9,7 +9,8 @@ import (
 // presence is what `im dev` leaves in its data folder while it runs, for the
 // commands beside it.
 type presence struct {
-	URLs []string `json:"urls"`
+	URLs        []string `json:"urls"`
+	DatabaseURL string   `json:"database_url,omitempty"`
 }
 
 const (
@@ -19,8 +20,8 @@ const (
 
 func presencePath(data string) string { return filepath.Join(data, "dev.json") }
 
-func writePresence(data string, urls []string) error {
-	text, err := json.Marshal(presence{URLs: urls})
+func writePresence(data string, p presence) error {
+	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type serveCmd struct {
 	node.Tokens
 	node.Rules
 	node.Log
+	debugging
 }
 
 // Run implements the command.
@@ -34,6 +35,12 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return usageError{err}
 	}
+	stopDebugging, err := c.debugging.start(ctx, logger)
+	if err != nil {
+		_ = listener.Close()
+		return usageError{err}
+	}
+	defer stopDebugging()
 	n, err := node.New(ctx, node.Options{
 		Name: c.NodeName, Services: c.Services, Tokens: c.Tokens, Rules: c.Rules, Logger: logger,
 	})

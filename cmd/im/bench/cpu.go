@@ -1,0 +1,138 @@
+package bench
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// tick is the unit of /proc/PID/stat on every Linux that Go runs on.
+const tick = 10 * time.Millisecond
+
+// usage is the CPU time that parts of the system have used so far. Parts that
+// run elsewhere, or where there is no /proc, are missing.
+type usage map[string]time.Duration
+
+// The parts, in the order in which they are shown.
+const (
+	partServer   = "server"
+	partPostgres = "postgres"
+	partRedis    = "redis"
+	partRabbitMQ = "rabbitmq"
+	partLoad     = "load"
+)
+
+// processes says where to look: the pids of each part.
+type processes map[string][]int
+
+// usage reads all parts. Of postgres the pid is the postmaster's: its children
+// are counted while they live, and in its own account of children when not.
+func (p processes) usage() usage {
+	u := usage{}
+	for part, pids := range p {
+		for _, pid := range pids {
+			stat, ok := readStat(pid)
+			if !ok {
+				continue
+			}
+			u[part] += stat.own
+			if part == partPostgres {
+				u[part] += stat.children + ofChildren(pid)
+			}
+		}
+	}
+	if stat, ok := readStat(os.Getpid()); ok {
+		u[partLoad] = stat.own
+	}
+	return u
+}
+
+// per returns the metrics of what was used since, divided by a count, in µs.
+func (u usage) per(since usage, count int64) []Metric {
+	if count == 0 {
+		return nil
+	}
+	var metrics []Metric
+	for _, part := range []string{partServer, partPostgres, partRedis, partRabbitMQ, partLoad} {
+		if now, ok := u[part]; ok {
+			metrics = append(metrics, Metric{part + "_cpu", "µs/msg", float64((now - since[part]).Microseconds()) / float64(count)})
+		}
+	}
+	return metrics
+}
+
+type stat struct {
+	parent        int
+	own, children time.Duration
+}
+
+// readStat reads /proc/PID/stat; the name of the program, in parentheses, may
+// hold anything.
+func readStat(pid int) (stat, bool) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	end := bytes.LastIndexByte(text, ')')
+	if err != nil || end < 0 {
+		return stat{}, false
+	}
+	fields := strings.Fields(string(text[end+1:]))
+	if len(fields) < 15 {
+		return stat{}, false
+	}
+	ticks := func(i int) time.Duration {
+		n, _ := strconv.ParseInt(fields[i], 10, 64)
+		return time.Duration(n) * tick
+	}
+	parent, _ := strconv.Atoi(fields[1])
+	return stat{parent: parent, own: ticks(11) + ticks(12), children: ticks(13) + ticks(14)}, true
+}
+
+func ofChildren(parent int) (sum time.Duration) {
+	for _, pid := range allProcesses() {
+		if s, ok := readStat(pid); ok && s.parent == parent {
+			sum += s.own
+		}
+	}
+	return sum
+}
+
+func allProcesses() (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		if pid, err := strconv.Atoi(e.Name()); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// named returns the processes with a program's name, as the kernel cuts it.
+func named(name string) (pids []int) {
+	for _, pid := range allProcesses() {
+		if nameOf(pid) == name {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func nameOf(pid int) string {
+	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	return strings.TrimSpace(string(text))
+}
+
+// resident is the memory that processes hold, in KiB.
+func resident(pids []int) (kib int64) {
+	for _, pid := range pids {
+		text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+				n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+				kib += n
+			}
+		}
+	}
+	return kib
+}

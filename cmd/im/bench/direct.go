@@ -1,0 +1,101 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"im/domain"
+)
+
+// The cases of direct: much load, a message at a time each, and hardly any.
+var directPresets = [][2]int{{100, 16}, {100, 1}, {5, 1}} //nolint:gochecknoglobals // not changed
+
+func directCases(o Options) (cases []scenario) {
+	for _, preset := range presets(o) {
+		pairs, inFlight := preset[0], preset[1]
+		cases = append(cases, scenario{
+			label: fmt.Sprintf("%d pairs × %d in flight", pairs, inFlight), nodes: 1, appends: "acked",
+			run: func(ctx context.Context, r *run) ([]Metric, error) { return runPairs(ctx, r, pairs, inFlight) },
+		})
+	}
+	return cases
+}
+
+// presets are the cases, or the one that was asked for.
+func presets(o Options) [][2]int {
+	if o.Pairs == 0 && o.InFlight == 0 {
+		return directPresets
+	}
+	one := directPresets[0]
+	if o.Pairs > 0 {
+		one[0] = o.Pairs
+	}
+	if o.InFlight > 0 {
+		one[1] = o.InFlight
+	}
+	return [][2]int{one}
+}
+
+// runPairs has pairs of users write to one another, each on the next node.
+func runPairs(ctx context.Context, r *run, pairs, inFlight int) ([]Metric, error) {
+	socks := make([]*socket, 2*pairs)
+	ids := make([]string, pairs)
+	l := newLoad(r.tag)
+	defer closeAll(socks)
+	err := each(ctx, pairs, func(ctx context.Context, i int) (err error) {
+		a, b := r.people.user("a", i), r.people.user("b", i)
+		if ids[i], err = r.people.create(ctx, a, domain.Direct, b); err != nil {
+			return err
+		}
+		if socks[2*i], err = r.people.connect(ctx, a, 0); err != nil {
+			return err
+		}
+		socks[2*i+1], err = r.people.connect(ctx, b, 1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, sock := range socks {
+		kind := [2]string{"a", "b"}[i%2]
+		l.add(sock, string(r.people.user(kind, i/2)), ids[i/2], inFlight)
+	}
+	return r.drive(ctx, l, l.pairMetrics)
+}
+
+func closeAll(socks []*socket) {
+	for _, s := range socks {
+		if s != nil {
+			s.close()
+		}
+	}
+}
+
+// drive runs a load and returns what metrics says of it, what CPU a message took,
+// and what was lost.
+func (r *run) drive(ctx context.Context, l *load, metrics func(seconds float64) []Metric) ([]Metric, error) {
+	var before, after usage
+	err := l.run(ctx, r.Options,
+		func() {
+			before = r.cluster.parts.usage()
+			r.profile.begin(r.Duration)
+		},
+		func() { after = r.cluster.parts.usage() })
+	if err != nil {
+		return nil, err
+	}
+	measured := metrics(r.Duration.Seconds())
+	measured = append(measured, after.per(before, l.ackedIn.Load())...)
+	return append(measured,
+		Metric{"refused", "", float64(l.refused.Load())},
+		Metric{"lost", "", float64(l.expected() - l.received.Load())}), nil
+}
+
+func (l *load) pairMetrics(seconds float64) []Metric {
+	rates := []Metric{
+		{"acked", "msg/s", float64(l.ackedIn.Load()) / seconds},
+		{"received", "msg/s", float64(l.receivedIn.Load()) / seconds},
+	}
+	rates = append(rates, l.ends.percentiles("end", 50, 99)...)
+	return append(rates, l.acks.percentiles("ack", 50, 99)...)
+}

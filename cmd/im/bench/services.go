@@ -1,0 +1,129 @@
+package bench
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+)
+
+const cleanWithin = 30 * time.Second
+
+// services are the processes of the services, as far as they are on this machine.
+func (p Place) services(ctx context.Context) processes {
+	parts := processes{partPostgres: postmaster(ctx, p.DatabaseURL), partRedis: redisProcess(ctx, p.RedisURL)}
+	if isLocal(p.AMQPURL) {
+		parts[partRabbitMQ] = named("beam.smp")
+	}
+	for part, pids := range parts {
+		if len(pids) == 0 {
+			delete(parts, part)
+		}
+	}
+	return parts
+}
+
+// postmaster is the parent of the process that serves a connection.
+func postmaster(ctx context.Context, database string) []int {
+	conn, err := connectDatabase(ctx, database)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var pid int
+	if err := conn.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+		return nil
+	}
+	backend, ok := readStat(pid)
+	if !ok || nameOf(pid) != "postgres" || nameOf(backend.parent) != "postgres" {
+		return nil // another machine's, or another namespace's
+	}
+	return []int{backend.parent}
+}
+
+// connectDatabase connects to the server of a URL; to the database postgres if
+// there is none of that name.
+func connectDatabase(ctx context.Context, text string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, text)
+	if err == nil {
+		return conn, nil
+	}
+	maintenance, parsed := withDatabase(text, "postgres")
+	if parsed != nil {
+		return nil, parsed
+	}
+	return pgx.Connect(ctx, maintenance)
+}
+
+func redisProcess(ctx context.Context, text string) []int {
+	client, err := openRedis(text)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = client.Close() }()
+	info, err := client.Info(ctx, "server").Result()
+	if err != nil {
+		return nil
+	}
+	found := regexp.MustCompile(`process_id:(\d+)`).FindStringSubmatch(info)
+	if found == nil {
+		return nil
+	}
+	pid, _ := strconv.Atoi(found[1])
+	if name := nameOf(pid); name != "redis-server" && name != "valkey-server" {
+		return nil
+	}
+	return []int{pid}
+}
+
+func openRedis(text string) (*redis.Client, error) {
+	options, err := redis.ParseURL(text)
+	if err != nil {
+		return nil, err
+	}
+	return redis.NewClient(options), nil
+}
+
+func isLocal(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// forget removes what nodes with that prefix and database have left.
+func forget(p Place, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
+	defer cancel()
+	_ = dropDatabase(ctx, p.DatabaseURL, name)
+	client, err := openRedis(p.RedisURL)
+	if err != nil {
+		return
+	}
+	defer func() { _ = client.Close() }()
+	keys := client.Scan(ctx, 0, name+"*", 1_000).Iterator()
+	for keys.Next(ctx) {
+		_ = client.Del(ctx, keys.Val()).Err()
+	}
+}
+
+func dropDatabase(ctx context.Context, server, name string) error {
+	maintenance, err := withDatabase(server, "postgres")
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, maintenance)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	_, err = conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+	return err
+}

@@ -1,0 +1,194 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	subprotocol  = "im.v1"
+	firstBuffer  = 2 << 10 // of what is read; grows with the frames
+	dialTimeout  = 30 * time.Second
+	answerWithin = 30 * time.Second // of a request that is awaited
+)
+
+// socket is a session: gorilla shakes hands, then bytes are read and written
+// here. One goroutine reads; several may write.
+type socket struct {
+	conn   net.Conn
+	buf    []byte // what was read is buf[from:to]
+	from   int
+	to     int
+	number int // of requests that are awaited
+
+	mu  sync.Mutex
+	out []byte // queued; written by flush
+}
+
+// closedError is how the server ended a socket.
+type closedError struct {
+	code   int
+	reason string
+}
+
+func (e closedError) Error() string { return fmt.Sprintf("socket closed: %d %s", e.code, e.reason) }
+
+// dial opens a socket up to welcome.
+func dial(ctx context.Context, base, token, device string) (*socket, error) {
+	dialer := websocket.Dialer{
+		Subprotocols: []string{subprotocol}, HandshakeTimeout: dialTimeout,
+		ReadBufferSize: 512, WriteBufferSize: 512,
+	}
+	header := http.Header{"Authorization": {"Bearer " + token}}
+	ws, response, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(base, "http")+"/v1/ws", header)
+	if err != nil {
+		if response != nil {
+			err = fmt.Errorf("%w: %s", err, response.Status)
+		}
+		return nil, err
+	}
+	_ = response.Body.Close()
+	// The server says nothing before hello: no byte is in gorilla's buffer.
+	s := &socket{conn: ws.NetConn(), buf: make([]byte, firstBuffer)}
+	if err := s.conn.SetDeadline(time.Now().Add(answerWithin)); err != nil {
+		return nil, err
+	}
+	if err := s.write(map[string]any{"type": "hello", "device_id": device}); err != nil {
+		s.close()
+		return nil, err
+	}
+	if _, err := s.await("welcome"); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, s.conn.SetDeadline(time.Time{})
+}
+
+func (s *socket) close() { _ = s.conn.Close() }
+
+// write sends one frame that is worth no template.
+func (s *socket) write(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.out = appendFrame(s.out, opText, text)
+	s.mu.Unlock()
+	return s.flush()
+}
+
+// queue adds the next message of p, due at a time, to what flush writes.
+func (s *socket) queue(p *posting, due int64) {
+	s.mu.Lock()
+	s.out = p.appendTo(s.out, due)
+	s.mu.Unlock()
+}
+
+// flush writes what was queued, all in one call.
+func (s *socket) flush() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.out) == 0 {
+		return nil
+	}
+	_, err := s.conn.Write(s.out)
+	s.out = s.out[:0]
+	return err
+}
+
+// fill waits for bytes.
+func (s *socket) fill() error {
+	if s.from == s.to {
+		s.from, s.to = 0, 0
+	}
+	if s.to == len(s.buf) {
+		if s.from > 0 {
+			s.to = copy(s.buf, s.buf[s.from:s.to])
+			s.from = 0
+		} else {
+			s.buf = append(s.buf, make([]byte, len(s.buf))...)
+		}
+	}
+	n, err := s.conn.Read(s.buf[s.to:])
+	s.to += n
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// next returns the payload of the next text frame that is here already; nil if
+// there is none. It is good until fill. Pings are answered with the next flush.
+func (s *socket) next() ([]byte, error) {
+	for {
+		opcode, payload, rest, ok := nextFrame(s.buf[s.from:s.to])
+		if !ok {
+			return nil, nil
+		}
+		s.from = s.to - len(rest)
+		switch opcode {
+		case opText:
+			return payload, nil
+		case opPing:
+			s.mu.Lock()
+			s.out = appendFrame(s.out, opPong, payload)
+			s.mu.Unlock()
+		case opPong:
+		case opClose:
+			closed := closedError{code: 1005}
+			if len(payload) >= 2 {
+				closed = closedError{int(binary.BigEndian.Uint16(payload)), string(payload[2:])}
+			}
+			return nil, closed
+		default:
+			return nil, fmt.Errorf("opcode %d is not of this protocol", opcode)
+		}
+	}
+}
+
+// read waits for the next text frame. It is good until the next call.
+func (s *socket) read() ([]byte, error) {
+	for {
+		payload, err := s.next()
+		if payload != nil || err != nil {
+			return payload, err
+		}
+		if err := s.flush(); err != nil {
+			return nil, err
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// await reads up to a frame of one type, and fails at an error frame.
+func (s *socket) await(kind string) ([]byte, error) {
+	for {
+		payload, err := s.read()
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, fmt.Errorf("waiting for %s: %w", kind, err)
+		}
+		switch string(kindOf(payload)) {
+		case kind:
+			return payload, nil
+		case "error":
+			return nil, fmt.Errorf("waiting for %s: %s", kind, payload)
+		}
+	}
+}

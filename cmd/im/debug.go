@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"runtime"
+	"time"
+)
+
+const (
+	blockRate     = 10_000 // ns: blockings of this length are sampled once
+	mutexFraction = 100    // one contention of so many is sampled
+)
+
+// debugging serves the profiles of the process to who may see everything: on
+// an address of its own, off unless asked for.
+type debugging struct {
+	DebugAddr string `group:"Logging" placeholder:"127.0.0.1:6060" help:"Address to serve profiles of the process on (net/http/pprof): for nobody else's eyes. Off by default."`
+}
+
+// start serves until the returned function is called.
+func (d debugging) start(ctx context.Context, logger *slog.Logger) (stop func(), err error) {
+	if d.DebugAddr == "" {
+		return func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", d.DebugAddr)
+	if err != nil {
+		return nil, fmt.Errorf("IM_DEBUG_ADDR: %w", err)
+	}
+	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
+		logger.WarnContext(ctx, "profiles are served beyond this machine", "addr", listener.Addr().String())
+	}
+	runtime.SetBlockProfileRate(blockRate)
+	runtime.SetMutexProfileFraction(mutexFraction)
+	server := &http.Server{Handler: profiles(), ReadHeaderTimeout: 5 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			logger.ErrorContext(ctx, "profiles are not served any more", "error", err)
+		}
+	}()
+	logger.InfoContext(ctx, "serving profiles", "addr", listener.Addr().String())
+	return func() {
+		_ = server.Close()
+		<-done
+	}, nil
+}
+
+// profiles are the paths of net/http/pprof, without the default mux.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
