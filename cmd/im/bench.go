@@ -26,6 +26,11 @@ type benchCmd struct {
 
 	Pairs    int           `help:"Pairs of users, instead of the cases of the work."`
 	InFlight int           `help:"Messages that each sender keeps in flight, instead of the cases of the work; at most 64."`
+	Members  int           `help:"Of the groups of group and biggroup, instead of 100 and 10,000."`
+	Sockets  int           `help:"Of idle, instead of 5,000; online members of biggroup, instead of 2,000."`
+	Missed   int           `help:"Messages of catchup, instead of 1,000."`
+	Listed   int           `help:"Conversations of sync, instead of 10,000."`
+	Events   int64         `help:"Stored events of depth, instead of 1,000,000; 20 million take about 12 GB."`
 	Rate     float64       `help:"Messages a second of all senders, sent when they are due (an open loop), instead of as fast as they are answered."`
 	Warmup   time.Duration `default:"3s" help:"Before what is measured."`
 	Duration time.Duration `default:"10s" help:"That is measured, of each run."`
@@ -62,10 +67,11 @@ func (c *benchCmd) options() (bench.Options, error) {
 	}
 	o := bench.Options{
 		Works: c.Works, Pairs: c.Pairs, InFlight: c.InFlight, Rate: c.Rate,
+		Members: c.Members, Sockets: c.Sockets, Missed: c.Missed, Listed: c.Listed, Events: c.Events,
 		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Place: place,
 	}
 	switch {
-	case o.Pairs < 0 || o.InFlight < 0 || o.Rate < 0 || o.Warmup < 0:
+	case min(o.Pairs, o.InFlight, o.Members, o.Sockets, o.Missed, o.Listed, int(o.Events)) < 0 || o.Rate < 0 || o.Warmup < 0:
 		return o, usageError{errors.New("a size or a time is below 0")}
 	case o.InFlight > 64:
 		return o, usageError{errors.New("--in-flight (IM_IN_FLIGHT) must be at most 64: no node takes more from one socket")}

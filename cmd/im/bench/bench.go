@@ -3,8 +3,10 @@ package bench
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -35,6 +37,8 @@ type Result struct {
 	Runs    [][]Metric `json:"runs"`
 	Median  []Metric   `json:"median"`
 	OfLimit float64    `json:"of_limit,omitempty"` // appends as a share of the best of limit
+
+	appends string // the metric that says how many
 }
 
 // run is one run of a case.
@@ -61,20 +65,22 @@ func Measure(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
+	if slices.ContainsFunc(chosen, func(w work) bool { return w.name == "idle" || w.name == "biggroup" }) {
+		if err := allowFiles(max(orDefault(o.Sockets, idleSockets), 2*o.Pairs)); err != nil {
+			return report, err
+		}
+	}
 	b := &bench{Options: o}
 	defer b.leave()
 	for _, w := range chosen {
-		for _, s := range w.cases(o) {
-			result, err := b.scenario(ctx, w, s)
-			if err != nil {
-				return report, fmt.Errorf("%s, %s: %w", w.name, s.label, err)
-			}
-			report.Results = append(report.Results, result)
-		}
+		err = b.work(ctx, w, &report)
 		b.leave()
+		if err != nil {
+			break
+		}
 	}
-	shareOfLimit(report.Results, chosen, o)
-	return report, nil
+	shareOfLimit(report.Results)
+	return report, err
 }
 
 func (p Place) name() string {
@@ -112,8 +118,36 @@ func (b *bench) leave() {
 	}
 }
 
+// work runs the cases of a work; what was measured before an error stays.
+func (b *bench) work(ctx context.Context, w work, report *Report) error {
+	first := len(report.Results)
+	for _, s := range w.cases(b.Options) {
+		result, err := b.scenario(ctx, w, s)
+		if s.close != nil {
+			err = errors.Join(err, s.close())
+		}
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", w.name, s.label, err)
+		}
+		report.Results = append(report.Results, result)
+		compare(&report.Results[len(report.Results)-1], report.Results[first], s.against)
+	}
+	return nil
+}
+
+// compare adds the ratios of some medians to those of the first case.
+func compare(result *Result, first Result, metrics []string) {
+	for _, name := range metrics {
+		mine, ok := find(result.Median, name)
+		its, too := find(first.Median, name)
+		if ok && too && its > 0 {
+			result.Median = append(result.Median, Metric{name + "_ratio", "", mine / its})
+		}
+	}
+}
+
 func (b *bench) scenario(ctx context.Context, w work, s scenario) (Result, error) {
-	result := Result{Work: w.name, Case: s.label}
+	result := Result{Work: w.name, Case: s.label, appends: s.appends}
 	for i := range b.Runs {
 		if err := b.enter(ctx, s.nodes); err != nil {
 			return result, err
@@ -144,32 +178,23 @@ func (b *bench) once(ctx context.Context, s scenario, r *run) ([]Metric, error) 
 	return metrics, err
 }
 
-func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(b.Progress, format+"\n", args...)
+func (o Options) say(format string, args ...any) {
+	fmt.Fprintf(o.Progress, format+"\n", args...)
 }
 
 // newTag tells the users and messages of one run from those of all others.
 func newTag() string { return strings.ToLower(rand.Text()[:tagChars]) }
 
 // shareOfLimit tells appends as a share of the best that PostgreSQL alone took.
-func shareOfLimit(results []Result, chosen []work, o Options) {
-	appends := map[string]string{}
-	for _, w := range chosen {
-		for _, s := range w.cases(o) {
-			appends[w.name+"\n"+s.label] = s.appends
-		}
-	}
+func shareOfLimit(results []Result) {
 	limit := 0.0
 	for _, r := range results {
 		if rate, ok := find(r.Median, limitMetric); ok && r.Work == "limit" {
 			limit = max(limit, rate)
 		}
 	}
-	if limit == 0 {
-		return
-	}
 	for i, r := range results {
-		if rate, ok := find(r.Median, appends[r.Work+"\n"+r.Case]); ok {
+		if rate, ok := find(r.Median, r.appends); ok && limit > 0 {
 			results[i].OfLimit = rate / limit
 		}
 	}

@@ -50,15 +50,16 @@ func (p processes) usage() usage {
 	return u
 }
 
-// per returns the metrics of what was used since, divided by a count, in µs.
-func (u usage) per(since usage, count int64) []Metric {
+// per returns the metrics of what was used since, divided by a
+// count of messages or what unit names, in µs.
+func (u usage) per(since usage, count int64, unit string) []Metric {
 	if count == 0 {
 		return nil
 	}
 	var metrics []Metric
 	for _, part := range []string{partServer, partPostgres, partRedis, partRabbitMQ, partLoad} {
 		if now, ok := u[part]; ok {
-			metrics = append(metrics, Metric{part + "_cpu", "µs/msg", float64((now - since[part]).Microseconds()) / float64(count)})
+			metrics = append(metrics, Metric{part + "_cpu", "µs/" + unit, float64((now - since[part]).Microseconds()) / float64(count)})
 		}
 	}
 	return metrics

@@ -15,7 +15,7 @@ func directCases(o Options) (cases []scenario) {
 		pairs, inFlight := preset[0], preset[1]
 		cases = append(cases, scenario{
 			label: fmt.Sprintf("%d pairs × %d in flight", pairs, inFlight), nodes: 1, appends: "acked",
-			run: func(ctx context.Context, r *run) ([]Metric, error) { return runPairs(ctx, r, pairs, inFlight) },
+			run: func(ctx context.Context, r *run) ([]Metric, error) { return runPairs(ctx, r, 1, pairs, inFlight) },
 		})
 	}
 	return cases
@@ -36,11 +36,12 @@ func presets(o Options) [][2]int {
 	return [][2]int{one}
 }
 
-// runPairs has pairs of users write to one another, each on the next node.
-func runPairs(ctx context.Context, r *run, pairs, inFlight int) ([]Metric, error) {
+// runPairs has pairs of users write to one another; with two nodes, each is on
+// one of them.
+func runPairs(ctx context.Context, r *run, nodes, pairs, inFlight int) ([]Metric, error) {
 	socks := make([]*socket, 2*pairs)
 	ids := make([]string, pairs)
-	l := newLoad(r.tag)
+	l := newLoad(r.tag, 1)
 	defer closeAll(socks)
 	err := each(ctx, pairs, func(ctx context.Context, i int) (err error) {
 		a, b := r.people.user("a", i), r.people.user("b", i)
@@ -50,7 +51,7 @@ func runPairs(ctx context.Context, r *run, pairs, inFlight int) ([]Metric, error
 		if socks[2*i], err = r.people.connect(ctx, a, 0); err != nil {
 			return err
 		}
-		socks[2*i+1], err = r.people.connect(ctx, b, 1)
+		socks[2*i+1], err = r.people.connect(ctx, b, nodes-1)
 		return err
 	})
 	if err != nil {
@@ -60,7 +61,7 @@ func runPairs(ctx context.Context, r *run, pairs, inFlight int) ([]Metric, error
 		kind := [2]string{"a", "b"}[i%2]
 		l.add(sock, string(r.people.user(kind, i/2)), ids[i/2], inFlight)
 	}
-	return r.drive(ctx, l, l.pairMetrics)
+	return r.drive(ctx, l, counted{l.pairMetrics, l.ackedIn.Load, "msg"})
 }
 
 func closeAll(socks []*socket) {
@@ -69,26 +70,6 @@ func closeAll(socks []*socket) {
 			s.close()
 		}
 	}
-}
-
-// drive runs a load and returns what metrics says of it, what CPU a message took,
-// and what was lost.
-func (r *run) drive(ctx context.Context, l *load, metrics func(seconds float64) []Metric) ([]Metric, error) {
-	var before, after usage
-	err := l.run(ctx, r.Options,
-		func() {
-			before = r.cluster.parts.usage()
-			r.profile.begin(r.Duration)
-		},
-		func() { after = r.cluster.parts.usage() })
-	if err != nil {
-		return nil, err
-	}
-	measured := metrics(r.Duration.Seconds())
-	measured = append(measured, after.per(before, l.ackedIn.Load())...)
-	return append(measured,
-		Metric{"refused", "", float64(l.refused.Load())},
-		Metric{"lost", "", float64(l.expected() - l.received.Load())}), nil
 }
 
 func (l *load) pairMetrics(seconds float64) []Metric {

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 
-	"im/cmd/im/node"
 	"im/domain"
 	"im/store/postgres"
 )
@@ -31,51 +28,17 @@ func limitCases(Options) (cases []scenario) {
 }
 
 // runLimit appends to a database of its own through the store alone.
-func runLimit(ctx context.Context, r *run, inFlight int) ([]Metric, error) {
-	var metrics []Metric
-	err := withStore(ctx, r, func(store *postgres.Store, _ string) error {
-		a := newAppends(r, domain.NewChat(store, domain.DefaultLimits()))
-		if err := a.converse(ctx, limitPairs); err != nil {
-			return err
-		}
-		var err error
-		metrics, err = a.run(ctx, inFlight)
-		return err
-	})
-	return metrics, err
-}
-
-// withStore gives do a store on a new, migrated database, which is dropped
-// afterwards.
-func withStore(ctx context.Context, r *run, do func(store *postgres.Store, url string) error) (err error) {
-	if r.cluster.database == "" {
-		return errors.New("beside a running cluster, IM_DATABASE_URL is needed: of a role that may make databases")
-	}
-	name := "im_bench_" + r.tag
-	url, err := withDatabase(r.cluster.database, name)
+func runLimit(ctx context.Context, r *run, inFlight int) (_ []Metric, err error) {
+	own, err := openStore(ctx, r.cluster.database, "im_bench_"+r.tag)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	defer func() {
-		cleaning, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanWithin)
-		defer cancel()
-		err = errors.Join(err, dropDatabase(cleaning, r.cluster.database, name))
-	}()
-	if err := node.Migrate(ctx, url, quiet); err != nil {
-		return err
+	defer func() { err = errors.Join(err, own.close()) }()
+	a := newAppends(r, own.store)
+	if err := a.converse(ctx, limitPairs); err != nil {
+		return nil, err
 	}
-	store, err := postgres.Open(ctx, postgres.Options{URL: url, Node: "bench", Logger: quiet})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	running, stop := context.WithCancel(ctx)
-	var wait sync.WaitGroup
-	wait.Go(func() { _ = store.Run(running) })
-	defer wait.Wait()
-	defer stop()
-	return do(store, url)
+	return a.run(ctx, inFlight)
 }
 
 // appends is a closed loop on a store.
@@ -96,8 +59,8 @@ type talk struct {
 	user [2]domain.UserID
 }
 
-func newAppends(r *run, chat *domain.Chat) *appends {
-	return &appends{r: r, chat: chat, latency: newLatency(), clock: newClock()}
+func newAppends(r *run, store *postgres.Store) *appends {
+	return &appends{r: r, chat: domain.NewChat(store, domain.DefaultLimits()), latency: newLatency(), clock: newClock()}
 }
 
 // converse makes direct conversations to append to.
@@ -134,7 +97,7 @@ func (a *appends) run(ctx context.Context, inFlight int) ([]Metric, error) {
 	delete(after, partServer) // it only looks on
 	metrics := []Metric{{limitMetric, "msg/s", float64(a.done.Load()) / a.r.Duration.Seconds()}}
 	metrics = append(metrics, a.latency.percentiles("ack", 50, 99)...)
-	return append(metrics, after.per(before, a.done.Load())...), nil
+	return append(metrics, after.per(before, a.done.Load(), "msg")...), nil
 }
 
 // lane posts one message after the other until the time is over.
@@ -148,7 +111,7 @@ func (a *appends) lane(ctx context.Context, lane int) {
 		if began >= a.to {
 			return
 		}
-		post := domain.Post{ConversationID: t.id, ClientMsgID: fmt.Sprintf("%d-%d", lane, i), Content: content}
+		post := domain.Post{ConversationID: t.id, ClientMsgID: fmt.Sprintf("%s-%d-%d", a.r.tag, lane, i), Content: content}
 		a.chat.Send(ctx, author, post, func(_ domain.Sent, err error) { answered <- err })
 		if err := <-answered; err != nil {
 			a.failed.CompareAndSwap(nil, &err)
@@ -160,12 +123,4 @@ func (a *appends) lane(ctx context.Context, lane int) {
 			a.latency.add(lane, now-began)
 		}
 	}
-}
-
-func oneLine(metrics []Metric) string {
-	var parts []string
-	for _, m := range metrics {
-		parts = append(parts, m.Name+" "+number(m.Value)+unitOf(m))
-	}
-	return strings.Join(parts, ", ")
 }

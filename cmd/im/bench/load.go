@@ -22,6 +22,7 @@ type load struct {
 	clock    clock
 	from, to int64 // what is measured, by the clock
 	chatters []*chatter
+	others   int64 // who get each message beside its sender
 
 	acks, ends *latency // send → sent; send → event at a recipient
 
@@ -42,8 +43,9 @@ type chatter struct {
 	room     chan struct{} // of an open loop: a place for each message in flight
 }
 
-func newLoad(tag string) *load {
-	return &load{tag: tag, clock: newClock(), acks: newLatency(), ends: newLatency()}
+// newLoad returns a load without sockets, of messages that so many others get.
+func newLoad(tag string, others int) *load {
+	return &load{tag: tag, others: int64(others), clock: newClock(), acks: newLatency(), ends: newLatency()}
 }
 
 // add joins a socket; inFlight 0: it only listens.
@@ -118,7 +120,7 @@ func (l *load) close() {
 func (l *load) drain(ctx context.Context) error {
 	deadline := time.After(drainWithin)
 	for {
-		if l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.received.Load() >= l.expected() {
+		if l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0 {
 			return nil
 		}
 		select {
@@ -131,24 +133,10 @@ func (l *load) drain(ctx context.Context) error {
 	}
 }
 
-// expected is how many events recipients get for what was acknowledged.
-func (l *load) expected() int64 { return l.acked.Load() * l.recipients() }
-
-// recipients of each message: in a load with one conversation all listeners,
-// in one of pairs the other.
-func (l *load) recipients() int64 {
-	listeners, senders := int64(0), int64(0)
-	for _, k := range l.chatters {
-		if k.posting == nil {
-			listeners++
-		} else {
-			senders++
-		}
-	}
-	if senders == 1 {
-		return listeners
-	}
-	return 1
+// lost is how many events have not arrived, of what was acknowledged: at the
+// others, and at the sender. Below 0, some came that were not acknowledged, or twice.
+func (l *load) lost() int64 {
+	return l.acked.Load()*(l.others+1) - l.received.Load() - l.echoed.Load()
 }
 
 // serve reads a socket, and in a closed loop sends a message for each that was

@@ -62,3 +62,12 @@ func unitOf(m Metric) string {
 	}
 	return " " + m.Unit
 }
+
+// oneLine is for the progress.
+func oneLine(metrics []Metric) string {
+	var parts []string
+	for _, m := range metrics {
+		parts = append(parts, m.Name+" "+number(m.Value)+unitOf(m))
+	}
+	return strings.Join(parts, ", ")
+}

@@ -23,7 +23,11 @@ type scenario struct {
 	// appends names the metric that a share of the limit can be told of; "" if
 	// there is none.
 	appends string
+	// against names metrics that are told as a ratio to the work's first case.
+	against []string
 	run     func(ctx context.Context, r *run) ([]Metric, error)
+	// close ends what the runs of the case share; nil: nothing.
+	close func() error
 }
 
 // works are all, in the order in which they run: the limit comes first, for the
@@ -32,6 +36,13 @@ func works() []work {
 	return []work{
 		{name: "limit", help: "PostgreSQL alone with this schema: appends with 1, 64, 256, 1024 and 1600 in flight", cases: limitCases},
 		{name: "direct", help: "pairs that write to one another", cases: directCases},
+		{name: "group", help: "a group of 100, all online, to which one writes", cases: groupCases},
+		{name: "cross", help: "pairs across two nodes, beside pairs on one", cases: crossCases},
+		{name: "catchup", help: "connecting after 1,000 missed messages", cases: catchupCases},
+		{name: "sync", help: "a user of 10,000 conversations", cases: syncCases},
+		{name: "idle", help: "5,000 sockets without traffic", cases: idleCases},
+		{name: "biggroup", help: "a group of 10,000 on two nodes, 2,000 online: a message to the last of them", asked: true, cases: bigGroupCases},
+		{name: "depth", help: "appends and pages of history with 1,000,000 events stored, beside 100,000", asked: true, cases: depthCases},
 	}
 }
 

@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"im/domain"
+)
+
+const (
+	listedConversations = 10_000
+	changedOnes         = 10
+	syncs               = 10 // of each kind, measured in each run, after one that is not
+	syncLimit           = 500
+)
+
+func syncCases(o Options) []scenario {
+	listed := orDefault(o.Listed, listedConversations)
+	return []scenario{{
+		label: fmt.Sprintf("%d conversations", listed), nodes: 1,
+		run: func(ctx context.Context, r *run) ([]Metric, error) { return runSync(ctx, r, listed) },
+	}}
+}
+
+// runSync measures the first page of a whole sync, all of its pages, and a sync
+// after few changes, each from the request until the answer is read.
+func runSync(ctx context.Context, r *run, listed int) ([]Metric, error) {
+	me := r.people.user("me", 0)
+	ids := make([]string, listed)
+	if err := each(ctx, listed, func(ctx context.Context, i int) (err error) {
+		ids[i], err = r.people.create(ctx, me, domain.Direct, r.people.user("p", i))
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	sock, err := r.people.connect(ctx, me, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer sock.close()
+	s := &syncing{sock: sock, clock: newClock(), first: newLatency(), whole: newLatency(), since: newLatency()}
+	for i := range 1 + syncs {
+		if err := s.once(ctx, r, ids, i); err != nil {
+			return nil, err
+		}
+	}
+	metrics := s.first.percentiles("first_page", 50, 100)
+	metrics = append(metrics, s.whole.percentiles("whole", 50)...)
+	return append(metrics, s.since.percentiles("after_changes", 50, 100)...), nil
+}
+
+// syncing measures syncs of one user.
+type syncing struct {
+	sock                *socket
+	clock               clock
+	first, whole, since *latency
+}
+
+func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) error {
+	began := s.clock.now()
+	var page syncPage
+	if err := s.sock.ask(&page, "sync_page", map[string]any{"type": "sync"}); err != nil {
+		return err
+	}
+	first := s.clock.now() - began
+	began = s.clock.now()
+	cursor, listed, err := s.pages("")
+	whole := s.clock.now() - began
+	if err != nil {
+		return err
+	}
+	if listed != len(ids) {
+		return fmt.Errorf("%d of %d conversations were listed", listed, len(ids))
+	}
+	changed := min(changedOnes, len(ids))
+	if err := each(ctx, changed, func(ctx context.Context, i int) error {
+		at := (round*changed + i) % len(ids)
+		return r.people.say(ctx, r.people.user("p", at), ids[at], round)
+	}); err != nil {
+		return err
+	}
+	began = s.clock.now()
+	_, listed, err = s.pages(cursor)
+	since := s.clock.now() - began
+	if err != nil {
+		return err
+	}
+	if listed != changed {
+		return fmt.Errorf("%d conversations were listed as changed, instead of %d", listed, changed)
+	}
+	if round > 0 {
+		s.first.add(0, first)
+		s.whole.add(0, whole)
+		s.since.add(0, since)
+	}
+	return nil
+}
+
+// pages syncs up to the page that is done.
+func (s *syncing) pages(cursor string) (next string, listed int, err error) {
+	for {
+		request := map[string]any{"type": "sync", "limit": syncLimit}
+		if cursor != "" {
+			request["cursor"] = cursor
+		}
+		var page syncPage
+		if err := s.sock.ask(&page, "sync_page", request); err != nil {
+			return "", 0, err
+		}
+		cursor = page.Cursor
+		listed += len(page.Conversations)
+		if page.Done {
+			return cursor, listed, nil
+		}
+	}
+}
+
+// say posts one message over REST.
+func (p *people) say(ctx context.Context, user domain.UserID, id string, number int) error {
+	return p.call(ctx, user, "POST", "/v1/conversations/"+id+"/messages", map[string]any{
+		"client_msg_id": fmt.Sprint(number), "content": map[string]string{"type": "text", "text": text100},
+	}, nil)
+}
