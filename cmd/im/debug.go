@@ -23,8 +23,8 @@ type debugging struct {
 	DebugAddr string `group:"Logging" placeholder:"127.0.0.1:6060" help:"Address to serve profiles of the process on (net/http/pprof): for nobody else's eyes. Off by default."`
 }
 
-// start serves until the returned function is called.
-func (d debugging) start(ctx context.Context, logger *slog.Logger) (stop func(), err error) {
+// startDebugging serves until the returned function is called.
+func (d debugging) startDebugging(ctx context.Context, logger *slog.Logger) (stop func(), err error) {
 	if d.DebugAddr == "" {
 		return func() {}, nil
 	}

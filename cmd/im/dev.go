@@ -54,7 +54,7 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 	if err := c.chooseSecret(listeners[0]); err != nil {
 		return usageError{err}
 	}
-	stopDebugging, err := c.debugging.start(ctx, logger)
+	stopDebugging, err := c.startDebugging(ctx, logger)
 	if err != nil {
 		return usageError{err}
 	}

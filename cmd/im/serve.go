@@ -35,7 +35,7 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		return usageError{err}
 	}
-	stopDebugging, err := c.debugging.start(ctx, logger)
+	stopDebugging, err := c.startDebugging(ctx, logger)
 	if err != nil {
 		_ = listener.Close()
 		return usageError{err}

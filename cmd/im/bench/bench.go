@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 )
@@ -52,8 +51,8 @@ type run struct {
 
 // Measure runs what o asks for. What was measured until an error is returned
 // with it.
-func Measure(ctx context.Context, o Options) (Report, error) {
-	report := Report{
+func Measure(ctx context.Context, o Options) (report Report, failed error) {
+	report = Report{
 		At:       time.Now().UTC().Truncate(time.Second),
 		Machine:  Machine{runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()},
 		Place:    o.Place.name(),
@@ -65,17 +64,13 @@ func Measure(ctx context.Context, o Options) (Report, error) {
 	if err != nil {
 		return report, err
 	}
-	if slices.ContainsFunc(chosen, func(w work) bool { return w.name == "idle" || w.name == "biggroup" }) {
-		if err := allowFiles(max(orDefault(o.Sockets, idleSockets), 2*o.Pairs)); err != nil {
-			return report, err
-		}
+	if err := allowFiles(o.sockets(chosen)); err != nil {
+		return report, err
 	}
 	b := &bench{Options: o}
-	defer b.leave()
+	defer func() { failed = errors.Join(failed, b.leave()) }()
 	for _, w := range chosen {
-		err = b.work(ctx, w, &report)
-		b.leave()
-		if err != nil {
+		if err = errors.Join(b.work(ctx, w, &report), b.leave()); err != nil {
 			break
 		}
 	}
@@ -101,21 +96,28 @@ type bench struct {
 	nodes   int
 }
 
-func (b *bench) enter(ctx context.Context, nodes int) (err error) {
+func (b *bench) enter(ctx context.Context, nodes int) error {
 	if b.cluster != nil && b.nodes == nodes {
 		return nil
 	}
-	b.leave()
-	b.nodes = nodes
-	b.cluster, err = b.Place.open(ctx, nodes, b.Profile != "")
-	return err
+	if err := b.leave(); err != nil {
+		return err
+	}
+	c, err := b.Place.open(ctx, nodes, b.Profile != "")
+	if err != nil {
+		return err // it has been closed
+	}
+	b.cluster, b.nodes = c, nodes
+	return nil
 }
 
-func (b *bench) leave() {
-	if b.cluster != nil {
-		b.cluster.close()
-		b.cluster = nil
+func (b *bench) leave() error {
+	if b.cluster == nil {
+		return nil
 	}
+	c := b.cluster
+	b.cluster = nil
+	return c.close()
 }
 
 // work runs the cases of a work; what was measured before an error stays.

@@ -31,7 +31,7 @@ type cluster struct {
 	database string   // of a role that may make databases; "" if unknown
 	token    func(ctx context.Context, user domain.UserID) (string, error)
 	parts    processes
-	close    func()
+	close    func() error
 }
 
 // open finds or starts a cluster of some nodes; 0 nodes: only the database is
@@ -52,7 +52,7 @@ func (p Place) running(ctx context.Context, nodes int) (*cluster, error) {
 	if len(p.URLs) < nodes {
 		return nil, fmt.Errorf("this work needs %d nodes: repeat --url", nodes)
 	}
-	c := &cluster{urls: p.URLs, debug: p.DebugURLs, database: p.DatabaseURL, token: p.Token, parts: processes{}, close: func() {}}
+	c := &cluster{urls: p.URLs, debug: p.DebugURLs, database: p.DatabaseURL, token: p.Token, parts: processes{}, close: func() error { return nil }}
 	if p.DatabaseURL != "" {
 		c.parts[partPostgres] = postmaster(ctx, p.DatabaseURL)
 	}
@@ -67,13 +67,13 @@ func (p Place) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, 
 	}
 	c := &cluster{parts: processes{}}
 	var running []*child
-	c.close = func() {
+	c.close = func() error {
 		stopAll(running)
-		_ = os.RemoveAll(dir)
+		return os.RemoveAll(dir)
 	}
 	defer func() {
 		if err != nil {
-			c.close()
+			err = errors.Join(err, c.close())
 		}
 	}()
 	secret := c.signing()
@@ -112,13 +112,16 @@ func (p Place) serve(ctx context.Context, nodes int, profiling bool) (_ *cluster
 	}
 	c := &cluster{database: p.DatabaseURL, parts: p.services(ctx)}
 	var running []*child
-	c.close = func() {
+	c.close = func() error {
 		stopAll(running)
-		forget(p, name)
+		if nodes == 0 {
+			return nil
+		}
+		return forget(p, name)
 	}
 	defer func() {
 		if err != nil {
-			c.close()
+			err = errors.Join(err, c.close())
 		}
 	}()
 	secret := c.signing()

@@ -8,7 +8,11 @@ import (
 )
 
 // The cases of direct: much load, a message at a time each, and hardly any.
-var directPresets = [][2]int{{100, 16}, {100, 1}, {5, 1}} //nolint:gochecknoglobals // not changed
+const (
+	directPairs    = 100
+	directFew      = 5
+	directInFlight = 16
+)
 
 func directCases(o Options) (cases []scenario) {
 	for _, preset := range presets(o) {
@@ -24,16 +28,9 @@ func directCases(o Options) (cases []scenario) {
 // presets are the cases, or the one that was asked for.
 func presets(o Options) [][2]int {
 	if o.Pairs == 0 && o.InFlight == 0 {
-		return directPresets
+		return [][2]int{{directPairs, directInFlight}, {directPairs, 1}, {directFew, 1}}
 	}
-	one := directPresets[0]
-	if o.Pairs > 0 {
-		one[0] = o.Pairs
-	}
-	if o.InFlight > 0 {
-		one[1] = o.InFlight
-	}
-	return [][2]int{one}
+	return [][2]int{{orDefault(o.Pairs, directPairs), orDefault(o.InFlight, directInFlight)}}
 }
 
 // runPairs has pairs of users write to one another; with two nodes, each is on

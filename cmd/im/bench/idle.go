@@ -3,14 +3,12 @@ package bench
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"time"
 )
 
 const (
 	idleSockets = 5_000
 	idleSettles = 2 * time.Second // what the setting up leaves behind is collected, mostly
-	spareFiles  = 500             // beside the sockets
 )
 
 func idleCases(o Options) []scenario {
@@ -53,19 +51,4 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 		metrics = append(metrics, Metric{"server_memory", "KiB/socket", float64(resident(server)-before) / float64(sockets)})
 	}
 	return metrics, nil
-}
-
-// allowFiles raises the limit of open files, of this process and of those that
-// it starts. Where that is forbidden, it says what to do.
-func allowFiles(n int) error {
-	need := uint64(n + spareFiles)
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || limit.Cur >= need {
-		return nil
-	}
-	limit.Cur, limit.Max = need, max(limit.Max, need)
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("%d open files are needed (ulimit -n): %w", need, err)
-	}
-	return nil
 }

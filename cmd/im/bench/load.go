@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	drainWithin = 15 * time.Second // for what is on its way when the time is over
-	maxInFlight = 64               // the contract's requests_in_flight
+	drainWithin = 15 * time.Second
+	maxInFlight = 64 // the contract's requests_in_flight
 )
 
 // load is traffic over sockets that are set up already.
@@ -22,7 +22,8 @@ type load struct {
 	clock    clock
 	from, to int64 // what is measured, by the clock
 	chatters []*chatter
-	others   int64 // who get each message beside its sender
+	others   int64         // who get each message beside its sender
+	patience time.Duration // for what is on its way when the time is over
 
 	acks, ends *latency // send → sent; send → event at a recipient
 
@@ -45,7 +46,7 @@ type chatter struct {
 
 // newLoad returns a load without sockets, of messages that so many others get.
 func newLoad(tag string, others int) *load {
-	return &load{tag: tag, others: int64(others), clock: newClock(), acks: newLatency(), ends: newLatency()}
+	return &load{tag: tag, others: int64(others), patience: drainWithin, clock: newClock(), acks: newLatency(), ends: newLatency()}
 }
 
 // add joins a socket; inFlight 0: it only listens.
@@ -118,7 +119,7 @@ func (l *load) close() {
 // drain waits until no answer and no event is missing any more. What does not
 // come in time shows as a difference of the counts.
 func (l *load) drain(ctx context.Context) error {
-	deadline := time.After(drainWithin)
+	deadline := time.After(l.patience)
 	for {
 		if l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0 {
 			return nil

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/url"
 	"regexp"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	amqp091 "github.com/rabbitmq/amqp091-go"
 	"github.com/redis/go-redis/v9"
 )
 
@@ -98,20 +100,42 @@ func isLocal(text string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// forget removes what nodes with that prefix and database have left.
-func forget(p Place, name string) {
+// forget removes what nodes with that prefix and database have left: as much of
+// it as can be reached.
+func forget(p Place, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
 	defer cancel()
-	_ = dropDatabase(ctx, p.DatabaseURL, name)
-	client, err := openRedis(p.RedisURL)
+	return errors.Join(dropDatabase(ctx, p.DatabaseURL, name), dropKeys(ctx, p.RedisURL, name), dropExchange(p.AMQPURL, name))
+}
+
+func dropKeys(ctx context.Context, url, prefix string) error {
+	client, err := openRedis(url)
 	if err != nil {
-		return
+		return err
 	}
 	defer func() { _ = client.Close() }()
-	keys := client.Scan(ctx, 0, name+"*", 1_000).Iterator()
+	keys := client.Scan(ctx, 0, prefix+"*", 1_000).Iterator()
 	for keys.Next(ctx) {
-		_ = client.Del(ctx, keys.Val()).Err()
+		if err := client.Del(ctx, keys.Val()).Err(); err != nil {
+			return err
+		}
 	}
+	return keys.Err()
+}
+
+// dropExchange deletes the exchange that all nodes share; their queues end by
+// themselves.
+func dropExchange(url, prefix string) error {
+	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: amqp091.DefaultDial(cleanWithin)})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	channel, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	return channel.ExchangeDelete(prefix+".all", false, false)
 }
 
 func dropDatabase(ctx context.Context, server, name string) error {

@@ -11,36 +11,56 @@ import (
 // Write prints the medians, a table for each work.
 func (r Report) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for i, result := range r.Results {
-		if i == 0 || r.Results[i-1].Work != result.Work {
-			if i > 0 {
-				fmt.Fprintln(t)
-			}
-			writeHeads(t, result)
+	for rest := r.Results; len(rest) > 0; {
+		n := 1
+		for n < len(rest) && rest[n].Work == rest[0].Work {
+			n++
 		}
-		cells := []string{result.Case}
-		for _, m := range result.Median {
-			cells = append(cells, number(m.Value))
+		if len(rest) < len(r.Results) {
+			fmt.Fprintln(t)
 		}
-		if result.OfLimit > 0 {
-			cells = append(cells, fmt.Sprintf("%.0f%%", 100*result.OfLimit))
-		}
-		fmt.Fprintln(t, strings.Join(cells, "\t")+"\t")
+		writeTable(t, rest[:n])
+		rest = rest[n:]
 	}
 	return t.Flush()
 }
 
-func writeHeads(w io.Writer, result Result) {
-	names, units := []string{result.Work}, []string{""}
-	for _, m := range result.Median {
+// writeTable prints the cases of one work; a metric that a case does not have
+// is left empty.
+func writeTable(w io.Writer, cases []Result) {
+	var all [][]Metric
+	shares := false
+	for _, c := range cases {
+		all = append(all, c.Median)
+		shares = shares || c.OfLimit > 0
+	}
+	columns := medians(all) // for their names
+	names, units := []string{cases[0].Work}, []string{""}
+	for _, m := range columns {
 		names, units = append(names, m.Name), append(units, m.Unit)
 	}
-	if result.OfLimit > 0 {
-		names, units = append(names, "of limit"), append(units, "")
+	if shares {
+		names, units = append(names, "of_limit"), append(units, "%")
 	}
-	fmt.Fprintln(w, strings.Join(names, "\t")+"\t")
-	fmt.Fprintln(w, strings.Join(units, "\t")+"\t")
+	writeRow(w, names)
+	writeRow(w, units)
+	for _, c := range cases {
+		cells := []string{c.Case}
+		for _, m := range columns {
+			cell := ""
+			if v, ok := find(c.Median, m.Name); ok {
+				cell = number(v)
+			}
+			cells = append(cells, cell)
+		}
+		if shares {
+			cells = append(cells, fmt.Sprintf("%.0f", 100*c.OfLimit))
+		}
+		writeRow(w, cells)
+	}
 }
+
+func writeRow(w io.Writer, cells []string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
 
 // number keeps three digits that mean something.
 func number(v float64) string {
