@@ -70,6 +70,9 @@ func (c *benchCmd) options() (bench.Options, error) {
 		Members: c.Members, Sockets: c.Sockets, Missed: c.Missed, Listed: c.Listed, Events: c.Events,
 		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Place: place,
 	}
+	if err := bench.Check(o.Works); err != nil {
+		return o, usageError{err}
+	}
 	switch {
 	case min(o.Pairs, o.InFlight, o.Members, o.Sockets, o.Missed, o.Listed, int(o.Events)) < 0 || o.Rate < 0 || o.Warmup < 0:
 		return o, usageError{errors.New("a size or a time is below 0")}

@@ -40,6 +40,10 @@ func TestUsage(t *testing.T) {
 	}{
 		"unknown command":      {"sing", nil, "sing"},
 		"unknown flag":         {"serve --loud", nil, "--loud"},
+		"unknown work":         {"bench nothing", nil, "nothing"},
+		"too many in flight":   {"bench --in-flight=65", nil, "IM_IN_FLIGHT"},
+		"nothing measured":     {"bench --duration=0s", nil, "--duration"},
+		"nodes named and made": {"bench --serve --url=http://127.0.0.1:1", nil, "--url"},
 		"migrate alone":        {"migrate", nil, "up"},
 		"no secret":            {"serve", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
 		"short secret":         {"serve", []string{"IM_JWT_SECRET=short"}, "IM_JWT_SECRET"},

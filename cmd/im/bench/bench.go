@@ -103,7 +103,7 @@ func (b *bench) enter(ctx context.Context, nodes int) error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	c, err := b.Place.open(ctx, nodes, b.Profile != "")
+	c, err := b.Place.open(ctx, nodes, b.Profile != "", b.say)
 	if err != nil {
 		return err // it has been closed
 	}

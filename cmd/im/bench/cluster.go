@@ -36,13 +36,18 @@ type cluster struct {
 
 // open finds or starts a cluster of some nodes; 0 nodes: only the database is
 // needed.
-func (p Place) open(ctx context.Context, nodes int, profiling bool) (*cluster, error) {
+func (p Place) open(ctx context.Context, nodes int, profiling bool, say func(string, ...any)) (*cluster, error) {
 	switch {
 	case len(p.URLs) > 0:
 		return p.running(ctx, nodes)
 	case p.Serve:
-		return p.serve(ctx, nodes, profiling)
+		name := strings.ToLower("im_bench_" + rand.Text()[:8])
+		if nodes > 0 {
+			say("starting %d × im serve, database and prefix %s", nodes, name)
+		}
+		return p.serve(ctx, name, nodes, profiling)
 	default:
+		say("starting im dev, %d × node", max(nodes, 1))
 		return p.dev(ctx, max(nodes, 1), profiling)
 	}
 }
@@ -103,9 +108,9 @@ func (p Place) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, 
 	return c, c.ready(ctx, one)
 }
 
-// serve starts nodes on services that run already.
-func (p Place) serve(ctx context.Context, nodes int, profiling bool) (_ *cluster, err error) {
-	name := strings.ToLower("im_bench_" + rand.Text()[:8])
+// serve starts nodes on services that run already; name is that of the database
+// that is made for them, and their prefix.
+func (p Place) serve(ctx context.Context, name string, nodes int, profiling bool) (_ *cluster, err error) {
 	database, err := withDatabase(p.DatabaseURL, name)
 	if err != nil {
 		return nil, err

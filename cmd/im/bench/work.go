@@ -54,6 +54,12 @@ func Names() (names, help []string) {
 	return names, help
 }
 
+// Check tells whether there are works of those names.
+func Check(names []string) error {
+	_, err := choose(names)
+	return err
+}
+
 // choose returns the works of those names, in their own order.
 func choose(names []string) ([]work, error) {
 	all, _ := Names()
