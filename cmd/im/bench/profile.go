@@ -26,7 +26,7 @@ type profile struct {
 }
 
 func newProfile(dir, name string, nodes []string) *profile {
-	name = strings.NewReplacer(" × ", "x", " ", "-", ",", "").Replace(name)
+	name = strings.NewReplacer(" × ", "-x", " ", "-", ",", "").Replace(name)
 	return &profile{dir: filepath.Join(dir, name), nodes: nodes}
 }
 
