@@ -36,29 +36,34 @@ func presets(o Options) [][2]int {
 // runPairs has pairs of users write to one another; with two nodes, each is on
 // one of them.
 func runPairs(ctx context.Context, r *run, nodes, pairs, inFlight int) ([]Metric, error) {
-	socks := make([]*socket, 2*pairs)
-	ids := make([]string, pairs)
-	l := newLoad(r.tag, 1)
+	socks, ids, err := connectPairs(ctx, r.people, nodes, pairs)
 	defer closeAll(socks)
-	err := each(ctx, pairs, func(ctx context.Context, i int) (err error) {
-		a, b := r.people.user("a", i), r.people.user("b", i)
-		if ids[i], err = r.people.create(ctx, a, domain.Direct, b); err != nil {
-			return err
-		}
-		if socks[2*i], err = r.people.connect(ctx, a, 0); err != nil {
-			return err
-		}
-		socks[2*i+1], err = r.people.connect(ctx, b, nodes-1)
-		return err
-	})
 	if err != nil {
 		return nil, err
 	}
+	l := newLoad(r.tag, 1)
 	for i, sock := range socks {
 		kind := [2]string{"a", "b"}[i%2]
 		l.add(sock, string(r.people.user(kind, i/2)), ids[i/2], inFlight)
 	}
 	return r.drive(ctx, l, counted{l.pairMetrics, l.ackedIn.Load, "msg"})
+}
+
+// connectPairs returns the sockets of pairs, two by two, and their conversations.
+func connectPairs(ctx context.Context, p *people, nodes, pairs int) (socks []*socket, ids []string, err error) {
+	socks, ids = make([]*socket, 2*pairs), make([]string, pairs)
+	err = each(ctx, pairs, func(ctx context.Context, i int) (err error) {
+		a, b := p.user("a", i), p.user("b", i)
+		if ids[i], err = p.create(ctx, a, domain.Direct, b); err != nil {
+			return err
+		}
+		if socks[2*i], err = p.connect(ctx, a, 0); err != nil {
+			return err
+		}
+		socks[2*i+1], err = p.connect(ctx, b, nodes-1)
+		return err
+	})
+	return socks, ids, err
 }
 
 func closeAll(socks []*socket) {

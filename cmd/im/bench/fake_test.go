@@ -35,6 +35,10 @@ func newFake(t testing.TB) *fake {
 }
 
 func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		_, _ = io.WriteString(w, `{"conversation_id":"c"}`)
+		return
+	}
 	upgrader := websocket.Upgrader{Subprotocols: []string{subprotocol}}
 	ws, err := upgrader.Upgrade(w, r, nil)
 	if err != nil {
@@ -72,6 +76,21 @@ func (f *fake) answer(me int, id string) {
 			_ = ws.WriteMessage(websocket.TextMessage, []byte(event))
 		}
 	}
+}
+
+// taken returns how many sockets have come since it was asked last.
+func (f *fake) taken() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.sockets)
+	f.sockets = nil
+	return n
+}
+
+func (f *fake) answered() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sent
 }
 
 // load connects sockets, of which some send.

@@ -94,8 +94,8 @@ func TestPosting(t *testing.T) {
 	p := newPosting(tag, "0198", text100)
 	require.Len(t, text100, 100)
 	var seen []string
-	for i := range 3 {
-		opcode, payload, rest, ok := nextFrame(unmask(p.appendTo(nil, int64(1_000+i))))
+	for range 3 {
+		opcode, payload, rest, ok := nextFrame(unmask(p.appendTo(nil, 1_000)))
 		require.True(t, ok)
 		require.Empty(t, rest)
 		require.EqualValues(t, opText, opcode)
@@ -113,7 +113,7 @@ func TestPosting(t *testing.T) {
 		seen = append(seen, frame.ID)
 		due, ok := stampOf([]byte(frame.ID), tag)
 		require.True(t, ok)
-		require.EqualValues(t, 1_000+i, due)
+		require.EqualValues(t, 1_000, due)
 		_, ok = stampOf([]byte(frame.ID), "fedcba")
 		require.False(t, ok, "another run's")
 	}

@@ -1,12 +1,15 @@
 package bench
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"im/domain"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,7 +30,7 @@ func TestClosedLoop(t *testing.T) {
 	l := f.load(2, 0, 4)
 	f.run(l, Options{Warmup: short / 3, Duration: short})
 	require.Positive(t, l.sent.Load())
-	require.EqualValues(t, f.sent, l.sent.Load())
+	require.EqualValues(t, f.answered(), l.sent.Load())
 	require.Equal(t, l.sent.Load(), l.acked.Load())
 	require.Equal(t, l.sent.Load(), l.received.Load())
 	require.Equal(t, l.sent.Load(), l.echoed.Load())
@@ -35,6 +38,21 @@ func TestClosedLoop(t *testing.T) {
 	require.Less(t, l.ackedIn.Load(), l.acked.Load(), "the warm-up is not counted")
 	require.LessOrEqual(t, l.acks.count(), l.ackedIn.Load()+8)
 	require.Positive(t, l.ends.count())
+}
+
+// TestPairsAcross: with two nodes, each of a pair is on one of them.
+func TestPairsAcross(t *testing.T) {
+	one, two := newFake(t), newFake(t)
+	token := func(context.Context, domain.UserID) (string, error) { return "token", nil }
+	p := newPeople(&cluster{urls: []string{one.server.URL, two.server.URL}, token: token}, "abcdef")
+	defer p.close()
+	for nodes, want := range map[int][2]int{1: {6, 0}, 2: {3, 3}} {
+		socks, ids, err := connectPairs(t.Context(), p, nodes, 3)
+		require.NoError(t, err)
+		require.Len(t, ids, 3)
+		require.Equal(t, want, [2]int{one.taken(), two.taken()})
+		closeAll(socks)
+	}
 }
 
 // TestInFlight: answers that do not come hold up the sender.
