@@ -67,7 +67,7 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 	if _, err := cmd.Decide(n.state()); err != nil {
 		return ConversationID{}, err
 	}
-	if cmd.draft.ReplyTo != 0 {
+	if cmd.draft[0].ReplyTo != 0 {
 		return ConversationID{}, Invalid("/reply_to", "is not a message of the conversation")
 	}
 	id, _, err = c.log.Create(ctx, n)

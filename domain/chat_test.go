@@ -206,7 +206,7 @@ func TestCreateGroup(t *testing.T) {
 }
 
 func TestPostingHash(t *testing.T) {
-	hash := func(p Post) [32]byte { return newPostMessage(Actor{User: "mia"}, p).draft.Hash }
+	hash := func(p Post) [32]byte { return newPostMessage(Actor{User: "mia"}, p).draft[0].Hash }
 	base := Post{Content: text("hi"), Metadata: json.RawMessage(`{"a":1,"b":[true,null]}`)}
 
 	same := base

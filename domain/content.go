@@ -35,13 +35,13 @@ func checkContent(content json.RawMessage, limits Limits) error {
 	if len(content) == 0 {
 		return Invalid("/content", "is required")
 	}
-	if err := strictjson.Check(content); err != nil {
+	o, err := strictjson.Parse("/content", content)
+	if err != nil {
 		return InvalidJSON("/content", err)
 	}
 	if !isObject(content) {
 		return Invalid("/content", "must be an object")
 	}
-	o := strictjson.NewObject("/content", content)
 	switch o.String("type") {
 	case contentText:
 		requireString(o, "text", limits.ContentBytes)
@@ -76,8 +76,8 @@ func checkMedia(o *strictjson.Object, limits Limits) {
 	if o.Has("attachment_id") {
 		requireString(o, "attachment_id", maxAttachmentID)
 	}
-	o.String("text")
-	o.String("preview")
+	o.Length("text")
+	o.Length("preview")
 	optionalString(o, "name", maxFileName)
 	optionalString(o, "mime", 2*maxMIME+1)
 	for _, name := range []string{"size", "width", "height", "duration_ms"} {
@@ -92,17 +92,17 @@ func requireString(o *strictjson.Object, name string, limit int) {
 		o.Reject(name, "is required")
 		return
 	}
-	if optionalString(o, name, limit) == "" {
+	if optionalString(o, name, limit) == 0 {
 		o.Reject(name, "must not be empty")
 	}
 }
 
-func optionalString(o *strictjson.Object, name string, limit int) string {
-	s := o.String(name)
-	if utf8.RuneCountInString(s) > limit {
+func optionalString(o *strictjson.Object, name string, limit int) (chars int) {
+	chars = o.Length(name)
+	if chars > limit {
 		o.Reject(name, tooLong(limit))
 	}
-	return s
+	return chars
 }
 
 // checkMetadata judges the app's own object at /metadata; nil is none.

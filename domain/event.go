@@ -3,6 +3,8 @@ package domain
 import (
 	"encoding/json"
 	"strconv"
+
+	"im/domain/strictjson"
 )
 
 // EventType names a kind of durable change.
@@ -56,7 +58,7 @@ type Event struct {
 // Ids hold no character that JSON escapes; the body is copied as it is.
 func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `{"conversation_id":"`...)
-	dst = e.ConversationID.appendText(dst)
+	dst = e.ConversationID.AppendString(dst)
 	dst = append(dst, `","seq":`...)
 	dst = appendInt(dst, e.Seq)
 	dst = append(dst, `,"type":"`...)
@@ -65,12 +67,12 @@ func (e *Event) AppendJSON(dst []byte) []byte {
 	dst = append(dst, e.Sender...)
 	if e.ClientMsgID != "" {
 		dst = append(dst, `","client_msg_id":`...)
-		dst = appendJSONString(dst, e.ClientMsgID)
+		dst = strictjson.AppendString(dst, e.ClientMsgID)
 		dst = append(dst, `,"at":`...)
 	} else {
 		dst = append(dst, `","at":`...)
 	}
-	dst = e.At.appendJSON(dst)
+	dst = e.At.AppendJSON(dst)
 	dst = append(dst, `,"body":`...)
 	dst = append(dst, e.Body...)
 	return append(dst, '}')
@@ -102,20 +104,6 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 // Size is about how many bytes the event takes in memory and on the wire.
 func (e *Event) Size() int {
 	return 192 + len(e.Sender) + len(e.ClientMsgID) + len(e.Body)
-}
-
-// appendJSONString quotes a string that may hold any character.
-func appendJSONString(dst []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
-			quoted, err := json.Marshal(s)
-			if err != nil {
-				return append(dst, `""`...) // cannot happen: strings marshal
-			}
-			return append(dst, quoted...)
-		}
-	}
-	return append(append(append(dst, '"'), s...), '"')
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -95,10 +95,10 @@ func ParseConversationID(pointer, s string) (ConversationID, error) {
 func (id ConversationID) IsZero() bool { return id == ConversationID{} }
 
 // String returns the text form in lower case.
-func (id ConversationID) String() string { return string(id.appendText(nil)) }
+func (id ConversationID) String() string { return string(id.AppendString(nil)) }
 
 // MarshalText implements encoding.TextMarshaler, for JSON values and map keys.
-func (id ConversationID) MarshalText() ([]byte, error) { return id.appendText(nil), nil }
+func (id ConversationID) MarshalText() ([]byte, error) { return id.AppendString(nil), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (id *ConversationID) UnmarshalText(text []byte) error {
@@ -117,7 +117,8 @@ func (id *ConversationID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (id ConversationID) appendText(dst []byte) []byte {
+// AppendString appends what String returns.
+func (id ConversationID) AppendString(dst []byte) []byte {
 	dst = hex.AppendEncode(dst, id[0:4])
 	dst = append(dst, '-')
 	dst = hex.AppendEncode(dst, id[4:6])

@@ -70,7 +70,7 @@ func mentionPointer(i int) string { return "/mentions/" + string(appendInt(nil, 
 type postMessage struct {
 	actor  Actor
 	target ConversationID
-	draft  Draft
+	draft  [1]Draft
 	named  []UserID // mentions as they were sent
 }
 
@@ -83,33 +83,37 @@ func newPostMessage(a Actor, p Post) *postMessage {
 	}
 	return &postMessage{
 		actor: a, target: p.ConversationID, named: p.Mentions,
-		draft: Draft{
+		draft: [1]Draft{{
 			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
 			Body:    body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64)),
 			Hash:    body.hash(),
 			ReplyTo: body.ReplyTo, Mentions: distinct(p.Mentions),
-		},
+		}},
 	}
 }
 
 // hash is equal for postings that are the same JSON values: SHA-256 over their
 // canonical form.
 func (b *PostedBody) hash() [sha256.Size]byte {
-	canonical := PostedBody{ReplyTo: b.ReplyTo, Mentions: b.Mentions}
-	canonical.Content = strictjson.AppendCanonical(make([]byte, 0, len(b.Content)), b.Content)
-	if len(b.Metadata) > 0 {
-		canonical.Metadata = strictjson.AppendCanonical(nil, b.Metadata)
+	var most [1024]byte // of most messages: on the stack
+	text := strictjson.AppendCanonical(append(most[:0], `{"content":`...), b.Content)
+	if b.ReplyTo != 0 {
+		text = appendInt(append(text, `,"reply_to":`...), b.ReplyTo)
 	}
-	return sha256.Sum256(canonical.appendJSON(make([]byte, 0, len(canonical.Content)+len(canonical.Metadata)+64)))
+	text = appendMentions(text, b.Mentions)
+	if len(b.Metadata) > 0 {
+		text = strictjson.AppendCanonical(append(text, `,"metadata":`...), b.Metadata)
+	}
+	return sha256.Sum256(append(text, '}'))
 }
 
 func (m *postMessage) Target() ConversationID { return m.target }
 
 func (m *postMessage) Key() (IdempotencyKey, bool) {
-	return IdempotencyKey{Sender: m.draft.Sender, ClientMsgID: m.draft.ClientMsgID, Hash: m.draft.Hash}, true
+	return IdempotencyKey{Sender: m.draft[0].Sender, ClientMsgID: m.draft[0].ClientMsgID, Hash: m.draft[0].Hash}, true
 }
 
-func (m *postMessage) Size() int { return 256 + len(m.draft.Body) }
+func (m *postMessage) Size() int { return 256 + len(m.draft[0].Body) }
 
 func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	role, err := c.role(m.actor)
@@ -125,7 +129,7 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if err := c.mayMention(role, m.named); err != nil {
 		return nil, err
 	}
-	return []Draft{m.draft}, nil
+	return m.draft[:], nil
 }
 
 // mayMention judges whom one who has a role may mention.

@@ -12,7 +12,7 @@ type Time struct{ time.Time }
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
 
 // MarshalJSON implements json.Marshaler.
-func (t Time) MarshalJSON() ([]byte, error) { return t.appendJSON(nil), nil }
+func (t Time) MarshalJSON() ([]byte, error) { return t.AppendJSON(nil), nil }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (t *Time) UnmarshalJSON(data []byte) error {
@@ -21,4 +21,5 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-func (t Time) appendJSON(dst []byte) []byte { return t.UTC().AppendFormat(dst, timeLayout) }
+// AppendJSON appends what MarshalJSON returns.
+func (t Time) AppendJSON(dst []byte) []byte { return t.UTC().AppendFormat(dst, timeLayout) }

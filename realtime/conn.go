@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,15 +30,42 @@ type conn struct {
 	// patience is how long the peer may be silent while read waits; every frame
 	// that comes renews it.
 	patience time.Duration
+	heard    time.Time // when it was last renewed, roughly
 	// stall is how long the peer may take no byte at all.
-	stall time.Duration
+	stall  time.Duration
+	stalls time.Time // when the deadline of writing was last moved, roughly
+
+	buffers *buffers
+	frame   *[]byte // of the last frame that was read; nil while there is none
+}
+
+// tolerance is by which part deadlines may be late: they are moved only when it
+// makes that much of a difference, which is not with every frame.
+const tolerance = 50
+
+// buffers are shared by all sockets, so that one that is idle holds none.
+type buffers struct{ reading, writing sync.Pool }
+
+const (
+	frameBuffer = 2 << 10
+	largestKept = 16 << 10 // buffers of longer frames are not kept
+)
+
+func newBuffers() *buffers {
+	return &buffers{
+		reading: sync.Pool{New: func() any { b := make([]byte, 0, frameBuffer); return &b }},
+		writing: sync.Pool{New: func() any { b := make([]byte, 0, batchBytes); return &b }},
+	}
 }
 
 // upgrader makes sockets of requests.
-type upgrader struct{ ws websocket.Upgrader }
+type upgrader struct {
+	ws      websocket.Upgrader
+	buffers *buffers
+}
 
 func newUpgrader() *upgrader {
-	return &upgrader{ws: websocket.Upgrader{
+	return &upgrader{buffers: newBuffers(), ws: websocket.Upgrader{
 		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // what gorilla writes is only the handshake
 		Subprotocols:    []string{subprotocol},
@@ -57,7 +85,7 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, limit int, st
 		return nil, err
 	}
 	hijacker.conn.mute.Store(true)
-	c := &conn{ws: ws, net: hijacker.conn.Conn, stall: stall}
+	c := &conn{ws: ws, net: hijacker.conn.Conn, stall: stall, buffers: u.buffers}
 	ws.SetReadLimit(int64(limit))
 	ws.SetPongHandler(func(string) error { return c.renew() })
 	ws.SetPingHandler(func(data string) error { pong(data); return c.renew() })
@@ -67,7 +95,9 @@ func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, limit int, st
 
 // await sets how long the peer may be silent from now on.
 func (c *conn) await(patience time.Duration) error {
-	c.patience = patience
+	if c.patience != patience {
+		c.patience, c.heard = patience, time.Time{}
+	}
 	return c.renew()
 }
 
@@ -78,16 +108,20 @@ func (c *conn) awaitUntil(deadline time.Time) error {
 }
 
 func (c *conn) renew() error {
-	if c.patience == 0 {
+	slack := c.patience / tolerance
+	now := time.Now()
+	if c.patience == 0 || now.Sub(c.heard) < slack {
 		return nil
 	}
-	return c.net.SetReadDeadline(time.Now().Add(c.patience))
+	c.heard = now
+	return c.net.SetReadDeadline(now.Add(c.patience + slack))
 }
 
-// read returns the next text frame, which has memory of its own. It fails with
-// a closeCode where the peer is to be told one, or has said goodbye.
+// read returns the next text frame, which is valid until the next call. It fails
+// with a closeCode where the peer is to be told one, or has said goodbye.
 func (c *conn) read() ([]byte, error) {
-	kind, data, err := c.ws.ReadMessage()
+	c.release()
+	kind, data, err := c.readMessage()
 	var closed *websocket.CloseError
 	switch {
 	case err == nil && (kind != websocket.TextMessage || !utf8.Valid(data)):
@@ -110,6 +144,41 @@ func (c *conn) read() ([]byte, error) {
 	}
 }
 
+func (c *conn) readMessage() (kind int, data []byte, err error) {
+	kind, r, err := c.ws.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	c.frame = c.buffers.reading.Get().(*[]byte)
+	data, err = appendAll((*c.frame)[:0], r)
+	*c.frame = data
+	return kind, data, err
+}
+
+// release gives back the memory of the last frame.
+func (c *conn) release() {
+	if c.frame != nil && cap(*c.frame) <= largestKept {
+		c.buffers.reading.Put(c.frame)
+	}
+	c.frame = nil
+}
+
+func appendAll(dst []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(dst) == cap(dst) {
+			dst = slices.Grow(dst, len(dst))
+		}
+		n, err := r.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		if errors.Is(err, io.EOF) {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+}
+
 // isTimeout asks the error itself: gorilla hides what it was made of.
 func isTimeout(err error) bool {
 	var network net.Error
@@ -121,19 +190,56 @@ func isNetwork(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// write sends frames in one system call where the connection can. It fails
+// write sends frames, as many in one system call as a buffer holds. It fails
 // with os.ErrDeadlineExceeded when the peer takes no byte for the stall time.
-func (c *conn) write(frames net.Buffers) error {
-	for len(frames) > 0 {
-		if err := c.net.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
+func (c *conn) write(frames [][]byte) error {
+	if len(frames) == 1 {
+		return c.writeAll(frames[0])
+	}
+	buffer := c.buffers.writing.Get().(*[]byte)
+	defer c.buffers.writing.Put(buffer)
+	gathered := (*buffer)[:0]
+	for _, frame := range frames {
+		if len(gathered)+len(frame) > cap(gathered) {
+			if err := c.writeAll(gathered); err != nil {
+				return err
+			}
+			gathered = gathered[:0]
+		}
+		if len(frame) > cap(gathered) {
+			if err := c.writeAll(frame); err != nil {
+				return err
+			}
+			continue
+		}
+		gathered = append(gathered, frame...)
+	}
+	return c.writeAll(gathered)
+}
+
+func (c *conn) writeAll(data []byte) error {
+	for len(data) > 0 {
+		if err := c.patient(); err != nil {
 			return err
 		}
-		n, err := frames.WriteTo(c.net)
+		n, err := c.net.Write(data)
 		if err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)) {
 			return err
 		}
+		data = data[n:]
 	}
 	return nil
+}
+
+// patient moves the deadline of writing.
+func (c *conn) patient() error {
+	slack := c.stall / tolerance
+	now := time.Now()
+	if now.Sub(c.stalls) < slack {
+		return nil
+	}
+	c.stalls = now
+	return c.net.SetWriteDeadline(now.Add(c.stall + slack))
 }
 
 // linger reads and forgets what still comes until the peer has answered the

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"strconv"
 
 	"im/domain"
+	"im/domain/strictjson"
 )
 
 // wire is one WebSocket frame (RFC 6455, from server to client), header and
@@ -70,6 +72,18 @@ func eventFrame(e *domain.Event) wire {
 	return seal(opText, append(e.AppendJSON(buf), '}'))
 }
 
+// sentFrame answers a send. It is the one frame that is as frequent as events are.
+func sentFrame(id string, sent *domain.Sent) wire {
+	e := &sent.Event
+	buf := append(newPayload(192+len(id)+len(e.ClientMsgID)), `{"type":"sent","id":`...)
+	buf = append(strictjson.AppendString(buf, id), `,"conversation_id":"`...)
+	buf = append(e.ConversationID.AppendString(buf), `","client_msg_id":`...)
+	buf = append(strictjson.AppendString(buf, e.ClientMsgID), `,"seq":`...)
+	buf = append(strconv.AppendInt(buf, e.Seq, 10), `,"at":`...)
+	buf = append(e.At.AppendJSON(buf), `,"duplicate":`...)
+	return seal(opText, append(strconv.AppendBool(buf, sent.Duplicate), '}'))
+}
+
 func closeFrame(code closeCode) wire {
 	buf := binary.BigEndian.AppendUint16(newPayload(64), uint16(code))
 	return seal(opClose, append(buf, code.String()...))
@@ -90,16 +104,6 @@ type welcomeFrame struct {
 	ServerTime     domain.Time      `json:"server_time"`
 	TokenExpiresAt domain.Time      `json:"token_expires_at"`
 	Limits         domain.Limits    `json:"limits"`
-}
-
-type sentFrame struct {
-	Type           string                `json:"type"`
-	ID             string                `json:"id"`
-	ConversationID domain.ConversationID `json:"conversation_id"`
-	ClientMsgID    string                `json:"client_msg_id"`
-	Seq            int64                 `json:"seq"`
-	At             domain.Time           `json:"at"`
-	Duplicate      bool                  `json:"duplicate"`
 }
 
 type syncPageFrame struct {

@@ -110,7 +110,7 @@ func otherGoldenFrames() map[string]wire {
 			Epoch: "01JGF3", Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
 			Users: map[domain.UserID]domain.Profile{}, Cursor: "b3BhcXVl",
 		}}),
-		"sent": jsonFrame(sentFrame{Type: "sent", ID: "r2", ConversationID: id, ClientMsgID: `c-"1"`, Seq: 42, At: at, Duplicate: true}),
+		"sent": sentFrame("r2", &domain.Sent{Event: domain.Event{ConversationID: id, ClientMsgID: `c-"1"`, Seq: 42, At: at}, Duplicate: true}),
 		"page": jsonFrame(pageFrame{Type: "page", ID: "r3", EventPage: domain.EventPage{
 			ConversationID: id, Epoch: "01JGF3", Events: []domain.Event{posted}, FromSeq: 42, ToSeq: 42, HeadSeq: 43, FloorSeq: 1, HasMore: true, Users: users,
 		}}),

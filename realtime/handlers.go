@@ -22,18 +22,19 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 		return err
 	}
 	// What was read is committed, even if the socket ends meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.g.o.Request)
+	ctx = context.WithoutCancel(ctx)
+	cancel := func() {}
+	if post.To != "" { // the log answers in time by itself; making a conversation may not
+		ctx, cancel = context.WithTimeout(ctx, k.g.o.Request)
+	}
 	k.g.o.Chat.Send(ctx, k.actor(), post, func(sent domain.Sent, err error) {
-		defer k.requests.end()
-		defer cancel()
+		cancel()
 		if err != nil {
 			k.out.answer(k.refusal(ctx, id, err))
-			return
+		} else {
+			k.out.answer(sentFrame(id, &sent))
 		}
-		k.out.answer(jsonFrame(sentFrame{
-			Type: "sent", ID: id, ConversationID: sent.Event.ConversationID, ClientMsgID: sent.Event.ClientMsgID,
-			Seq: sent.Event.Seq, At: sent.Event.At, Duplicate: sent.Duplicate,
-		}))
+		k.requests.end()
 	})
 	return nil
 }

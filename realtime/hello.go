@@ -47,14 +47,14 @@ func (k *socket) greet(ctx context.Context) error {
 		if k.out.over() {
 			continue
 		}
-		if err := strictjson.Check(data); err != nil {
+		o, err := strictjson.Parse("", data)
+		if err != nil {
 			if !json.Valid(data) {
 				return closeProtocol
 			}
 			k.out.answer(newErrorFrame("", domain.InvalidJSON("", err)))
 			continue
 		}
-		o := strictjson.NewObject("", data)
 		if o.String("type") != "hello" {
 			return closeProtocol
 		}

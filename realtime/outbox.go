@@ -9,6 +9,8 @@ import (
 const (
 	// batchBytes is about how much one system call writes.
 	batchBytes = 64 << 10
+	// burst is how many frames often come together.
+	burst = 8
 	// gapConversations is how many conversations one gap frame names.
 	gapConversations = 500
 )
@@ -177,6 +179,9 @@ func (o *outbox) take() [][]byte {
 // The rest is called with mu held.
 
 func (o *outbox) push(w wire) {
+	if o.queue == nil {
+		o.queue = make([][]byte, 0, burst)
+	}
 	o.queue = append(o.queue, w)
 	o.bytes += len(w)
 	if !o.writing {

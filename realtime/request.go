@@ -23,14 +23,13 @@ const (
 // handle takes one frame of a session. It fails with a closeCode or an error of
 // the connection; what is wrong with the frame is answered.
 func (k *socket) handle(ctx context.Context, data []byte) error {
-	if err := strictjson.Check(data); err != nil {
+	o, err := strictjson.Parse("", data)
+	if err != nil {
 		k.out.answer(newErrorFrame(looseID(data), domain.InvalidJSON("", err)))
 		return nil
 	}
-	o := strictjson.NewObject("", data)
 	kind := o.String("type")
 	id := requestID(o)
-	var err error
 	switch kind {
 	case "hello":
 		noID(o)

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -63,24 +64,33 @@ func (d *dispatcher) dispatch(msg *message.Message) error {
 	places, err := d.lookups.nodes(msg.Context(), users)
 	out := make(outbox)
 	for i := range batch {
-		record := appendCommitted(nil, &batch[i])
-		if batch[i].Audience == nil || err != nil {
-			out.add(d.from, AllNodes, record)
+		told := []domain.NodeID{AllNodes}
+		if batch[i].Audience != nil && err == nil {
+			told = nodesOf(batch[i].Audience, places)
+		}
+		if len(told) == 0 {
 			continue
 		}
-		told := make(map[domain.NodeID]struct{})
-		for _, user := range batch[i].Audience {
-			for _, node := range places[user] {
-				told[node] = struct{}{}
-			}
-		}
-		for node := range told {
+		record := appendCommitted(make([]byte, 0, committedSize(&batch[i])), &batch[i])
+		for _, node := range told {
 			out.add(d.from, node, record)
 		}
 	}
 	d.send(out)
 	d.count.dispatched.Add(uint64(len(batch)))
 	return nil
+}
+
+// nodesOf returns where any of the users is, each node once.
+func nodesOf(users []domain.UserID, places map[domain.UserID][]domain.NodeID) (nodes []domain.NodeID) {
+	for _, user := range users {
+		for _, node := range places[user] {
+			if !slices.Contains(nodes, node) {
+				nodes = append(nodes, node)
+			}
+		}
+	}
+	return nodes
 }
 
 // signal sends signals to the other nodes where their users have sessions, and

@@ -46,6 +46,7 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 		return usageError{errors.New("--nodes (IM_NODES) must be 1 to 16")}
 	}
 	logger := c.Logger(std.err)
+	go tendHeap(ctx)
 	listeners, err := c.listen(ctx)
 	if err != nil {
 		return usageError{err}

@@ -26,6 +26,7 @@ type serveCmd struct {
 // Run implements the command.
 func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	logger := c.Logger(std.err)
+	go tendHeap(ctx)
 	if c.NodeName == "" {
 		c.NodeName = hostName()
 	}

@@ -20,7 +20,7 @@ func AppendCanonical(dst, data []byte) []byte {
 	case '[':
 		return appendArray(dst, data)
 	case '"':
-		return appendString(dst, unquote(data))
+		return appendCanonicalString(dst, bareName(data))
 	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return appendNumber(dst, string(data))
 	default:
@@ -29,14 +29,15 @@ func AppendCanonical(dst, data []byte) []byte {
 }
 
 func appendObject(dst, data []byte) []byte {
-	o := NewObject("", data)
-	slices.SortFunc(o.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	var few [8]member
+	members := split(few[:0], data)
+	slices.SortFunc(members, func(a, b member) int { return bytes.Compare(a.name, b.name) })
 	dst = append(dst, '{')
-	for i, m := range o.members {
+	for i, m := range members {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendString(dst, m.name), ':')
+		dst = append(appendCanonicalString(dst, m.name), ':')
 		dst = AppendCanonical(dst, m.value)
 	}
 	return append(dst, '}')
@@ -65,10 +66,27 @@ func appendArray(dst, data []byte) []byte {
 	}
 }
 
-func appendString(dst []byte, s string) []byte {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == '"' || r == '\\' }) {
-		return append(append(append(dst, '"'), s...), '"')
+// AppendString appends a JSON string of s, which is valid UTF-8.
+func AppendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if b := s[i]; b < 0x20 || b >= 0x7f || b == '"' || b == '\\' {
+			return appendQuoted(dst, s)
+		}
 	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
+// appendCanonicalString is AppendString with the spelling that hashes are made of.
+func appendCanonicalString(dst, s []byte) []byte {
+	for _, b := range s {
+		if b < 0x20 || b == '"' || b == '\\' {
+			return appendQuoted(dst, string(s))
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}
+
+func appendQuoted(dst []byte, s string) []byte {
 	quoted, err := json.Marshal(s)
 	if err != nil {
 		return dst // cannot happen: strings marshal

@@ -27,20 +27,27 @@ func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Rea
 // object, or nesting beyond MaxDepth.
 func Check(data []byte) error {
 	c := checker{data: data}
+	return c.text()
+}
+
+// checker walks through a text. The members of the outermost object are noted in
+// members, if that is not nil.
+type checker struct {
+	data    []byte
+	at      int
+	members *[]member
+}
+
+func (c *checker) text() error {
 	c.space()
 	if err := c.value(0); err != nil {
 		return err
 	}
 	c.space()
-	if c.at < len(data) {
+	if c.at < len(c.data) {
 		return c.fail("unexpected text after the value")
 	}
 	return nil
-}
-
-type checker struct {
-	data []byte
-	at   int
 }
 
 func (c *checker) fail(reason string) error { return &SyntaxError{Offset: c.at, Reason: reason} }
@@ -154,10 +161,10 @@ func (c *checker) object(depth int) error {
 		if err := c.str(); err != nil {
 			return err
 		}
-		name := unquote(c.data[start:c.at])
+		name := bareName(c.data[start:c.at])
 		if !names.add(name) {
 			c.at = start
-			return within(name, c.fail("repeated name"))
+			return within(string(name), c.fail("repeated name"))
 		}
 		c.space()
 		if c.peek() != ':' {
@@ -165,8 +172,12 @@ func (c *checker) object(depth int) error {
 		}
 		c.at++
 		c.space()
+		start = c.at
 		if err := c.value(depth); err != nil {
-			return within(name, err)
+			return within(string(name), err)
+		}
+		if depth == 1 && c.members != nil {
+			*c.members = append(*c.members, member{name: name, value: c.data[start:c.at:c.at]})
 		}
 		c.space()
 		switch c.peek() {
@@ -299,15 +310,15 @@ func (c *checker) digits() (some bool) {
 
 // nameSet finds repeated names: by comparison while they are few, then in a map.
 type nameSet struct {
-	few  [8]string
+	few  [8][]byte
 	n    int
 	many map[string]struct{}
 }
 
-func (s *nameSet) add(name string) bool {
+func (s *nameSet) add(name []byte) bool {
 	if s.many == nil && s.n < len(s.few) {
 		for _, seen := range s.few[:s.n] {
-			if seen == name {
+			if bytes.Equal(seen, name) {
 				return false
 			}
 		}
@@ -318,12 +329,12 @@ func (s *nameSet) add(name string) bool {
 	if s.many == nil {
 		s.many = make(map[string]struct{}, 2*len(s.few))
 		for _, seen := range s.few {
-			s.many[seen] = struct{}{}
+			s.many[string(seen)] = struct{}{}
 		}
 	}
-	if _, seen := s.many[name]; seen {
+	if _, seen := s.many[string(name)]; seen {
 		return false
 	}
-	s.many[name] = struct{}{}
+	s.many[string(name)] = struct{}{}
 	return true
 }

@@ -4,55 +4,80 @@ import (
 	"bytes"
 	"encoding/json"
 	"strconv"
+	"unicode/utf8"
 )
 
 // Object reads the members of one JSON object by name and gathers what is
-// wrong with them. The text must have passed Check. Methods never fail: they
+// wrong with them. It shares the memory of the text. Methods never fail: they
 // note the complaint, return the zero value, and Complaints tells in the end.
 type Object struct {
 	pointer    string
 	members    []member
+	few        [8]member // the memory of most objects
 	complaints map[string]string
 }
 
 type member struct {
-	name  string
+	name  []byte
 	value json.RawMessage
 	asked bool
+}
+
+// Parse is Check, and NewObject of what passed it.
+func Parse(pointer string, data []byte) (*Object, error) {
+	o := &Object{pointer: pointer}
+	o.members = o.few[:0]
+	c := checker{data: data, members: &o.members}
+	if err := c.text(); err != nil {
+		return nil, err
+	}
+	o.mustBeObject(data)
+	return o, nil
 }
 
 // NewObject splits data, which must have passed Check. The pointer of the
 // object in the request ("" for the request itself) prefixes every complaint.
 func NewObject(pointer string, data []byte) *Object {
 	o := &Object{pointer: pointer}
+	o.members = split(o.few[:0], data)
+	o.mustBeObject(data)
+	return o
+}
+
+func (o *Object) mustBeObject(data []byte) {
+	if data = bytes.TrimLeft(data, " \t\r\n"); len(data) == 0 || data[0] != '{' {
+		o.members = nil
+		o.complain(o.pointer, "must be an object")
+	}
+}
+
+// split appends the members of an object that has passed Check; none of anything
+// else.
+func split(dst []member, data []byte) []member {
 	c := checker{data: data}
 	c.space()
 	if c.peek() != '{' {
-		o.complain(pointer, "must be an object")
-		return o
+		return dst
 	}
 	c.at++
-	o.members = make([]member, 0, 8)
 	for {
 		c.space()
 		if c.peek() == '}' {
-			return o
+			return dst
 		}
 		start := c.at
 		if c.str() != nil {
-			o.complain(pointer, "must be an object")
-			return o
+			return dst // cannot happen: the text was checked
 		}
-		name := unquote(data[start:c.at])
+		name := bareName(data[start:c.at])
 		c.space()
 		c.at++ // the colon
 		c.space()
 		start = c.at
 		if c.value(0) != nil {
-			o.complain(pointer, "must be an object")
-			return o
+			return dst // cannot happen, either
 		}
-		o.members = append(o.members, member{name: name, value: json.RawMessage(data[start:c.at:c.at])})
+		dst = append(dst, member{name: name, value: data[start:c.at:c.at]})
 		c.space()
 		if c.peek() == ',' {
 			c.at++
@@ -63,7 +88,7 @@ func NewObject(pointer string, data []byte) *Object {
 // Raw returns the text of a member as it was sent.
 func (o *Object) Raw(name string) (json.RawMessage, bool) {
 	for i := range o.members {
-		if o.members[i].name == name {
+		if string(o.members[i].name) == name {
 			o.members[i].asked = true
 			return o.members[i].value, true
 		}
@@ -88,6 +113,16 @@ func (o *Object) String(name string) string {
 		return ""
 	}
 	return unquote(raw)
+}
+
+// Length returns how many characters a string member has, without copying it;
+// 0 where it is missing.
+func (o *Object) Length(name string) int {
+	raw, ok := o.Raw(name)
+	if ok && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return utf8.RuneCount(raw) - len(`""`)
+	}
+	return utf8.RuneCountInString(o.String(name))
 }
 
 // Int returns an integer member, and whether there is one.
@@ -146,7 +181,7 @@ func (o *Object) Each(visit func(name string, value json.RawMessage)) {
 	for i := range o.members {
 		if !o.members[i].asked {
 			o.members[i].asked = true
-			visit(o.members[i].name, o.members[i].value)
+			visit(string(o.members[i].name), o.members[i].value)
 		}
 	}
 }
@@ -164,7 +199,7 @@ func (o *Object) Pointer(name string) string {
 func (o *Object) Complaints() map[string]string {
 	for i := range o.members {
 		if !o.members[i].asked {
-			o.Reject(o.members[i].name, "unknown field")
+			o.Reject(string(o.members[i].name), "unknown field")
 		}
 	}
 	return o.complaints
@@ -177,6 +212,15 @@ func (o *Object) complain(pointer, reason string) {
 	if _, there := o.complaints[pointer]; !there {
 		o.complaints[pointer] = reason
 	}
+}
+
+// bareName returns the name that a checked JSON string is, in the memory of the
+// text wherever it can.
+func bareName(quoted []byte) []byte {
+	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	return []byte(unquote(quoted))
 }
 
 // unquote returns the value of a checked JSON string.

@@ -9,13 +9,17 @@ import (
 	"im/domain"
 )
 
-const appendSQL = `
+const (
+	appendName = "append" // of the prepared statement
+
+	appendSQL = `
 SELECT statuses, seqs, ats FROM im_append_2(
 	$1::uuid, $2::text, $3::uuid[], $4::bigint[],
 	$5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[],
 	$12::int[], $13::text[], $14::int[], $15::text[], $16::text[],
 	$17::int[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[],
 	$23::int[], $24::bigint[], $25::text[], $26::bool[])`
+)
 
 // What im_append_2 says of a draft.
 const (
@@ -45,8 +49,7 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 		}
 	}
 	c.lost = b
-	var got written
-	err := c.conn.QueryRow(ctx, appendSQL, args.list(b, c.store.options.Node)...).Scan(&got.statuses, &got.seqs, &got.ats)
+	got, err := c.append(ctx, args.params(b, c.store.options.Node))
 	switch {
 	case err == nil:
 	case violates(err, "commits_batch"):
@@ -59,6 +62,25 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 	}
 	c.lost = nil
 	return c.settle(ctx, b, got)
+}
+
+// append calls im_append_2 with parameters and results in PostgreSQL's binary form,
+// which pgx would arrive at by reflection on every element.
+func (c *committer) append(ctx context.Context, p *params) (got written, err error) {
+	if _, err := c.conn.Prepare(ctx, appendName, appendSQL); err != nil { // once a connection
+		return got, err
+	}
+	values := p.values()
+	result := c.conn.PgConn().ExecPrepared(ctx, appendName, values, binaryFormats(len(values)), binaryFormats(3)).Read()
+	if result.Err != nil {
+		return got, result.Err
+	}
+	if len(result.Rows) != 1 {
+		return got, errWire
+	}
+	r := resultReader{row: result.Rows[0]}
+	got = written{statuses: r.int32s(), seqs: r.int64s(), ats: r.times()}
+	return got, r.err
 }
 
 var errUnsure = errors.New("the batch may have been written before")
@@ -82,7 +104,7 @@ type appendArgs struct {
 	senders []string
 	msgIDs  []string
 	hashes  [][]byte
-	bodies  []string
+	bodies  []json.RawMessage
 	about   []int64 // reply_to or target
 
 	mentionOf []int32
@@ -112,11 +134,7 @@ func newAppendArgs(b *batch) *appendArgs {
 	}
 	a := &appendArgs{
 		conv: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
-		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]string, 0, n), about: make([]int64, 0, n),
-		// The server takes no null for an array.
-		mentionOf: []int32{}, mentioned: []string{}, memberOf: []int32{}, members: []string{}, roles: []string{},
-		updateOf: []int32{}, sets: []string{}, titles: []*string{}, avatars: []*string{}, settings: []*string{}, metadatas: []*string{},
-		targetOf: []int32{}, touched: []int64{}, emojis: []string{}, had: []bool{},
+		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]json.RawMessage, 0, n), about: make([]int64, 0, n),
 	}
 	for _, w := range b.works {
 		if w.silent() {
@@ -185,7 +203,7 @@ func (a *appendArgs) add(d *domain.Draft) {
 	a.senders = append(a.senders, string(d.Sender))
 	a.msgIDs = append(a.msgIDs, d.ClientMsgID)
 	a.hashes = append(a.hashes, hash)
-	a.bodies = append(a.bodies, string(d.Body))
+	a.bodies = append(a.bodies, d.Body)
 	a.about = append(a.about, d.ReplyTo)
 	n := int32(len(a.conv))
 	switch d.Type {
@@ -219,14 +237,36 @@ func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
 	a.metadatas = append(a.metadatas, nullableJSON(u.Metadata))
 }
 
-func (a *appendArgs) list(b *batch, node string) []any {
-	return []any{
-		b.id, node, a.ids, a.versions,
-		a.conv, a.types, a.senders, a.msgIDs, a.hashes, a.bodies, a.about,
-		a.mentionOf, a.mentioned, a.memberOf, a.members, a.roles,
-		a.updateOf, a.sets, a.titles, a.avatars, a.settings, a.metadatas,
-		a.targetOf, a.touched, a.emojis, a.had,
-	}
+// params are those of appendSQL, in its order.
+func (a *appendArgs) params(b *batch, node string) *params {
+	p := &params{}
+	p.uuid(b.id)
+	p.text(node)
+	array(p, uuidOID, a.ids, appendUUID)
+	array(p, int8OID, a.versions, appendInt8)
+	array(p, int4OID, a.conv, appendInt4)
+	array(p, textOID, a.types, appendText)
+	array(p, textOID, a.senders, appendText)
+	array(p, textOID, a.msgIDs, appendText)
+	array(p, byteaOID, a.hashes, appendBytea)
+	array(p, textOID, a.bodies, appendText)
+	array(p, int8OID, a.about, appendInt8)
+	array(p, int4OID, a.mentionOf, appendInt4)
+	array(p, textOID, a.mentioned, appendText)
+	array(p, int4OID, a.memberOf, appendInt4)
+	array(p, textOID, a.members, appendText)
+	array(p, textOID, a.roles, appendText)
+	array(p, int4OID, a.updateOf, appendInt4)
+	array(p, textOID, a.sets, appendText)
+	array(p, textOID, a.titles, appendNullable)
+	array(p, textOID, a.avatars, appendNullable)
+	array(p, textOID, a.settings, appendNullable)
+	array(p, textOID, a.metadatas, appendNullable)
+	array(p, int4OID, a.targetOf, appendInt4)
+	array(p, int8OID, a.touched, appendInt8)
+	array(p, textOID, a.emojis, appendText)
+	array(p, boolOID, a.had, appendBool)
+	return p
 }
 
 func settingsJSON(s domain.Settings) string {

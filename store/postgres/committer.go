@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"log/slog"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,9 +22,10 @@ const (
 	probeInterval = 100 * time.Millisecond
 )
 
-// committer appends the commands of its share of the conversations. All but
-// the queue belongs to the goroutine of run.
+// committer appends what it takes from the queue. All but the queue belongs to
+// the goroutine of run.
 type committer struct {
+	number int // among the committers of the store
 	store  *Store
 	log    *slog.Logger
 	config *pgx.ConnConfig
@@ -42,14 +42,13 @@ type committer struct {
 	probed time.Time
 }
 
-func newCommitter(s *Store) (*committer, error) {
+func newCommitter(s *Store, number int) (*committer, error) {
 	config, err := connConfig(s.options.URL)
 	if err != nil {
 		return nil, err
 	}
 	return &committer{
-		store: s, log: s.log, config: config,
-		queue:  newQueue(s.options.QueueBytes / s.options.Committers),
+		number: number, store: s, log: s.log, config: config, queue: s.queue,
 		states: newCache(s.options.CacheBytes / s.options.Committers),
 		stuck:  map[domain.ConversationID]struct{}{},
 	}, nil
@@ -65,36 +64,19 @@ func (c *committer) run(ctx context.Context) error {
 		time.AfterFunc(flushGrace, abandon)
 	})()
 	defer c.hangUp()
-	for flush.Err() == nil && c.waitForWork(flush) {
-		c.step(flush)
+	for flush.Err() == nil {
+		if c.held = c.queue.take(c.number, c.held, batchCommands); len(c.held) > 0 {
+			c.step(flush)
+		} else if c.queue.drained() {
+			break
+		} else {
+			c.queue.await(flush, c.number)
+		}
 	}
-	for _, e := range c.queue.take(c.held, math.MaxInt) {
+	for _, e := range c.queue.surrender(c.held) {
 		c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
 	}
 	return nil
-}
-
-// waitForWork returns false when there will be none.
-func (c *committer) waitForWork(ctx context.Context) bool {
-	if c.pause > 0 {
-		sleep(ctx, c.pause)
-	}
-	for len(c.held) == 0 && len(c.queue.wake) == 0 {
-		if c.queue.drained() {
-			return false
-		}
-		select {
-		case <-c.queue.wake:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-	select {
-	case <-c.queue.wake:
-	default:
-	}
-	return true
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -106,22 +88,22 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// step takes what waits and tries to have it all answered.
+// step tries to have all answered that is held.
 func (c *committer) step(ctx context.Context) {
-	c.held = c.queue.take(c.held, batchCommands)
 	c.expire()
-	if len(c.held) == 0 {
-		c.pause = 0
-		return
+	err := error(nil)
+	if len(c.held) > 0 {
+		err = c.attempt(ctx)
 	}
-	if err := c.attempt(ctx); err != nil {
+	if err != nil {
 		c.fail(err)
 	} else {
 		c.pause = 0
 	}
 	c.forget()
-	if len(c.queue.wake) == 0 {
-		c.queue.signal() // there may be more than one batch could take
+	c.queue.keep(c.number, c.held, c.lost)
+	if c.pause > 0 {
+		sleep(ctx, c.pause)
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 // conversation that had changed stay, to be decided anew.
 func (c *committer) settle(ctx context.Context, b *batch, got written) error {
 	var commits []domain.Committed
-	var answers []func()
+	var answers []reply
 	var lookups []*step
 	for _, w := range b.works {
 		if n := w.drafts(); n > 0 {
@@ -35,16 +35,23 @@ func (c *committer) settle(ctx context.Context, b *batch, got written) error {
 	if len(commits) > 0 {
 		c.store.options.Committed(commits)
 	}
-	for _, answer := range answers {
-		answer()
+	for i := range answers {
+		a := &answers[i]
+		c.answer(a.step.entry, domain.Outcome{Events: a.events}, a.step.err)
 	}
 	return c.lookUp(ctx, lookups)
 }
 
+// reply is the answer to a step: what it made, or its error.
+type reply struct {
+	step   *step
+	events []domain.Event
+}
+
 // conclude moves the state of a conversation by what was appended to it.
-func (c *committer) conclude(w *work, got written, answers *[]func(), lookups *[]*step) (domain.Committed, bool) {
+func (c *committer) conclude(w *work, got written, answers *[]reply, lookups *[]*step) (domain.Committed, bool) {
 	before := w.base.Audience()
-	committed := domain.Committed{ConversationID: w.id}
+	committed := domain.Committed{ConversationID: w.id, Events: make([]domain.Event, 0, len(got.statuses))}
 	at, i := domain.At(got.ats[0]), 0
 	for _, s := range w.steps {
 		first := len(committed.Events)
@@ -61,7 +68,7 @@ func (c *committer) conclude(w *work, got written, answers *[]func(), lookups *[
 			i++
 		}
 		if made := committed.Events[first:]; len(made) > 0 {
-			*answers = append(*answers, func() { c.answer(s.entry, domain.Outcome{Events: slices.Clip(made)}, nil) })
+			*answers = append(*answers, reply{s, slices.Clip(made)})
 		}
 	}
 	c.states.put(w.base)
@@ -78,7 +85,7 @@ func event(id domain.ConversationID, seq int64, at domain.Time, d domain.Draft) 
 // refuse answers the commands that came to nothing. A refused posting may be one
 // that was accepted before: that is looked up first, except for those who are not
 // to learn of anything.
-func (c *committer) refuse(w *work, answers *[]func(), lookups *[]*step) {
+func (c *committer) refuse(w *work, answers *[]reply, lookups *[]*step) {
 	for _, s := range w.steps {
 		if s.err == nil && len(s.drafts) > 0 {
 			continue
@@ -87,7 +94,7 @@ func (c *committer) refuse(w *work, answers *[]func(), lookups *[]*step) {
 			*lookups = append(*lookups, s)
 			continue
 		}
-		*answers = append(*answers, func() { c.answer(s.entry, domain.Outcome{}, s.err) })
+		*answers = append(*answers, reply{step: s})
 	}
 }
 

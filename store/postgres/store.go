@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -45,7 +44,7 @@ type Store struct {
 	log        *slog.Logger
 	pool       *pgxpool.Pool
 	epoch      atomic.Pointer[string] // as last read; a change drops what committers have cached
-	seed       maphash.Seed
+	queue      *queue
 	committers []*committer
 }
 
@@ -55,7 +54,7 @@ var _ domain.Log = (*Store)(nil)
 // domain.ErrUnavailable when the server cannot be reached.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
-	s := &Store{options: o, log: o.Logger.With("component", "store"), seed: maphash.MakeSeed()}
+	s := &Store{options: o, log: o.Logger.With("component", "store"), queue: newQueue(o.QueueBytes, o.Committers)}
 	config, err := readConfig(o, s.checkEpoch)
 	if err != nil {
 		return nil, err
@@ -67,8 +66,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		s.pool.Close()
 		return nil, err
 	}
-	for range o.Committers {
-		c, err := newCommitter(s)
+	for n := range o.Committers {
+		c, err := newCommitter(s, n)
 		if err != nil {
 			s.pool.Close()
 			return nil, err

@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"hash/maphash"
-	"sync"
 	"time"
 
 	"im/domain"
@@ -45,93 +43,7 @@ func (s *Store) Submit(ctx context.Context, cmd domain.Command, done func(domain
 		cmd: cmd, target: cmd.Target(), answer: done, gone: ctx.Done(),
 		due: time.Now().Add(patience), size: cmd.Size(),
 	}
-	if err := s.committer(e.target).queue.put(e); err != nil {
+	if err := s.queue.put(e); err != nil {
 		done(domain.Outcome{}, err)
 	}
-}
-
-func (s *Store) committer(id domain.ConversationID) *committer {
-	return s.committers[maphash.Bytes(s.seed, id[:])%uint64(len(s.committers))]
-}
-
-// queue is what waits for one committer, in order. The bytes of an entry count
-// until it is answered.
-type queue struct {
-	wake chan struct{} // has an element when there may be something to do
-
-	mu      sync.Mutex
-	waiting []*entry
-	size    int
-	limit   int
-	closed  bool
-}
-
-func newQueue(limit int) *queue { return &queue{wake: make(chan struct{}, 1), limit: limit} }
-
-func (q *queue) put(e *entry) error {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.closed {
-		return domain.ErrUnavailable
-	}
-	if q.size+e.size > q.limit {
-		return domain.ErrUnavailable.In(fullDelay)
-	}
-	q.size += e.size
-	q.waiting = append(q.waiting, e)
-	q.signal()
-	return nil
-}
-
-func (q *queue) signal() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
-	}
-}
-
-// take moves up to n entries to the end of dst.
-func (q *queue) take(dst []*entry, n int) []*entry {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	n = min(n, len(q.waiting))
-	dst = append(dst, q.waiting[:n]...)
-	clear(q.waiting[:n])
-	q.waiting = q.waiting[n:]
-	if len(q.waiting) == 0 {
-		q.waiting = nil
-	}
-	return dst
-}
-
-// overdue moves those whose time is up to the end of dst.
-func (q *queue) overdue(dst []*entry, now time.Time) []*entry {
-	q.mu.Lock()
-	n := 0
-	for n < len(q.waiting) && now.After(q.waiting[n].due) {
-		n++
-	}
-	q.mu.Unlock()
-	return q.take(dst, n) // others only ever add behind
-}
-
-func (q *queue) release(size int) {
-	q.mu.Lock()
-	q.size -= size
-	q.mu.Unlock()
-}
-
-// close refuses all that comes from now on.
-func (q *queue) close() {
-	q.mu.Lock()
-	q.closed = true
-	q.mu.Unlock()
-	q.signal()
-}
-
-// drained tells whether nothing is there and nothing will come.
-func (q *queue) drained() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.closed && len(q.waiting) == 0
 }
