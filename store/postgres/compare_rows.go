@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -17,7 +18,8 @@ const foldedMembersSQL = `
 SELECT m.user_id, m.role, m.joined_seq, coalesce(m.left_seq, 0), m.read_seq, m.read_message_no
 FROM unnest($2::text[]) AS u (user_id) JOIN members m ON m.user_id = u.user_id AND m.conversation_id = $1
 UNION
-SELECT user_id, role, joined_seq, 0, read_seq, read_message_no FROM members WHERE conversation_id = $1 AND left_seq IS NULL`
+SELECT user_id, role, joined_seq, 0, read_seq, read_message_no FROM members WHERE conversation_id = $1 AND left_seq IS NULL
+ORDER BY 1`
 
 func (c *comparison) compareMembers(ctx context.Context, tx pgx.Tx) error {
 	users := c.fold.Users()
@@ -86,7 +88,7 @@ func readLeast(m domain.FoldedMember) int64 {
 }
 
 const foldedStatesSQL = `
-SELECT seq, touched, coalesce(edited_seq, 0), coalesce(recalled_seq, 0) FROM message_states WHERE conversation_id = $1`
+SELECT seq, touched, coalesce(edited_seq, 0), coalesce(recalled_seq, 0) FROM message_states WHERE conversation_id = $1 ORDER BY seq`
 
 func (c *comparison) compareStates(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, foldedStatesSQL, c.id)
@@ -118,7 +120,7 @@ func (c *comparison) compareStates(ctx context.Context, tx pgx.Tx) error {
 		}
 		return nil
 	})
-	for seq := range c.fold.Touches {
+	for _, seq := range slices.Sorted(maps.Keys(c.fold.Touches)) {
 		if _, ok := seen[seq]; !ok && err == nil {
 			c.differ(table, "message "+strconv.FormatInt(seq, 10), "", missing, present)
 			c.states = append(c.states, seq)
@@ -127,7 +129,7 @@ func (c *comparison) compareStates(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-const foldedMentionsSQL = `SELECT seq, user_id, sender FROM mentions WHERE conversation_id = $1`
+const foldedMentionsSQL = `SELECT seq, user_id, sender FROM mentions WHERE conversation_id = $1 ORDER BY seq, user_id`
 
 func (c *comparison) compareMentions(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, foldedMentionsSQL, c.id)
@@ -158,7 +160,8 @@ func (c *comparison) compareMentions(ctx context.Context, tx pgx.Tx) error {
 	if err != nil {
 		return err
 	}
-	for seq, want := range c.fold.Mentions {
+	for _, seq := range slices.Sorted(maps.Keys(c.fold.Mentions)) {
+		want := c.fold.Mentions[seq]
 		if _, told := wrong[seq]; right[seq] == len(want.Users) || told {
 			continue
 		}
@@ -171,7 +174,9 @@ func (c *comparison) compareMentions(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-const foldedReactionsSQL = `SELECT target_seq, emoji, user_id, seq, at FROM reactions WHERE conversation_id = $1`
+const foldedReactionsSQL = `
+SELECT target_seq, emoji, user_id, seq, at FROM reactions WHERE conversation_id = $1
+ORDER BY target_seq, emoji, user_id`
 
 // compareReactions names a reaction by its message, its user, and the event that
 // made it: an emoji may be any text.
@@ -193,7 +198,7 @@ func (c *comparison) compareReactions(ctx context.Context, tx pgx.Tx) error {
 		}
 		return nil
 	})
-	for key := range c.fold.Reactions {
+	for _, key := range slices.SortedFunc(maps.Keys(c.fold.Reactions), compareReactors) {
 		if _, ok := seen[key]; !ok && err == nil {
 			c.differ("reactions", markKey(key.Target, key.User), "", missing, present)
 			c.reactions = append(c.reactions, key)
@@ -206,7 +211,7 @@ func markKey(target int64, user domain.UserID) string {
 	return "message " + strconv.FormatInt(target, 10) + ", user " + string(user)
 }
 
-const foldedPinsSQL = `SELECT target_seq, user_id, seq, at FROM pins WHERE conversation_id = $1`
+const foldedPinsSQL = `SELECT target_seq, user_id, seq, at FROM pins WHERE conversation_id = $1 ORDER BY target_seq`
 
 func (c *comparison) comparePins(ctx context.Context, tx pgx.Tx) error {
 	rows, err := tx.Query(ctx, foldedPinsSQL, c.id)
@@ -226,7 +231,7 @@ func (c *comparison) comparePins(ctx context.Context, tx pgx.Tx) error {
 		}
 		return nil
 	})
-	for target := range c.fold.Pins {
+	for _, target := range slices.Sorted(maps.Keys(c.fold.Pins)) {
 		if _, ok := seen[target]; !ok && err == nil {
 			c.differ("pins", "message "+strconv.FormatInt(target, 10), "", missing, present)
 			c.pins = append(c.pins, target)

@@ -101,7 +101,9 @@ func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 	b.Queue(writeMembersSQL, c.id, users, roles, joined, gone, read, c.fold.Head)
 }
 
-func (c *comparison) queueNumbers(b *pgx.Batch, users []domain.UserID) { b.Queue(writeNumbersSQL, c.id, users) }
+func (c *comparison) queueNumbers(b *pgx.Batch, users []domain.UserID) {
+	b.Queue(writeNumbersSQL, c.id, users)
+}
 
 const (
 	dropStatesSQL = `DELETE FROM message_states WHERE conversation_id = $1 AND seq = ANY ($2)`
