@@ -527,3 +527,34 @@ func TestRebuildUnderAppends(t *testing.T) {
 	}
 	require.Equal(t, want, got)
 }
+
+// What is appended between the comparison and the repair is in what is written.
+func TestRebuildFoldsWhatComesMeanwhile(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := storied(t, n)
+	conn := connect(t, n.url)
+	for _, damage := range []string{
+		`UPDATE conversations SET member_count = 9, message_count = 9`, `UPDATE members SET role = 'admin', joined_seq = 2 WHERE user_id = 'carol'`,
+		`UPDATE message_states SET touched = 9`, `DELETE FROM mentions`, `DELETE FROM reactions`, `DELETE FROM pins`,
+	} {
+		_, err := conn.Exec(t.Context(), damage)
+		require.NoError(t, err)
+	}
+	var once sync.Once
+	_, err := n.Rebuild(t.Context(), postgres.RebuildOptions{
+		Found: func(postgres.Difference) {
+			once.Do(func() {
+				n.post(t, "carol", id, "meanwhile", "counted from a damaged head")
+				made(t, domain.MessageRecalled)(n.recall("alice", id, 6))
+				made(t, domain.ReactionAdded)(n.chat.React(t.Context(), user("carol"), id, 3, "secret emoji"))
+				made(t, domain.ReactionRemoved)(n.chat.Unreact(t.Context(), user("carol"), id, 3, "secret emoji"))
+				made(t, domain.MessageUnpinned)(n.chat.Unpin(t.Context(), user("alice"), id, 3))
+				made(t, domain.MemberRemoved)(n.chat.RemoveMember(t.Context(), user("alice"), id, "carol"))
+			})
+		},
+		Progress: func(postgres.RebuildProgress) {},
+	})
+	require.NoError(t, err)
+	n.requireFolded(t, id)
+}
