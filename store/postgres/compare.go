@@ -36,11 +36,17 @@ type comparison struct {
 // derived are the columns of an event that follow from the log.
 type derived struct{ seq, messageNo, target int64 }
 
+// It locks nothing, and may take its time between statements.
+const patientSQL = `SELECT set_config('idle_in_transaction_session_timeout', '10min', true)`
+
 // compare reads a conversation as of one moment, without a lock.
 func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*comparison, error) {
 	var c *comparison
 	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		c = &comparison{id: id}
+		if _, err := tx.Exec(ctx, patientSQL); err != nil {
+			return err
+		}
 		if err := c.foldOn(ctx, tx); err != nil || c.broken {
 			return err
 		}

@@ -18,6 +18,7 @@ const repairChunk = 1000
 // fold is that of the whole log.
 type repairStep struct {
 	decides bool // decisions depend on what is written
+	rows    int
 	queue   func(c *comparison, b *pgx.Batch)
 }
 
@@ -65,9 +66,9 @@ func whyBroken(err error) string {
 // steps are in the order of locks. The head comes first, as events are numbered
 // from it, and then the events, as what members have read is counted from them.
 func (c *comparison) steps() []repairStep {
-	steps := []repairStep{{c.head, (*comparison).queueHead}}
+	steps := []repairStep{{c.head, 1, (*comparison).queueHead}}
 	for range len(c.events) / repairChunk {
-		steps = append(steps, repairStep{false, func(*comparison, *pgx.Batch) {}}) // every step takes some events
+		steps = append(steps, repairStep{false, repairChunk, func(*comparison, *pgx.Batch) {}}) // every step takes some events
 	}
 	steps = append(steps, chunks(c.members, cmp.Compare, true, (*comparison).queueMembers)...)
 	if c.numbers {
@@ -76,13 +77,30 @@ func (c *comparison) steps() []repairStep {
 	steps = append(steps, chunks(c.states, cmp.Compare, false, (*comparison).queueStates)...)
 	steps = append(steps, chunks(c.mentions, cmp.Compare, false, (*comparison).queueMentions)...)
 	steps = append(steps, chunks(c.reactions, compareReactors, false, (*comparison).queueReactions)...)
-	return append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...)
+	return pack(append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...))
+}
+
+// pack makes one step of those in a row that are small together.
+func pack(steps []repairStep) (packed []repairStep) {
+	for _, step := range steps {
+		last := len(packed) - 1
+		if last < 0 || packed[last].rows+step.rows > repairChunk {
+			packed = append(packed, step)
+			continue
+		}
+		before := packed[last]
+		packed[last] = repairStep{before.decides || step.decides, before.rows + step.rows, func(c *comparison, b *pgx.Batch) {
+			before.queue(c, b)
+			step.queue(c, b)
+		}}
+	}
+	return packed
 }
 
 func chunks[K any](keys []K, compare func(K, K) int, decides bool, queue func(*comparison, *pgx.Batch, []K)) (steps []repairStep) {
 	slices.SortFunc(keys, compare)
 	for chunk := range slices.Chunk(keys, repairChunk) {
-		steps = append(steps, repairStep{decides, func(c *comparison, b *pgx.Batch) { queue(c, b, chunk) }})
+		steps = append(steps, repairStep{decides, len(chunk), func(c *comparison, b *pgx.Batch) { queue(c, b, chunk) }})
 	}
 	return steps
 }
