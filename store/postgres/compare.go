@@ -44,23 +44,20 @@ func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*co
 	var c *comparison
 	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		c = &comparison{id: id}
-		if _, err := tx.Exec(ctx, patientSQL); err != nil {
+		b := &pgx.Batch{}
+		b.Queue(patientSQL)
+		b.Queue(foldSQL, id, c.fold.Head).Query(c.foldOn)
+		b.Queue(conversationSQL, id).Query(c.compareHead)
+		if err := tx.SendBatch(ctx, b).Close(); err != nil || c.broken {
 			return err
 		}
-		if err := c.foldOn(ctx, tx); err != nil || c.broken {
-			return err
-		}
-		if err := c.compareHead(ctx, tx); err != nil || c.broken {
-			return err
-		}
-		for _, part := range []func(context.Context, pgx.Tx) error{
-			c.compareMembers, c.compareStates, c.compareMentions, c.compareReactions, c.comparePins,
-		} {
-			if err := part(ctx, tx); err != nil {
-				return err
-			}
-		}
-		return nil
+		b = &pgx.Batch{}
+		b.Queue(foldedMembersSQL, id, c.fold.Users()).Query(c.compareMembers)
+		b.Queue(foldedStatesSQL, id).Query(c.compareStates)
+		b.Queue(foldedMentionsSQL, id).Query(c.compareMentions)
+		b.Queue(foldedReactionsSQL, id).Query(c.compareReactions)
+		b.Queue(foldedPinsSQL, id).Query(c.comparePins)
+		return tx.SendBatch(ctx, b).Close()
 	})
 }
 
@@ -94,15 +91,11 @@ FROM events WHERE conversation_id = $1 AND seq > $2 ORDER BY seq`
 
 // foldOn folds what the log has beyond the fold, and compares the columns of the
 // events themselves.
-func (c *comparison) foldOn(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, foldSQL, c.id, c.fold.Head)
-	if err != nil {
-		return err
-	}
+func (c *comparison) foldOn(rows pgx.Rows) error {
 	var kind, sender, body string
 	var at time.Time
 	var stored derived
-	_, err = pgx.ForEachRow(rows, []any{&stored.seq, &kind, &sender, &at, &body, &stored.messageNo, &stored.target}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&stored.seq, &kind, &sender, &at, &body, &stored.messageNo, &stored.target}, func() error {
 		if c.broken {
 			return nil
 		}
@@ -145,25 +138,31 @@ SELECT kind, creator, coalesce(direct_key, ''), title, avatar_url, settings::tex
 	head_seq, version, message_count, last_message_seq, member_count
 FROM conversations WHERE id = $1`
 
-func (c *comparison) compareHead(ctx context.Context, tx pgx.Tx) error {
+func (c *comparison) compareHead(rows pgx.Rows) error {
+	if c.broken {
+		return nil
+	}
 	var kind, creator, direct, settings string
 	var title, avatar, metadata *string
 	var created, last time.Time
 	var head, version, messages, lastMessage int64
 	var members int
-	err := tx.QueryRow(ctx, conversationSQL, c.id).Scan(&kind, &creator, &direct, &title, &avatar, &settings, &metadata, &created, &last,
-		&head, &version, &messages, &lastMessage, &members)
+	tag, err := pgx.ForEachRow(rows, []any{
+		&kind, &creator, &direct, &title, &avatar, &settings, &metadata, &created, &last,
+		&head, &version, &messages, &lastMessage, &members,
+	}, func() error { return nil })
+	gone := tag.RowsAffected() == 0
 	f := &c.fold
 	before := len(c.differences)
 	switch {
-	case noRows(err) && f.Head == 0:
+	case err != nil:
+		return err
+	case gone && f.Head == 0:
 		return domain.ErrNotFound
-	case noRows(err):
+	case gone:
 		c.differ("conversations", "", "", missing, present)
 		c.head, c.numbers = true, true
 		return nil
-	case err != nil:
-		return err
 	case f.Head == 0:
 		c.broken = true
 		c.differ("conversations", "", "", present, "no events")

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -21,17 +20,13 @@ UNION
 SELECT user_id, role, joined_seq, 0, read_seq, read_message_no FROM members WHERE conversation_id = $1 AND left_seq IS NULL
 ORDER BY 1`
 
-func (c *comparison) compareMembers(ctx context.Context, tx pgx.Tx) error {
+func (c *comparison) compareMembers(rows pgx.Rows) error {
 	users := c.fold.Users()
-	rows, err := tx.Query(ctx, foldedMembersSQL, c.id, users)
-	if err != nil {
-		return err
-	}
 	var user domain.UserID
 	var stored domain.FoldedMember
 	var messageNo int64
 	seen := make(map[domain.UserID]struct{}, len(users))
-	_, err = pgx.ForEachRow(rows, []any{&user, &stored.Role, &stored.Joined, &stored.Left, &stored.Read, &messageNo}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&user, &stored.Role, &stored.Joined, &stored.Left, &stored.Read, &messageNo}, func() error {
 		seen[user] = struct{}{}
 		c.compareMember(user, stored, messageNo)
 		return nil
@@ -90,16 +85,12 @@ func readLeast(m domain.FoldedMember) int64 {
 const foldedStatesSQL = `
 SELECT seq, touched, coalesce(edited_seq, 0), coalesce(recalled_seq, 0) FROM message_states WHERE conversation_id = $1 ORDER BY seq`
 
-func (c *comparison) compareStates(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, foldedStatesSQL, c.id)
-	if err != nil {
-		return err
-	}
+func (c *comparison) compareStates(rows pgx.Rows) error {
 	var seq, touched int64
 	var stored domain.FoldedTouches
 	const table = "message_states"
 	seen := map[int64]struct{}{}
-	_, err = pgx.ForEachRow(rows, []any{&seq, &touched, &stored.Edited, &stored.Recalled}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&seq, &touched, &stored.Edited, &stored.Recalled}, func() error {
 		seen[seq] = struct{}{}
 		want, known := c.fold.Touches[seq]
 		before, key := len(c.differences), "message "+strconv.FormatInt(seq, 10)
@@ -131,11 +122,7 @@ func (c *comparison) compareStates(ctx context.Context, tx pgx.Tx) error {
 
 const foldedMentionsSQL = `SELECT seq, user_id, sender FROM mentions WHERE conversation_id = $1 ORDER BY seq, user_id`
 
-func (c *comparison) compareMentions(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, foldedMentionsSQL, c.id)
-	if err != nil {
-		return err
-	}
+func (c *comparison) compareMentions(rows pgx.Rows) error {
 	var seq int64
 	var user, sender domain.UserID
 	key := func(seq int64, user domain.UserID) string {
@@ -143,7 +130,7 @@ func (c *comparison) compareMentions(ctx context.Context, tx pgx.Tx) error {
 	}
 	right := map[int64]int{} // how many of a message are as they have to be
 	wrong := map[int64]struct{}{}
-	_, err = pgx.ForEachRow(rows, []any{&seq, &user, &sender}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&seq, &user, &sender}, func() error {
 		want := c.fold.Mentions[seq]
 		switch _, known := slices.BinarySearch(want.Users, user); {
 		case !known:
@@ -180,16 +167,12 @@ ORDER BY target_seq, emoji, user_id`
 
 // compareReactions names a reaction by its message, its user, and the event that
 // made it: an emoji may be any text.
-func (c *comparison) compareReactions(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, foldedReactionsSQL, c.id)
-	if err != nil {
-		return err
-	}
+func (c *comparison) compareReactions(rows pgx.Rows) error {
 	var key domain.FoldedReactor
 	var stored domain.FoldedMark
 	var at time.Time
 	seen := make(map[domain.FoldedReactor]struct{}, len(c.fold.Reactions))
-	_, err = pgx.ForEachRow(rows, []any{&key.Target, &key.Emoji, &key.User, &stored.Seq, &at}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&key.Target, &key.Emoji, &key.User, &stored.Seq, &at}, func() error {
 		stored.At, stored.User = domain.At(at), key.User
 		seen[key] = struct{}{}
 		want, known := c.fold.Reactions[key]
@@ -213,16 +196,12 @@ func markKey(target int64, user domain.UserID) string {
 
 const foldedPinsSQL = `SELECT target_seq, user_id, seq, at FROM pins WHERE conversation_id = $1 ORDER BY target_seq`
 
-func (c *comparison) comparePins(ctx context.Context, tx pgx.Tx) error {
-	rows, err := tx.Query(ctx, foldedPinsSQL, c.id)
-	if err != nil {
-		return err
-	}
+func (c *comparison) comparePins(rows pgx.Rows) error {
 	var target int64
 	var stored domain.FoldedMark
 	var at time.Time
 	seen := map[int64]struct{}{}
-	_, err = pgx.ForEachRow(rows, []any{&target, &stored.User, &stored.Seq, &at}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&target, &stored.User, &stored.Seq, &at}, func() error {
 		stored.At = domain.At(at)
 		seen[target] = struct{}{}
 		want, known := c.fold.Pins[target]

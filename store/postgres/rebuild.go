@@ -50,6 +50,7 @@ type Difference struct {
 }
 
 const (
+	noteInterval    = time.Second
 	rebuildAttempts = 20 // of one conversation, or of one step of its repair
 
 	rebuildTotalSQL = `SELECT count(*) FROM conversations`
@@ -79,6 +80,11 @@ func (s *Store) Rebuild(ctx context.Context, o RebuildOptions) (RebuildProgress,
 	r := &rebuild{store: s, options: o}
 	defer r.hangUp()
 	err := r.run(ctx)
+	if err != nil {
+		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = r.note(rest) // else a second's work is done again
+	}
 	if err != nil && ctx.Err() != nil {
 		return r.progress, ctx.Err()
 	}
@@ -92,6 +98,8 @@ type rebuild struct {
 	options  RebuildOptions
 	conn     *pgx.Conn
 	progress RebuildProgress
+	done     domain.ConversationID // the last one
+	noted    time.Time             // when done was stored last
 }
 
 func (r *rebuild) run(ctx context.Context) error {
@@ -135,7 +143,7 @@ func (r *rebuild) resume(ctx context.Context) (after domain.ConversationID, err 
 		}
 		err := r.conn.QueryRow(ctx, rebuildResumeSQL).Scan(&after, &r.progress.Before)
 		if noRows(err) {
-			return nil
+			err = nil
 		}
 		return err
 	})
@@ -149,13 +157,22 @@ func (r *rebuild) next(ctx context.Context, after domain.ConversationID) (next *
 	return next, err
 }
 
-// reached notes that a conversation is done.
+// reached notes that a conversation is done, once a second.
 func (r *rebuild) reached(ctx context.Context, id domain.ConversationID) error {
-	if r.options.Verify {
+	r.done = id
+	if time.Since(r.noted) < noteInterval {
 		return nil
 	}
+	return r.note(ctx)
+}
+
+func (r *rebuild) note(ctx context.Context) error {
+	if r.options.Verify || r.done.IsZero() {
+		return nil
+	}
+	r.noted = time.Now()
 	return r.again(ctx, func(ctx context.Context) error {
-		_, err := r.conn.Exec(ctx, rebuildReachedSQL, id, r.progress.Before+r.progress.Conversations)
+		_, err := r.conn.Exec(ctx, rebuildReachedSQL, r.done, r.progress.Before+r.progress.Conversations)
 		return err
 	})
 }

@@ -131,7 +131,11 @@ func (c *comparison) take(ctx context.Context, tx pgx.Tx, step repairStep) (writ
 	if _, err := tx.Exec(ctx, lockHeadSQL, c.id); err != nil {
 		return 0, err
 	}
-	if err := c.foldOn(ctx, tx); err != nil {
+	rows, err := tx.Query(ctx, foldSQL, c.id, c.fold.Head)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.foldOn(rows); err != nil {
 		return 0, err
 	}
 	if c.broken {
