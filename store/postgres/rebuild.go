@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -113,8 +112,11 @@ func (r *rebuild) run(ctx context.Context) error {
 	}
 	for {
 		next, err := r.next(ctx, after)
-		if err != nil || next == nil {
-			return errors.Join(err, r.finish(ctx, err))
+		if err != nil {
+			return err
+		}
+		if next == nil {
+			return r.finish(ctx)
 		}
 		after = *next
 		if err := r.conversation(ctx, after); err != nil {
@@ -178,8 +180,8 @@ func (r *rebuild) note(ctx context.Context) error {
 }
 
 // finish lets the next run begin at the beginning.
-func (r *rebuild) finish(ctx context.Context, failed error) error {
-	if failed != nil || r.options.Verify {
+func (r *rebuild) finish(ctx context.Context) error {
+	if r.options.Verify {
 		return nil
 	}
 	return r.again(ctx, func(ctx context.Context) error {
