@@ -58,6 +58,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 	if want := `{"items":[{"user_id":"bob","delivered_seq":0,"read_seq":0}],"next_cursor":"2"}`; string(receipts.body) != want {
 		t.Errorf("receipts: %s", receipts.body)
 	}
+	s.call(t, "!shop", "GET", base+"/messages/1/trace", "").want(t, 200)
 	s.call(t, "eve", "GET", base+"/receipts", "").refused(t, domain.CodeNotFound, "")
 	added := s.call(t, "alice", "POST", base+"/members", `{"user_ids":["dave","erin"]}`).want(t, 200)
 	if n := strings.Count(string(added.body), `"member.added"`); n != 2 {

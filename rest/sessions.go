@@ -13,6 +13,8 @@ import (
 // Live knows the live sessions of the whole cluster.
 type Live interface {
 	SessionsOf(ctx context.Context, user domain.UserID) ([]domain.LiveSession, error)
+	// SessionsOfEach has no entry for who has none; never nil without an error.
+	SessionsOfEach(ctx context.Context, users []domain.UserID) (map[domain.UserID][]domain.LiveSession, error)
 	Census(ctx context.Context) (domain.Census, error)
 }
 

@@ -25,6 +25,7 @@ type world struct {
 	device   domain.DeviceID // of the last list of conversations
 	lastSync domain.SyncQuery
 	fail     error         // what every read answers, if set
+	lost     error         // what who asks where several users are gets, if set
 	hold     chan struct{} // what every read waits for, if set
 	clock    time.Time
 	people   people

@@ -21,29 +21,60 @@ const censusTimeout = 2 * time.Second
 // first. Those of nodes whose lease has ended do not count. It fails with
 // domain.ErrUnavailable while Redis is away.
 func (n *Node) SessionsOf(ctx context.Context, user domain.UserID) ([]domain.LiveSession, error) {
+	each, err := n.SessionsOfEach(ctx, []domain.UserID{user})
+	if err != nil {
+		return nil, err
+	}
+	return append([]domain.LiveSession{}, each[user]...), nil
+}
+
+// SessionsOfEach is SessionsOf several users, in two round trips. Who has no
+// session has no entry; without an error it is never nil.
+func (n *Node) SessionsOfEach(ctx context.Context, users []domain.UserID) (map[domain.UserID][]domain.LiveSession, error) {
 	ctx, cancel := context.WithTimeout(ctx, censusTimeout)
 	defer cancel()
 	r := n.registry
-	entries, err := r.redis.HGetAll(ctx, r.userKey(user)).Result()
-	if err != nil {
+	each := make(map[domain.UserID][]domain.LiveSession, len(users))
+	if len(users) == 0 {
+		return each, nil
+	}
+	pipe := r.redis.Pipeline()
+	answers := make([]*redis.MapStringStringCmd, len(users))
+	for i, user := range users {
+		answers[i] = pipe.HGetAll(ctx, r.userKey(user))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, domain.ErrUnavailable.Because(err)
 	}
-	list := []domain.LiveSession{}
 	nodes := map[domain.NodeID]bool{}
-	for session, value := range entries {
-		if s, ok := liveSession(domain.SessionID(session), value); ok {
-			list = append(list, s)
-			nodes[s.NodeID] = false
+	for i, user := range users {
+		for session, value := range answers[i].Val() {
+			if s, ok := liveSession(domain.SessionID(session), value); ok {
+				each[user] = append(each[user], s)
+				nodes[s.NodeID] = false
+			}
 		}
 	}
 	if err := r.leased(ctx, nodes); err != nil {
 		return nil, domain.ErrUnavailable.Because(err)
 	}
-	list = slices.DeleteFunc(list, func(s domain.LiveSession) bool { return !nodes[s.NodeID] })
+	for user, list := range each {
+		if list = oldestFirst(list, nodes); len(list) == 0 {
+			delete(each, user)
+		} else {
+			each[user] = list
+		}
+	}
+	return each, nil
+}
+
+// oldestFirst leaves out what is not on one of the living nodes.
+func oldestFirst(list []domain.LiveSession, living map[domain.NodeID]bool) []domain.LiveSession {
+	list = slices.DeleteFunc(list, func(s domain.LiveSession) bool { return !living[s.NodeID] })
 	slices.SortFunc(list, func(a, b domain.LiveSession) int {
 		return cmp.Or(a.ConnectedAt.Compare(b.ConnectedAt.Time), cmp.Compare(a.SessionID, b.SessionID))
 	})
-	return list, nil
+	return list
 }
 
 // liveSession reads what registerScript wrote.

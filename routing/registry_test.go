@@ -230,6 +230,12 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		require.NoError(t, err)
 		require.Empty(t, list)
 		require.NotNil(t, list)
+		third := b.connect(t, "v", 3)
+		each, err := a.SessionsOfEach(t.Context(), []domain.UserID{"u", "nobody", "v"})
+		require.NoError(t, err)
+		require.Len(t, each, 2)
+		require.Len(t, each["u"], 2)
+		require.Equal(t, third.Session, each["v"][0].SessionID)
 	})
 	t.Run("a census counts users once, and what is dead not at all", func(t *testing.T) {
 		w := newTown(t, open)

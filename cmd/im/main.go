@@ -35,6 +35,7 @@ type cli struct {
 	Dev     devCmd     `cmd:"" set:"log_level=warn" help:"Everything in one process, with nothing to install or to configure."`
 	Serve   serveCmd   `cmd:"" help:"One node of a cluster."`
 	Migrate migrateCmd `cmd:"" help:"Bring the schema of the database up to date, or back."`
+	Rebuild rebuildCmd `cmd:"" help:"Make the projections anew from the log, or compare them with it; nodes may run."`
 	Epoch   epochCmd   `cmd:"" help:"What to do after the database was restored from a backup."`
 	Token   tokenCmd   `cmd:"" help:"Print a token, signed with IM_JWT_SECRET."`
 	Chat    chatCmd    `cmd:"" help:"Chat from the terminal."`

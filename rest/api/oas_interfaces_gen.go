@@ -137,6 +137,10 @@ type SyncRes interface {
 	syncRes()
 }
 
+type TraceMessageRes interface {
+	traceMessageRes()
+}
+
 type UnblockRes interface {
 	unblockRes()
 }

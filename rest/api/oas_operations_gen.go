@@ -40,6 +40,7 @@ const (
 	SendMessageOperation        OperationName = "SendMessage"
 	SendToUserOperation         OperationName = "SendToUser"
 	SyncOperation               OperationName = "Sync"
+	TraceMessageOperation       OperationName = "TraceMessage"
 	UnblockOperation            OperationName = "Unblock"
 	UnpinMessageOperation       OperationName = "UnpinMessage"
 	UnreactOperation            OperationName = "Unreact"

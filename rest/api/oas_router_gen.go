@@ -60,6 +60,9 @@ var (
 		"DELETE": "Authorization,X-Im-User",
 		"PUT":    "Authorization,X-Im-User",
 	}
+	rn44AllowedHeaders = map[string]string{
+		"GET": "Authorization,X-Im-User",
+	}
 	rn27AllowedHeaders = map[string]string{
 		"GET": "Authorization,X-Im-User",
 	}
@@ -634,6 +637,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 													return
 												}
 
+											}
+
+										case 't': // Prefix: "trace"
+
+											if l := len("trace"); len(elem) >= l && elem[0:l] == "trace" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												// Leaf node.
+												switch r.Method {
+												case "GET":
+													s.handleTraceMessageRequest([2]string{
+														args[0],
+														args[1],
+													}, elemIsEscaped, w, r)
+												default:
+													s.notAllowed(w, r, notAllowedParams{
+														allowedMethods: "GET",
+														allowedHeaders: rn44AllowedHeaders,
+														acceptPost:     "",
+														acceptPatch:    "",
+													})
+												}
+
+												return
 											}
 
 										}
@@ -1715,6 +1746,31 @@ func (s *Server) FindPath(method string, u *url.URL) (r Route, _ bool) {
 													}
 												}
 
+											}
+
+										case 't': // Prefix: "trace"
+
+											if l := len("trace"); len(elem) >= l && elem[0:l] == "trace" {
+												elem = elem[l:]
+											} else {
+												break
+											}
+
+											if len(elem) == 0 {
+												// Leaf node.
+												switch method {
+												case "GET":
+													r.name = TraceMessageOperation
+													r.summary = "How far a message has come"
+													r.operationID = "traceMessage"
+													r.operationGroup = ""
+													r.pathPattern = "/v1/conversations/{conversation_id}/messages/{seq}/trace"
+													r.args = args
+													r.count = 2
+													return r, true
+												default:
+													return
+												}
 											}
 
 										}

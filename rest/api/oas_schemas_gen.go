@@ -1592,6 +1592,7 @@ func (*ProblemStatusCode) removeMemberRes()       {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
+func (*ProblemStatusCode) traceMessageRes()       {}
 func (*ProblemStatusCode) unblockRes()            {}
 func (*ProblemStatusCode) unpinMessageRes()       {}
 func (*ProblemStatusCode) unreactRes()            {}
@@ -2230,6 +2231,25 @@ func (s *SyncOKRawApplicationJSON) SetResponse(val *http.Response) {
 func (*SyncOKRawApplicationJSON) syncRes() {}
 
 type SyncPage json2.RawMessage
+
+type Trace json2.RawMessage
+
+// TraceMessageOKRawApplicationJSON represents raw HTTP response for TraceMessage application/json.
+type TraceMessageOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *TraceMessageOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *TraceMessageOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*TraceMessageOKRawApplicationJSON) traceMessageRes() {}
 
 // UnblockNoContent is response for Unblock operation.
 type UnblockNoContent struct{}

@@ -69,6 +69,7 @@ var operationRolesBearer = map[string][]string{
 	SendMessageOperation:        []string{},
 	SendToUserOperation:         []string{},
 	SyncOperation:               []string{},
+	TraceMessageOperation:       []string{},
 	UnblockOperation:            []string{},
 	UnpinMessageOperation:       []string{},
 	UnreactOperation:            []string{},

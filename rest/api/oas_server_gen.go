@@ -262,6 +262,16 @@ type RawHandler interface {
 	//
 	// GET /v1/sync
 	Sync(ctx context.Context, params SyncParams, w http.ResponseWriter) error
+	// TraceMessage implements traceMessage operation.
+	//
+	// For backends as themselves: whether a message was committed, where it goes, and which of the present
+	// members have it. Best effort, as of now: no record is kept of what was written to which socket.
+	// `committed.node` is known for about six hours; `routed` and `sessions` are null while it is unknown
+	// who is connected; a session's `pushed` is true once its device has acknowledged the message, else
+	// null. Positions of devices are written behind, by a second or so.
+	//
+	// GET /v1/conversations/{conversation_id}/messages/{seq}/trace
+	TraceMessage(ctx context.Context, params TraceMessageParams, w http.ResponseWriter) error
 	// UnpinMessage implements unpinMessage operation.
 	//
 	// Who may pin.

@@ -45,6 +45,9 @@
 // or recalled, who reacted with what, what is pinned, and who is mentioned: all of
 // it equals the fold of the log (I7).
 //
+// Rebuild compares all projections with domain.Fold, and repairs what differs, while
+// others append. What it repairs is given a version below zero, which no cache has.
+//
 // # Who may call what
 //
 // All methods may be called from many goroutines. Run must run for Submit to be

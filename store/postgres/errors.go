@@ -21,6 +21,7 @@ const (
 	stateReadOnly       = "25006"
 	stateNotInState     = "55000" // recovery is in progress, for one
 	stateNoTable        = "42P01"
+	stateUnique         = "23505"
 	stateNoConversation = "IM001" // of im_append_2
 	stateBlocked        = "IM002" // of im_blocked_1
 )

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/token"
 )
 
 // TestTypingOnAnotherNode: who types is seen on every node by the members, and
@@ -138,4 +139,37 @@ func TestReceipts(t *testing.T) {
 		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
 		require.NotContains(t, s.summary(), "receipt")
 	}
+}
+
+// TestTrace: a backend sees where a message goes, and which device and which user
+// of another node has come how far.
+func TestTrace(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	id := one.group("alice", "bob", "carol")
+	bob := connect(t, two.url, "bob", "phone")
+	backend, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	require.NoError(t, err)
+	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})
+	require.Equal(t, http.StatusCreated, status, "%s", body)
+	bob.until(id, 2)
+	trace := func() domain.Trace {
+		return decode[domain.Trace](t, one.want(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
+	}
+	first := trace()
+	require.Equal(t, "one", *first.Committed.Node)
+	require.Len(t, first.Routed, 1)
+	require.Contains(t, string(first.Routed[0]), "two")
+	require.Len(t, first.Items, 3)
+	require.True(t, first.Items[0].Read, "who wrote it has read it")
+	require.False(t, first.Items[1].Delivered)
+	require.Nil(t, first.Items[1].Sessions[0].Pushed)
+	require.Empty(t, first.Items[2].Sessions)
+
+	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
+	bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2})
+	require.Eventually(t, func() bool {
+		m := trace().Items[1]
+		return m.Delivered && m.Read && len(m.Devices) == 1 && m.Devices[0].Acked && m.Sessions[0].Pushed != nil
+	}, patience, 50*time.Millisecond)
 }

@@ -70,6 +70,7 @@ var otherCalls = []restCall{
 	{"POST", "/v1/users/bob/notices", map[string]any{"biz_type": "x", "data": 1}},
 	{"POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1}},
 	{"GET", "/v1/stats", nil},
+	{"GET", "/v1/conversations/{id}/messages/2/trace", nil},
 }
 
 // conversationFrames are all requests of the socket that name a conversation.
@@ -111,6 +112,11 @@ func TestI8Private(t *testing.T) {
 			_, none := n.call(user, call.method, call.of(nowhere), call.body)
 			require.Equal(t, string(none), string(body), "%s %s tells that it exists", user, call.name())
 		}
+		trace := restCall{"GET", "/v1/conversations/{id}/messages/2/trace", nil}
+		status, body := n.call(user, trace.method, trace.of(id.String()), nil)
+		require.Equal(t, http.StatusForbidden, status)
+		_, none := n.call(user, trace.method, trace.of(nowhere), nil)
+		require.Equal(t, string(none), string(body), "a trace tells that it exists")
 		s := connect(t, n.url, user, "phone")
 		for _, fields := range conversationFrames {
 			require.Equal(t, s.refusal(fields, nowhere), s.refusal(fields, id.String()), "%s %v", user, fields)

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"im/domain"
+	"im/store/postgres"
+)
+
+// rebuildCmd makes the projections anew from the log, while nodes run.
+type rebuildCmd struct {
+	Verify       bool          `help:"Only compare; exit 1 if anything differs."`
+	Conversation string        `help:"Only this one." placeholder:"ID"`
+	Restart      bool          `help:"Begin with the first conversation, instead of where a rebuild was stopped."`
+	Pause        time.Duration `default:"0s" help:"How long to wait after each conversation, to leave the database to others."`
+	JSON         bool          `name:"json" help:"A JSON object a line: each difference, and the summary."`
+
+	databaseFlags
+}
+
+// Run implements the command. What else is derived from the log, such as an index
+// of words, is rebuilt here too, after the projections.
+func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
+	o := postgres.RebuildOptions{Verify: c.Verify, Restart: c.Restart, Pause: c.Pause}
+	if c.Conversation != "" {
+		id, err := domain.ParseConversationID("--conversation", c.Conversation)
+		if err != nil {
+			return usageError{fmt.Errorf("--conversation: %s", reason(err))}
+		}
+		o.Conversation = id
+	}
+	if c.Pause < 0 {
+		return usageError{errors.New("--pause must not be below 0")}
+	}
+	store, err := postgres.Open(ctx, postgres.Options{
+		URL: c.DatabaseURL, Node: "im-rebuild", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
+	})
+	if err != nil {
+		return c.named(err)
+	}
+	defer store.Close()
+	report := &rebuildReport{json: c.JSON, out: std.out, progress: std.err, begun: time.Now(), told: time.Now()}
+	o.Found, o.Progress = report.found, report.step
+	p, err := store.Rebuild(ctx, o)
+	report.end(p, err)
+	switch {
+	case errors.Is(err, context.Canceled) && !c.Verify:
+		return errors.New("stopped; the next rebuild goes on from here")
+	case errors.Is(err, domain.ErrNotFound):
+		return errors.New("--conversation: there is no such conversation")
+	case err != nil:
+		return c.named(err)
+	case p.Broken > 0:
+		return fmt.Errorf("%d conversations cannot be rebuilt from their log", p.Broken)
+	case c.Verify && p.Differences > 0:
+		return errors.New("the projections are not what the log says")
+	}
+	return nil
+}
+
+// rebuildSummary is the last line of --json.
+type rebuildSummary struct {
+	postgres.RebuildProgress
+
+	Seconds float64 `json:"seconds"`
+	Done    bool    `json:"done"` // false: it was stopped, or failed
+}
+
+const progressEvery = 2 * time.Second
+
+// rebuildReport writes what was found to out, and how far it has come to progress.
+type rebuildReport struct {
+	json          bool
+	out, progress io.Writer
+	begun, told   time.Time
+}
+
+func (r *rebuildReport) found(d postgres.Difference) {
+	if r.json {
+		r.line(map[string]postgres.Difference{"difference": d})
+		return
+	}
+	words := []string{d.ConversationID.String(), d.Table}
+	for _, word := range []string{d.Key, d.Column} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	text := strings.Join(words, ", ") + ": "
+	switch {
+	case d.Stored == "" && d.Folded == "":
+		text += "differs"
+	case d.Folded == "":
+		text += d.Stored
+	default:
+		text += d.Stored + ", the log says " + d.Folded
+	}
+	_, _ = fmt.Fprintln(r.out, text)
+}
+
+func (r *rebuildReport) step(p postgres.RebuildProgress) {
+	if time.Since(r.told) < progressEvery {
+		return
+	}
+	r.told = time.Now()
+	_, _ = fmt.Fprintf(r.progress, "%d of %d conversations, %d events (%.0f a second), %d differences\n",
+		p.Before+p.Conversations, p.Total, p.Events, r.rate(p), p.Differences)
+}
+
+func (r *rebuildReport) rate(p postgres.RebuildProgress) float64 {
+	return float64(p.Events) / max(time.Since(r.begun).Seconds(), 1e-3)
+}
+
+func (r *rebuildReport) end(p postgres.RebuildProgress, err error) {
+	if r.json {
+		r.line(map[string]rebuildSummary{"summary": {p, time.Since(r.begun).Seconds(), err == nil}})
+		return
+	}
+	_, _ = fmt.Fprintf(r.out, "%d conversations, %d events (%.0f a second), %d differences\n",
+		p.Conversations, p.Events, r.rate(p), p.Differences)
+}
+
+func (r *rebuildReport) line(v any) {
+	_ = json.NewEncoder(r.out).Encode(v) // who closed the pipe wants no more
+}
