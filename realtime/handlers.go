@@ -18,6 +18,9 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 	if err != nil {
 		return err
 	}
+	if err := k.admits(domain.Sends); err != nil {
+		return err
+	}
 	if err := k.requests.begin(); err != nil {
 		return err
 	}

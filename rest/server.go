@@ -48,6 +48,8 @@ type Options struct {
 	Draining func() bool
 	// Timeout bounds a call; DefaultTimeout if zero.
 	Timeout time.Duration
+	// Pace limits calls; nothing does if nil.
+	Pace Pace
 	// Logger is told of failures; slog.Default if nil.
 	Logger *slog.Logger
 }
@@ -57,6 +59,7 @@ type Options struct {
 type Server struct {
 	operations   *api.Server
 	gatekeeper   *gatekeeper
+	pace         Pace
 	descriptions map[string][]byte // by path
 	origins      origins
 	health       health
@@ -78,6 +81,9 @@ func New(o Options) (*Server, error) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.Pace == nil {
+		o.Pace = unlimited{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -85,7 +91,8 @@ func New(o Options) (*Server, error) {
 		descriptions: map[string][]byte{"/openapi.yaml": o.Description, "/asyncapi.yaml": o.SocketDescription},
 		origins:      newOrigins(o.AllowedOrigins),
 		health:       health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
-		gatekeeper:   newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
+		gatekeeper:   newGatekeeper(o.Verifier, o.Pace, o.Limits.RequestsInFlight),
+		pace:         o.Pace,
 		problems:     problems{logger: o.Logger},
 		timeout:      o.Timeout,
 		bodyBytes:    bodyLimit(o.Limits),
@@ -148,7 +155,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
 	defer cancel()
-	c := &call{onBehalfOf: r.Header.Values("X-IM-User")}
+	c := &call{onBehalfOf: r.Header.Values("X-IM-User"), method: r.Method, address: s.pace.Address(r)}
 	defer c.end()
 	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 	r.Body = &strictBody{source: r.Body, limit: s.bodyBytes, announced: r.ContentLength}
