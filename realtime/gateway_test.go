@@ -577,7 +577,9 @@ func FuzzFrame(f *testing.F) {
 		_ = k.handle(t.Context(), data) // any answer will do, but no panic
 		g.running.Wait()
 		for _, frame := range k.out.queue {
-			require.True(t, json.Valid(payloadOf(frame)))
+			payload := payloadOf(frame)
+			require.True(t, json.Valid(payload))
+			require.NotContains(t, string(payload), `"code":"internal"`, "%q", data)
 		}
 	})
 }
