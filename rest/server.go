@@ -126,6 +126,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(answer, r)
 	answer.Header().Set("Cache-Control", "no-store")
 	answer.Header().Set("X-Content-Type-Options", "nosniff")
+	answer.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if s.origins.answer(answer, r) {
 		return
 	}
