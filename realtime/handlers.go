@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"encoding/json"
+	"sync"
 	"time"
 
 	"im/domain"
@@ -25,18 +26,28 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 		return err
 	}
 	// What was read is committed, even if the socket ends meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.g.o.Request)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), k.g.o.Request*9/10)
+	var once sync.Once
+	answer := func(w func() wire) {
+		once.Do(func() {
+			defer k.requests.end()
+			defer cancel()
+			k.out.answer(w())
+		})
+	}
+	// A log that is late answers nobody: this does.
+	late := context.AfterFunc(ctx, func() { answer(func() wire { return k.refusal(ctx, id, ctx.Err()) }) })
 	k.g.o.Chat.Send(ctx, k.actor(), post, func(sent domain.Sent, err error) {
-		defer k.requests.end()
-		defer cancel()
-		if err != nil {
-			k.out.answer(k.refusal(ctx, id, err))
-			return
-		}
-		k.out.answer(jsonFrame(sentFrame{
-			Type: "sent", ID: id, ConversationID: sent.Event.ConversationID, ClientMsgID: sent.Event.ClientMsgID,
-			Seq: sent.Event.Seq, At: sent.Event.At, Duplicate: sent.Duplicate,
-		}))
+		late()
+		answer(func() wire {
+			if err != nil {
+				return k.refusal(ctx, id, err)
+			}
+			return jsonFrame(sentFrame{
+				Type: "sent", ID: id, ConversationID: sent.Event.ConversationID, ClientMsgID: sent.Event.ClientMsgID,
+				Seq: sent.Event.Seq, At: sent.Event.At, Duplicate: sent.Duplicate,
+			})
+		})
 	})
 	return nil
 }

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -146,4 +147,24 @@ func TestJoinsTakeTurns(t *testing.T) {
 	patient.expect("welcome")
 	require.Eventually(t, func() bool { return len(s.gateway.joins.turns) == 1 }, patience, time.Millisecond, "the turn is over")
 	<-s.gateway.joins.turns
+}
+
+// late is a Chat that decides when it is told to.
+type late struct{ done chan func(domain.Sent, error) }
+
+func (l late) Send(_ context.Context, _ domain.Actor, _ domain.Post, done func(domain.Sent, error)) {
+	l.done <- done
+}
+
+// TestLateLog: a send is answered in time by unavailable, whatever the log does,
+// and what the log says later is said to nobody.
+func TestLateLog(t *testing.T) {
+	l := late{make(chan func(domain.Sent, error), 1)}
+	s := newSite(t, func(o *GatewayOptions) { o.Chat, o.Request = l, time.Second })
+	p := s.hello("alice", "1")
+	p.send(`{"type":"send","id":"r","client_msg_id":"c","to":"bob","content":{"type":"text","text":"x"}}`)
+	p.expectError("unavailable", "r")
+	(<-l.done)(domain.Sent{}, domain.ErrNotFound)
+	p.send(`{"type":"ping","id":"p"}`)
+	require.Equal(t, "p", p.expect("pong")["id"])
 }

@@ -170,7 +170,11 @@ func (f *flooder) read(turns <-chan struct{}) error {
 			}
 		}
 		f.mu.Unlock()
-		<-turns
+		if a.Type == "sent" {
+			<-turns
+		} else {
+			time.AfterFunc(50*time.Millisecond, func() { <-turns }) // or most of the work would be to refuse
+		}
 	}
 }
 
