@@ -173,7 +173,7 @@ func (f *flooder) read(turns <-chan struct{}) error {
 		if a.Type == "sent" {
 			<-turns
 		} else {
-			time.AfterFunc(50*time.Millisecond, func() { <-turns }) // or most of the work would be to refuse
+			time.AfterFunc(500*time.Millisecond, func() { <-turns }) // or most of the work would be to refuse
 		}
 	}
 }
