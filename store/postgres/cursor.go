@@ -111,7 +111,7 @@ func (r *cursorReader) snapshot() snapshot {
 
 func (r *cursorReader) key() activityKey {
 	micros := int64(r.number())
-	if micros < 0 || micros > latestActivity().at.UnixMicro() {
+	if micros < (time.Time{}).UnixMicro() || micros > latestActivity().at.UnixMicro() {
 		r.bad = true
 		micros = 0
 	}

@@ -92,7 +92,7 @@ func FuzzCursorReader(f *testing.F) {
 		r := readCursor(of, cursor)
 		text, key := r.text(), readCursor(of, cursor).key()
 		require.True(t, utf8.ValidString(text) && !strings.ContainsRune(text, 0), "%q", text)
-		require.False(t, key.at.Before(time.Unix(0, 0)) || key.at.After(latestActivity().at), "%v", key.at)
+		require.False(t, key.at.Before(time.Time{}) || key.at.After(latestActivity().at), "%v", key.at)
 		n := readCursor(of, cursor)
 		n.number()
 		n.snapshot()
