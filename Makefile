@@ -33,6 +33,15 @@ test-web: ## Test the web chat in a headless Chromium
 bench: ## Run the Go benchmarks
 	$(SERVICES) $(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: overload
+overload: ## Overload a node for minutes: floods, 5,000 reconnects, 1,000 readers that do not read
+	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -v -parallel 1 -timeout 30m ./cmd/im/e2e -run 'Overload|OneConversation|ReconnectStorm|DoNotRead'
+
+FUZZTIME ?= 1m
+.PHONY: fuzz
+fuzz: ## Fuzz every target, each for FUZZTIME
+	$(SERVICES) scripts/fuzz $(FUZZTIME)
+
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Check style, the dependency rule and formatting
 	$(GOLANGCI_LINT) run ./...

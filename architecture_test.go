@@ -24,6 +24,7 @@ func allowed() map[string][]string {
 		"im/migrations":            {},
 		"im/token":                 domain,
 		"im/gate":                  domain,
+		"im/pace":                  domain,
 		"im/client":                domain,
 		"im/web":                   {},
 		"im/embedded":              {},

@@ -56,6 +56,15 @@ func TestCluster(t *testing.T) {
 		require.Equal(t, "p1", *mine.Services["postgres"].Environment["POSTGRES_PASSWORD"])
 		require.Equal(t, "p2", *mine.Services["rabbitmq"].Environment["RABBITMQ_DEFAULT_PASS"])
 	})
+	t.Run("the nodes learn where requests come from", func(t *testing.T) {
+		text, err := os.ReadFile("nginx.conf")
+		require.NoError(t, err)
+		require.Contains(t, string(text), "proxy_set_header X-Forwarded-For $remote_addr;", "clients cannot say it themselves")
+		limited := load(t, "../docker-compose.yml", "IM_RATE_USER_SENDS=10:40").Services["node1"].Environment
+		require.Equal(t, "10:40", *limited["IM_RATE_USER_SENDS"])
+		require.NotEmpty(t, *limited["IM_TRUSTED_PROXIES"])
+		require.Empty(t, *project.Services["node1"].Environment["IM_RATE_USER_SENDS"], "off unless set")
+	})
 	t.Run("nginx passes to every node, WebSockets too", func(t *testing.T) {
 		text, err := os.ReadFile("nginx.conf")
 		require.NoError(t, err)

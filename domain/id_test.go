@@ -3,6 +3,7 @@ package domain
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,28 @@ func FuzzParseConversationID(f *testing.F) {
 			return
 		}
 		require.Equal(t, strings.ToLower(s), id.String())
+	})
+}
+
+// FuzzParseNames: what passes as a user or a device is what it was, and needs
+// no quoting in a path, a key of Redis, a queue's name or a line of a log.
+func FuzzParseNames(f *testing.F) {
+	for _, seed := range []string{"alice", ".", "..", "a|b", "a b", "a/b", "a\n", "\x00", "*", strings.Repeat("u", 129), "é"} {
+		f.Add(seed)
+	}
+	plain := regexp.MustCompile(`^[A-Za-z0-9._:@+=|-]{1,128}$`)
+	f.Fuzz(func(t *testing.T, s string) {
+		user, err := ParseUserID("/user", s)
+		if err != nil {
+			require.ErrorIs(t, err, ErrInvalid)
+			require.False(t, plain.MatchString(s) && s != "." && s != "..")
+			return
+		}
+		require.Equal(t, s, string(user))
+		require.Regexp(t, plain, s)
+		_, err = ParseDeviceID("/device", s)
+		require.Equal(t, len(s) <= 64, err == nil)
+		require.NotEqual(t, DirectKey(user, "x"), DirectKey(user+"x", ""))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -68,6 +69,7 @@ type GatewayOptions struct {
 	Signaller     Signaller
 	Rooms         Rooms
 	Presence      *Presence
+	Pace          Pace // none if nil
 	Logger        *slog.Logger
 
 	Limits domain.Limits // the contract's
@@ -76,6 +78,8 @@ type GatewayOptions struct {
 	// Single: the registry is told that a newer session of a user replaces all
 	// others. The hub has to be told, too.
 	Single bool
+	// MaxSockets is how many the node takes; 0 is no end.
+	MaxSockets int
 
 	Heartbeat  time.Duration // between pings: 25 s
 	Hello      time.Duration // for a socket to become a session: 5 s
@@ -85,6 +89,8 @@ type GatewayOptions struct {
 	Closing    time.Duration // for the peer to answer the close frame: 2 s
 	Drain      time.Duration // over which the reconnects of a drain are spread: 10 s
 	AckDelay   time.Duration // between writings of acknowledgements: 1 s
+	Crowd      time.Duration // for a hello to wait until it is its turn: 10 s
+	Joins      int           // hellos that become sessions at once: 16
 	QueueBytes int           // that wait for one socket: 1 MiB
 }
 
@@ -96,6 +102,7 @@ type Gateway struct {
 	typing    *typing
 	sightings *sightings
 	rooms     rooms
+	joins     joins
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
@@ -115,6 +122,8 @@ func NewGateway(o GatewayOptions) *Gateway {
 	o.Closing = orDefault(o.Closing, 2*time.Second)
 	o.Drain = orDefault(o.Drain, 10*time.Second)
 	o.AckDelay = orDefault(o.AckDelay, time.Second)
+	o.Crowd = orDefault(o.Crowd, 10*time.Second)
+	o.Joins = orDefault(o.Joins, 16)
 	o.QueueBytes = orDefault(o.QueueBytes, 1<<20)
 	if o.Limits == (domain.Limits{}) {
 		o.Limits = domain.DefaultLimits()
@@ -122,21 +131,25 @@ func NewGateway(o GatewayOptions) *Gateway {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Pace == nil {
+		o.Pace = unlimited{}
+	}
 	return &Gateway{
 		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sightings: newSightings(o),
-		sockets: make(map[*socket]struct{}),
+		joins: newJoins(o.Joins), sockets: make(map[*socket]struct{}),
 	}
 }
 
 // ServeHTTP makes a socket of the request, or refuses it with a problem
 // document. It returns as soon as the socket lives by itself.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	identity, status, err := g.admit(r)
+	address := g.o.Pace.Address(r)
+	identity, status, err := g.admit(r, address)
 	if err != nil {
 		writeProblem(w, status, err)
 		return
 	}
-	k := newSocket(g, identity)
+	k := newSocket(g, identity, address)
 	k.conn, err = g.upgrader.upgrade(w, r, g.o.Limits.FrameBytes, g.o.Stall, k.pong)
 	if err != nil {
 		return
@@ -158,7 +171,7 @@ func errDraining() error {
 
 // admit judges a handshake before anything is upgraded. The identity is nil if
 // the token is to come with hello.
-func (g *Gateway) admit(r *http.Request) (*domain.Identity, int, error) {
+func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, int, error) {
 	if g.isDraining() {
 		return nil, http.StatusServiceUnavailable, errDraining()
 	}
@@ -167,6 +180,12 @@ func (g *Gateway) admit(r *http.Request) (*domain.Identity, int, error) {
 	}
 	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && !offers(offered, subprotocol) {
 		return nil, http.StatusBadRequest, domain.ErrInvalid.Saying("the subprotocol is " + subprotocol)
+	}
+	if err := g.o.Pace.Admit(domain.Connects, "", from); err != nil {
+		return nil, http.StatusTooManyRequests, err
+	}
+	if g.full() {
+		return nil, http.StatusServiceUnavailable, errFull()
 	}
 	authorization := r.Header.Get("Authorization")
 	if authorization == "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -570,13 +571,15 @@ func FuzzFrame(f *testing.F) {
 		Registry: &registry{}, Signaller: NewHub(HubOptions{}),
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		k := newSocket(g, &domain.Identity{User: "alice"})
+		k := newSocket(g, &domain.Identity{User: "alice"}, netip.Prefix{})
 		k.out = newOutbox(1<<20, func() {}, func() {})
 		k.session = &session{id: "s", user: "alice", device: "d", out: k.out}
 		_ = k.handle(t.Context(), data) // any answer will do, but no panic
 		g.running.Wait()
 		for _, frame := range k.out.queue {
-			require.True(t, json.Valid(payloadOf(frame)))
+			payload := payloadOf(frame)
+			require.True(t, json.Valid(payload))
+			require.NotContains(t, string(payload), `"code":"internal"`, "%q", data)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"time"
 
 	"im/domain"
@@ -18,25 +19,55 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 	if err != nil {
 		return err
 	}
+	if err := k.admits(domain.Sends); err != nil {
+		return err
+	}
 	if err := k.requests.begin(); err != nil {
 		return err
 	}
 	// What was read is committed, even if the socket ends meanwhile.
 	ctx = context.WithoutCancel(ctx)
 	cancel := func() {}
-	if post.To != "" { // the log answers in time by itself; making a conversation may not
+	if post.To != "" { // the log is waited for by sending itself, but not the making of a conversation
 		ctx, cancel = context.WithTimeout(ctx, k.g.o.Request)
 	}
+	s := k.startSending(id)
 	k.g.o.Chat.Send(ctx, k.actor(), post, func(sent domain.Sent, err error) {
 		cancel()
-		if err != nil {
-			k.out.answer(k.refusal(ctx, id, err))
-		} else {
-			k.out.answer(sentFrame(id, &sent))
-		}
-		k.requests.end()
+		s.done(ctx, &sent, err)
 	})
 	return nil
+}
+
+// sending is one send that waits for its answer. A log that is late answers
+// nobody: then the sending does, shortly before the request has to be answered.
+type sending struct {
+	socket   *socket
+	id       string
+	late     *time.Timer
+	answered atomic.Bool
+}
+
+func (k *socket) startSending(id string) *sending {
+	s := &sending{socket: k, id: id}
+	s.late = time.AfterFunc(k.g.o.Request*9/10, func() { s.answer(newErrorFrame(id, domain.ErrUnavailable)) })
+	return s
+}
+
+func (s *sending) done(ctx context.Context, sent *domain.Sent, err error) {
+	s.late.Stop()
+	if err != nil {
+		s.answer(s.socket.refusal(ctx, s.id, err))
+		return
+	}
+	s.answer(sentFrame(s.id, sent))
+}
+
+func (s *sending) answer(w wire) {
+	if s.answered.CompareAndSwap(false, true) {
+		s.socket.out.answer(w)
+		s.socket.requests.end()
+	}
 }
 
 func readPost(o *strictjson.Object) (domain.Post, error) {

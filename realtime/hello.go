@@ -73,15 +73,24 @@ func (k *socket) greet(ctx context.Context) error {
 // enter makes a session of the socket. It fails with a closeCode, or with an
 // error that leaves the socket as it was.
 func (k *socket) enter(ctx context.Context, h hello) error {
-	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
-	defer cancel()
 	identity, err := k.identify(ctx, h)
 	if err != nil {
 		return err
 	}
+	if err := k.admitHello(identity); err != nil {
+		k.out.answer(newErrorFrame("", err)) // says for how long to stay away
+		return closeOverloaded
+	}
 	if identity.Device != "" && identity.Device != h.device {
 		return domain.Invalid("/device_id", "is not the device of the token")
 	}
+	leave, err := k.awaitTurn()
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
+	defer cancel()
 	if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
 		return closeCodeOf(err) // before it could replace a session that is good
 	}
@@ -120,6 +129,8 @@ func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error
 		}
 		return k.identity, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
+	defer cancel()
 	identity, err := k.g.o.Authenticator.Verify(ctx, h.token)
 	switch {
 	case err != nil:
@@ -151,6 +162,9 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	}
 	if h.token == "" {
 		return domain.Invalid("/token", "required to renew a session")
+	}
+	if err := k.admits(domain.Connects); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()

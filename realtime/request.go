@@ -211,6 +211,9 @@ func (r *requests) next() func() {
 
 // query answers a request from another goroutine; no answer, no frame.
 func (k *socket) query(ctx context.Context, id string, answer func(context.Context) (wire, error)) error {
+	if err := k.admits(domain.Reads); err != nil {
+		return err
+	}
 	if err := k.requests.begin(); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	mathrand "math/rand/v2"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"time"
@@ -19,6 +20,7 @@ type socket struct {
 	conn     *conn
 	out      *outbox
 	requests requests
+	address  netip.Prefix // where it comes from; zero if nobody counts by it
 
 	// Of the reading goroutine:
 	identity *domain.Identity // nil until a token has come
@@ -27,8 +29,8 @@ type socket struct {
 	expiry   *time.Timer
 }
 
-func newSocket(g *Gateway, identity *domain.Identity) *socket {
-	k := &socket{g: g, identity: identity}
+func newSocket(g *Gateway, identity *domain.Identity, from netip.Prefix) *socket {
+	k := &socket{g: g, identity: identity, address: from}
 	k.out = newOutbox(g.o.QueueBytes, k.startWriting, k.startClosing)
 	k.requests.limit = g.o.Limits.RequestsInFlight
 	return k

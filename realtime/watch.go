@@ -280,6 +280,9 @@ func (k *socket) watch(o *strictjson.Object) error {
 	if err := complaint(o); err != nil {
 		return err
 	}
+	if err := k.admits(domain.Reads); err != nil {
+		return err
+	}
 	k.g.o.Hub.watches.set(k.session, users)
 	return nil
 }

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -15,7 +17,9 @@ type callKey struct{}
 // call is what one request carries past the generated code.
 type call struct {
 	onBehalfOf []string // X-IM-User, as often as it was there
-	leave      func()   // set once the call counts as in flight
+	method     string
+	address    netip.Prefix // zero if nobody counts by it
+	leave      func()       // set once the call counts as in flight
 }
 
 func (c *call) end() {
@@ -41,6 +45,7 @@ func callerOf(ctx context.Context) caller {
 // gatekeeper turns tokens into callers, and lets so many calls of each in.
 type gatekeeper struct {
 	verifier Verifier
+	pace     Pace
 	limit    int
 
 	mu       sync.Mutex
@@ -49,20 +54,25 @@ type gatekeeper struct {
 
 var _ api.SecurityHandler = (*gatekeeper)(nil)
 
-func newGatekeeper(v Verifier, limit int) *gatekeeper {
-	return &gatekeeper{verifier: v, limit: limit, inFlight: make(map[domain.UserID]int)}
+func newGatekeeper(v Verifier, p Pace, limit int) *gatekeeper {
+	return &gatekeeper{verifier: v, pace: p, limit: limit, inFlight: make(map[domain.UserID]int)}
 }
 
 // HandleBearer implements api.SecurityHandler.
-func (g *gatekeeper) HandleBearer(ctx context.Context, _ api.OperationName, t api.Bearer) (context.Context, error) {
+func (g *gatekeeper) HandleBearer(ctx context.Context, op api.OperationName, t api.Bearer) (context.Context, error) {
+	c, _ := ctx.Value(callKey{}).(*call)
 	id, err := g.verifier.Verify(ctx, t.Token)
 	if err != nil {
-		return nil, err
+		return nil, g.stranger(c, err)
 	}
-	c, _ := ctx.Value(callKey{}).(*call)
 	who, err := identify(id, c.onBehalfOf)
 	if err != nil {
 		return nil, err
+	}
+	if !id.Server {
+		if err := g.pace.Admit(activityOf(c.method, op), who.User, c.address); err != nil {
+			return nil, err
+		}
 	}
 	if !g.enter(who.User) {
 		return nil, domain.ErrRateLimited.Saying("too many requests in flight").In(time.Second)
@@ -102,3 +112,31 @@ func (g *gatekeeper) exit(user domain.UserID) {
 		delete(g.inFlight, user)
 	}
 }
+
+// stranger counts a call with a bad token, like the opening of a socket.
+func (g *gatekeeper) stranger(c *call, refused error) error {
+	if err := g.pace.Admit(domain.Connects, "", c.address); err != nil {
+		return err
+	}
+	return refused
+}
+
+// activityOf is as what a call counts: to say how far one has read or stored is
+// done as often as to read.
+func activityOf(method string, op api.OperationName) domain.Activity {
+	if method == http.MethodGet || op == api.MarkReadOperation || op == api.AcknowledgeOperation {
+		return domain.Reads
+	}
+	return domain.Sends
+}
+
+// unlimited is the Pace of who sets none.
+type unlimited struct{}
+
+var _ Pace = unlimited{}
+
+// Address implements Pace.
+func (unlimited) Address(*http.Request) netip.Prefix { return netip.Prefix{} }
+
+// Admit implements Pace.
+func (unlimited) Admit(domain.Activity, domain.UserID, netip.Prefix) error { return nil }

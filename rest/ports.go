@@ -2,6 +2,8 @@ package rest
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 
 	"im/domain"
 )
@@ -11,6 +13,15 @@ import (
 // domain.ErrUnauthenticated.
 type Verifier interface {
 	Verify(ctx context.Context, raw string) (domain.Identity, error)
+}
+
+// Pace limits how often users and addresses do something.
+type Pace interface {
+	// Address returns where a request comes from; zero if nobody counts by it.
+	Address(r *http.Request) netip.Prefix
+	// Admit counts one activity, or fails with ErrRateLimited, which names the
+	// delay. "" and the zero address are not counted.
+	Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error
 }
 
 // Sender posts messages; done is called exactly once.

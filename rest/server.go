@@ -49,6 +49,8 @@ type Options struct {
 	Draining func() bool
 	// Timeout bounds a call; DefaultTimeout if zero.
 	Timeout time.Duration
+	// Pace limits calls; nothing does if nil.
+	Pace Pace
 	// Logger is told of failures; slog.Default if nil.
 	Logger *slog.Logger
 }
@@ -58,6 +60,7 @@ type Options struct {
 type Server struct {
 	operations   *api.Server
 	gatekeeper   *gatekeeper
+	pace         Pace
 	descriptions map[string][]byte // by path
 	origins      origins
 	health       health
@@ -79,6 +82,9 @@ func New(o Options) (*Server, error) {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
+	if o.Pace == nil {
+		o.Pace = unlimited{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -86,7 +92,8 @@ func New(o Options) (*Server, error) {
 		descriptions: map[string][]byte{"/openapi.yaml": o.Description, "/asyncapi.yaml": o.SocketDescription},
 		origins:      newOrigins(o.AllowedOrigins),
 		health:       health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
-		gatekeeper:   newGatekeeper(o.Verifier, o.Limits.RequestsInFlight),
+		gatekeeper:   newGatekeeper(o.Verifier, o.Pace, o.Limits.RequestsInFlight),
+		pace:         o.Pace,
 		problems:     problems{logger: o.Logger},
 		timeout:      o.Timeout,
 		bodyBytes:    bodyLimit(o.Limits),
@@ -120,6 +127,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.recover(answer, r)
 	answer.Header().Set("Cache-Control", "no-store")
 	answer.Header().Set("X-Content-Type-Options", "nosniff")
+	answer.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	if s.origins.answer(answer, r) {
 		return
 	}
@@ -149,7 +157,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
 	defer cancel()
-	c := &call{onBehalfOf: r.Header.Values("X-IM-User")}
+	c := &call{onBehalfOf: r.Header.Values("X-IM-User"), method: r.Method, address: s.pace.Address(r)}
 	defer c.end()
 	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
 	r.Body = &strictBody{source: r.Body, limit: s.bodyBytes, announced: r.ContentLength}

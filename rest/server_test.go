@@ -258,3 +258,19 @@ func TestTooLarge_is_answered_to_who_only_then_listens(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 }
+
+// TestHeaders: no answer is taken for a page, kept, or shown in a frame.
+func TestHeaders(t *testing.T) {
+	s := newSite(t)
+	for _, path := range []string{"/v1/sync", "/v1/nothing", "/healthz", "/openapi.yaml"} {
+		h := s.call(t, "alice", "GET", path, "").Header
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+		} {
+			if got := h.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+	}
+}

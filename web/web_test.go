@@ -43,7 +43,11 @@ func TestHandler(t *testing.T) {
 		again := get(t, path, http.Header{"If-None-Match": {answer.Header.Get("ETag")}})
 		require.Equal(t, http.StatusNotModified, again.StatusCode, path)
 	}
-	require.Contains(t, get(t, "/", nil).Header.Get("Content-Security-Policy"), "default-src 'self'")
+	policy := get(t, "/", nil).Header.Get("Content-Security-Policy")
+	for _, part := range []string{"default-src 'self'", "frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'"} {
+		require.Contains(t, policy, part)
+	}
+	require.NotContains(t, policy, "unsafe")
 	for _, path := range []string{"/nothing", "/web.go", "/e2e/package.json", "/../go.mod", "/style.css/"} {
 		require.Equal(t, http.StatusNotFound, get(t, path, nil).StatusCode, path)
 	}

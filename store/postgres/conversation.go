@@ -27,11 +27,11 @@ SELECT v.* FROM im_views_2(
 func (s *Store) Conversation(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, device domain.DeviceID,
 ) (domain.ConversationView, error) {
-	views, err := s.views(ctx, id, []string{string(a.User)}, device)
+	views, err := s.views(ctx, id, []string{string(a.User)}, device, a.Backend)
 	if err != nil {
 		return domain.ConversationView{}, err
 	}
-	if len(views) == 0 || !views[0].member && !a.Backend {
+	if len(views) == 0 {
 		return domain.ConversationView{}, domain.ErrNotFound
 	}
 	return views[0].ConversationView, nil
@@ -46,22 +46,21 @@ func (s *Store) Views(
 	for i, user := range users {
 		names[i] = string(user)
 	}
-	views, err := s.views(ctx, id, names, "")
+	views, err := s.views(ctx, id, names, "", false)
 	if err != nil {
 		return nil, err
 	}
 	byUser := make(map[domain.UserID]domain.ConversationView, len(views))
 	for _, v := range views {
-		if v.member {
-			byUser[v.user] = v.ConversationView
-		}
+		byUser[v.user] = v.ConversationView
 	}
 	return byUser, nil
 }
 
-// views reads one conversation as several users see it.
+// views reads one conversation as several users see it; strangers are left out
+// unless they may see it, too, and nothing more is read for them.
 func (s *Store) views(
-	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID,
+	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID, strangers bool,
 ) (views []*view, err error) {
 	ids := slices.Repeat([][16]byte{id}, len(users))
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -69,8 +68,12 @@ func (s *Store) views(
 		if err != nil {
 			return err
 		}
-		if views, err = pgx.CollectRows(rows, scanView); err != nil || len(views) == 0 {
+		if views, err = pgx.CollectRows(rows, scanView); err != nil {
 			return err
+		}
+		views = slices.DeleteFunc(views, func(v *view) bool { return !v.member && !strangers })
+		if len(views) == 0 {
+			return nil
 		}
 		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
 			return err

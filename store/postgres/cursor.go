@@ -3,7 +3,9 @@ package postgres
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"im/domain"
 )
@@ -78,7 +80,16 @@ func (r *cursorReader) number() uint64 {
 	return n
 }
 
-func (r *cursorReader) text() string { return string(r.take(r.number())) }
+// text is what PostgreSQL can hold: cursors are not signed, and anybody may
+// make one of anything.
+func (r *cursorReader) text() string {
+	text := string(r.take(r.number()))
+	if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
+		r.bad = true
+		return ""
+	}
+	return text
+}
 
 func (r *cursorReader) snapshot() snapshot {
 	s := snapshot{xmin: r.number()}
@@ -100,7 +111,12 @@ func (r *cursorReader) snapshot() snapshot {
 }
 
 func (r *cursorReader) key() activityKey {
-	k := activityKey{at: time.UnixMicro(int64(r.number()))}
+	micros := int64(r.number())
+	if micros < (time.Time{}).UnixMicro() || micros > latestActivity().at.UnixMicro() {
+		r.bad = true
+		micros = 0
+	}
+	k := activityKey{at: time.UnixMicro(micros)}
 	copy(k.id[:], r.take(uint64(len(k.id))))
 	return k
 }

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"slices"
+	"strings"
 	"testing"
+	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -70,6 +73,32 @@ func FuzzSyncCursor(f *testing.F) {
 		again, err := parseSyncCursor(c.String(), "u")
 		require.NoError(t, err)
 		require.Equal(t, c, again)
+	})
+}
+
+// FuzzCursorReader: of any bytes, fields are read that PostgreSQL can hold, or
+// the cursor is invalid.
+func FuzzCursorReader(f *testing.F) {
+	for _, of := range "scmfbrep" {
+		w := newCursor(byte(of))
+		w.text("x")
+		w.number(7)
+		w.key(latestActivity())
+		f.Add(byte(of), w.String())
+	}
+	f.Add(byte('m'), "bQEA")
+	f.Add(byte('c'), "Y4CAgICAgICAgAEAAAAAAAAAAAAAAAAAAAAA")
+	f.Fuzz(func(t *testing.T, of byte, cursor string) {
+		r := readCursor(of, cursor)
+		text, key := r.text(), readCursor(of, cursor).key()
+		require.True(t, utf8.ValidString(text) && !strings.ContainsRune(text, 0), "%q", text)
+		require.False(t, key.at.Before(time.Time{}) || key.at.After(latestActivity().at), "%v", key.at)
+		n := readCursor(of, cursor)
+		n.number()
+		n.snapshot()
+		if err := n.err(); err != nil {
+			require.ErrorIs(t, err, domain.ErrCursorInvalid)
+		}
 	})
 }
 

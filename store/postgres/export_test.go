@@ -19,3 +19,11 @@ func PositionAt(epoch string, xmax uint64) domain.FeedPosition {
 
 // SweepNow does all that is done now and then.
 func (s *Store) SweepNow(ctx context.Context) error { return s.sweepOnce(ctx, true, true) }
+
+// CachedBytes is what the committers' caches hold; nothing may be under way.
+func (s *Store) CachedBytes() (size int) {
+	for _, c := range s.committers {
+		size += c.states.size
+	}
+	return size
+}

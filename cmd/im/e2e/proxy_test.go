@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -17,6 +18,7 @@ type proxy struct {
 
 	mu    sync.Mutex
 	cut   bool
+	delay time.Duration // of everything, both ways
 	conns map[net.Conn]struct{}
 	live  sync.WaitGroup
 }
@@ -50,7 +52,29 @@ func (p *proxy) Cut() {
 func (p *proxy) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.cut = false
+	p.cut, p.delay = false, 0
+}
+
+// Slow makes everything take a while longer.
+func (p *proxy) Slow(delay time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = delay
+}
+
+// Read implements io.Reader for a connection, late.
+func (c lateConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.p.mu.Lock()
+	delay := c.p.delay
+	c.p.mu.Unlock()
+	time.Sleep(delay)
+	return n, err
+}
+
+type lateConn struct {
+	net.Conn
+	p *proxy
 }
 
 func (p *proxy) accept(listener net.Listener) {
@@ -88,7 +112,7 @@ func (p *proxy) admit(conns ...net.Conn) bool {
 
 func (p *proxy) copy(to, from net.Conn) {
 	defer p.live.Done()
-	_, _ = io.Copy(to, from)
+	_, _ = io.Copy(to, lateConn{from, p})
 	_ = to.Close()
 	_ = from.Close()
 	p.mu.Lock()

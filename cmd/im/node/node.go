@@ -15,6 +15,7 @@ import (
 
 	"im/domain"
 	"im/gate"
+	"im/pace"
 	"im/realtime"
 	"im/routing"
 	"im/store/postgres"
@@ -58,6 +59,7 @@ type Node struct {
 	receipts *realtime.Receipts
 	presence *realtime.Presence
 	gate     *gate.Gate
+	pace     *pace.Pace
 	routing  *routing.Node
 	http     *http.Server
 	serving  atomic.Bool // false: not yet, or not any more
@@ -144,6 +146,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	if o.Rules.Conversations == "server" {
 		chat = chat.Closed()
 	}
+	n.pace = o.Rules.pace()
 	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
@@ -160,6 +163,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
 		Rooms: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err

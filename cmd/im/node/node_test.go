@@ -103,6 +103,20 @@ func TestRun(t *testing.T) {
 	require.Zero(t, status("/healthz"), "somebody still listens")
 }
 
+// TestTimeouts: nobody may keep a connection for ever, at any step.
+func TestTimeouts(t *testing.T) {
+	n, err := New(t.Context(), usable(t))
+	require.NoError(t, err)
+	defer n.Close()
+	for name, timeout := range map[string]time.Duration{
+		"headers": n.http.ReadHeaderTimeout, "bodies": n.http.ReadTimeout, "answers": n.http.WriteTimeout, "idle": n.http.IdleTimeout,
+	} {
+		require.Positive(t, timeout, name)
+		require.LessOrEqual(t, timeout, 2*time.Minute, name)
+	}
+	require.LessOrEqual(t, n.http.MaxHeaderBytes, 64<<10)
+}
+
 // TestRunFails: a part that fails takes the others down in order, and Run says so.
 func TestRunFails(t *testing.T) {
 	n, err := New(t.Context(), usable(t))

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"reflect"
 	"strings"
 	"time"
 
 	"im/domain"
+	"im/pace"
 	"im/token"
 )
 
@@ -43,6 +45,43 @@ type Rules struct {
 	Conversations  string   `group:"Rules" enum:"open,server" default:"open" help:"Who creates conversations and adds members: every user (open), or only backends (server)."`
 	AllowedOrigins []string `group:"Rules" help:"Origins of web pages that may connect, beside the node's own, as in https://app.example.com."`
 	Limits         Limits   `embed:"" prefix:"limit-" group:"Limits"`
+	MaxSessions    int      `group:"Limits" default:"0" help:"Sockets of this node, above which it answers 503; 0 is no end."`
+	Rates          Rates    `embed:"" prefix:"rate-" group:"Limits on rates"`
+	TrustedProxies []string `group:"Limits on rates" placeholder:"CIDR" help:"Proxies in front of the node, whose X-Forwarded-For says where requests come from, as in 10.0.0.0/8."`
+}
+
+// Rates are limits of this node, each as in 10 (a second) or 0.5:20 (one in two
+// seconds, 20 at once); off by default, and never for backends.
+type Rates struct {
+	UserSends       pace.Rate `placeholder:"RATE" help:"Messages and other changes of a user: so many a second, as in 10, or with so many at once, as in 10:40."`
+	UserReads       pace.Rate `placeholder:"RATE" help:"Pages, lists, syncs and read positions of a user."`
+	UserConnects    pace.Rate `placeholder:"RATE" help:"Sessions that a user begins."`
+	AddressSends    pace.Rate `placeholder:"RATE" help:"Messages and other changes from an address (IPv6: a /64)."`
+	AddressReads    pace.Rate `placeholder:"RATE" help:"Pages, lists, syncs and read positions from an address."`
+	AddressConnects pace.Rate `placeholder:"RATE" help:"Sockets opened, and calls with a bad token, from an address."`
+}
+
+// pace returns what counts by these rules; check has passed them.
+func (r Rules) pace() *pace.Pace {
+	o := pace.Options{
+		User:    pace.Rates{domain.Connects: r.Rates.UserConnects, domain.Sends: r.Rates.UserSends, domain.Reads: r.Rates.UserReads},
+		Address: pace.Rates{domain.Connects: r.Rates.AddressConnects, domain.Sends: r.Rates.AddressSends, domain.Reads: r.Rates.AddressReads},
+	}
+	for _, cidr := range r.TrustedProxies {
+		if prefix, err := parseProxy(cidr); err == nil {
+			o.Proxies = append(o.Proxies, prefix)
+		}
+	}
+	return pace.New(o)
+}
+
+// parseProxy reads addresses in CIDR form, or a single one.
+func parseProxy(s string) (netip.Prefix, error) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return a.Prefix(a.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(s)
+	return prefix.Masked(), err
 }
 
 // Limits are domain.Limits, as settings.
@@ -108,6 +147,14 @@ func (r Rules) check() error {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin {
 			return fmt.Errorf("IM_ALLOWED_ORIGINS: %q is not an origin such as https://app.example.com", origin)
 		}
+	}
+	for _, cidr := range r.TrustedProxies {
+		if _, err := parseProxy(cidr); err != nil {
+			return fmt.Errorf("IM_TRUSTED_PROXIES: %q is neither addresses such as 10.0.0.0/8 nor an address", cidr)
+		}
+	}
+	if r.MaxSessions < 0 {
+		return errors.New("IM_MAX_SESSIONS must not be below 0")
 	}
 	limits := reflect.ValueOf(domain.Limits(r.Limits))
 	for i := range limits.NumField() {

@@ -1,0 +1,350 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"im/domain"
+)
+
+// long tells whether the overloads are to be as large as they are meant to be:
+// IM_LONG=1. They are short ones otherwise.
+func long[T any](otherwise, long T) T {
+	if os.Getenv("IM_LONG") == "1" {
+		return long
+	}
+	return otherwise
+}
+
+// resident is how much memory a node has, in MiB.
+func (n *testNode) resident() int {
+	n.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+	require.NoError(n.t, err)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kib, err := strconv.Atoi(strings.Fields(rest)[0])
+			require.NoError(n.t, err)
+			return kib >> 10
+		}
+	}
+	n.t.Fatal("no VmRSS")
+	return 0
+}
+
+// most is a bound of memory in MiB; the race detector takes several times as much.
+func most(mib int) int {
+	if raceEnabled {
+		return 6 * mib
+	}
+	return mib
+}
+
+// join opens a socket as a client does that heeds what it is told: it comes
+// again after a refusal that may pass.
+func join(url, bearer string, deadline time.Time, tried *int) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience, ReadBufferSize: 1 << 10}
+	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 20*time.Second) {
+		ws, err := welcome(dialer, url, bearer)
+		if err == nil || time.Now().After(deadline) {
+			return ws, err
+		}
+		*tried++
+		time.Sleep(rand.N(pause))
+	}
+}
+
+func welcome(dialer websocket.Dialer, url, bearer string) (*websocket.Conn, error) {
+	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", nil)
+	if err != nil {
+		return nil, err
+	}
+	_ = resp.Body.Close()
+	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	var f frame
+	if err = ws.WriteJSON(map[string]any{"type": "hello", "device_id": "phone", "token": bearer}); err == nil {
+		err = ws.ReadJSON(&f)
+	}
+	if err == nil && f.Type != "welcome" {
+		err = fmt.Errorf("%s instead of welcome", f.Type)
+	}
+	if err != nil {
+		_ = ws.Close()
+		return nil, err
+	}
+	_ = ws.SetReadDeadline(time.Time{})
+	return ws, nil
+}
+
+// flooder sends as fast as it may, and notes each answer.
+type flooder struct {
+	ws      *websocket.Conn
+	id      domain.ConversationID
+	name    string
+	content string
+
+	mu      sync.Mutex
+	asked   map[string]time.Time
+	sent    map[string]int64 // by client_msg_id
+	refused map[domain.Code]int
+	bare    int // refusals that name no delay though they should
+	slowest time.Duration
+}
+
+// flood sends until the end, and returns when everything is answered.
+func (f *flooder) flood(end time.Time, inFlight int) error {
+	turns := make(chan struct{}, inFlight)
+	reading := make(chan error, 1)
+	go func() { reading <- f.read(turns) }()
+	n := 0
+	for ; time.Now().Before(end); n++ {
+		select {
+		case turns <- struct{}{}:
+		case err := <-reading:
+			return err
+		}
+		id := fmt.Sprint(f.name, "-", n)
+		f.mu.Lock()
+		f.asked[id] = time.Now()
+		f.mu.Unlock()
+		if err := f.ws.WriteJSON(map[string]any{
+			"type": "send", "id": id, "client_msg_id": id, "conversation_id": f.id, "content": text(f.content),
+		}); err != nil {
+			return err
+		}
+	}
+	for range inFlight { // all are answered when all turns are free
+		select {
+		case turns <- struct{}{}:
+		case err := <-reading:
+			return err
+		case <-time.After(patience):
+			return fmt.Errorf("%s: %d requests have no answer", f.name, len(f.asked))
+		}
+	}
+	return nil
+}
+
+func (f *flooder) read(turns <-chan struct{}) error {
+	for {
+		_, data, err := f.ws.ReadMessage()
+		if err != nil {
+			return err
+		}
+		var a struct {
+			Type, ID string
+			Code     domain.Code
+			Retry    domain.Retry
+			After    int64 `json:"retry_after_ms"`
+			Seq      int64
+		}
+		if err := json.Unmarshal(data, &a); err != nil {
+			return err
+		}
+		if a.Type != "sent" && a.Type != "error" {
+			continue
+		}
+		f.mu.Lock()
+		f.slowest = max(f.slowest, time.Since(f.asked[a.ID]))
+		delete(f.asked, a.ID)
+		if a.Type == "sent" {
+			f.sent[a.ID] = a.Seq
+		} else {
+			f.refused[a.Code]++
+			if a.Retry == domain.RetryAfter && a.After == 0 {
+				f.bare++
+			}
+		}
+		f.mu.Unlock()
+		if a.Type == "sent" {
+			<-turns
+		} else {
+			time.AfterFunc(500*time.Millisecond, func() { <-turns }) // or most of the work would be to refuse
+		}
+	}
+}
+
+// floodAll lets many send at once, and judges what they were answered: in time,
+// with a code that says to come again, and what was accepted is in the log.
+func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) (sent, refused int) {
+	t.Helper()
+	var g errgroup.Group
+	all := make([]*flooder, len(users))
+	end := time.Now().Add(lasts)
+	for i, user := range users {
+		bearer := userToken(t, user)
+		g.Go(func() error {
+			var tries int
+			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = ws.Close() }()
+			all[i] = &flooder{
+				ws: ws, id: rooms[i%len(rooms)], name: string(user), content: strings.Repeat("x", size),
+				asked: map[string]time.Time{}, sent: map[string]int64{}, refused: map[domain.Code]int{},
+			}
+			return all[i].flood(end, inFlight)
+		})
+	}
+	require.NoError(t, g.Wait())
+	var slowest time.Duration
+	accepted := make(map[domain.ConversationID]map[string]int64)
+	for _, f := range all {
+		sent += len(f.sent)
+		slowest = max(slowest, f.slowest)
+		require.Zero(t, f.bare, "a delay is named")
+		for code, count := range f.refused {
+			require.Contains(t, []domain.Code{domain.CodeRateLimited, domain.CodeUnavailable}, code)
+			refused += count
+		}
+		if accepted[f.id] == nil {
+			accepted[f.id] = map[string]int64{}
+		}
+		for id, seq := range f.sent {
+			accepted[f.id][id] = seq
+		}
+	}
+	t.Logf("%d sent, %d refused, the slowest answer after %s, %d MiB", sent, refused, slowest.Round(time.Millisecond), n.resident())
+	require.Less(t, slowest, 15*time.Second, "10 s, and what a shared machine adds")
+	// Who is sure of everything again, within seconds:
+	began := time.Now()
+	probe := connect(t, n.url, users[0], "probe")
+	for i, id := range rooms {
+		require.Eventually(t, func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" }, patience, 100*time.Millisecond)
+	}
+	t.Logf("all is well again after %s", time.Since(began).Round(time.Millisecond))
+	for i, id := range rooms {
+		reader := connect(t, n.url, users[i], "reader")
+		events := reader.history(id)
+		requireDense(t, events, 1)
+		for _, e := range events {
+			if seq, ok := accepted[id][e.ClientMsgID]; ok {
+				require.Equal(t, seq, e.Seq)
+				delete(accepted[id], e.ClientMsgID)
+			}
+		}
+		require.Empty(t, accepted[id], "accepted and lost")
+	}
+	return sent, refused
+}
+
+func names(prefix string, n int) (users []domain.UserID) {
+	for i := range n {
+		users = append(users, domain.UserID(fmt.Sprint(prefix, i)))
+	}
+	return users
+}
+
+// TestOverload: PostgreSQL is slow, and a hundred sockets ask for as much as
+// they may. Everything is answered in time, memory stays, nothing accepted is
+// lost, and all is well as soon as PostgreSQL is.
+func TestOverload(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	users := names("u", long(40, 100))
+	rooms := make([]domain.ConversationID, 10)
+	for i := range rooms {
+		rooms[i] = n.group(users[i], slices.Concat(users[:i], users[i+1:])...)
+	}
+	c.postgres.Slow(long(20*time.Millisecond, 50*time.Millisecond))
+	mended := time.AfterFunc(long(4*time.Second, time.Minute), c.postgres.Mend)
+	defer mended.Stop()
+	sent, _ := floodAll(t, n, rooms, users, 80, 8_000, long(5*time.Second, 61*time.Second))
+	require.Positive(t, sent)
+	require.Less(t, n.resident(), most(600))
+}
+
+// TestOneConversation: everyone writes to one conversation at once.
+func TestOneConversation(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	users := names("u", long(100, 200))
+	id := n.group(users[0], users[1:]...)
+	sent, _ := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, long(3*time.Second, 30*time.Second))
+	require.Greater(t, sent, len(users))
+	require.Less(t, n.resident(), most(600))
+}
+
+// TestReconnectStorm: very many connect at once, as after the end of another
+// node, and all are in within seconds.
+func TestReconnectStorm(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	clients := long(1000, 5000)
+	var g errgroup.Group
+	deadline := time.Now().Add(2 * patience)
+	tries := make([]int, clients)
+	began := time.Now()
+	for i := range clients {
+		bearer := userToken(t, domain.UserID(fmt.Sprint("u", i)))
+		g.Go(func() error {
+			ws, err := join(n.url, bearer, deadline, &tries[i])
+			if err == nil {
+				t.Cleanup(func() { _ = ws.Close() })
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	again := 0
+	for _, n := range tries {
+		again += n
+	}
+	t.Logf("%d clients after %s, %d had to come again, %d MiB", clients, time.Since(began).Round(time.Millisecond), again, n.resident())
+	require.Less(t, n.resident(), most(long(300, 800)))
+	status, _ := n.call("u0", "GET", "/v1/sync", nil)
+	require.Equal(t, http.StatusOK, status)
+}
+
+// TestReadersThatDoNotRead: they cost the node a bounded buffer each, and nobody
+// else anything.
+func TestReadersThatDoNotRead(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	users := names("u", long(200, 1000))
+	id := n.create("alice", map[string]any{"kind": "group", "members": append(users[:99:99], "bob")})
+	for at := 99; at < len(users); at += 400 {
+		status, body := n.call("alice", "POST", "/v1/conversations/"+id.String()+"/members", map[string]any{"user_ids": users[at:min(at+400, len(users))]})
+		require.Equal(t, http.StatusOK, status, "%s", body)
+	}
+	var g errgroup.Group
+	for _, user := range users {
+		bearer := userToken(t, user)
+		g.Go(func() error {
+			var tries int
+			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
+			if err != nil {
+				return err
+			}
+			t.Cleanup(func() { _ = ws.Close() })
+			return ws.NetConn().(*net.TCPConn).SetReadBuffer(4 << 10)
+		})
+	}
+	require.NoError(t, g.Wait())
+	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	words := strings.Repeat("x", 30_000)
+	last := sent{}
+	for i := range long(150, 600) {
+		last = alice.post(id, fmt.Sprint(i), words)
+		require.Empty(t, last.Code)
+	}
+	events := bob.until(id, last.Seq)
+	requireDense(t, events, events[0].Seq)
+	t.Logf("%d MiB", n.resident())
+	require.Less(t, n.resident(), most(long(400, 1500)))
+}

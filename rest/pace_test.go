@@ -1,0 +1,73 @@
+package rest
+
+import (
+	"net/http"
+	"net/netip"
+	"testing"
+	"time"
+
+	"im/domain"
+)
+
+// quota is a Pace that refuses one activity of one user, or of everybody ("").
+type quota struct {
+	activity domain.Activity
+	user     domain.UserID
+	from     netip.Prefix // of what was asked last
+}
+
+func (q *quota) Address(*http.Request) netip.Prefix { return netip.MustParsePrefix("192.0.2.1/32") }
+
+func (q *quota) Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error {
+	q.from = from
+	if a == q.activity && (q.user == "" || q.user == user) {
+		return domain.ErrRateLimited.In(1500 * time.Millisecond)
+	}
+	return nil
+}
+
+func TestPace(t *testing.T) {
+	const nowhere = "/v1/conversations/01970000-0000-7000-8000-000000000000"
+	q := &quota{user: "alice"}
+	s := newSite(t, func(o *Options) { o.Pace = q })
+	limited := func(token, method, path, body string, header ...string) {
+		t.Helper()
+		got := s.call(t, token, method, path, body, header...)
+		got.refused(t, domain.CodeRateLimited, "")
+		if after := got.Header.Get("Retry-After"); after != "2" {
+			t.Errorf("Retry-After: %q", after)
+		}
+		if q.from != q.Address(nil) {
+			t.Errorf("not counted by address: %v", q.from)
+		}
+	}
+	message := `{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`
+
+	q.activity = domain.Sends
+	limited("alice", "POST", "/v1/messages", message)
+	limited("alice", "POST", "/v1/conversations", `{"kind":"group","members":[]}`)
+	limited("alice", "DELETE", nowhere+"/messages/1", "")
+	limited("alice", "PUT", nowhere+"/members/read", `{"role":"member"}`)
+	s.call(t, "alice", "GET", "/v1/sync", "").want(t, 200)
+	s.call(t, "bob", "POST", "/v1/messages", `{"to":"alice","client_msg_id":"c","content":{"type":"text","text":"x"}}`).want(t, 201)
+
+	q.activity = domain.Reads
+	limited("alice", "GET", "/v1/sync", "")
+	limited("alice", "PUT", nowhere+"/read", `{"seq":1}`)
+	limited("alice", "PUT", nowhere+"/ack", `{"device_id":"d","seq":1}`)
+	s.call(t, "alice", "POST", "/v1/messages", message).want(t, 201)
+
+	// Backends are not limited, whoever they act for.
+	s.call(t, "!alice", "GET", "/v1/conversations", "").want(t, 200)
+	s.call(t, "!backend", "GET", "/v1/sync", "", "X-IM-User: alice").want(t, 200)
+
+	// Who tries tokens is.
+	q.activity, q.user = domain.Connects, ""
+	for _, token := range []string{"forged", "expired"} {
+		limited(token, "GET", "/v1/sync", "")
+	}
+	s.call(t, "alice", "GET", "/v1/sync", "").want(t, 200)
+	if n := s.server.gatekeeper.count("alice"); n != 0 {
+		t.Errorf("%d calls still count as in flight", n)
+	}
+}

@@ -1,0 +1,118 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres"
+	"im/store/postgres/pgtest"
+)
+
+// TestI8ForeignTakesTheSameWay: what is asked of a conversation of others makes
+// the server do the same, round trip by round trip and answer by answer, as
+// what is asked of none; so that no clock can tell them apart by a query more.
+func TestI8ForeignTakesTheSameWay(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	owner := start(t, url)
+	foreign := owner.group(t, "alice", "bob")
+	owner.post(t, "alice", foreign, "m", "x")
+	owner.post(t, "alice", foreign, "m2", "x")
+	nowhere := domain.NewConversationID(time.Now())
+
+	proxy := pgtest.NewProxy(t, url)
+	n := start(t, proxy.URL, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
+	var answers atomic.Int64 // that a query is done, as the protocol says it
+	done := []byte{'Z', 0, 0, 0, 5}
+	proxy.CutAnswer(func(data []byte) bool {
+		answers.Add(int64(bytes.Count(data, done)))
+		return false
+	})
+	eve := domain.Actor{User: "eve"}
+	var seq int64 = 2
+	for name, ask := range map[string]func(context.Context, domain.ConversationID) error{
+		"conversation": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Conversation(ctx, eve, id, "")
+			return err
+		},
+		"events": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Events(ctx, eve, id, domain.Range{AfterSeq: new(int64), Limit: 10})
+			return err
+		},
+		"messages": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Messages(ctx, eve, id, domain.Range{AroundSeq: &seq, Limit: 10})
+			return err
+		},
+		"message": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Message(ctx, eve, id, 2)
+			return err
+		},
+		"members": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Members(ctx, eve, id, "", 10)
+			return err
+		},
+		"receipts": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Receipts(ctx, eve, id, "", 10)
+			return err
+		},
+		"reactions": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Reactions(ctx, eve, id, 2, "", 10)
+			return err
+		},
+		"pins": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Pins(ctx, eve, id, "", 10)
+			return err
+		},
+		"room": func(ctx context.Context, id domain.ConversationID) error {
+			_, err := n.Room(ctx, "eve", id)
+			return err
+		},
+	} {
+		require.ErrorIs(t, ask(t.Context(), nowhere), domain.ErrNotFound, name) // prepares
+		trips := func(id domain.ConversationID) int64 {
+			least := int64(math.MaxInt64)
+			for range 5 { // what the store does by itself counts, too, now and then
+				before := answers.Load()
+				require.ErrorIs(t, ask(t.Context(), id), domain.ErrNotFound, name)
+				least = min(least, answers.Load()-before)
+			}
+			return least
+		}
+		missing, hidden := trips(nowhere), trips(foreign)
+		require.Positive(t, missing, name)
+		require.Equal(t, missing, hidden, "%s: round trips", name)
+	}
+}
+
+// TestI9ForeignIDsLeaveNothingBehind: commands for conversations that do not
+// exist, as many as there may be, fill no cache.
+func TestI9ForeignIDsLeaveNothingBehind(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	content := []byte(`{"type":"text","text":"x"}`)
+	var wg sync.WaitGroup
+	turns := make(chan struct{}, 500)
+	for range 10_000 {
+		turns <- struct{}{}
+		wg.Add(1)
+		p := domain.Post{ConversationID: domain.NewConversationID(time.Now()), ClientMsgID: "c", Content: content}
+		n.chat.Send(t.Context(), domain.Actor{User: "eve"}, p, func(_ domain.Sent, err error) {
+			if !errors.Is(err, domain.ErrNotFound) {
+				t.Errorf("%v", err)
+			}
+			<-turns
+			wg.Done()
+		})
+	}
+	wg.Wait()
+	require.Zero(t, n.CachedBytes())
+}
