@@ -103,6 +103,9 @@ func (b *PostedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(canonical.appendJSON(make([]byte, 0, len(canonical.Content)+len(canonical.Metadata)+64)))
 }
 
+// errAstray is the answer to a reply to what is no message, or none to be seen.
+var errAstray = Invalid("/reply_to", "is not a message of the conversation")
+
 func (m *postMessage) Target() ConversationID { return m.target }
 
 func (m *postMessage) Key() (IdempotencyKey, bool) {
@@ -121,6 +124,9 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	}
 	if c.Settings.Posting == PostingAdmins && !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may post here")
+	}
+	if m.draft.ReplyTo != 0 && m.draft.ReplyTo < c.floor(m.actor) {
+		return nil, errAstray
 	}
 	if err := c.mayMention(role, m.named); err != nil {
 		return nil, err
