@@ -26,6 +26,9 @@ func TestHubProperty(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p := newPlay(t, rt)
 		defer p.stop()
+		if rapid.Bool().Draw(rt, "club") {
+			p.club()
+		}
 		for range rapid.IntRange(5, 60).Draw(rt, "steps") {
 			p.step()
 		}
@@ -95,11 +98,23 @@ func (p *play) stop() {
 	p.wg.Wait()
 }
 
+// club is a conversation with a past that those do not know who come now.
+func (p *play) club() {
+	id := p.w.create("a")
+	p.ids = append(p.ids, id)
+	p.w.post(id, "a", "m")
+	p.w.show(id, domain.HistorySinceJoin)
+	p.connect("b")
+	p.connect("c")
+	p.w.add(id, "b")
+	p.w.edit(id, 2)
+}
+
 func (p *play) step() {
 	rt := p.rt
 	user := rapid.SampledFrom(players).Draw(rt, "user")
 	action := rapid.SampledFrom([]string{
-		"create", "post", "post", "post", "edit", "edit", "show", "add", "remove", "deliver", "deliver", "deliver", "drop", "repeat",
+		"create", "post", "post", "edit", "edit", "edit", "edit", "show", "add", "add", "remove", "deliver", "deliver", "deliver", "drop", "repeat",
 		"connect", "connect", "release", "disconnect", "pause", "resume", "away", "back", "wait",
 	}).Draw(rt, "action")
 	switch action {

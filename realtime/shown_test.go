@@ -99,3 +99,12 @@ func TestEncodings(t *testing.T) {
 	s := e.show(&edited)
 	require.Same(t, &s.from(e.floor(membership{joined: 9}))[0], &s.whole[0])
 }
+
+func TestTheLatestSettingIsKept(t *testing.T) {
+	var e entry
+	e.learn(5, true)
+	e.learn(4, false) // of a view that was read before
+	require.True(t, e.sinceJoin)
+	e.learn(6, false)
+	require.False(t, e.sinceJoin)
+}
