@@ -162,7 +162,7 @@ func TestSendToUser(t *testing.T) {
 }
 
 func TestCreateRefusesBadInput(t *testing.T) {
-	name, admins, open, no := "x", PostingAdmins, JoiningOpen, false
+	name, admins, wrong := "x", PostingAdmins, "wrong"
 	long := strings.Repeat("é", 201)
 	cases := map[string]struct {
 		creation Creation
@@ -178,8 +178,8 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		"title of 201":           {Creation{Kind: Group, Title: &long}, ErrInvalid, "/title"},
 		"a bad member":           {Creation{Kind: Group, Members: []UserID{"a", ".."}}, ErrInvalid, "/members/1"},
 		"members_per_call":       {Creation{Kind: Group, Members: make([]UserID, 501)}, ErrInvalid, "/members"},
-		"not there yet: open":    {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &open}}, ErrInvalid, "/settings/joining"},
-		"not there yet: receipt": {Creation{Kind: Group, Settings: &SettingsPatch{Receipts: &no}}, ErrInvalid, "/settings/receipts"},
+		"joining":                {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &wrong}}, ErrInvalid, "/settings/joining"},
+		"history":                {Creation{Kind: Group, Settings: &SettingsPatch{History: &wrong}}, ErrInvalid, "/settings/history"},
 		"metadata":               {Creation{Kind: Group, Metadata: json.RawMessage(`[]`)}, ErrInvalid, "/metadata"},
 		"client id":              {Creation{Kind: Group, ClientConversationID: strings.Repeat("x", 65)}, ErrInvalid, "/client_conversation_id"},
 	}
