@@ -114,6 +114,11 @@ func (s *Store) Conversations(
 			return nil
 		}
 		shown := views[:min(limit, len(views))]
+		for _, v := range shown {
+			if a.Backend {
+				v.FloorSeq = firstSeq
+			}
+		}
 		n, err := fillTimelines(ctx, tx, shown, 0)
 		if err != nil {
 			return err
