@@ -36,9 +36,12 @@ func finds(t *testing.T, nodes []*testNode, user domain.UserID, paths []string, 
 	t.Helper()
 	for _, s := range sockets {
 		for _, fields := range []map[string]any{
-			{"type": "sync"}, {"type": "sync", "timeline_limit": 50},
-			{"type": "pull", "conversation_id": id, "after_seq": 0}, {"type": "pull", "conversation_id": id, "before_seq": 4},
-			{"type": "pull", "conversation_id": id, "before_seq": 1000}, {"type": "read", "conversation_id": id, "seq": 3},
+			{"type": "sync"},
+			{"type": "sync", "timeline_limit": 50},
+			{"type": "pull", "conversation_id": id, "after_seq": 0},
+			{"type": "pull", "conversation_id": id, "before_seq": 4},
+			{"type": "pull", "conversation_id": id, "before_seq": 1000},
+			{"type": "read", "conversation_id": id, "seq": 3},
 		} {
 			s.request(fields)
 		}
@@ -111,9 +114,14 @@ func TestSinceJoinShowsNothingOlder(t *testing.T) {
 	require.Equal(t, []int64{1, 0}, []int64{v.UnreadCount, v.MentionCount}, "the reply; a mention in what may not be read is none")
 
 	for i, call := range []restCall{
-		{"GET", messagePath(id, 2), nil}, {"PATCH", messagePath(id, 2), map[string]any{"content": text("x")}}, {"DELETE", messagePath(id, 2), nil},
-		{"PUT", messagePath(id, 2) + "/reactions/x", nil}, {"DELETE", messagePath(id, 2) + "/reactions/x", nil},
-		{"PUT", messagePath(id, 2) + "/pin", nil}, {"DELETE", messagePath(id, 2) + "/pin", nil}, {"GET", messagePath(id, 2) + "/reactions", nil},
+		{"GET", messagePath(id, 2), nil},
+		{"PATCH", messagePath(id, 2), map[string]any{"content": text("x")}},
+		{"DELETE", messagePath(id, 2), nil},
+		{"PUT", messagePath(id, 2) + "/reactions/x", nil},
+		{"DELETE", messagePath(id, 2) + "/reactions/x", nil},
+		{"PUT", messagePath(id, 2) + "/pin", nil},
+		{"DELETE", messagePath(id, 2) + "/pin", nil},
+		{"GET", messagePath(id, 2) + "/reactions", nil},
 	} {
 		status, body := nodes[i%2].call("carol", call.method, call.path, call.body)
 		require.Equal(t, http.StatusNotFound, status, "%s: %s", call.name(), body)
