@@ -68,7 +68,7 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 		return ConversationID{}, err
 	}
 	if cmd.draft[0].ReplyTo != 0 {
-		return ConversationID{}, Invalid("/reply_to", "is not a message of the conversation")
+		return ConversationID{}, errAstray
 	}
 	id, _, err = c.log.Create(ctx, n)
 	return id, err
@@ -130,7 +130,8 @@ func (c *Chat) AddMembers(ctx context.Context, a Actor, id ConversationID, users
 }
 
 // PutMember adds a user with a role, or changes a member's role; making
-// somebody the owner hands the ownership over, with a second event.
+// somebody the owner hands the ownership over, with a second event. In an open
+// group users add themselves.
 func (c *Chat) PutMember(ctx context.Context, a Actor, id ConversationID, user UserID, as Role) ([]Event, error) {
 	if _, err := ParseUserID("/user_id", string(user)); err != nil {
 		return nil, err

@@ -162,26 +162,26 @@ func TestSendToUser(t *testing.T) {
 }
 
 func TestCreateRefusesBadInput(t *testing.T) {
-	name, admins, open, no := "x", PostingAdmins, JoiningOpen, false
+	name, admins, wrong := "x", PostingAdmins, "wrong"
 	long := strings.Repeat("é", 201)
 	cases := map[string]struct {
 		creation Creation
 		want     *Error
 		pointer  string
 	}{
-		"no kind":                {Creation{}, ErrInvalid, "/kind"},
-		"direct with nobody":     {Creation{Kind: Direct}, ErrInvalid, "/members"},
-		"direct with two":        {Creation{Kind: Direct, Members: []UserID{"a", "b"}}, ErrInvalid, "/members"},
-		"direct with oneself":    {Creation{Kind: Direct, Members: []UserID{"mia"}}, ErrInvalid, "/members/0"},
-		"direct with a title":    {Creation{Kind: Direct, Members: []UserID{"a"}, Title: &name}, ErrInvalid, "/title"},
-		"direct with settings":   {Creation{Kind: Direct, Members: []UserID{"a"}, Settings: &SettingsPatch{Posting: &admins}}, ErrInvalid, "/settings"},
-		"title of 201":           {Creation{Kind: Group, Title: &long}, ErrInvalid, "/title"},
-		"a bad member":           {Creation{Kind: Group, Members: []UserID{"a", ".."}}, ErrInvalid, "/members/1"},
-		"members_per_call":       {Creation{Kind: Group, Members: make([]UserID, 501)}, ErrInvalid, "/members"},
-		"not there yet: open":    {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &open}}, ErrInvalid, "/settings/joining"},
-		"not there yet: receipt": {Creation{Kind: Group, Settings: &SettingsPatch{Receipts: &no}}, ErrInvalid, "/settings/receipts"},
-		"metadata":               {Creation{Kind: Group, Metadata: json.RawMessage(`[]`)}, ErrInvalid, "/metadata"},
-		"client id":              {Creation{Kind: Group, ClientConversationID: strings.Repeat("x", 65)}, ErrInvalid, "/client_conversation_id"},
+		"no kind":              {Creation{}, ErrInvalid, "/kind"},
+		"direct with nobody":   {Creation{Kind: Direct}, ErrInvalid, "/members"},
+		"direct with two":      {Creation{Kind: Direct, Members: []UserID{"a", "b"}}, ErrInvalid, "/members"},
+		"direct with oneself":  {Creation{Kind: Direct, Members: []UserID{"mia"}}, ErrInvalid, "/members/0"},
+		"direct with a title":  {Creation{Kind: Direct, Members: []UserID{"a"}, Title: &name}, ErrInvalid, "/title"},
+		"direct with settings": {Creation{Kind: Direct, Members: []UserID{"a"}, Settings: &SettingsPatch{Posting: &admins}}, ErrInvalid, "/settings"},
+		"title of 201":         {Creation{Kind: Group, Title: &long}, ErrInvalid, "/title"},
+		"a bad member":         {Creation{Kind: Group, Members: []UserID{"a", ".."}}, ErrInvalid, "/members/1"},
+		"members_per_call":     {Creation{Kind: Group, Members: make([]UserID, 501)}, ErrInvalid, "/members"},
+		"joining":              {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &wrong}}, ErrInvalid, "/settings/joining"},
+		"history":              {Creation{Kind: Group, Settings: &SettingsPatch{History: &wrong}}, ErrInvalid, "/settings/history"},
+		"metadata":             {Creation{Kind: Group, Metadata: json.RawMessage(`[]`)}, ErrInvalid, "/metadata"},
+		"client id":            {Creation{Kind: Group, ClientConversationID: strings.Repeat("x", 65)}, ErrInvalid, "/client_conversation_id"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

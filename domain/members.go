@@ -105,6 +105,9 @@ type putMember struct {
 var _ Command = (*putMember)(nil)
 
 func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
+	if c.enters(conv) {
+		return c.enter(conv)
+	}
 	role, err := c.role(conv)
 	if err != nil {
 		return nil, err
@@ -127,6 +130,34 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	return c.drafts(MemberRoleChanged, MemberRole{UserID: c.user, Role: c.as})
 }
+
+// enters tells whether the actor, who is not in, wants to be in a group that is
+// open to that.
+func (c *putMember) enters(conv *Conversation) bool {
+	_, in := conv.Member(c.user)
+	return !in && !c.actor.Backend && c.user == c.actor.User && conv.Open()
+}
+
+// enter lets the actor in, as a member and nothing else; as the owner of a group
+// that everybody has left.
+func (c *putMember) enter(conv *Conversation) ([]Draft, error) {
+	switch {
+	case c.closed && !c.actor.isServer():
+		return nil, errClosed
+	case c.as != RoleMember:
+		return nil, ErrForbidden.Saying("who joins an open group joins as a member")
+	case conv.MemberCount() >= c.limit:
+		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
+	}
+	as := RoleMember
+	if conv.MemberCount() == 0 {
+		as = RoleOwner
+	}
+	return c.drafts(MemberAdded, MemberRole{UserID: c.user, Role: as})
+}
+
+// Open tells whether anybody who knows of the group may join it.
+func (c *Conversation) Open() bool { return c.Kind == Group && c.Settings.Joining == JoiningOpen }
 
 // handOver makes the member the owner, and who was it an admin.
 func (c *putMember) handOver(conv *Conversation) ([]Draft, error) {

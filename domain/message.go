@@ -75,14 +75,14 @@ type about struct {
 func (a about) Subject() Subject { return Subject{Seq: a.seq} }
 
 // message returns the actor's role and the message; ErrNotFound for who must not
-// learn of it, and for a seq that is no message.
+// learn of it, and for a seq that is no message or lies below the actor's floor.
 func (a about) message(conv *Conversation) (Role, *MessageState, error) {
 	role, err := conv.role(a.actor)
 	if err != nil {
 		return "", nil, err
 	}
 	m := conv.messages[a.seq]
-	if m == nil {
+	if m == nil || a.seq < conv.floor(a.actor) {
 		return "", nil, ErrNotFound
 	}
 	return role, m, nil

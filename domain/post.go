@@ -107,6 +107,9 @@ func (b *PostedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(append(text, '}'))
 }
 
+// errAstray is the answer to a reply to what is no message, or none to be seen.
+var errAstray = Invalid("/reply_to", "is not a message of the conversation")
+
 func (m *postMessage) Target() ConversationID { return m.target }
 
 func (m *postMessage) Key() (IdempotencyKey, bool) {
@@ -125,6 +128,9 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	}
 	if c.Settings.Posting == PostingAdmins && !role.Leads() {
 		return nil, ErrForbidden.Saying("only the owner and admins may post here")
+	}
+	if m.draft[0].ReplyTo != 0 && m.draft[0].ReplyTo < c.floor(m.actor) {
+		return nil, errAstray
 	}
 	if err := c.mayMention(role, m.named); err != nil {
 		return nil, err

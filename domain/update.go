@@ -21,8 +21,7 @@ type SettingsPatch struct {
 	Receipts *bool
 }
 
-// check refuses unknown values, and for now all but the defaults of what is
-// not built yet.
+// check refuses unknown values.
 func (p *SettingsPatch) check() error {
 	if p == nil {
 		return nil
@@ -30,14 +29,11 @@ func (p *SettingsPatch) check() error {
 	if p.Posting != nil && *p.Posting != PostingEveryone && *p.Posting != PostingAdmins {
 		return Invalid("/settings/posting", "must be everyone or admins")
 	}
-	if p.Joining != nil && *p.Joining != JoiningInvite {
-		return Invalid("/settings/joining", "must be invite")
+	if p.Joining != nil && *p.Joining != JoiningInvite && *p.Joining != JoiningOpen {
+		return Invalid("/settings/joining", "must be invite or open")
 	}
-	if p.History != nil && *p.History != HistoryAll {
-		return Invalid("/settings/history", "must be all")
-	}
-	if p.Receipts != nil && !*p.Receipts {
-		return Invalid("/settings/receipts", "must be true")
+	if p.History != nil && *p.History != HistoryAll && *p.History != HistorySinceJoin {
+		return Invalid("/settings/history", "must be all or since_join")
 	}
 	return nil
 }

@@ -48,6 +48,17 @@ type ConversationView struct {
 	LastMessage    *Message        `json:"last_message"`
 	Events         []Event         `json:"events"`
 	Limited        bool            `json:"limited"`
+
+	// JoinedSeq is that of the member's latest joining; 0 for who is none.
+	JoinedSeq int64 `json:"-"`
+}
+
+// OpenGroup is what everybody may know who knows the id of an open group.
+type OpenGroup struct {
+	ConversationID ConversationID `json:"conversation_id"`
+	Title          *string        `json:"title"`
+	AvatarURL      *string        `json:"avatar_url"`
+	MemberCount    int            `json:"member_count"`
 }
 
 // Preferences are one user's own settings of one conversation.
@@ -233,4 +244,6 @@ type Ack struct {
 type Membership struct {
 	ConversationID ConversationID
 	HeadSeq        int64
+	JoinedSeq      int64
+	SinceJoin      bool // members read what came since they joined, as of HeadSeq
 }

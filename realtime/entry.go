@@ -21,9 +21,8 @@ type entry struct {
 	// target is the highest seq that is known to exist. While it is above last
 	// a job reads the log.
 	target int64
-	// members are the local members, each with the seq up to which it needs no
-	// pushes: what was committed before it came is in its sync.
-	members map[*user]int64
+	// members are the local members.
+	members map[*user]membership
 	// entering are local users who were added while they were connected, each
 	// with the seq of the joining. They become members when they have been told
 	// of the conversation.
@@ -31,14 +30,24 @@ type entry struct {
 	// unread is the lowest seq at or below began that the feed names for a change
 	// of membership; 0 for none.
 	unread int64
+	// sinceJoin: members may not read what is older than their joining, as was
+	// learned as of the seq learned. It is known where there are members.
+	sinceJoin bool
+	learned   int64
 	// busy: a job for it is queued or running. stalled: one has failed and
 	// waits for the next tick.
 	busy, stalled bool
 }
 
+// membership is what the hub knows of a member.
+type membership struct {
+	from   int64 // up to here it needs no pushes: what was committed before it came is in its sync
+	joined int64 // the seq of its latest joining
+}
+
 // track begins an entry; sh.mu is held.
 func (sh *shard) track(id domain.ConversationID, last int64) *entry {
-	e := &entry{id: id, began: last, last: last, target: last, members: make(map[*user]int64, 1)}
+	e := &entry{id: id, began: last, last: last, target: last, members: make(map[*user]membership, 1)}
 	sh.entries[id] = e
 	return e
 }
@@ -81,14 +90,25 @@ func (h *Hub) deliver(e *entry, ev *domain.Event) {
 	e.last = ev.Seq
 	e.target = max(e.target, ev.Seq)
 	if len(e.members) > 0 {
-		frame := eventFrame(ev)
-		for u, from := range e.members {
-			if ev.Seq > from {
-				u.event(e.id, ev.Seq, frame)
+		s := e.show(ev)
+		for u, m := range e.members {
+			if ev.Seq > m.from {
+				u.event(e.id, ev.Seq, s.from(e.floor(m)))
 			}
 		}
 	}
+	if ev.Type == domain.ConversationUpdated {
+		h.applySettings(e, ev)
+	}
 	h.applyMembership(e, ev)
+}
+
+func (h *Hub) applySettings(e *entry, ev *domain.Event) {
+	var body domain.UpdatedBody
+	readBody(h.o.Logger, ev, &body)
+	if body.SetSettings {
+		e.learn(ev.Seq, body.Settings.History == domain.HistorySinceJoin)
+	}
 }
 
 // applyMembership lets local users in and out with an event. With one at or
@@ -122,7 +142,7 @@ func (e *entry) enter(u *user, seq int64) {
 }
 
 func (e *entry) leave(u *user, seq int64) {
-	if from, member := e.members[u]; member && seq > from {
+	if m, member := e.members[u]; member && seq > m.from {
 		delete(e.members, u)
 		u.forget(e.id)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"im/domain"
 )
@@ -129,19 +130,41 @@ func (h *Hub) enterFrom(ctx context.Context, sh *shard, e *entry, first int64, v
 // story is what was read from the log for an introduction.
 type story struct {
 	first  int64
-	frames []wire // the events from first on
+	frames []wire  // the events from first on
+	edits  []shown // those that are edits
 	size   int
 	joined map[domain.UserID]int64 // the latest joining of each user
 }
 
 func (t *story) add(logger *slog.Logger, ev *domain.Event) {
-	t.frames = append(t.frames, eventFrame(ev))
+	s := shown{event: ev, target: ev.EditOf(), whole: eventFrame(ev)}
+	t.frames = append(t.frames, s.whole)
+	if s.target > 0 {
+		t.edits = append(t.edits, s)
+	}
 	t.size += ev.Size()
 	for user, enters := range affected(logger, ev) {
 		if enters {
 			t.joined[user] = ev.Seq
 		}
 	}
+}
+
+// to returns the events from first on as who may read from floor on sees them. All
+// who may read everything share them.
+func (t *story) to(first, floor int64) []wire {
+	frames, shared := t.frames[first-t.first:], true
+	for i := range t.edits {
+		edit := &t.edits[i]
+		if edit.event.Seq < first || edit.target >= floor {
+			continue
+		}
+		if shared {
+			frames, shared = slices.Clone(frames), false
+		}
+		frames[edit.event.Seq-first] = edit.from(floor)
+	}
+	return frames
 }
 
 // makeMembers ends the introduction of all entering users who have a view of
@@ -162,12 +185,14 @@ func makeMembers(e *entry, told story, views map[domain.UserID]domain.Conversati
 			id: e.id, conversation: jsonFrame(conversationFrame{Type: "conversation", Conversation: view}),
 			first: max(seq, told.joined[u.id]), head: e.last,
 		}
+		e.learn(view.HeadSeq, view.Settings.History == domain.HistorySinceJoin)
+		m := membership{e.last, max(view.JoinedSeq, told.joined[u.id])}
 		if complete {
-			in.events = told.frames[in.first-told.first:]
+			in.events = told.to(in.first, e.floor(m))
 		}
 		delete(e.entering, u)
 		if u.introduce(in) {
-			e.members[u] = e.last
+			e.members[u] = m
 		}
 		made++
 	}

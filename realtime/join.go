@@ -96,7 +96,8 @@ func (h *Hub) enterOne(u *user, m domain.Membership) {
 		h.settle(sh, e)
 		return
 	}
-	e.members[u] = m.HeadSeq
+	e.learn(m.HeadSeq, m.SinceJoin)
+	e.members[u] = membership{m.HeadSeq, m.JoinedSeq}
 }
 
 // enterLate begins the introduction of a user who was added while the list was

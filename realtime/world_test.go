@@ -35,8 +35,9 @@ type world struct {
 }
 
 type history struct {
-	events  []domain.Event
-	members map[domain.UserID]int64 // joined at
+	events   []domain.Event
+	members  map[domain.UserID]int64 // joined at
+	settings domain.Settings
 }
 
 var (
@@ -81,6 +82,20 @@ func (w *world) remove(id domain.ConversationID, user domain.UserID) domain.Even
 	return w.append(id, domain.MemberRemoved, "x", "", domain.MemberRole{UserID: user, Role: domain.RoleMember})
 }
 
+// edit changes a message; it says "secret" where it may be seen whole.
+func (w *world) edit(id domain.ConversationID, target int64) domain.Event {
+	return w.append(id, domain.MessageEdited, "x", "", domain.EditedBody{
+		TargetSeq: target, Content: json.RawMessage(`{"type":"text","text":"secret"}`), Mentions: []domain.UserID{"b"},
+	})
+}
+
+// show sets what members may read: all, or since_join.
+func (w *world) show(id domain.ConversationID, history string) domain.Event {
+	settings := domain.DefaultSettings()
+	settings.History = history
+	return w.append(id, domain.ConversationUpdated, "x", "", domain.UpdatedBody{SetSettings: true, Settings: settings})
+}
+
 func (w *world) append(id domain.ConversationID, kind domain.EventType, sender domain.UserID, clientMsgID string, body any) domain.Event {
 	raw, err := json.Marshal(body)
 	if err != nil {
@@ -89,7 +104,7 @@ func (w *world) append(id domain.ConversationID, kind domain.EventType, sender d
 	w.mu.Lock()
 	h := w.conversations[id]
 	if h == nil {
-		h = &history{members: make(map[domain.UserID]int64)}
+		h = &history{members: make(map[domain.UserID]int64), settings: domain.DefaultSettings()}
 		w.conversations[id] = h
 	}
 	e := domain.Event{
@@ -97,6 +112,9 @@ func (w *world) append(id domain.ConversationID, kind domain.EventType, sender d
 		At: domain.At(time.Now()), Body: raw,
 	}
 	h.events = append(h.events, e)
+	if update, ok := body.(domain.UpdatedBody); ok {
+		h.settings = update.Settings
+	}
 	for user, enters := range affected(nil, &e) {
 		if enters {
 			h.members[user] = e.Seq
@@ -166,7 +184,10 @@ func (w *world) memberships(user domain.UserID) (string, []domain.Membership, er
 	var list []domain.Membership
 	for id, h := range w.conversations {
 		if h.members[user] != 0 {
-			list = append(list, domain.Membership{ConversationID: id, HeadSeq: int64(len(h.events))})
+			list = append(list, domain.Membership{
+				ConversationID: id, HeadSeq: int64(len(h.events)),
+				JoinedSeq: h.members[user], SinceJoin: h.settings.History == domain.HistorySinceJoin,
+			})
 		}
 	}
 	return w.epoch, list, nil
@@ -183,8 +204,9 @@ func (w *world) Views(_ context.Context, id domain.ConversationID, users []domai
 	for _, u := range users {
 		if h != nil && h.members[u] != 0 {
 			views[u] = domain.ConversationView{
-				ConversationID: id, Kind: domain.Group, Settings: domain.DefaultSettings(), Role: domain.RoleMember,
-				HeadSeq: int64(len(h.events)), FloorSeq: 1, Preferences: domain.DefaultPreferences(),
+				ConversationID: id, Kind: domain.Group, Settings: h.settings, Role: domain.RoleMember,
+				HeadSeq: int64(len(h.events)), FloorSeq: h.settings.Floor(h.members[u]), JoinedSeq: h.members[u],
+				Preferences: domain.DefaultPreferences(),
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"im/domain"
@@ -60,6 +61,14 @@ func (h *handler) GetConversation(ctx context.Context, params api.GetConversatio
 	}
 	who := callerOf(ctx)
 	view, err := h.conversations.Conversation(ctx, who.Actor, id, who.device)
+	if errors.Is(err, domain.ErrNotFound) {
+		group, err := h.conversations.OpenGroup(ctx, id)
+		if err != nil {
+			return err
+		}
+		writeJSON(w, http.StatusOK, group)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func TestBadInput(t *testing.T) {
 		"title is too long":            {"POST", "/v1/conversations", `{"kind":"group","members":[],"title":"` + strings.Repeat("é", 201) + `"}`, "/title"},
 		"title is a number":            {"POST", "/v1/conversations", `{"kind":"group","members":[],"title":1}`, "/title"},
 		"settings are null":            {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":null}`, "/settings"},
-		"settings of a kind to come":   {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"history":"since_join"}}`, "/settings/history"},
+		"settings of an unknown kind":  {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"history":"since_yesterday"}}`, "/settings/history"},
 		"unknown setting":              {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"colour":"red"}}`, "/settings/colour"},
 		"unknown value of a setting":   {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"posting":"nobody"}}`, "/settings/posting"},
 		"a setting of the wrong type":  {"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"receipts":"yes"}}`, "/settings/receipts"},

@@ -52,6 +52,17 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "alice", "PATCH", base, `{}`).want(t, 204)
 	s.call(t, "alice", "PATCH", base, `{"settings":{"posting":"everyone"}}`).want(t, 200)
 
+	s.call(t, "zoe", "GET", base, "").refused(t, domain.CodeNotFound, "")
+	s.call(t, "alice", "PATCH", base, `{"settings":{"joining":"open"}}`).want(t, 200)
+	open := s.call(t, "zoe", "GET", base, "").want(t, 200)
+	if want := `{"conversation_id":"` + view.ConversationID.String() + `","title":null,"avatar_url":"https://example.org/a.png","member_count":3}`; string(open.body) != want {
+		t.Errorf("an open group: %s", open.body)
+	}
+	s.call(t, "zoe", "PUT", base+"/members/zoe", `{"role":"admin"}`).refused(t, domain.CodeForbidden, "")
+	s.call(t, "zoe", "PUT", base+"/members/zoe", `{"role":"member"}`).want(t, 201)
+	s.call(t, "zoe", "DELETE", base+"/members/zoe", "").want(t, 200)
+	s.call(t, "alice", "PATCH", base, `{"settings":{"joining":"invite"}}`).want(t, 200)
+
 	s.call(t, "bob", "GET", base+"/members", "").want(t, 200)
 	s.call(t, "bob", "GET", "/v1/presence?user_id=alice", "").want(t, 200)
 	receipts := s.call(t, "bob", "GET", base+"/receipts?limit=1&cursor=1", "").want(t, 200)

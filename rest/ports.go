@@ -56,6 +56,8 @@ type Membership interface {
 // not see is domain.ErrNotFound, here and in History.
 type Conversations interface {
 	Conversation(ctx context.Context, a domain.Actor, id domain.ConversationID, d domain.DeviceID) (domain.ConversationView, error)
+	// OpenGroup returns what everybody may know, and ErrNotFound of what is no open group.
+	OpenGroup(ctx context.Context, id domain.ConversationID) (domain.OpenGroup, error)
 	Conversations(ctx context.Context, a domain.Actor, d domain.DeviceID, cursor string, limit int) (domain.Page[domain.ConversationView], error)
 	Members(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.Member], error)
 	Sync(ctx context.Context, q domain.SyncQuery) (domain.SyncPage, error)

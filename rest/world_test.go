@@ -183,6 +183,18 @@ func (w *world) Conversation(ctx context.Context, a domain.Actor, id domain.Conv
 	return r.view(a.User), nil
 }
 
+func (w *world) OpenGroup(_ context.Context, id domain.ConversationID) (domain.OpenGroup, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r := w.rooms[id]
+	if r == nil || !r.state.Open() {
+		return domain.OpenGroup{}, domain.ErrNotFound
+	}
+	return domain.OpenGroup{
+		ConversationID: id, Title: r.state.Title, AvatarURL: r.state.AvatarURL, MemberCount: r.state.MemberCount(),
+	}, nil
+}
+
 func (r *room) view(user domain.UserID) domain.ConversationView {
 	member, _ := r.state.Member(user)
 	v := domain.ConversationView{

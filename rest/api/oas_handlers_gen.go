@@ -1001,7 +1001,8 @@ func (s *Server) handleEndSessionsRequest(args [1]string, argsEscaped bool, w ht
 
 // handleGetConversationRequest handles getConversation operation.
 //
-// The conversation as the caller sees it at its `head_seq`.
+// The conversation as the caller sees it at its `head_seq`. Who is not in it sees of a group whose
+// `joining` is `open` what an `OpenGroup` has, and of all others that there is no such thing.
 //
 // GET /v1/conversations/{conversation_id}
 func (s *Server) handleGetConversationRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -2676,7 +2677,8 @@ func (s *Server) handleListReactionsRequest(args [2]string, argsEscaped bool, w 
 // handleListReceiptsRequest handles listReceipts operation.
 //
 // What has been delivered to each member, on the furthest of their devices, and what they have read.
-// Where the conversation's `receipts` are off, only the caller's own.
+// Where the conversation's `receipts` are off nobody learns how far the others have come: only the
+// caller's own is listed, and all of them for a backend as itself.
 //
 // GET /v1/conversations/{conversation_id}/receipts
 func (s *Server) handleListReceiptsRequest(args [1]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
@@ -3463,7 +3465,8 @@ func (s *Server) handlePinMessageRequest(args [2]string, argsEscaped bool, w htt
 // handlePutMemberRequest handles putMember operation.
 //
 // Owners and admins add; owners change roles. Making somebody the owner hands the ownership over: the
-// former owner stays as an admin, told by a second event.
+// former owner stays as an admin, told by a second event. In a group whose `joining` is `open`,
+// whoever knows its id adds themselves, as a `member`.
 //
 // PUT /v1/conversations/{conversation_id}/members/{user_id}
 func (s *Server) handlePutMemberRequest(args [2]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {

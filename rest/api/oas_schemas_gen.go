@@ -170,6 +170,8 @@ type ConversationID string
 
 type ConversationList json2.RawMessage
 
+type ConversationOrOpenGroup json2.RawMessage
+
 // Ref: #/components/schemas/CreateConversation
 type CreateConversation struct {
 	Kind CreateConversationKind `json:"kind"`
@@ -2037,10 +2039,9 @@ func (*SendToUserOKRawApplicationJSON) sendToUserRes() {}
 
 type SessionList json2.RawMessage
 
-// Of now, `posting` can be changed; the others only take their defaults.
+// The settings to change, as those of `Settings`.
 // Ref: #/components/schemas/SettingsPatch
 type SettingsPatch struct {
-	// `admins`: an announcement channel.
 	Posting  OptSettingsPatchPosting `json:"posting"`
 	Joining  OptSettingsPatchJoining `json:"joining"`
 	History  OptSettingsPatchHistory `json:"history"`
@@ -2169,7 +2170,6 @@ func (s *SettingsPatchJoining) UnmarshalText(data []byte) error {
 	}
 }
 
-// `admins`: an announcement channel.
 type SettingsPatchPosting string
 
 const (

@@ -76,7 +76,8 @@ type RawHandler interface {
 	EditMessage(ctx context.Context, req *EditMessage, params EditMessageParams, w http.ResponseWriter) error
 	// GetConversation implements getConversation operation.
 	//
-	// The conversation as the caller sees it at its `head_seq`.
+	// The conversation as the caller sees it at its `head_seq`. Who is not in it sees of a group whose
+	// `joining` is `open` what an `OpenGroup` has, and of all others that there is no such thing.
 	//
 	// GET /v1/conversations/{conversation_id}
 	GetConversation(ctx context.Context, params GetConversationParams, w http.ResponseWriter) error
@@ -163,7 +164,8 @@ type RawHandler interface {
 	// ListReceipts implements listReceipts operation.
 	//
 	// What has been delivered to each member, on the furthest of their devices, and what they have read.
-	// Where the conversation's `receipts` are off, only the caller's own.
+	// Where the conversation's `receipts` are off nobody learns how far the others have come: only the
+	// caller's own is listed, and all of them for a backend as itself.
 	//
 	// GET /v1/conversations/{conversation_id}/receipts
 	ListReceipts(ctx context.Context, params ListReceiptsParams, w http.ResponseWriter) error
@@ -205,7 +207,8 @@ type RawHandler interface {
 	// PutMember implements putMember operation.
 	//
 	// Owners and admins add; owners change roles. Making somebody the owner hands the ownership over: the
-	// former owner stays as an admin, told by a second event.
+	// former owner stays as an admin, told by a second event. In a group whose `joining` is `open`,
+	// whoever knows its id adds themselves, as a `member`.
 	//
 	// PUT /v1/conversations/{conversation_id}/members/{user_id}
 	PutMember(ctx context.Context, req *PutMember, params PutMemberParams, w http.ResponseWriter) error

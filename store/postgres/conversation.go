@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -10,10 +11,10 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT * FROM im_views_2($1, $2, $3)`
+	viewsSQL = `SELECT * FROM im_views_3($1, $2, $3)`
 
 	listSQL = `
-SELECT v.* FROM im_views_2(
+SELECT v.* FROM im_views_3(
 	array_fill($1::text, ARRAY[$4::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -57,10 +58,10 @@ func (s *Store) Views(
 	return byUser, nil
 }
 
-// views reads one conversation as several users see it; strangers are left out
-// unless they may see it, too, and nothing more is read for them.
+// views reads one conversation as several users see it, backends with no floor.
+// Others who are not in it are left out, and nothing more is read for them.
 func (s *Store) views(
-	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID, strangers bool,
+	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID, backend bool,
 ) (views []*view, err error) {
 	ids := slices.Repeat([][16]byte{id}, len(users))
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -71,10 +72,15 @@ func (s *Store) views(
 		if views, err = pgx.CollectRows(rows, scanView); err != nil {
 			return err
 		}
-		views = slices.DeleteFunc(views, func(v *view) bool { return !v.member && !strangers })
+		views = slices.DeleteFunc(views, func(v *view) bool { return !v.member && !backend })
 		if len(views) == 0 {
 			return nil
 		}
+		if backend {
+			views[0].FloorSeq = firstSeq
+		}
+		// Whoever may read the most has a last message to share with the others.
+		slices.SortStableFunc(views, func(a, b *view) int { return cmp.Compare(a.FloorSeq, b.FloorSeq) })
 		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
 			return err
 		}
@@ -111,6 +117,11 @@ func (s *Store) Conversations(
 			return nil
 		}
 		shown := views[:min(limit, len(views))]
+		for _, v := range shown {
+			if a.Backend {
+				v.FloorSeq = firstSeq
+			}
+		}
 		n, err := fillTimelines(ctx, tx, shown, 0)
 		if err != nil {
 			return err
@@ -138,9 +149,10 @@ func (s *Store) readTx(ctx context.Context, read func(context.Context, pgx.Tx) e
 }
 
 const membershipsSQL = `
-SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}')
+SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
 FROM epoch e CROSS JOIN LATERAL (
-	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads
+	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
+		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
 	FROM members m JOIN conversations c ON c.id = m.conversation_id
 	WHERE m.user_id = $1 AND m.left_seq IS NULL
 ) m`
@@ -149,16 +161,17 @@ FROM epoch e CROSS JOIN LATERAL (
 // to the user, all as of one moment, and the epoch.
 func (s *Store) Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error) {
 	var ids [][16]byte
-	var heads []int64
+	var heads, joined []int64
+	var sinceJoin []bool
 	err = s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, membershipsSQL, string(user)).Scan(&epoch, &ids, &heads)
+		return s.pool.QueryRow(ctx, membershipsSQL, string(user)).Scan(&epoch, &ids, &heads, &joined, &sinceJoin)
 	})
 	if err != nil {
 		return "", nil, err
 	}
 	list = make([]domain.Membership, len(ids))
 	for i, id := range ids {
-		list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i]}
+		list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
 	}
 	return epoch, list, nil
 }

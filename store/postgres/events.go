@@ -17,50 +17,56 @@ import (
 const (
 	eventsAfterSQL = `
 WITH c AS (
-	SELECT id, head_seq, (SELECT epoch FROM epoch) AS epoch FROM conversations
-	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq,
+		(SELECT epoch FROM epoch) AS epoch
+	FROM conversations c
+	LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
+	WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
 )
-SELECT c.epoch, c.head_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
+SELECT c.epoch, c.head_seq, c.floor_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
 			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq > $4 ORDER BY seq LIMIT $6
+		FROM events WHERE conversation_id = c.id AND seq > greatest($4, c.floor_seq - 1) ORDER BY seq LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 
 	eventsBeforeSQL = `
 WITH c AS (
-	SELECT id, head_seq, (SELECT epoch FROM epoch) AS epoch FROM conversations
-	WHERE id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq,
+		(SELECT epoch FROM epoch) AS epoch
+	FROM conversations c
+	LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
+	WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
 )
-SELECT c.epoch, c.head_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
+SELECT c.epoch, c.head_seq, c.floor_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
 			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq < $4 ORDER BY seq DESC LIMIT $6
+		FROM events WHERE conversation_id = c.id AND seq < $4 AND seq >= c.floor_seq ORDER BY seq DESC LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 )
 
-// Events returns a stretch of the log: after or before a seq, or the newest. It
-// ends at r.Limit events or domain.PageBytes; HasMore is for the direction of r.
+// Events returns a stretch of the log: after or before a seq, or the newest, and
+// nothing below the actor's floor, of edits neither what they say of it. It ends at r.Limit events or domain.PageBytes; HasMore is for the direction of r.
 func (s *Store) Events(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.EventPage, err error) {
 	sql, position := eventsBeforeSQL, int64(math.MaxInt64)
 	switch {
 	case r.AfterSeq != nil:
-		sql, position = eventsAfterSQL, max(*r.AfterSeq, firstSeq-1)
+		sql, position = eventsAfterSQL, *r.AfterSeq
 	case r.BeforeSeq != nil:
 		position = *r.BeforeSeq
 	}
 	err = s.read(ctx, func(ctx context.Context) error {
 		page = domain.EventPage{
-			ConversationID: id, Events: []domain.Event{}, FloorSeq: firstSeq,
+			ConversationID: id, Events: []domain.Event{},
 		}
 		rows, err := s.pool.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
 		if err != nil {
@@ -69,6 +75,7 @@ func (s *Store) Events(
 		if err := collectPage(rows, &page); err != nil {
 			return err
 		}
+		domain.HideBelow(page.FloorSeq, page.Events)
 		// Profiles are no part of the log: they need not be as of the same moment.
 		var cast domain.Cast
 		cast.AddEvents(page.Events)
@@ -91,7 +98,7 @@ func collectPage(rows pgx.Rows, page *domain.EventPage) error {
 	var kind, sender, msgID, body *string
 	var at *time.Time
 	found := false
-	_, err := pgx.ForEachRow(rows, []any{&page.Epoch, &page.HeadSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&page.Epoch, &page.HeadSeq, &page.FloorSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
 		found = true
 		if seq != nil {
 			page.Events = append(page.Events, domain.Event{

@@ -13,15 +13,21 @@ import (
 
 // All statements of messages answer as those of events do: a row of no message
 // where there is nothing but the conversation. They read as of the seq $7: what was
-// appended since is left out.
+// appended since is left out. A past below the floor is that of the floor: empty.
 const (
 	messagesAfterSQL = `
 WITH c AS (
-	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
-	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM (
+		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
+		FROM conversations c
+		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
+		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
+	) f
+	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
+	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
+SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
@@ -32,7 +38,7 @@ FROM c LEFT JOIN LATERAL (
 			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
 			ORDER BY seq DESC LIMIT 1
 		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq > $4 AND m.type = 'message.posted'
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq > greatest($4, c.floor_seq - 1) AND m.type = 'message.posted'
 		ORDER BY m.seq LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
@@ -40,11 +46,17 @@ ORDER BY e.seq`
 
 	messagesBeforeSQL = `
 WITH c AS (
-	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
-	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM (
+		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
+		FROM conversations c
+		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
+		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
+	) f
+	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
+	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
+SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
@@ -55,7 +67,7 @@ FROM c LEFT JOIN LATERAL (
 			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
 			ORDER BY seq DESC LIMIT 1
 		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq < $4 AND m.type = 'message.posted'
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq < $4 AND m.seq >= c.floor_seq AND m.type = 'message.posted'
 		ORDER BY m.seq DESC LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
@@ -63,11 +75,17 @@ ORDER BY e.seq`
 
 	messagesBySeqSQL = `
 WITH c AS (
-	SELECT c.id, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM conversations c LEFT JOIN events h ON h.conversation_id = c.id AND h.seq = least(c.head_seq, $7)
-	WHERE c.id = $1 AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL))
+	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
+	FROM (
+		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
+		FROM conversations c
+		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
+		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
+	) f
+	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
+	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
 )
-SELECT c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
+SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
@@ -78,7 +96,7 @@ FROM c LEFT JOIN LATERAL (
 			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
 			ORDER BY seq DESC LIMIT 1
 		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq = ANY ($4::bigint[]) AND m.type = 'message.posted'
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq >= c.floor_seq AND m.seq = ANY ($4::bigint[]) AND m.type = 'message.posted'
 		ORDER BY m.seq LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
@@ -89,15 +107,16 @@ ORDER BY e.seq`
 
 // stretch is what one statement of messages answered.
 type stretch struct {
-	head, count int64
-	numbers     []int64 // message_no of each
-	messages    []domain.Message
+	floor, below int64 // the lowest seq to be read, and how many messages lie below it
+	head, count  int64
+	numbers      []int64 // message_no of each
+	messages     []domain.Message
 }
 
 // Messages returns messages as they stand at HeadSeq, which is in the past if r
 // says so: after, before or around a position, those of r.Seqs that exist, or the
-// newest. It ends at r.Limit messages or domain.PageBytes. What was recalled is
-// erased from the past as well.
+// newest; nothing below the actor's floor. It ends at r.Limit messages or
+// domain.PageBytes. What was recalled is erased from the past as well.
 func (s *Store) Messages(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.MessagePage, err error) {
@@ -166,7 +185,7 @@ func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessageP
 		return page, err
 	case r.AfterSeq != nil:
 		got, err := q.read(ctx, messagesAfterSQL, *r.AfterSeq, domain.PageBytes, r.Limit)
-		return got.page(got.count > 0, false), err
+		return got.page(got.any(), false), err
 	case r.AroundSeq != nil:
 		return q.around(ctx, *r.AroundSeq, r.Limit)
 	case r.AroundAt != nil:
@@ -181,7 +200,7 @@ func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessageP
 		position = *r.BeforeSeq
 	}
 	got, err := q.read(ctx, messagesBeforeSQL, position, domain.PageBytes, r.Limit)
-	return got.page(false, got.count > 0), err
+	return got.page(false, got.any()), err
 }
 
 // around takes half of limit up to and including seq, and half beyond it.
@@ -196,7 +215,7 @@ func (q messageQuery) around(ctx context.Context, seq int64, limit int) (domain.
 	}
 	older.numbers = append(older.numbers, newer.numbers...)
 	older.messages = append(older.messages, newer.messages...)
-	return older.page(false, older.count > 0), nil
+	return older.page(false, older.any()), nil
 }
 
 func (q messageQuery) read(ctx context.Context, sql string, position any, bytes, limit int) (stretch, error) {
@@ -207,7 +226,7 @@ func (q messageQuery) read(ctx context.Context, sql string, position any, bytes,
 	var got stretch
 	var row messageRow
 	found := false
-	_, err = pgx.ForEachRow(rows, append([]any{&got.head, &got.count}, row.columns()...), func() error {
+	_, err = pgx.ForEachRow(rows, append([]any{&got.floor, &got.below, &got.head, &got.count}, row.columns()...), func() error {
 		found = true
 		if row.seq == nil {
 			return nil
@@ -234,7 +253,7 @@ func (q messageQuery) read(ctx context.Context, sql string, position any, bytes,
 	return got, nil
 }
 
-// messageRow is a row of a statement of messages, after head and count.
+// messageRow is a row of a statement of messages, after what the stretch has of it.
 type messageRow struct {
 	number, seq               *int64
 	sender, msgID, body, edit *string
@@ -276,14 +295,17 @@ func (g *stretch) cut(bytes int, beginning bool) {
 	g.numbers, g.messages = g.numbers[from:to], g.messages[from:to]
 }
 
+// any tells whether there is a message to be read at all.
+func (g stretch) any() bool { return g.count > g.below }
+
 // page tells what lies on either side by the numbers of the messages; of an empty
 // stretch the caller knows.
 func (g stretch) page(before, after bool) domain.MessagePage {
 	if n := len(g.numbers); n > 0 {
-		before, after = g.numbers[0] > 1, g.numbers[n-1] < g.count
+		before, after = g.numbers[0] > g.below+1, g.numbers[n-1] < g.count
 	}
 	return domain.MessagePage{
-		Messages: append([]domain.Message{}, g.messages...), HeadSeq: g.head, FloorSeq: firstSeq,
+		Messages: append([]domain.Message{}, g.messages...), HeadSeq: g.head, FloorSeq: g.floor,
 		HasMoreBefore: before, HasMoreAfter: after,
 	}
 }

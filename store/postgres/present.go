@@ -147,8 +147,8 @@ func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) er
 const ownReactionsSQL = `
 SELECT user_id, emoji FROM reactions WHERE conversation_id = $1 AND target_seq = $2 AND user_id = ANY ($3)`
 
-// shareLast gives all views of one conversation the last message of the first,
-// each with the reactions that are that user's own.
+// shareLast gives the views of one conversation the last message of the first,
+// who may read it, each with the reactions that are that user's own.
 func shareLast(ctx context.Context, tx pgx.Tx, views []*view) error {
 	last := views[0].LastMessage
 	own := map[domain.Reactor]bool{}
@@ -170,7 +170,7 @@ func shareLast(ctx context.Context, tx pgx.Tx, views []*view) error {
 		}
 	}
 	for _, v := range views[1:] {
-		if last != nil {
+		if last != nil && last.Seq >= v.FloorSeq {
 			mine := *last
 			mine.Reactions = slices.Clone(last.Reactions)
 			for i, r := range mine.Reactions {

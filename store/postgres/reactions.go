@@ -12,7 +12,10 @@ import (
 
 const reactedListSQL = `
 SELECT EXISTS (SELECT FROM events WHERE conversation_id = $1 AND seq = $4 AND type = 'message.posted')
-		AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL)),
+		AND ($2 OR EXISTS (
+			SELECT FROM members m JOIN conversations c ON c.id = m.conversation_id
+			WHERE m.user_id = $3 AND m.conversation_id = $1 AND m.left_seq IS NULL AND $4 >= im_floor_1(c.settings, m.joined_seq)
+		)),
 	r.emojis, r.users, r.ats
 FROM (
 	SELECT array_agg(emoji) AS emojis, array_agg(user_id) AS users, array_agg(at) AS ats
@@ -24,7 +27,7 @@ FROM (
 ) r`
 
 // Reactions lists who reacted to a message, by emoji and user. ErrNotFound if seq
-// is no message.
+// is no message, or lies below the actor's floor.
 func (s *Store) Reactions(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int,
 ) (domain.Page[domain.Reacted], error) {
@@ -64,7 +67,13 @@ func (s *Store) Reactions(
 }
 
 const pinListSQL = `
-SELECT target_seq, seq, at, user_id FROM pins WHERE conversation_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`
+SELECT target_seq, seq, at, user_id FROM pins
+WHERE conversation_id = $1 AND seq < $2
+	AND ($4 OR target_seq >= (
+		SELECT im_floor_1(c.settings, m.joined_seq) FROM members m JOIN conversations c ON c.id = m.conversation_id
+		WHERE m.user_id = $5 AND m.conversation_id = $1 AND m.left_seq IS NULL
+	))
+ORDER BY seq DESC LIMIT $3`
 
 // pinned is a row of pins.
 type pinned struct {
@@ -87,7 +96,7 @@ func (s *Store) Pins(
 		}
 	}
 	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, pinListSQL, id, before, limit+1)
+		rows, err := tx.Query(ctx, pinListSQL, id, before, limit+1, a.Backend, string(a.User))
 		if err != nil {
 			return err
 		}

@@ -279,7 +279,7 @@ func TestMembershipsAndViews(t *testing.T) {
 	want, err := n.Epoch(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, want, epoch)
-	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 2}}, list)
+	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 2, JoinedSeq: 1}}, list)
 	views, err := n.Views(t.Context(), id, []domain.UserID{"bob", "alice", "stranger"})
 	require.NoError(t, err)
 	require.Len(t, views, 2)

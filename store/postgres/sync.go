@@ -75,7 +75,7 @@ const (
 	syncNowSQL = `SELECT pg_current_snapshot()::text, epoch FROM epoch`
 
 	syncActivitySQL = `
-SELECT v.* FROM im_views_2(
+SELECT v.* FROM im_views_3(
 	array_fill($1::text, ARRAY[$6::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -87,7 +87,7 @@ SELECT v.* FROM im_views_2(
 	), $2) v`
 
 	syncChangedSQL = `
-SELECT v.* FROM im_views_2(
+SELECT v.* FROM im_views_3(
 	array_fill($1::text, ARRAY[$5::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id

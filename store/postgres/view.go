@@ -11,7 +11,7 @@ import (
 	"im/domain"
 )
 
-// view is a row of im_views_2 and what is read beside it.
+// view is a row of im_views_3 and what is read beside it.
 type view struct {
 	domain.ConversationView
 	user        domain.UserID
@@ -40,14 +40,14 @@ func (v *view) size() int {
 }
 
 func scanView(row pgx.CollectableRow) (*view, error) {
-	v := &view{ConversationView: domain.ConversationView{FloorSeq: firstSeq, Events: []domain.Event{}}}
+	v := &view{ConversationView: domain.ConversationView{Events: []domain.Event{}}}
 	var user, kind, notify string
 	var direct, role, metadata *string
 	var createdAt time.Time
 	var settings []byte
 	err := row.Scan(&user, &v.ConversationID, &kind, &v.Title, &v.AvatarURL, &settings, &metadata,
 		&createdAt, &v.lastAt, &direct, &v.MemberCount, &v.HeadSeq, &v.lastMessage,
-		&role, &v.AckedSeq, &v.ReadSeq, &v.UnreadCount, &v.MentionCount,
+		&role, &v.JoinedSeq, &v.FloorSeq, &v.AckedSeq, &v.ReadSeq, &v.UnreadCount, &v.MentionCount,
 		&notify, &v.Preferences.Pinned, &v.Preferences.Archived)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func peer(direct *string, user domain.UserID) domain.UserID {
 	return domain.UserID(a)
 }
 
-// firstSeq is the lowest seq that may be read, of all conversations for now.
+// firstSeq is the lowest seq of a conversation.
 const firstSeq = 1
 
 const timelinesSQL = `
@@ -109,6 +109,9 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 	for _, v := range views {
 		ids = append(ids, v.ConversationID)
 		froms = append(froms, max(v.HeadSeq-int64(timeline)+1, v.FloorSeq))
+		if v.lastMessage < v.FloorSeq {
+			v.lastMessage = 0 // there is none for this user
+		}
 		lasts = append(lasts, v.lastMessage)
 	}
 	rows, err := tx.Query(ctx, timelinesSQL, ids, froms, lasts, domain.PageBytes)
@@ -168,6 +171,7 @@ func (v *view) fill(found []domain.Event, from int64) (whole bool, err error) {
 		first--
 	}
 	v.Events = append(v.Events, found[first:]...)
+	domain.HideBelow(v.FloorSeq, v.Events)
 	v.limit()
 	return missing <= 0, nil
 }

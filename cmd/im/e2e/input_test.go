@@ -173,7 +173,7 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/conversations", `{"kind":"club","members":[]}`, 400, "invalid"},
 		{"POST", "/v1/conversations", `{"kind":"direct","members":["alice"]}`, 400, "invalid"},
 		{"POST", "/v1/conversations", `{"kind":"group","members":["` + strings.Repeat("u", 129) + `"]}`, 400, "invalid"},
-		{"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"joining":"open"}}`, 400, "invalid"},
+		{"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"joining":"closed"}}`, 400, "invalid"},
 		{"PATCH", base, `{"title":"` + strings.Repeat("é", 201) + `"}`, 400, "invalid"},
 		{"PATCH", base, `{"settings":{"posting":"nobody"}}`, 400, "invalid"},
 		{"PUT", base + "/members/x", `{"role":"king"}`, 400, "invalid"},

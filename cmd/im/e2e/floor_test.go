@@ -1,0 +1,243 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+)
+
+// sweep is every read of a conversation that names one, for messages 2 and 3 as well.
+func sweep(id domain.ConversationID, before domain.Event) (paths []string) {
+	base := "/v1/conversations/" + id.String()
+	at := url.QueryEscape(before.At.Format("2006-01-02T15:04:05.999999Z07:00"))
+	for _, path := range []string{
+		"", "/members", "/receipts", "/preferences", "/pins", "/pins?limit=1",
+		"/events", "/events?after_seq=0", "/events?after_seq=1&limit=1", "/events?before_seq=4", "/events?before_seq=1000",
+		"/messages", "/messages?after_seq=0", "/messages?before_seq=4", "/messages?around_seq=2", "/messages?around_at=" + at,
+		"/messages?seq=2&seq=3", "/messages?as_of_seq=3", "/messages?as_of=" + at, "/messages?as_of_seq=3&around_seq=2",
+		"/messages/2", "/messages/3", "/messages/2/reactions", "/messages/3/reactions",
+	} {
+		paths = append(paths, base+path)
+	}
+	return append(paths, "/v1/conversations", "/v1/conversations?limit=1", "/v1/sync", "/v1/sync?timeline_limit=50",
+		"/v1/sync?timeline_limit=50&device_id=phone")
+}
+
+// finds tells which answers and frames hold a text: of every read on every node,
+// and of all that a user's sockets were sent and answered.
+func finds(t *testing.T, nodes []*testNode, user domain.UserID, paths []string, sockets []*socket, id domain.ConversationID, text string) (where []string) {
+	t.Helper()
+	for _, s := range sockets {
+		for _, fields := range []map[string]any{
+			{"type": "sync"},
+			{"type": "sync", "timeline_limit": 50},
+			{"type": "pull", "conversation_id": id, "after_seq": 0},
+			{"type": "pull", "conversation_id": id, "before_seq": 4},
+			{"type": "pull", "conversation_id": id, "before_seq": 1000},
+			{"type": "read", "conversation_id": id, "seq": 3},
+		} {
+			s.request(fields)
+		}
+		s.mu.Lock()
+		for _, f := range s.frames {
+			if strings.Contains(string(f.raw), text) {
+				where = append(where, string(f.raw))
+			}
+		}
+		s.mu.Unlock()
+	}
+	for _, n := range nodes {
+		for _, path := range paths {
+			if _, body := n.call(user, "GET", path, nil); strings.Contains(string(body), text) {
+				where = append(where, path)
+			}
+		}
+	}
+	return where
+}
+
+// TestSinceJoinShowsNothingOlder: what was said before the joining reaches a member
+// by no call and no frame, whatever is done to it afterwards.
+func TestSinceJoinShowsNothingOlder(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].create("alice", map[string]any{
+		"kind": "group", "members": []string{"bob"}, "settings": map[string]any{"history": "since_join"},
+	})
+	path := "/v1/conversations/" + id.String()
+	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
+	online := connect(t, nodes[1].url, "carol", "phone")
+	require.EqualValues(t, 2, alice.post(id, "a", "unspeakable").Seq)
+	require.EqualValues(t, 3, bob.post(id, "b", "unspeakable too").Seq)
+	nodes[0].change("bob", "PUT", messagePath(id, 2)+"/reactions/x", nil)
+	nodes[0].change("alice", "PUT", messagePath(id, 3)+"/pin", nil)
+	before := bob.until(id, 5)[1]
+
+	nodes[0].add("alice", id, "carol") // 6
+	requireIntroduced(t, online, id, 6)
+	sockets := []*socket{online, connect(t, nodes[0].url, "carol", "laptop")}
+	view := func() domain.ConversationView {
+		views, _ := online.sync("", 10)
+		return views[id]
+	}
+	require.Nil(t, view().LastMessage)
+	require.EqualValues(t, 6, view().FloorSeq)
+	require.Zero(t, view().UnreadCount)
+
+	edited := nodes[1].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("unspeakable still"), "mentions": []string{"carol"}}) // 7
+	nodes[0].change("bob", "PATCH", messagePath(id, 3), map[string]any{"content": text("unspeakable again")})                                            // 8
+	nodes[0].change("bob", "PUT", messagePath(id, 3)+"/reactions/y", nil)                                                                                // 9
+	nodes[1].change("alice", "PUT", messagePath(id, 2)+"/pin", nil)                                                                                      // 10
+	status, body := nodes[0].call("bob", "POST", path+"/messages", map[string]any{"client_msg_id": "r", "content": text("a reply"), "reply_to": 2})      // 11
+	require.Equal(t, http.StatusCreated, status, "%s", body)
+	nodes[1].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("unspeakable for ever")}) // 12
+	paths := sweep(id, before)
+	for _, s := range sockets {
+		events := s.until(id, 12)
+		requireDense(t, events, events[0].Seq)
+		at := slices.IndexFunc(events, func(e domain.Event) bool { return e.Seq == edited.Seq })
+		require.JSONEq(t, `{"target_seq":2}`, string(events[at].Body))
+	}
+	require.Empty(t, finds(t, nodes, "carol", paths, sockets, id, "unspeakable"))
+	require.NotEmpty(t, finds(t, nodes, "bob", paths, []*socket{bob}, id, "unspeakable"), "who was there reads it")
+	events := bob.until(id, 12)
+	require.Contains(t, string(events[len(events)-1].Body), "unspeakable for ever", "and is told of it whole")
+	v := view()
+	require.EqualValues(t, 11, v.LastMessage.Seq)
+	require.Equal(t, []int64{1, 0}, []int64{v.UnreadCount, v.MentionCount}, "the reply; a mention in what may not be read is none")
+
+	for i, call := range []restCall{
+		{"GET", messagePath(id, 2), nil},
+		{"PATCH", messagePath(id, 2), map[string]any{"content": text("x")}},
+		{"DELETE", messagePath(id, 2), nil},
+		{"PUT", messagePath(id, 2) + "/reactions/x", nil},
+		{"DELETE", messagePath(id, 2) + "/reactions/x", nil},
+		{"PUT", messagePath(id, 2) + "/pin", nil},
+		{"DELETE", messagePath(id, 2) + "/pin", nil},
+		{"GET", messagePath(id, 2) + "/reactions", nil},
+	} {
+		status, body := nodes[i%2].call("carol", call.method, call.path, call.body)
+		require.Equal(t, http.StatusNotFound, status, "%s: %s", call.name(), body)
+	}
+	refused := decode[sent](t, online.request(map[string]any{
+		"type": "send", "conversation_id": id, "client_msg_id": "c", "content": text("what?"), "reply_to": 2,
+	}).raw)
+	require.Equal(t, domain.CodeInvalid, refused.Code)
+
+	nodes[0].change("bob", "DELETE", messagePath(id, 3)+"?reason=oops", nil)                                 // 13
+	nodes[1].change("alice", "PATCH", path, map[string]any{"settings": map[string]any{"history": "all"}})    // 14
+	nodes[0].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("now to be seen")}) // 15
+	for _, s := range sockets {
+		events := s.until(id, 15)
+		require.Contains(t, string(events[len(events)-1].Body), "now to be seen", "from the change of the setting on")
+	}
+	require.EqualValues(t, 1, view().FloorSeq)
+	require.NotEmpty(t, finds(t, nodes, "carol", paths, sockets, id, "unspeakable"), "and what was said before")
+}
+
+// TestOpenGroup: who knows the id of an open group sees what it is, and joins; all
+// else is as if it did not exist, until then and where it is not open.
+func TestOpenGroup(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].create("alice", map[string]any{"kind": "group", "members": []string{"bob"}, "title": "open to all", "metadata": map[string]any{"a": "private"}})
+	require.EqualValues(t, 2, connect(t, nodes[0].url, "alice", "phone").post(id, "c", "private").Seq)
+	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"settings": map[string]any{"joining": "open"}})
+	eve := connect(t, nodes[1].url, "eve", "phone")
+	join := restCall{"PUT", "/v1/conversations/{id}/members/eve", map[string]any{"role": "member"}}
+	for _, call := range conversationCalls {
+		if call.name() == join.name() {
+			continue
+		}
+		status, body := nodes[1].call("eve", call.method, call.of(id.String()), call.body)
+		if call.name() == "GET /v1/conversations/{id}" {
+			require.Equal(t, http.StatusOK, status)
+			require.JSONEq(t, fmt.Sprintf(`{"conversation_id":%q,"title":"open to all","avatar_url":null,"member_count":2}`, id), string(body))
+			continue
+		}
+		require.Equal(t, http.StatusNotFound, status, "%s: %s", call.name(), body)
+	}
+	for _, fields := range conversationFrames {
+		eve.refusal(fields, id.String())
+	}
+	for _, role := range []string{"owner", "admin"} {
+		status, _ := nodes[1].call("eve", "PUT", memberPath(id, "eve"), map[string]any{"role": role})
+		require.Equal(t, http.StatusForbidden, status)
+	}
+	nodes[1].want(http.StatusCreated, userToken(t, "eve"), "PUT", join.of(id.String()), join.body)
+	requireIntroduced(t, eve, id, 4)
+	require.Equal(t, domain.MemberAdded, eve.until(id, 4)[0].Type)
+	require.EqualValues(t, 5, eve.post(id, "c", "here I am").Seq)
+
+	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"settings": map[string]any{"joining": "invite"}})
+	for _, call := range []restCall{{"GET", "/v1/conversations/{id}", nil}, {"PUT", "/v1/conversations/{id}/members/frank", join.body}} {
+		status, _ := nodes[1].call("frank", call.method, call.of(id.String()), call.body)
+		require.Equal(t, http.StatusNotFound, status)
+	}
+}
+
+// TestRemovalIsTheLast: every device of who is removed, on whatever node, gets the
+// removal last, and nothing of what follows.
+func TestRemovalIsTheLast(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob")
+	alice := connect(t, nodes[0].url, "alice", "phone")
+	devices := []*socket{connect(t, nodes[0].url, "bob", "phone"), connect(t, nodes[1].url, "bob", "laptop")}
+	require.Empty(t, alice.post(id, "1", "x").Code)
+	nodes[1].remove("alice", id, "bob") // 3
+	other := nodes[1].group("alice", "bob")
+	for i := range 5 {
+		require.Empty(t, alice.post(id, fmt.Sprint("after ", i), "y").Code)
+	}
+	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"title": "without bob"})
+	alice.until(id, 9)
+	require.Empty(t, alice.post(other, "2", "z").Code)
+	for _, s := range devices {
+		s.until(other, 2) // by then the rest would have come
+		events := s.pushed(id)
+		require.Len(t, events, 2)
+		require.Equal(t, domain.MemberRemoved, events[1].Type)
+		require.NotContains(t, s.summary(), "without bob")
+	}
+}
+
+// TestReceiptsOff: from the change on no receipts are told, on any node, nor listed.
+func TestReceiptsOff(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	quiet, loud := nodes[0].group("alice", "bob"), nodes[0].group("alice", "bob")
+	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
+	for _, id := range []domain.ConversationID{quiet, loud} {
+		require.Empty(t, alice.post(id, "c", "x").Code)
+	}
+	nodes[0].change("alice", "PATCH", "/v1/conversations/"+quiet.String(), map[string]any{"settings": map[string]any{"receipts": false}})
+	for _, id := range []domain.ConversationID{quiet, loud} {
+		bob.until(id, 2)
+		bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
+		require.Equal(t, "read_state", bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2}).Type)
+	}
+	alice.wait("that bob has read", func(f frame) bool {
+		return f.Type == "receipt" && strings.Contains(string(f.raw), `"read_seq":2`) && strings.Contains(string(f.raw), loud.String())
+	})
+	for _, s := range []*socket{alice, bob} {
+		s.mu.Lock()
+		for _, f := range s.frames {
+			require.False(t, f.Type == "receipt" && strings.Contains(string(f.raw), quiet.String()), "%s", f.raw)
+		}
+		s.mu.Unlock()
+	}
+	for id, want := range map[domain.ConversationID]int{quiet: 1, loud: 2} {
+		body := nodes[1].want(http.StatusOK, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+		require.Len(t, decode[domain.Page[domain.MemberReceipt]](t, body).Items, want)
+		body = nodes[1].want(http.StatusOK, serverToken(t), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+		require.Len(t, decode[domain.Page[domain.MemberReceipt]](t, body).Items, 2, "backends are told")
+	}
+}
