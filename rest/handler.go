@@ -20,6 +20,7 @@ type handler struct {
 	signaller     Signaller
 	presence      Presence
 	receipts      Receipts
+	searcher      Searcher
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences

@@ -19,6 +19,7 @@ const (
 	cursorOfReceipts  = 'r'
 	cursorOfReactions = 'e'
 	cursorOfPins      = 'p'
+	cursorOfSearch    = 'q'
 )
 
 // cursorWriter builds a cursor field by field.
