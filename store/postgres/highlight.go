@@ -47,4 +47,6 @@ func whole(text []rune, at int) int {
 	return at
 }
 
-func joins(r rune) bool { return unicode.IsMark(r) || r == '\u200d' || '\U0001F3FB' <= r && r <= '\U0001F3FF' }
+func joins(r rune) bool {
+	return unicode.IsMark(r) || r == '\u200d' || '\U0001F3FB' <= r && r <= '\U0001F3FF'
+}

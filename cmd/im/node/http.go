@@ -21,7 +21,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Signaller: n.routing,
 		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
 		Presence: n.presence, Searcher: n.store,
-		Limits:   domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
