@@ -45,6 +45,12 @@
 // or recalled, who reacted with what, what is pinned, and who is mentioned: all of
 // it equals the fold of the log (I7).
 //
+// # Search
+//
+// search_messages follows the feed, behind the append and never in its transaction.
+// One node at a time writes it, under the number of its turn (indexer); it is built
+// anew from the log wherever the feed does not reach (docs/search.md).
+//
 // # Who may call what
 //
 // All methods may be called from many goroutines. Run must run for Submit to be
