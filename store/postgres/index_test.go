@@ -60,7 +60,8 @@ func TestVerifySearchNamesWhatDiffers(t *testing.T) {
 		INSERT INTO search_messages (conversation_id, seq, at, sender, terms) VALUES ($1, 99, now(), 'x', '''x'':1')`, id)
 	require.NoError(t, err)
 	want := []postgres.SearchDifference{
-		{ConversationID: id, Seq: 2, What: "missing"}, {ConversationID: id, Seq: 3, What: "different"},
+		{ConversationID: id, Seq: 2, What: "missing"},
+		{ConversationID: id, Seq: 3, What: "different"},
 		{ConversationID: id, Seq: 99, What: "not in the log"},
 	}
 	require.Equal(t, want, n.differences(t))

@@ -114,8 +114,8 @@ func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err
 	if _, err := s.tx.Exec(ctx, searchTimeoutSQL); err != nil {
 		return page, err
 	}
-	within, any, err := s.scope(ctx)
-	if err != nil || !any {
+	within, some, err := s.scope(ctx)
+	if err != nil || !some {
 		return page, err
 	}
 	hits, err := s.hits(ctx, within, from)
@@ -145,7 +145,7 @@ func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err
 
 // scope returns what the index is asked for beside the words; false if the actor
 // has nothing to search.
-func (s search) scope(ctx context.Context) (within string, any bool, err error) {
+func (s search) scope(ctx context.Context) (within string, some bool, err error) {
 	if s.asked.Sender != "" {
 		within = " & " + terms.AnyOf([]string{senderLabel(string(s.asked.Sender))})
 	}
@@ -154,10 +154,10 @@ func (s search) scope(ctx context.Context) (within string, any bool, err error) 
 		if id == nil {
 			return within, true, nil
 		}
-		if err := s.tx.QueryRow(ctx, conversationExistsSQL, *id).Scan(&any); err != nil {
+		if err := s.tx.QueryRow(ctx, conversationExistsSQL, *id).Scan(&some); err != nil {
 			return "", false, err
 		}
-		if !any {
+		if !some {
 			return "", false, domain.ErrNotFound
 		}
 		return within + " & " + terms.AnyOf([]string{conversationLabel(*id)}), true, nil

@@ -270,7 +270,9 @@ func TestSearchPages(t *testing.T) {
 	}
 	cursor := n.search(t, user("alice"), domain.SearchQuery{Text: "needle", Limit: 1}).NextCursor
 	for _, q := range []domain.SearchQuery{
-		{Text: "hay", Cursor: *cursor}, {Text: "needle", Sender: "alice", Cursor: *cursor}, {Text: "needle", Cursor: "x"},
+		{Text: "hay", Cursor: *cursor},
+		{Text: "needle", Sender: "alice", Cursor: *cursor},
+		{Text: "needle", Cursor: "x"},
 		{Text: "needle", Cursor: *cursor + "AA"},
 	} {
 		q.Limit = 1
@@ -330,7 +332,7 @@ func FuzzSearch(f *testing.F) {
 	n := start(f, pgtest.New(f))
 	n.group(f, "alice")
 	for _, typed := range []string{
-		`'); DROP TABLE events; --`, `a' & 'b`, `\\'`, `a:*`, `!a`, `(a|b) <-> c`, "北京 \"你好\" 안녕", "👍🏽 ͏ ‌", "x\\", "'''", "ﷺ㍿", `#calice`,
+		`'); DROP TABLE events; --`, `a' & 'b`, `\\'`, `a:*`, `!a`, `(a|b) <-> c`, "北京 \"你好\" 안녕", "👍🏽 \u034f \u200c", "x\\", "'''", "ﷺ㍿", `#calice`,
 	} {
 		f.Add(typed)
 	}
