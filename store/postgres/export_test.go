@@ -71,3 +71,8 @@ func (i *Indexer) WriteSome(ctx context.Context, n int) error {
 
 // WriteAgain writes all that was read before.
 func (i *Indexer) WriteAgain(ctx context.Context) error { return i.x.put(ctx, i.read) }
+
+// TurnIsOver tells whether nobody's turn is going on.
+func (s *Store) TurnIsOver(ctx context.Context, over *bool) error {
+	return s.pool.QueryRow(ctx, `SELECT held_until < clock_timestamp() FROM search_position`).Scan(over)
+}

@@ -131,6 +131,7 @@ func TestSearchIndexAfterACrash(t *testing.T) {
 
 	made(t, domain.MessageRecalled)(n.recall("alice", id, 2))
 	eventually(t, "a recall is followed", func() bool { return len(n.found(t, "bob", "needle")) == 4 })
+	n.indexed(t)
 	require.ErrorIs(t, dead.WriteAgain(t.Context()), postgres.ErrTurnLost, "it comes back with what it read before the recall")
 	require.Len(t, n.found(t, "bob", "needle"), 4)
 	require.Empty(t, n.differences(t))
@@ -152,6 +153,10 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT FROM search_position FOR UPDATE`)
 	require.NoError(t, err)
+	eventually(t, "its turn is over", func() (over bool) {
+		require.NoError(t, n.TurnIsOver(t.Context(), &over))
+		return over
+	})
 	began := time.Now()
 	held, err := n.Indexer().Hold(t.Context())
 	require.NoError(t, err)
