@@ -36,7 +36,7 @@ func FuzzCall(f *testing.F) {
 	chat := domain.NewChat(w, domain.DefaultLimits())
 	server, err := New(Options{
 		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: domain.DefaultLimits(),
-		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Logger: quiet,
+		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Searcher: w, Logger: quiet,
 		Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ type handler struct {
 	presence      Presence
 	receipts      Receipts
 	traces        Traces
+	searcher      Searcher
 	limits        domain.Limits
 	profiles      Profiles
 	preferences   Preferences

@@ -129,6 +129,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "bob", "GET", "/v1/sync?timeline_limit=50&limit=1", "").want(t, 200)
 	s.call(t, "bob", "GET", "/v1/sync?device_id=phone", "").want(t, 200)
 
+	searchOperations(t, s, view.ConversationID.String())
 	peopleOperations(t, s)
 
 	s.call(t, "", "GET", "/healthz", "").want(t, 200)

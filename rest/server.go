@@ -37,6 +37,7 @@ type Options struct {
 	Presence      Presence
 	Receipts      Receipts
 	Traces        Traces
+	Searcher      Searcher
 
 	// Description is openapi.yaml, SocketDescription asyncapi.yaml, served as they are.
 	Description, SocketDescription []byte
@@ -76,7 +77,8 @@ func New(o Options) (*Server, error) {
 	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Moderator == nil || o.Membership == nil ||
 		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
 		o.Profiles == nil || o.Preferences == nil || o.Live == nil || o.Endings == nil ||
-		o.Blocks == nil || o.Counts == nil || o.Presence == nil || o.Receipts == nil || o.Traces == nil {
+		o.Blocks == nil || o.Counts == nil || o.Presence == nil || o.Receipts == nil || o.Traces == nil ||
+		o.Searcher == nil {
 		return nil, errors.New("rest: a part of Options is missing")
 	}
 	if o.Timeout == 0 {
@@ -102,7 +104,7 @@ func New(o Options) (*Server, error) {
 		sender: o.Sender, editor: o.Editor, moderator: o.Moderator, membership: o.Membership, conversations: o.Conversations,
 		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
 		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks, counts: o.Counts,
-		presence: o.Presence, receipts: o.Receipts, traces: o.Traces,
+		presence: o.Presence, receipts: o.Receipts, traces: o.Traces, searcher: o.Searcher,
 	}
 	operations, err := api.NewServer(h, h, s.gatekeeper,
 		api.WithNotFound(s.notFound),

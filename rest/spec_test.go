@@ -199,7 +199,7 @@ func newSite(t *testing.T, changes ...func(*Options)) *site {
 	limits := domain.DefaultLimits()
 	o := Options{
 		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: limits,
-		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w,
+		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Searcher: w,
 		Description: []byte("openapi: 3.0.3\n"), SocketDescription: []byte("asyncapi: 3.0.0\n"), Logger: quiet,
 	}
 	for _, change := range changes {

@@ -15,20 +15,21 @@ import (
 // world is a log and a store in memory: as much of them as REST shows. What is
 // decided is decided by the domain itself.
 type world struct {
-	mu       sync.Mutex
-	rooms    map[domain.ConversationID]*room
-	direct   map[string]domain.ConversationID
-	created  map[string]domain.NewConversation
-	signals  []domain.Signal
-	acks     []domain.Ack
-	last     domain.Range
-	device   domain.DeviceID // of the last list of conversations
-	lastSync domain.SyncQuery
-	fail     error         // what every read answers, if set
-	lost     error         // what who asks where several users are gets, if set
-	hold     chan struct{} // what every read waits for, if set
-	clock    time.Time
-	people   people
+	mu         sync.Mutex
+	rooms      map[domain.ConversationID]*room
+	direct     map[string]domain.ConversationID
+	created    map[string]domain.NewConversation
+	signals    []domain.Signal
+	acks       []domain.Ack
+	last       domain.Range
+	device     domain.DeviceID // of the last list of conversations
+	lastSync   domain.SyncQuery
+	lastSearch domain.SearchQuery
+	fail       error         // what every read answers, if set
+	lost       error         // what who asks where several users are gets, if set
+	hold       chan struct{} // what every read waits for, if set
+	clock      time.Time
+	people     people
 }
 
 type room struct {

@@ -24,8 +24,7 @@ type rebuildCmd struct {
 	databaseFlags
 }
 
-// Run implements the command. What else is derived from the log, such as an index
-// of words, is rebuilt here too, after the projections.
+// Run implements the command.
 func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 	o := postgres.RebuildOptions{Verify: c.Verify, Restart: c.Restart, Pause: c.Pause}
 	if c.Conversation != "" {
@@ -48,6 +47,9 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 	report := &rebuildReport{json: c.JSON, out: std.out, progress: std.err, begun: time.Now(), told: time.Now()}
 	o.Found, o.Progress = report.found, report.step
 	p, err := store.Rebuild(ctx, o)
+	if err == nil && c.Conversation == "" {
+		err = c.search(ctx, store, report, &p)
+	}
 	report.end(p, err)
 	switch {
 	case errors.Is(err, context.Canceled) && !c.Verify:
@@ -62,6 +64,20 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 		return errors.New("the projections are not what the log says")
 	}
 	return nil
+}
+
+// search does with the index of search what was done with the other projections.
+// What it lags behind, where no node runs, counts as different.
+func (c *rebuildCmd) search(ctx context.Context, store *postgres.Store, report *rebuildReport, p *postgres.RebuildProgress) error {
+	if !c.Verify {
+		return store.ReindexSearch(ctx, report.searched)
+	}
+	return store.VerifySearch(ctx, report.searched, func(d postgres.SearchDifference) {
+		p.Differences++
+		report.found(postgres.Difference{
+			ConversationID: d.ConversationID, Table: "search_messages", Key: fmt.Sprint("seq ", d.Seq), Stored: d.What,
+		})
+	})
 }
 
 // rebuildSummary is the last line of --json.
@@ -111,6 +127,14 @@ func (r *rebuildReport) step(p postgres.RebuildProgress) {
 	r.told = time.Now()
 	_, _ = fmt.Fprintf(r.progress, "%d of %d conversations, %d events (%.0f a second), %d differences\n",
 		p.Before+p.Conversations, p.Total, p.Events, r.rate(p), p.Differences)
+}
+
+func (r *rebuildReport) searched(done, total int64) {
+	if time.Since(r.told) < progressEvery {
+		return
+	}
+	r.told = time.Now()
+	_, _ = fmt.Fprintf(r.progress, "%d of %d messages in the index of search\n", done, total)
 }
 
 func (r *rebuildReport) rate(p postgres.RebuildProgress) float64 {

@@ -4136,6 +4136,162 @@ func (s *Server) handleRemoveMemberRequest(args [2]string, argsEscaped bool, w h
 	}
 }
 
+// handleSearchMessagesRequest handles searchMessages operation.
+//
+// The text, caption and file name of messages as they stand, in conversations that the caller is in:
+// the most relevant first, of equals the newest. A message is found within 2 s of its commit; what was
+// edited or recalled is found by what it says now.
+//
+// All words of `q` must be in one field or the other, in any order; the last one may be the beginning
+// of a word. What stands in double quotes, or is written without a space, must stand together. Upper
+// and lower case, accents and full-width forms make no difference. Chinese, Japanese, Korean, Thai,
+// Lao, Khmer and Burmese need no spaces: any part of what was written is found, one character too. A
+// `q` without a letter, digit or emoji is `invalid`.
+//
+// The newest 10,000 messages that match are ranked. A page ends early at about 1 MiB.
+//
+// GET /v1/search/messages
+func (s *Server) handleSearchMessagesRequest(args [0]string, argsEscaped bool, w http.ResponseWriter, r *http.Request) {
+	statusWriter := &codeRecorder{ResponseWriter: w}
+	w = statusWriter
+	ctx := r.Context()
+
+	var (
+		err          error
+		opErrContext = ogenerrors.OperationContext{
+			Name: SearchMessagesOperation,
+			ID:   "searchMessages",
+		}
+	)
+	{
+		type bitset = [1]uint8
+		var satisfied bitset
+		{
+			sctx, ok, err := s.securityBearer(ctx, SearchMessagesOperation, r)
+			if err != nil {
+				err = &ogenerrors.SecurityError{
+					OperationContext: opErrContext,
+					Security:         "Bearer",
+					Err:              err,
+				}
+				defer recordError("Security:Bearer", err)
+				s.cfg.ErrorHandler(ctx, w, r, err)
+				return
+			}
+			if ok {
+				satisfied[0] |= 1 << 0
+				ctx = sctx
+			}
+		}
+
+		if ok := func() bool {
+		nextRequirement:
+			for _, requirement := range []bitset{
+				{0b00000001},
+			} {
+				for i, mask := range requirement {
+					if satisfied[i]&mask != mask {
+						continue nextRequirement
+					}
+				}
+				return true
+			}
+			return false
+		}(); !ok {
+			err = &ogenerrors.SecurityError{
+				OperationContext: opErrContext,
+				Err:              ogenerrors.ErrSecurityRequirementIsNotSatisfied,
+			}
+			defer recordError("Security", err)
+			s.cfg.ErrorHandler(ctx, w, r, err)
+			return
+		}
+	}
+	params, err := decodeSearchMessagesParams(args, argsEscaped, r)
+	if err != nil {
+		err = &ogenerrors.DecodeParamsError{
+			OperationContext: opErrContext,
+			Err:              err,
+		}
+		defer recordError("DecodeParams", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+
+	var rawBody []byte
+	if m := s.cfg.Middleware; m != nil {
+		mreq := middleware.Request{
+			Context:          ctx,
+			OperationName:    SearchMessagesOperation,
+			OperationSummary: "Search messages",
+			OperationID:      "searchMessages",
+			Body:             nil,
+			RawBody:          rawBody,
+			Params: middleware.Parameters{
+				{
+					Name: "q",
+					In:   "query",
+				}: params.Q,
+				{
+					Name: "conversation_id",
+					In:   "query",
+				}: params.ConversationID,
+				{
+					Name: "sender",
+					In:   "query",
+				}: params.Sender,
+				{
+					Name: "since",
+					In:   "query",
+				}: params.Since,
+				{
+					Name: "until",
+					In:   "query",
+				}: params.Until,
+				{
+					Name: "cursor",
+					In:   "query",
+				}: params.Cursor,
+				{
+					Name: "limit",
+					In:   "query",
+				}: params.Limit,
+				{
+					Name: "X-IM-User",
+					In:   "header",
+				}: params.XIMUser,
+			},
+			Raw: r,
+		}
+
+		type (
+			Request  = struct{}
+			Params   = SearchMessagesParams
+			Response = struct{}
+		)
+		_, err = middleware.HookMiddleware[
+			Request,
+			Params,
+			Response,
+		](
+			m,
+			mreq,
+			unpackSearchMessagesParams,
+			func(ctx context.Context, request Request, params Params) (response Response, err error) {
+				err = s.rh.SearchMessages(ctx, params, w)
+				return response, err
+			},
+		)
+	} else {
+		err = s.rh.SearchMessages(ctx, params, w)
+	}
+	if err != nil {
+		defer recordError("Internal", err)
+		s.cfg.ErrorHandler(ctx, w, r, err)
+		return
+	}
+}
+
 // handleSendMessageRequest handles sendMessage operation.
 //
 // Answered after the message is durable. The same `client_msg_id` of the same sender is the same

@@ -125,6 +125,10 @@ type RemoveMemberRes interface {
 	removeMemberRes()
 }
 
+type SearchMessagesRes interface {
+	searchMessagesRes()
+}
+
 type SendMessageRes interface {
 	sendMessageRes()
 }

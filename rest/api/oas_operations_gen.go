@@ -37,6 +37,7 @@ const (
 	ReactOperation              OperationName = "React"
 	RecallMessageOperation      OperationName = "RecallMessage"
 	RemoveMemberOperation       OperationName = "RemoveMember"
+	SearchMessagesOperation     OperationName = "SearchMessages"
 	SendMessageOperation        OperationName = "SendMessage"
 	SendToUserOperation         OperationName = "SendToUser"
 	SyncOperation               OperationName = "Sync"

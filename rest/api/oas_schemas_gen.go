@@ -394,6 +394,8 @@ type EventList json2.RawMessage
 
 type EventPage json2.RawMessage
 
+type FoundList json2.RawMessage
+
 // GetConversationOKRawApplicationJSON represents raw HTTP response for GetConversation application/json.
 type GetConversationOKRawApplicationJSON struct {
 	Response *http.Response `json:"-"`
@@ -815,6 +817,52 @@ func (o OptBool) Get() (v bool, ok bool) {
 
 // Or returns value if set, or given parameter if does not.
 func (o OptBool) Or(d bool) bool {
+	if v, ok := o.Get(); ok {
+		return v
+	}
+	return d
+}
+
+// NewOptConversationID returns new OptConversationID with value set to v.
+func NewOptConversationID(v ConversationID) OptConversationID {
+	return OptConversationID{
+		Value: v,
+		Set:   true,
+	}
+}
+
+// OptConversationID is optional ConversationID.
+type OptConversationID struct {
+	Value ConversationID
+	Set   bool
+}
+
+// IsSet returns true if OptConversationID was set.
+func (o OptConversationID) IsSet() bool { return o.Set }
+
+// Reset unsets value.
+func (o *OptConversationID) Reset() {
+	var v ConversationID
+	o.Value = v
+	o.Set = false
+}
+
+// SetTo sets value to v.
+func (o *OptConversationID) SetTo(v ConversationID) {
+	o.Set = true
+	o.Value = v
+}
+
+// Get returns value and boolean that denotes whether value was set.
+func (o OptConversationID) Get() (v ConversationID, ok bool) {
+	if !o.Set {
+		return v, false
+	}
+	return o.Value, true
+}
+
+// Or returns value if set, or given parameter if does not.
+func (o OptConversationID) Or(d ConversationID) ConversationID {
 	if v, ok := o.Get(); ok {
 		return v
 	}
@@ -1591,6 +1639,7 @@ func (*ProblemStatusCode) putUserRes()            {}
 func (*ProblemStatusCode) reactRes()              {}
 func (*ProblemStatusCode) recallMessageRes()      {}
 func (*ProblemStatusCode) removeMemberRes()       {}
+func (*ProblemStatusCode) searchMessagesRes()     {}
 func (*ProblemStatusCode) sendMessageRes()        {}
 func (*ProblemStatusCode) sendToUserRes()         {}
 func (*ProblemStatusCode) syncRes()               {}
@@ -1809,6 +1858,23 @@ func (s *RemoveMemberOKRawApplicationJSON) SetResponse(val *http.Response) {
 }
 
 func (*RemoveMemberOKRawApplicationJSON) removeMemberRes() {}
+
+// SearchMessagesOKRawApplicationJSON represents raw HTTP response for SearchMessages application/json.
+type SearchMessagesOKRawApplicationJSON struct {
+	Response *http.Response `json:"-"`
+}
+
+// GetResponse returns the value of Response.
+func (s *SearchMessagesOKRawApplicationJSON) GetResponse() *http.Response {
+	return s.Response
+}
+
+// SetResponse sets the value of Response.
+func (s *SearchMessagesOKRawApplicationJSON) SetResponse(val *http.Response) {
+	s.Response = val
+}
+
+func (*SearchMessagesOKRawApplicationJSON) searchMessagesRes() {}
 
 // Ref: #/components/schemas/SendMessage
 type SendMessage struct {

@@ -66,6 +66,7 @@ var operationRolesBearer = map[string][]string{
 	ReactOperation:              []string{},
 	RecallMessageOperation:      []string{},
 	RemoveMemberOperation:       []string{},
+	SearchMessagesOperation:     []string{},
 	SendMessageOperation:        []string{},
 	SendToUserOperation:         []string{},
 	SyncOperation:               []string{},

@@ -244,6 +244,22 @@ type RawHandler interface {
 	//
 	// DELETE /v1/conversations/{conversation_id}/members/{user_id}
 	RemoveMember(ctx context.Context, params RemoveMemberParams, w http.ResponseWriter) error
+	// SearchMessages implements searchMessages operation.
+	//
+	// The text, caption and file name of messages as they stand, in conversations that the caller is in:
+	// the most relevant first, of equals the newest. A message is found within 2 s of its commit; what was
+	// edited or recalled is found by what it says now.
+	//
+	// All words of `q` must be in one field or the other, in any order; the last one may be the beginning
+	// of a word. What stands in double quotes, or is written without a space, must stand together. Upper
+	// and lower case, accents and full-width forms make no difference. Chinese, Japanese, Korean, Thai,
+	// Lao, Khmer and Burmese need no spaces: any part of what was written is found, one character too. A
+	// `q` without a letter, digit or emoji is `invalid`.
+	//
+	// The newest 10,000 messages that match are ranked. A page ends early at about 1 MiB.
+	//
+	// GET /v1/search/messages
+	SearchMessages(ctx context.Context, params SearchMessagesParams, w http.ResponseWriter) error
 	// SendMessage implements sendMessage operation.
 	//
 	// Answered after the message is durable. The same `client_msg_id` of the same sender is the same

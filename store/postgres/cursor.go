@@ -22,6 +22,7 @@ const (
 	cursorOfReactions = 'e'
 	cursorOfPins      = 'p'
 	cursorOfTrace     = 't'
+	cursorOfSearch    = 'q'
 )
 
 // cursorWriter builds a cursor field by field.

@@ -48,6 +48,12 @@
 // Rebuild compares all projections with domain.Fold, and repairs what differs, while
 // others append. What it repairs is given a version below zero, which no cache has.
 //
+// # Search
+//
+// search_messages follows the feed, behind the append and never in its transaction.
+// One node at a time writes it, under the number of its turn (indexer); it is built
+// anew from the log wherever the feed does not reach (docs/search.md).
+//
 // # Who may call what
 //
 // All methods may be called from many goroutines. Run must run for Submit to be

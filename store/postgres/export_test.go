@@ -27,3 +27,60 @@ func (s *Store) CachedBytes() (size int) {
 	}
 	return size
 }
+
+// ErrTurnLost is errTurnLost.
+var ErrTurnLost = errTurnLost
+
+// Indexer is an indexer in the hands of a test.
+type Indexer struct {
+	x    *indexer
+	read []document
+}
+
+// Indexer returns one that does nothing by itself.
+func (s *Store) Indexer() *Indexer { return &Indexer{x: newIndexer(s)} }
+
+// TakeOver makes it this one's turn, whoever was at work.
+func (i *Indexer) TakeOver(ctx context.Context) {
+	err := i.x.store.pool.QueryRow(ctx, `UPDATE search_position SET turn = turn + 1, holder = $1,
+		held_until = clock_timestamp() + interval '1500 ms' RETURNING turn`, i.x.name).Scan(&i.x.turn)
+	if err != nil {
+		panic(err)
+	}
+}
+
+// Hold tells whether it is this one's turn.
+func (i *Indexer) Hold(ctx context.Context) (bool, error) {
+	_, held, err := i.x.hold(ctx)
+	return held, err
+}
+
+// Step does a part of the work.
+func (i *Indexer) Step(ctx context.Context) (more bool, err error) {
+	more, _, err = i.x.step(ctx)
+	return more, err
+}
+
+// WriteSome reads what is new and writes n rows of it, and no position.
+func (i *Indexer) WriteSome(ctx context.Context, n int) error {
+	state, _, err := i.x.hold(ctx)
+	if err != nil {
+		return err
+	}
+	page, err := i.x.store.Feed(ctx, state.position)
+	if err != nil {
+		return err
+	}
+	if i.read, err = i.x.store.documents(ctx, page.Heads); err != nil {
+		return err
+	}
+	return i.x.put(ctx, i.read[:n])
+}
+
+// WriteAgain writes all that was read before.
+func (i *Indexer) WriteAgain(ctx context.Context) error { return i.x.put(ctx, i.read) }
+
+// TurnIsOver tells whether nobody's turn is going on.
+func (s *Store) TurnIsOver(ctx context.Context, over *bool) error {
+	return s.pool.QueryRow(ctx, `SELECT held_until < clock_timestamp() FROM search_position`).Scan(over)
+}

@@ -46,6 +46,7 @@ type Store struct {
 	epoch      atomic.Pointer[string] // as last read; a change drops what committers have cached
 	queue      *queue
 	committers []*committer
+	searching  chan struct{} // has room for as many searches as may run at once
 }
 
 var _ domain.Log = (*Store)(nil)
@@ -55,6 +56,7 @@ var _ domain.Log = (*Store)(nil)
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{options: o, log: o.Logger.With("component", "store"), queue: newQueue(o.QueueBytes, o.Committers)}
+	s.searching = make(chan struct{}, max(1, o.Readers/2))
 	config, err := readConfig(o, s.checkEpoch)
 	if err != nil {
 		return nil, err
@@ -100,15 +102,16 @@ func defaultTo(n *int, value int) {
 	}
 }
 
-// Run appends what is submitted and sweeps what is old, until ctx ends. Then it
-// takes no more commands, writes those that were taken (for 5 s at most) and
-// returns nil.
+// Run appends what is submitted, sweeps what is old and keeps what is searched up to
+// date, until ctx ends. Then it takes no more commands, writes those that were taken
+// (for 5 s at most) and returns nil.
 func (s *Store) Run(ctx context.Context) error {
 	var running errgroup.Group
 	for _, c := range s.committers {
 		running.Go(func() error { return c.run(ctx) })
 	}
 	running.Go(func() error { return s.sweep(ctx) })
+	running.Go(func() error { return newIndexer(s).run(ctx) })
 	return running.Wait()
 }
 

@@ -20,7 +20,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
 		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Traces: n.store, Signaller: n.routing,
 		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
-		Presence: n.presence, Pace: n.pace,
+		Presence: n.presence, Pace: n.pace, Searcher: n.store,
 		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{

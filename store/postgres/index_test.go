@@ -1,0 +1,269 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/store/postgres"
+	"im/store/postgres/pgtest"
+)
+
+// differences are what VerifySearch finds; of an index that is behind it is told
+// at the end of its patience.
+func (n *node) differences(t testing.TB) (list []postgres.SearchDifference) {
+	t.Helper()
+	require.NoError(t, n.VerifySearch(t.Context(), func(int64, int64) {}, func(d postgres.SearchDifference) { list = append(list, d) }))
+	return list
+}
+
+// I7: the index equals the log, whatever happened to messages and on which node.
+func TestI7SearchIndexEqualsTheLog(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	var ids []domain.ConversationID
+	for range 3 {
+		ids = append(ids, nodes[0].group(t, "alice", "bob"))
+	}
+	for i := range 60 {
+		n, id := nodes[i%2], ids[i%3]
+		e := n.post(t, "alice", id, fmt.Sprint(i), fmt.Sprintf("number %d 北京", i))
+		switch i % 5 {
+		case 0:
+			made(t, domain.MessageEdited)(n.edit("alice", id, e.Seq, "edited"))
+		case 1:
+			made(t, domain.MessageRecalled)(nodes[1-i%2].recall("alice", id, e.Seq))
+		}
+	}
+	require.Empty(t, nodes[0].differences(t))
+	require.Empty(t, nodes[1].differences(t))
+}
+
+func TestVerifySearchNamesWhatDiffers(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice")
+	for i := range 4 {
+		n.post(t, "alice", id, fmt.Sprint(i), "needle")
+	}
+	n.indexed(t)
+	_, err := connect(t, n.url).Exec(t.Context(), `
+		WITH a AS (DELETE FROM search_messages WHERE conversation_id = $1 AND seq = 2),
+			b AS (UPDATE search_messages SET terms = '''needles'':1' WHERE conversation_id = $1 AND seq = 3)
+		INSERT INTO search_messages (conversation_id, seq, at, sender, terms) VALUES ($1, 99, now(), 'x', '''x'':1')`, id)
+	require.NoError(t, err)
+	want := []postgres.SearchDifference{
+		{ConversationID: id, Seq: 2, What: "missing"},
+		{ConversationID: id, Seq: 3, What: "different"},
+		{ConversationID: id, Seq: 99, What: "not in the log"},
+	}
+	require.Equal(t, want, n.differences(t))
+	var done, total int64
+	require.NoError(t, n.ReindexSearch(t.Context(), func(d, of int64) { done, total = d, of }))
+	require.EqualValues(t, 5, done)
+	require.Equal(t, done, total)
+	require.Empty(t, n.differences(t))
+	require.Len(t, n.found(t, "alice", "needle"), 4)
+}
+
+// What was committed before there was an index, and more than is read at once.
+func TestSearchIndexIsBuiltFromTheLog(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', held_until = 'infinity'`)
+	require.NoError(t, err)
+	n := start(t, url)
+	id := n.group(t, "alice")
+	fill(t, conn, id, 2000)
+	n.post(t, "alice", id, "last", "posted needle")
+	require.Empty(t, n.found(t, "alice", "needle"))
+	_, err = conn.Exec(t.Context(), `UPDATE search_position SET held_until = now()`)
+	require.NoError(t, err)
+	eventually(t, "the index is built", func() bool {
+		return len(n.search(t, user("alice"), domain.SearchQuery{Text: "needle", Limit: 500}).Items) == 500
+	})
+	require.Empty(t, n.differences(t))
+}
+
+// execer is a connection or a transaction.
+type execer interface {
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+// fill writes messages of a group to the log alone, "needle number 1" and on, below
+// a seq that is given to nothing else.
+func fill(t testing.TB, db execer, id domain.ConversationID, count int) {
+	t.Helper()
+	_, err := db.Exec(t.Context(), `
+		WITH m AS (
+			INSERT INTO events (conversation_id, seq, message_no, at, type, sender, client_msg_id, body)
+			SELECT $1, n + 1, n, now(), 'message.posted', 'alice', 'fill' || n,
+				json_build_object('content', json_build_object('type', 'text', 'text', 'needle number ' || n))
+			FROM generate_series(1, $2::int) AS n
+		)
+		UPDATE conversations SET head_seq = $2::int + 1, message_count = $2::int, last_message_seq = $2::int + 1 WHERE id = $1`, id, count)
+	require.NoError(t, err)
+}
+
+// Whoever is at work may stop at any statement: what it has written stays, what it
+// has not is written by the next one, and what it writes later is not taken.
+func TestSearchIndexAfterACrash(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	n.indexed(t)
+	dead := n.Indexer()
+	dead.TakeOver(t.Context())
+	for i := range 5 {
+		n.post(t, "alice", id, fmt.Sprint(i), "needle")
+	}
+	require.NoError(t, dead.WriteSome(t.Context(), 2), "it ends between rows and position")
+	require.Len(t, n.found(t, "bob", "needle"), 2)
+	eventually(t, "another takes over", func() bool { return len(n.found(t, "bob", "needle")) == 5 })
+
+	made(t, domain.MessageRecalled)(n.recall("alice", id, 2))
+	eventually(t, "a recall is followed", func() bool { return len(n.found(t, "bob", "needle")) == 4 })
+	n.indexed(t)
+	require.ErrorIs(t, dead.WriteAgain(t.Context()), postgres.ErrTurnLost, "it comes back with what it read before the recall")
+	require.Len(t, n.found(t, "bob", "needle"), 4)
+	require.Empty(t, n.differences(t))
+}
+
+// I9: a node that is stopped in the midst of it holds up neither search nor the
+// index for longer than its turn, and is not waited for.
+func TestI9SearchIndexIsTakenOver(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n := start(t, url)
+	id := n.group(t, "alice")
+	n.indexed(t)
+	stopped := n.Indexer()
+	stopped.TakeOver(t.Context())
+	// And a transaction that holds the row, as one whose node was cut off does until
+	// the server ends it.
+	tx, err := connect(t, url).Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM search_position FOR UPDATE`)
+	require.NoError(t, err)
+	eventually(t, "its turn is over", func() (over bool) {
+		require.NoError(t, n.TurnIsOver(t.Context(), &over))
+		return over
+	})
+	began := time.Now()
+	held, err := n.Indexer().Hold(t.Context())
+	require.NoError(t, err)
+	require.False(t, held)
+	require.Less(t, time.Since(began), 900*time.Millisecond, "nobody waits for the row: lock_timeout is 1 s")
+	require.NoError(t, tx.Rollback(t.Context()))
+	n.post(t, "alice", id, "1", "needle")
+	eventually(t, "another takes over", func() bool { return len(n.found(t, "alice", "needle")) == 1 })
+}
+
+func TestSearchIndexSeesWhatCommitsLate(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice")
+	n.indexed(t)
+	late, err := connect(t, n.url).Begin(t.Context())
+	require.NoError(t, err)
+	fill(t, late, id, 3)
+	_, err = late.Exec(t.Context(), `INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership)
+		VALUES ($1, now(), 'late', ARRAY[$2::uuid], '{2}', '{4}', '{false}')`, uuid.New(), id)
+	require.NoError(t, err)
+	n.indexed(t)
+	n.indexed(t)
+	require.Empty(t, n.found(t, "alice", "needle"))
+	require.NoError(t, late.Commit(t.Context()))
+	eventually(t, "what committed late is found", func() bool { return len(n.found(t, "alice", "needle")) == 3 })
+}
+
+// A position that commits reach no more, a new epoch, other terms: each is a walk
+// through the log, after which it is as the log is now.
+func TestSearchIndexIsBuiltAnew(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]string{
+		"commits were swept": `
+			WITH gone AS (DELETE FROM commits RETURNING tx)
+			UPDATE epoch SET feed_gone = (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1)`,
+		"a new epoch":       `SELECT im_new_epoch_1((SELECT epoch FROM epoch))`,
+		"terms of before":   `UPDATE search_position SET terms_version = terms_version - 1`,
+		"an earlier state":  `UPDATE epoch SET timeline = '0000FFFF'`,
+		"a broken position": `UPDATE search_position SET position = 'x'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := start(t, pgtest.New(t))
+			conn := connect(t, n.url)
+			id := n.group(t, "alice")
+			n.post(t, "alice", id, "1", "needle")
+			n.indexed(t)
+			_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', turn = turn + 1, held_until = 'infinity'`)
+			require.NoError(t, err)
+			n.post(t, "alice", id, "2", "needle")
+			// What the log has lost, and a conversation that it does not have.
+			_, err = conn.Exec(t.Context(), `INSERT INTO search_messages (conversation_id, seq, at, sender, terms)
+				SELECT c, 9, now(), 'alice', terms FROM search_messages, unnest(ARRAY[$1::uuid, $2]) AS c WHERE conversation_id = $1`,
+				id, uuid.Max)
+			require.NoError(t, err)
+			_, err = conn.Exec(t.Context(), broken)
+			require.NoError(t, err)
+			_, err = conn.Exec(t.Context(), `UPDATE search_position SET held_until = '-infinity'`)
+			require.NoError(t, err)
+			eventually(t, "the index equals the log", func() bool {
+				var wrong int
+				require.NoError(t, conn.QueryRow(context.Background(), `SELECT
+					(SELECT count(*) FROM search_messages WHERE seq = 9) +
+					(SELECT abs(2 - count(*)) FROM search_messages WHERE conversation_id = $1)`, id).Scan(&wrong))
+				return wrong == 0
+			})
+			require.Empty(t, n.differences(t))
+		})
+	}
+}
+
+// A walk goes on from where it has come to, whoever goes on with it.
+func TestSearchIndexWalkIsResumed(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', held_until = 'infinity'`)
+	require.NoError(t, err)
+	n := start(t, url)
+	fill(t, conn, n.group(t, "alice"), 1500)
+	first := n.Indexer()
+	first.TakeOver(t.Context())
+	more, err := first.Step(t.Context())
+	require.NoError(t, err)
+	require.True(t, more)
+	var seq, walked int64
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT walked_seq, walked FROM search_position`).Scan(&seq, &walked))
+	require.EqualValues(t, 513, seq)
+	require.EqualValues(t, 512, walked)
+	eventually(t, "another goes on", func() bool {
+		require.NoError(t, conn.QueryRow(context.Background(), `SELECT walked FROM search_position WHERE NOT walking
+			UNION ALL SELECT 0 LIMIT 1`).Scan(&walked))
+		return walked > 0
+	})
+	require.EqualValues(t, 1500, walked, "each message once")
+	require.Empty(t, n.differences(t))
+}
+
+// A node of an older version leaves the index to those that know its terms.
+func TestSearchIndexOfANewerVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	n.indexed(t)
+	_, err := connect(t, n.url).Exec(t.Context(), `UPDATE search_position SET terms_version = 1000, held_until = '-infinity'`)
+	require.NoError(t, err)
+	held, err := n.Indexer().Hold(t.Context())
+	require.NoError(t, err)
+	require.False(t, held)
+}

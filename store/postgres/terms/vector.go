@@ -1,0 +1,76 @@
+package terms
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// fieldGap is how many places lie between two fields, so that nothing stands
+// together across them.
+const fieldGap = 16
+
+// Vector is what is indexed of a message.
+type Vector struct {
+	// Text is the text form of a tsvector; "" if the fields have no terms.
+	Text string
+	// Places is how many words, emojis and characters are in it.
+	Places int
+}
+
+// NewVector indexes the fields of a message, as far as MaxPlaces go, under labels,
+// which are found like terms and equal none.
+func NewVector(labels []string, fields ...string) Vector {
+	places := map[string][]int{}
+	count, offset := 0, 0
+	for _, field := range fields {
+		last := 0
+		for _, t := range split(field) {
+			if last = t.place; offset+last > MaxPlaces {
+				break
+			}
+			count++
+			if list := places[t.text]; len(list) < maxRepeats {
+				places[t.text] = append(list, offset+t.place)
+			}
+		}
+		offset += last + fieldGap
+	}
+	if count == 0 {
+		return Vector{}
+	}
+	var b strings.Builder
+	for _, label := range labels {
+		quote(&b, label)
+		b.WriteByte(' ')
+	}
+	keys := make([]string, 0, len(places))
+	for key := range places {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		quote(&b, key)
+		for i, place := range places[key] {
+			b.WriteByte(":,"[min(i, 1)])
+			b.WriteString(strconv.Itoa(place))
+		}
+		b.WriteByte(' ')
+	}
+	return Vector{Text: b.String(), Places: count}
+}
+
+// Label returns a label of some kind. No term begins like one.
+func Label(kind byte, value string) string { return "#" + string(kind) + value }
+
+// quote writes a lexeme as tsvector and tsquery read it.
+func quote(b *strings.Builder, lexeme string) {
+	b.WriteByte('\'')
+	for i := range len(lexeme) {
+		if c := lexeme[i]; c == '\'' || c == '\\' {
+			b.WriteByte(c)
+		}
+		b.WriteByte(lexeme[i])
+	}
+	b.WriteByte('\'')
+}
