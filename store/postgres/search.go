@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"math"
 	"time"
@@ -285,5 +286,5 @@ func searchKey(q domain.SearchQuery) string {
 	q.Cursor, q.Limit = "", 0
 	text, _ := json.Marshal(q) // such fields always marshal
 	sum := sha256.Sum256(text)
-	return string(sum[:8])
+	return hex.EncodeToString(sum[:8])
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -74,38 +75,56 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 const (
 	syncNowSQL = `SELECT pg_current_snapshot()::text, epoch FROM epoch`
 
+	// What was asked for is on a page of at most $6: ids; what has been left since
+	// $2, and how much is unread in all, are for the last page. The memberships are
+	// gone through once, and recalled messages, which are not unread, looked for only
+	// where something is.
 	syncActivitySQL = `
-SELECT v.* FROM im_views_3(
-	array_fill($1::text, ARRAY[$6::int]),
-	ARRAY(
-		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
-		WHERE m.user_id = $1 AND m.left_seq IS NULL AND (c.last_at, c.id) < ($4::timestamptz, $5::uuid)
+WITH mine AS MATERIALIZED (
+	SELECT c.id, c.last_at, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
+		c.message_count - m.read_message_no AS messages
+	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
+)
+SELECT ARRAY(
+		SELECT id FROM mine
+		WHERE present AND (last_at, id) < ($4::timestamptz, $5::uuid)
 			AND ($3::text IS NULL
-				OR NOT pg_visible_in_snapshot(m.changed, $3::text::pg_snapshot)
-				OR NOT pg_visible_in_snapshot(c.changed, $3::text::pg_snapshot))
-		ORDER BY c.last_at DESC, c.id DESC LIMIT $6
-	), $2) v`
+				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot))
+				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot)))
+		ORDER BY last_at DESC, id DESC LIMIT $6
+	),
+	ARRAY(
+		SELECT id FROM mine
+		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
+		ORDER BY id
+	),
+	(SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
+		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
+		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
+	)`
 
 	syncChangedSQL = `
-SELECT v.* FROM im_views_3(
-	array_fill($1::text, ARRAY[$5::int]),
+WITH mine AS MATERIALIZED (
+	SELECT c.id, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
+		c.message_count - m.read_message_no AS messages
+	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
+)
+SELECT ARRAY(
+		SELECT id FROM mine
+		WHERE present AND id > $4::uuid
+			AND (NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot))
+				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot)))
+		ORDER BY id LIMIT $5
+	),
 	ARRAY(
-		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
-		WHERE m.user_id = $1 AND m.left_seq IS NULL AND m.conversation_id > $4::uuid
-			AND (NOT pg_visible_in_snapshot(m.changed, $3::text::pg_snapshot)
-				OR NOT pg_visible_in_snapshot(c.changed, $3::text::pg_snapshot))
-		ORDER BY c.id LIMIT $5
-	), $2) v`
-
-	syncDoneSQL = `
-SELECT coalesce(array_agg(m.conversation_id ORDER BY m.conversation_id)
-		FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, $2::text::pg_snapshot)), '{}'),
-	coalesce(sum(c.message_count - m.read_message_no - (
-		SELECT count(*) FROM message_states s
-		WHERE s.conversation_id = c.id AND s.seq > m.read_seq AND s.recalled_seq IS NOT NULL
-	)) FILTER (WHERE m.left_seq IS NULL), 0)::bigint
-FROM members m JOIN conversations c ON c.id = m.conversation_id
-WHERE m.user_id = $1`
+		SELECT id FROM mine
+		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
+		ORDER BY id
+	),
+	(SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
+		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
+		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
+	)`
 )
 
 // Sync returns a page of the user's conversations. Removed is complete on the
@@ -144,7 +163,11 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	if first {
 		c.phase, c.start, c.begin, c.within = phaseActivity, now, now, latestActivity()
 	}
-	views, more, err := c.walk(ctx, tx, q)
+	found, err := c.survey(ctx, tx, q)
+	if err != nil {
+		return err
+	}
+	views, more, err := found.views(ctx, tx, q)
 	if err != nil {
 		return err
 	}
@@ -162,53 +185,64 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	case c.phase == phaseActivity && !first:
 		c.phase, c.begin, c.within = phaseChanged, now, activityKey{}
 	default:
-		return c.finish(ctx, tx, page)
+		c.finish(found, page)
+		return nil
 	}
 	page.Cursor = c.String()
 	return nil
 }
 
-// walk reads the next page of the phase.
-func (c *syncCursor) walk(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (views []*view, more bool, err error) {
-	var rows pgx.Rows
-	if c.phase == phaseActivity {
-		rows, err = tx.Query(ctx, syncActivitySQL, string(q.User), string(q.Device), snapshotText(c.since),
-			c.within.at, c.within.id, q.Limit+1)
-	} else {
-		rows, err = tx.Query(ctx, syncChangedSQL, string(q.User), string(q.Device), c.start.String(), c.within.id, q.Limit+1)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	if views, err = pgx.CollectRows(rows, scanView); err != nil || len(views) == 0 {
-		return nil, false, err
-	}
-	shown := views[:min(q.Limit, len(views))]
-	n, err := fillTimelines(ctx, tx, shown, q.TimelineLimit)
-	if err != nil {
-		return nil, false, err
-	}
-	return shown[:n], n < len(views), nil
+// survey is what going through the memberships once tells.
+type survey struct {
+	ids    [][16]byte // of the next page, and one more
+	gone   [][16]byte
+	unread int64
 }
 
-// finish tells what is gone, and where the next sync begins.
-func (c *syncCursor) finish(ctx context.Context, tx pgx.Tx, page *domain.SyncPage) error {
+func (c *syncCursor) survey(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s survey, err error) {
 	gone := c.since
 	if gone == nil {
 		gone = &c.start // what was left since it may have been listed
 	}
-	var ids [][16]byte
-	var unread int64
-	if err := tx.QueryRow(ctx, syncDoneSQL, string(c.user), gone.String()).Scan(&ids, &unread); err != nil {
-		return err
+	var row pgx.Row
+	if c.phase == phaseActivity {
+		row = tx.QueryRow(ctx, syncActivitySQL, string(q.User), gone.String(), snapshotText(c.since),
+			c.within.at, c.within.id, q.Limit+1)
+	} else {
+		row = tx.QueryRow(ctx, syncChangedSQL, string(q.User), gone.String(), c.start.String(), c.within.id, q.Limit+1)
 	}
-	for _, id := range ids {
+	err = row.Scan(&s.ids, &s.gone, &s.unread)
+	return s, err
+}
+
+// views reads the conversations of the page: those that fit.
+func (s survey) views(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (page []*view, more bool, err error) {
+	if len(s.ids) == 0 {
+		return nil, false, nil
+	}
+	ids := s.ids[:min(q.Limit, len(s.ids))]
+	rows, err := tx.Query(ctx, viewsSQL, slices.Repeat([]string{string(q.User)}, len(ids)), ids, string(q.Device))
+	if err != nil {
+		return nil, false, err
+	}
+	if page, err = pgx.CollectRows(rows, scanView); err != nil {
+		return nil, false, err
+	}
+	n, err := fillTimelines(ctx, tx, page, q.TimelineLimit)
+	if err != nil {
+		return nil, false, err
+	}
+	return page[:n], n < len(s.ids), nil
+}
+
+// finish tells what is gone, and where the next sync begins.
+func (c *syncCursor) finish(found survey, page *domain.SyncPage) {
+	for _, id := range found.gone {
 		page.Removed = append(page.Removed, id)
 	}
-	page.Done, page.UnreadTotal = true, &unread
+	page.Done, page.UnreadTotal = true, &found.unread
 	next := syncCursor{user: c.user, epoch: c.epoch, since: &c.begin}
 	page.Cursor = next.String()
-	return nil
 }
 
 func snapshotText(s *snapshot) *string {
