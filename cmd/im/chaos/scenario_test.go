@@ -55,16 +55,16 @@ type figures struct {
 
 // newScenario starts nodes and load. The load lasts a while longer than the
 // faults, of which expected is how long they take together.
-func newScenario(t *testing.T, nodes int, expected time.Duration) *scenario {
+func newScenario(t *testing.T, nodes int, expected time.Duration, set ...func(*verify.Options)) *scenario {
 	t.Helper()
 	s := &scenario{world: newWorld(t, nodes), judged: make(chan struct{}), cluster: t.Name()}
 	s.probes = s.startProbes()
-	s.load(expected)
+	s.load(expected, set)
 	return s
 }
 
 // load begins what im verify does.
-func (s *scenario) load(duration time.Duration) {
+func (s *scenario) load(duration time.Duration, set []func(*verify.Options)) {
 	options := verify.Options{
 		URLs:  s.urls(),
 		Token: func(_ context.Context, user string) (string, error) { return sign(user, false) },
@@ -73,6 +73,9 @@ func (s *scenario) load(duration time.Duration) {
 		},
 		Users: either(12, 30), Conversations: either(12, 30), Rate: either(25.0, 40.0),
 		Duration: duration, CompleteWithin: 15 * time.Second, Settle: patience, Prefix: "v",
+	}
+	for _, set := range set {
+		set(&options)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.t.Cleanup(func() { cancel(); <-s.judged })
@@ -151,6 +154,9 @@ func (s *scenario) judge() *verify.Report {
 	s.t.Helper()
 	<-s.judged
 	require.NoError(s.t, s.err)
+	s.probes.stop()
+	require.Zero(s.t, s.count(`SELECT count(*) FROM conversations c
+		WHERE head_seq <> (SELECT count(*) FROM events e WHERE e.conversation_id = c.id)`), "a log has a hole")
 	r := s.report
 	row := fmt.Sprintf("%s: %d sends answered, %d events in the logs, %d pushed, %d reconnects, longest outage %.1f s, longest wait %.1f s, %d breaches",
 		strings.TrimPrefix(s.cluster, "Test"), r.Answered, r.LogEvents, r.Deliveries, r.Reconnects, r.MaxOutage/1000, r.MaxUnanswered/1000, r.BreachCount)
