@@ -38,6 +38,7 @@ type cli struct {
 	Epoch   epochCmd   `cmd:"" help:"What to do after the database was restored from a backup."`
 	Token   tokenCmd   `cmd:"" help:"Print a token, signed with IM_JWT_SECRET."`
 	Chat    chatCmd    `cmd:"" help:"Chat from the terminal."`
+	Verify  verifyCmd  `cmd:"" help:"Prove the delivery guarantees against a running cluster."`
 }
 
 // streams are where a command writes: what was asked for, and what is said about it.

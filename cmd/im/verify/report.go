@@ -16,20 +16,23 @@ type Report struct {
 
 	Sends      int64 `json:"sends"`      // different client_msg_ids
 	Attempts   int64 `json:"attempts"`   // frames and calls that carried them
+	Retries    int64 `json:"retries"`    // attempts after one without an answer
+	HeldBack   int64 `json:"held_back"`  // sends that were not begun, since too many of the user were unanswered
 	Answered   int64 `json:"answered"`   // sends that were told a seq
 	Refused    int64 `json:"refused"`    // sends that were definitely refused
 	Unanswered int64 `json:"unanswered"` // sends without an answer to the end
 	Duplicates int64 `json:"duplicates"` // answers that said duplicate
 	Changes    int64 `json:"changes"`    // other changes that were answered: members, edits, recalls, reactions …
 
-	Deliveries int64 `json:"deliveries"` // events pushed to sessions
-	Pulled     int64 `json:"pulled"`     // events read by pull, sync or GET events, by devices
-	Checked    int64 `json:"checked"`    // (event, session) pairs that I6 asked for
-	Sessions   int64 `json:"sessions"`   // welcomes
-	Reconnects int64 `json:"reconnects"`
-	Gaps       int64 `json:"gaps"`
-	Epochs     int64 `json:"epochs"` // different ones seen
-	Lost       int64 `json:"lost"`   // answered sends that a changed epoch took away: a failover with loss, no breach
+	Deliveries  int64 `json:"deliveries"` // events pushed to sessions
+	Pulled      int64 `json:"pulled"`     // events read by pull, sync or GET events, by devices
+	Checked     int64 `json:"checked"`    // (event, session) pairs that I6 asked for
+	Sessions    int64 `json:"sessions"`   // welcomes
+	Reconnects  int64 `json:"reconnects"`
+	SlowReaders int64 `json:"slow_readers"` // times that a session stopped reading for a while
+	Gaps        int64 `json:"gaps"`
+	Epochs      int64 `json:"epochs"` // different ones seen
+	Lost        int64 `json:"lost"`   // answered sends that a changed epoch took away: a failover with loss, no breach
 
 	// Faults are what was seen and may be: close codes ("close 4000"), error codes
 	// ("error unavailable"), and connections refused or lost ("refused", "lost",
