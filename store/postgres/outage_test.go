@@ -198,6 +198,34 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// All connections of reads are half-open, and nothing tells of it: each read finds
+// out after its first attempt, and has room for a new connection then.
+func TestHalfOpenConnectionsHoldNoPlaces(t *testing.T) {
+	t.Parallel()
+	via, proxy := proxytest.Before(t, pgtest.New(t))
+	n := start(t, via, one)
+	id := n.group(t, "alice", "bob")
+	const readers = 8 // as many as there are connections
+	reads := make(chan error, readers)
+	read := func() {
+		_, err := n.Events(context.Background(), user("alice"), id, domain.Range{Limit: 1})
+		reads <- err
+	}
+	proxy.Slow(100 * time.Millisecond) // so that each read needs a connection of its own
+	for round := range 2 {
+		for range readers {
+			go read()
+		}
+		if round == 1 {
+			time.Sleep(50 * time.Millisecond) // they are on their way
+			proxy.Lose()
+		}
+		for range readers {
+			require.NoError(t, wait(t, reads), "round %d", round)
+		}
+	}
+}
+
 // A lock that is held for too long costs its own conversation only.
 func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()

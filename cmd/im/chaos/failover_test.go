@@ -60,16 +60,17 @@ func TestFailoverWithLoss(t *testing.T) {
 		promote bool
 	}{{"a standby that lags is promoted", true}, {"an earlier copy is restored", false}} {
 		t.Run(kind.name, func(t *testing.T) {
-			s := newScenario(t, 2, either(25*time.Second, time.Minute))
+			s := newScenario(t, 2, either(16*time.Second, time.Minute))
 			s.loss = true
 			earlier := filepath.Join(filepath.Dir(shared.postgres.dir), "earlier"+s.database)
 			defer os.RemoveAll(earlier)
+			time.Sleep(3 * time.Second) // until the conversations of the load are there
 			s.suffer(fault{name: "(a copy is made)", begin: func() {
 				require.NoError(t, shared.postgres.stop())
 				require.NoError(t, shared.postgres.copyTo(earlier))
 				s.startPostgres()
 			}})
-			time.Sleep(either(5*time.Second, 20*time.Second)) // of commits to be lost
+			time.Sleep(either(4*time.Second, 20*time.Second)) // of commits to be lost
 			before := s.epoch()
 			head := s.count(`SELECT count(*) FROM events`)
 			s.suffer(fault{

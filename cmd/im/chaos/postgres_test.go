@@ -20,7 +20,7 @@ func (s *scenario) startPostgres() {
 // TestPostgreSQL: sends are unavailable while it is away, sockets stay open, and
 // everything goes on by itself.
 func TestPostgreSQL(t *testing.T) {
-	s := newScenario(t, 2, either(40*time.Second, 4*time.Minute))
+	s := newScenario(t, 2, either(28*time.Second, 4*time.Minute))
 	lasts := either(3*time.Second, 20*time.Second)
 	s.suffer(fault{
 		name: "PostgreSQL stopped and started", lasts: lasts,
@@ -49,7 +49,7 @@ func TestPostgreSQL(t *testing.T) {
 
 // TestPostgreSQLDegraded: it answers, but not as it should.
 func TestPostgreSQLDegraded(t *testing.T) {
-	s := newScenario(t, 2, either(30*time.Second, 2*time.Minute))
+	s := newScenario(t, 2, either(18*time.Second, 2*time.Minute))
 	lasts := either(4*time.Second, 20*time.Second)
 	for round := range either(3, 10) {
 		s.cutAtCommit(round)
@@ -97,7 +97,7 @@ func (s *scenario) cutAtCommit(round int) {
 // TestTransactionLeftOpen: a transaction of somebody else's, on the same server,
 // neither hides commits from the tail nor holds them up.
 func TestTransactionLeftOpen(t *testing.T) {
-	s := newScenario(t, 2, either(12*time.Second, 12*time.Minute))
+	s := newScenario(t, 2, either(8*time.Second, 12*time.Minute))
 	db, err := pgx.Connect(t.Context(), shared.postgres.url("postgres"))
 	require.NoError(t, err)
 	defer db.Close(context.Background())

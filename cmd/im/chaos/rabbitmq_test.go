@@ -11,7 +11,7 @@ import (
 // TestRabbitMQ: sends go on; other nodes are served by the tail of the log
 // within 2 s, and by the fast path again afterwards.
 func TestRabbitMQ(t *testing.T) {
-	s := newScenario(t, 2, either(45*time.Second, 3*time.Minute))
+	s := newScenario(t, 2, either(34*time.Second, 3*time.Minute))
 	lasts := either(5*time.Second, 30*time.Second)
 	const tail = 2*time.Second + 500*time.Millisecond
 	cut := s.suffer(fault{

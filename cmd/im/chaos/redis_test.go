@@ -11,7 +11,7 @@ import (
 // TestRedis: what was looked up is broadcast instead, and sessions are
 // registered again; no message depends on it.
 func TestRedis(t *testing.T) {
-	s := newScenario(t, 2, either(38*time.Second, 3*time.Minute))
+	s := newScenario(t, 2, either(22*time.Second, 3*time.Minute))
 	lasts := either(4*time.Second, 30*time.Second)
 	s.suffer(fault{
 		name: "Redis stopped and started, empty", lasts: lasts,
@@ -19,10 +19,12 @@ func TestRedis(t *testing.T) {
 	})
 	cache := s.cache()
 	s.suffer(fault{
-		name: "Redis flushed", lasts: time.Second,
-		begin: func() { require.NoError(t, cache.FlushAll(context.Background()).Err()) },
+		name: "Redis flushed, until all sessions are registered again",
+		begin: func() {
+			require.NoError(t, cache.FlushAll(context.Background()).Err())
+			s.awaitRegistered()
+		},
 	})
-	s.awaitRegistered()
 	s.suffer(fault{
 		name: "Redis slow: 200 ms each way", lasts: lasts,
 		begin: s.each(func(n *node) { n.redis.Slow(200 * time.Millisecond) }), end: s.each(func(n *node) { n.redis.Mend() }),
@@ -46,5 +48,6 @@ func (s *scenario) awaitRegistered() {
 		keys, err := cache.Keys(context.Background(), s.prefix+"*:probe-r*").Result()
 		return err == nil && len(keys) >= len(s.nodes)
 	}, patience, 20*time.Millisecond)
+	require.Less(s.t, time.Since(flushed), 3500*time.Millisecond)
 	s.t.Logf("sessions were registered again %s after the flush", seconds(time.Since(flushed)))
 }
