@@ -19,3 +19,11 @@ func PositionAt(epoch string, xmax uint64) domain.FeedPosition {
 
 // SweepNow does all that is done now and then.
 func (s *Store) SweepNow(ctx context.Context) error { return s.sweepOnce(ctx, true, true) }
+
+// SawTransactions has the store have read the feed up to xmax.
+func (s *Store) SawTransactions(epoch string, xmax uint64) {
+	s.seen.Store(&seen{epoch: epoch, xmax: xmax})
+}
+
+// Disconnect gives up the connections of reads.
+func (s *Store) Disconnect() { s.pool.Reset() }

@@ -45,6 +45,7 @@ type Store struct {
 	log        *slog.Logger
 	pool       *pgxpool.Pool
 	epoch      atomic.Pointer[string] // as last read; a change drops what committers have cached
+	seen       atomic.Pointer[seen]
 	seed       maphash.Seed
 	committers []*committer
 }

@@ -64,7 +64,7 @@ func TestFailoverWithLoss(t *testing.T) {
 			s.loss = true
 			earlier := filepath.Join(filepath.Dir(shared.postgres.dir), "earlier"+s.database)
 			defer os.RemoveAll(earlier)
-			time.Sleep(3 * time.Second) // until the conversations of the load are there
+			time.Sleep(2 * time.Second) // until most conversations of the load are there
 			s.suffer(fault{name: "(a copy is made)", begin: func() {
 				require.NoError(t, shared.postgres.stop())
 				require.NoError(t, shared.postgres.copyTo(earlier))

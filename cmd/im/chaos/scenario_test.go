@@ -61,6 +61,9 @@ func newScenario(t *testing.T, nodes int, expected time.Duration, set ...func(*v
 	s := &scenario{world: newWorld(t, nodes), judged: make(chan struct{}), cluster: t.Name()}
 	s.probes = s.startProbes()
 	s.load(expected, set)
+	require.Eventually(t, func() bool {
+		return s.count(`SELECT count(*) FROM events WHERE type = 'message.created' AND sender LIKE 'v-%'`) > 10
+	}, patience, 50*time.Millisecond, "the load does not begin")
 	return s
 }
 

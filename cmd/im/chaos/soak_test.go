@@ -103,7 +103,9 @@ func (s *scenario) measures() []measure {
 			entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", first.process.cmd.Process.Pid))
 			return orNegative(float64(len(entries)), err)
 		}},
-		{"connections of PostgreSQL", "", 10, func() float64 { return s.quietly(`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'im'`) }},
+		{"connections of PostgreSQL", "", 10, func() float64 {
+			return s.quietly(`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'im'`)
+		}},
 		{"keys of Redis", "", 20, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
