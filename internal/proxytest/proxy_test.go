@@ -2,6 +2,7 @@ package proxytest
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -79,10 +80,9 @@ func (c *caller) cut() {
 	c.t.Helper()
 	_, err := c.hears(long)
 	require.Error(c.t, err)
-	var timeout net.Error
-	if e, ok := err.(net.Error); ok {
-		timeout = e
-		require.False(c.t, timeout.Timeout())
+	var network net.Error
+	if errors.As(err, &network) {
+		require.False(c.t, network.Timeout())
 	}
 }
 

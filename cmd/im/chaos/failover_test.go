@@ -63,7 +63,7 @@ func TestFailoverWithLoss(t *testing.T) {
 			s := newScenario(t, 2, either(16*time.Second, time.Minute))
 			s.loss = true
 			earlier := filepath.Join(filepath.Dir(shared.postgres.dir), "earlier"+s.database)
-			defer os.RemoveAll(earlier)
+			defer func() { _ = os.RemoveAll(earlier) }()
 			time.Sleep(2 * time.Second) // until most conversations of the load are there
 			s.suffer(fault{name: "(a copy is made)", begin: func() {
 				require.NoError(t, shared.postgres.stop())

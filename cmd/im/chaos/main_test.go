@@ -35,7 +35,8 @@ func run(m *testing.M) int {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	defer shared.end()
-	if err := errors.Join(os.Chmod(dir, 0o755), shared.begin(dir)); err != nil { //nolint:gosec // PostgreSQL may run as another user
+	// PostgreSQL may run as another user.
+	if err := errors.Join(os.Chmod(dir, 0o755), shared.begin(dir)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

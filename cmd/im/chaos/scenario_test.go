@@ -62,7 +62,7 @@ func newScenario(t *testing.T, nodes int, expected time.Duration, set ...func(*v
 	s.probes = s.startProbes()
 	s.load(expected, set)
 	require.Eventually(t, func() bool {
-		return s.count(`SELECT count(*) FROM events WHERE type = 'message.created' AND sender LIKE 'v-%'`) > 10
+		return s.count(`SELECT count(*) FROM events WHERE client_msg_id LIKE 'v-u%'`) > 10
 	}, patience, 50*time.Millisecond, "the load does not begin")
 	return s
 }
