@@ -201,7 +201,13 @@ func (r *rabbitServer) remove() {
 		return
 	}
 	_ = r.end(syscall.SIGKILL, time.Minute)
-	_ = exec.Command("epmd", "-port", strconv.Itoa(r.names), "-kill").Run()
+	for range 50 { // it does not end before it has noticed that the server has
+		out, err := exec.Command("epmd", "-port", strconv.Itoa(r.names), "-kill").CombinedOutput()
+		if err != nil || strings.Contains(string(out), "Killed") {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // queues are the names of the queues that begin with prefix.
