@@ -203,7 +203,7 @@ func (r *rabbitServer) remove() {
 	_ = r.end(syscall.SIGKILL, time.Minute)
 	for range 50 { // it does not end before it has noticed that the server has
 		out, err := exec.Command("epmd", "-port", strconv.Itoa(r.names), "-kill").CombinedOutput()
-		if err != nil || strings.Contains(string(out), "Killed") {
+		if errors.Is(err, exec.ErrNotFound) || strings.HasPrefix(string(out), "Killed") || strings.Contains(string(out), "Cannot connect") {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
