@@ -29,6 +29,16 @@ test: ## Run all Go tests on the real services, which are found or started
 test-web: ## Test the web chat in a headless Chromium
 	scripts/test-web
 
+# The short form of these is a part of make test.
+.PHONY: chaos
+chaos: ## Have every fault happen for longer, under im verify (20 minutes)
+	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -timeout 60m -v -run 'Test[^S]' ./cmd/im/chaos
+
+SOAK ?= 1h
+.PHONY: soak
+soak: ## Load for SOAK (1h), a fault every minute; memory, connections, keys must stay flat
+	IM_SOAK=$(SOAK) $(SERVICES) $(GO) test -count=1 -timeout 26h -v -run TestSoak ./cmd/im/chaos
+
 .PHONY: bench
 bench: ## Run the Go benchmarks
 	$(SERVICES) $(GO) test -run '^$$' -bench . -benchmem ./...

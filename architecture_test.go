@@ -30,6 +30,7 @@ func allowed() map[string][]string {
 		"im/embedded":              {},
 		"im/deploy":                {},
 		"im/cmd/im":                {"im"},
+		"im/internal/proxytest":    {},
 		"im/store/postgres/pgtest": {"im/store/postgres", "im/migrations", "im/domain"},
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 )
 
 // TestBroker is what every Broker has to pass. The function makes brokers that
@@ -192,8 +193,8 @@ func TestAMQP(t *testing.T) {
 		}
 	})
 	t.Run("without a server it says so, and stops at once", func(t *testing.T) {
-		p, address := before(t, amqpURL())
-		p.cut()
+		address, p := proxytest.Before(t, amqpURL())
+		p.Cut()
 		broker, err := NewAMQP(address, newPrefix(), testLogger(t))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 )
 
 // TestNode runs wired as a cluster is, and as im dev is.
@@ -199,9 +200,9 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 
 func TestNodeStartsAlone(t *testing.T) {
 	t.Run("without Redis and RabbitMQ it serves itself, says so, and stops at once", func(t *testing.T) {
-		down, address := before(t, redisURL())
-		down.cut()
-		broker, err := NewAMQP("amqp://guest:guest@"+down.address, newPrefix(), testLogger(t))
+		address, down := proxytest.Before(t, redisURL())
+		down.Cut()
+		broker, err := NewAMQP("amqp://guest:guest@"+down.Addr(), newPrefix(), testLogger(t))
 		require.NoError(t, err)
 		m := startNode(t, Options{Prefix: newPrefix(), Redis: openRedis(t, address), Broker: broker})
 		begun := time.Now()
@@ -253,7 +254,7 @@ func TestStuckBroker(t *testing.T) {
 // TestRedisOutage: broadcast instead of lookup, and all sessions registered
 // again within 3 s of its return.
 func TestRedisOutage(t *testing.T) {
-	service, address := before(t, redisURL())
+	address, service := proxytest.Before(t, redisURL())
 	shared := realRedis(t)
 	w := &town{client: shared, prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
 	forget(t, shared, w.prefix)
@@ -274,8 +275,8 @@ func TestRedisOutage(t *testing.T) {
 		name      string
 		cut, heal func()
 	}{
-		{"cut", service.cut, service.heal},
-		{"frozen", service.freeze, service.thaw},
+		{"cut", service.Cut, service.Mend},
+		{"frozen", service.Hold, service.Mend},
 	} {
 		t.Run(outage.name, func(t *testing.T) {
 			outage.cut()

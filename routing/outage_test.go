@@ -13,12 +13,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 )
 
 // TestBrokerOutage: sends go on, the own node is served at once, and the fast
 // path comes back by itself.
 func TestBrokerOutage(t *testing.T) {
-	service, address := before(t, amqpURL())
+	address, service := proxytest.Before(t, amqpURL())
 	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	start := func(name string) (*member, *AMQP) {
@@ -48,12 +49,12 @@ func TestBrokerOutage(t *testing.T) {
 
 	for range 2 {
 		t.Run("connection cut", func(t *testing.T) {
-			service.cut()
+			service.Cut()
 			eventually(t, "it is noticed", func() bool { next("bob"); return a.Stats().Publish > 0 && a.Ready(t.Context()) != nil })
 			own := next("bob")
 			eventually(t, "the own node is served", func() bool { return a.local.got(id, own) })
 			time.Sleep(2 * time.Second) // long enough for the backoff to reach its most
-			service.heal()
+			service.Mend()
 			healed := time.Now()
 			reaches(t, "bob")
 			reaches(t)
@@ -62,7 +63,7 @@ func TestBrokerOutage(t *testing.T) {
 		})
 	}
 	t.Run("connection frozen", func(t *testing.T) {
-		service.freeze()
+		service.Hold()
 		var own int64
 		for range 50 {
 			own = next("bob")
@@ -71,7 +72,7 @@ func TestBrokerOutage(t *testing.T) {
 		eventually(t, "the own node is served", func() bool { return a.local.got(id, own) })
 		require.Less(t, time.Since(begun), time.Second)
 		eventually(t, "not ready", func() bool { return a.Ready(t.Context()) != nil })
-		service.thaw()
+		service.Mend()
 		reaches(t, "bob")
 	})
 	t.Run("queue deleted", func(t *testing.T) {
@@ -85,18 +86,18 @@ func TestBrokerOutage(t *testing.T) {
 		require.Less(t, time.Since(lost), 3*time.Second)
 	})
 	t.Run("stops in time on a frozen connection", func(t *testing.T) {
-		service.freeze()
+		service.Hold()
 		next("bob")
 		begun := time.Now()
 		a.stop()
 		require.Less(t, time.Since(begun), 10*time.Second)
-		service.thaw()
+		service.Mend()
 	})
 }
 
 func TestBrokerComesLater(t *testing.T) {
-	service, address := before(t, amqpURL())
-	service.cut()
+	address, service := proxytest.Before(t, amqpURL())
+	service.Cut()
 	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	a := startNode(t, Options{Prefix: prefix, Redis: client, Broker: realBroker(t, prefix, address)})
@@ -104,7 +105,7 @@ func TestBrokerComesLater(t *testing.T) {
 	a.Committed([]domain.Committed{committed(id, 1)})
 	eventually(t, "the own node is served", func() bool { return a.local.got(id, 1) })
 	require.Error(t, a.Ready(t.Context()))
-	service.heal()
+	service.Mend()
 	healed := time.Now()
 	a.awaitReady(t)
 	require.Less(t, time.Since(healed), 2*time.Second+500*time.Millisecond)

@@ -40,6 +40,7 @@ type cli struct {
 	Token   tokenCmd   `cmd:"" help:"Print a token, signed with IM_JWT_SECRET."`
 	Chat    chatCmd    `cmd:"" help:"Chat from the terminal."`
 	Bench   benchCmd   `cmd:"" help:"Measure throughput and latency, of a cluster or of one that is started for it."`
+	Verify  verifyCmd  `cmd:"" help:"Prove the delivery guarantees against a running cluster."`
 }
 
 // streams are where a command writes: what was asked for, and what is said about it.

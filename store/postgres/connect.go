@@ -14,6 +14,7 @@ import (
 const (
 	connectTimeout = 1500 * time.Millisecond
 	keepAlive      = 5 * time.Second // both ends give a silent peer up after about this
+	pingTimeout    = time.Second     // of a connection that was idle for a second or more
 )
 
 // settings of every session. The server drops the session of a node that does
@@ -65,5 +66,15 @@ func readConfig(o Options, check func(context.Context, *pgx.Conn) error) (*pgxpo
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.HealthCheckPeriod = 15 * time.Second
 	config.AfterConnect = check
+	config.PingTimeout = pingTimeout // half-open ones must not each cost a read its whole attempt
+	config.BeforeClose = abandon
 	return config, nil
+}
+
+// abandon closes at once what an attempt has given up. The driver would wait for
+// the server's last words for 15 s, and keep the place in the pool until then.
+func abandon(conn *pgx.Conn) {
+	if conn.IsClosed() {
+		_ = conn.PgConn().Conn().Close()
+	}
 }

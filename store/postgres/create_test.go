@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 	"im/store/postgres/pgtest"
 )
 
@@ -109,8 +110,8 @@ func TestClientConversationID(t *testing.T) {
 func TestCreateSurvivesALostAnswer(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	proxy := pgtest.NewProxy(t, url)
-	n := start(t, proxy.URL)
+	via, proxy := proxytest.Before(t, url)
+	n := start(t, via)
 	_, err := n.Epoch(t.Context())
 	require.NoError(t, err)
 	proxy.CutAnswer(completed("SELECT 1"))

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,20 +13,34 @@ import (
 // timeline of it, may lack the end of the log.
 const checkEpochSQL = `
 SELECT e.epoch, e.system_identifier = s.system_identifier
-	AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8)
+	AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
+	pg_snapshot_xmax(pg_current_snapshot())::text
 FROM epoch e, pg_control_system() s`
 
 const newEpochSQL = `SELECT im_new_epoch_1($1)`
 
+// seen is how far the feed was read in an epoch: a server whose transactions end
+// before that lacks some of them.
+type seen struct {
+	epoch string
+	xmax  uint64
+}
+
 // checkEpoch is run on every new connection. On a standby it fails, so that no
 // connection to one is ever used.
 func (s *Store) checkEpoch(ctx context.Context, conn *pgx.Conn) error {
-	var epoch string
+	var epoch, text string
 	var same bool
-	if err := conn.QueryRow(ctx, checkEpochSQL).Scan(&epoch, &same); err != nil {
+	if err := conn.QueryRow(ctx, checkEpochSQL).Scan(&epoch, &same, &text); err != nil {
 		return err
 	}
-	if same {
+	xmax, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return err
+	}
+	before := s.seen.Load()
+	lacks := before != nil && before.epoch == epoch && xmax < before.xmax
+	if same && !lacks {
 		s.setEpoch(epoch)
 		return nil
 	}

@@ -65,6 +65,29 @@ func TestEpochIsCheckedOnEveryNewConnection(t *testing.T) {
 	require.NotEqual(t, before, after)
 }
 
+// A server that came back in an earlier state, on the same timeline, is found out
+// before anything is read or written there.
+func TestEpochBeginsWhenANewConnectionLacksTransactions(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	before, err := n.Feed(t.Context(), "")
+	require.NoError(t, err)
+	n.Disconnect()
+	same, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, before.Epoch, same)
+
+	n.SawTransactions(before.Epoch, 1<<40)
+	n.Disconnect()
+	after, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, before.Epoch, after)
+	n.Disconnect()
+	again, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, after, again, "what was seen in another epoch tells nothing of this one")
+}
+
 func TestEpochBeginsWhenAHeadIsLost(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)

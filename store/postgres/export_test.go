@@ -84,3 +84,11 @@ func (i *Indexer) WriteAgain(ctx context.Context) error { return i.x.put(ctx, i.
 func (s *Store) TurnIsOver(ctx context.Context, over *bool) error {
 	return s.pool.QueryRow(ctx, `SELECT held_until < clock_timestamp() FROM search_position`).Scan(over)
 }
+
+// SawTransactions has the store have read the feed up to xmax.
+func (s *Store) SawTransactions(epoch string, xmax uint64) {
+	s.seen.Store(&seen{epoch: epoch, xmax: xmax})
+}
+
+// Disconnect gives up the connections of reads.
+func (s *Store) Disconnect() { s.pool.Reset() }

@@ -42,23 +42,23 @@ FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
 // lies before what is kept; go on from "" and compare everything.
 func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.FeedPage, error) {
 	var since *string
-	var seen snapshot
+	var position snapshot
 	var epoch string
 	var at int64
 	if from != "" {
 		r := readCursor(cursorOfFeed, string(from))
-		epoch, seen, at = r.text(), r.snapshot(), int64(r.number())
+		epoch, position, at = r.text(), r.snapshot(), int64(r.number())
 		if err := r.err(); err != nil {
 			return domain.FeedPage{}, err
 		}
-		text := seen.String()
+		text := position.String()
 		since = &text
 	}
 	f, err := s.readFeed(ctx, since, at)
 	if err != nil {
 		return domain.FeedPage{}, err
 	}
-	if !f.same || epoch == f.page.Epoch && f.now.xmax < seen.xmax {
+	if !f.same || epoch == f.page.Epoch && f.now.xmax < position.xmax {
 		if err := translate(s.beginEpoch(ctx, s.pool, f.page.Epoch)); err != nil {
 			return domain.FeedPage{}, err
 		}
@@ -67,6 +67,7 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 		}
 	}
 	s.setEpoch(f.page.Epoch)
+	s.seen.Store(&seen{epoch: f.page.Epoch, xmax: f.now.xmax})
 	switch {
 	case from != "" && epoch != f.page.Epoch:
 		f.page.Heads, f.page.Ends = nil, nil // the position was of another log

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 	"im/store/postgres"
 	"im/store/postgres/pgtest"
 )
@@ -29,8 +30,8 @@ func TestI8ForeignTakesTheSameWay(t *testing.T) {
 	owner.post(t, "alice", foreign, "m2", "x")
 	nowhere := domain.NewConversationID(time.Now())
 
-	proxy := pgtest.NewProxy(t, url)
-	n := start(t, proxy.URL, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
+	via, proxy := proxytest.Before(t, url)
+	n := start(t, via, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
 	var answers atomic.Int64 // that a query is done, as the protocol says it
 	done := []byte{'Z', 0, 0, 0, 5}
 	proxy.CutAnswer(func(data []byte) bool {

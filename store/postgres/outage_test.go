@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 	"im/store/postgres"
 	"im/store/postgres/pgtest"
 )
@@ -28,8 +29,8 @@ func one(o *postgres.Options) { o.Committers = 1 }
 func TestI1AnswerLostAtCommit(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	proxy := pgtest.NewProxy(t, url)
-	n := start(t, proxy.URL, one)
+	via, proxy := proxytest.Before(t, url)
+	n := start(t, via, one)
 	id := n.group(t, "alice", "bob")
 	for round := range 5 {
 		n.post(t, "alice", id, fmt.Sprintf("warm%d", round), "x") // only the append is left to be answered
@@ -86,8 +87,8 @@ func requireToldOfAll(t *testing.T, n *node, id domain.ConversationID, head int6
 func TestI1ConnectionCutAgainAndAgain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	proxy := pgtest.NewProxy(t, url)
-	n := start(t, proxy.URL)
+	via, proxy := proxytest.Before(t, url)
+	n := start(t, via)
 	id := n.group(t, "alice", "bob")
 	stop := make(chan struct{})
 	cutting := make(chan struct{})
@@ -149,14 +150,14 @@ func TestOutage(t *testing.T) {
 	for _, kind := range []string{"refused", "frozen"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			proxy := pgtest.NewProxy(t, pgtest.New(t))
-			n := start(t, proxy.URL)
+			via, proxy := proxytest.Before(t, pgtest.New(t))
+			n := start(t, via)
 			id := n.group(t, "alice", "bob")
 			n.post(t, "alice", id, "before", "x")
 			if kind == "refused" {
 				proxy.Cut()
 			} else {
-				proxy.Freeze()
+				proxy.Hold()
 			}
 			began := time.Now()
 			sending := n.send(t.Context(), "alice", domain.Post{ConversationID: id, ClientMsgID: "during", Content: text("x")})
@@ -197,6 +198,34 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// All connections of reads are half-open, and nothing tells of it: each read finds
+// out after its first attempt, and has room for a new connection then.
+func TestHalfOpenConnectionsHoldNoPlaces(t *testing.T) {
+	t.Parallel()
+	via, proxy := proxytest.Before(t, pgtest.New(t))
+	n := start(t, via, one)
+	id := n.group(t, "alice", "bob")
+	const readers = 8 // as many as there are connections
+	reads := make(chan error, readers)
+	read := func() {
+		_, err := n.Events(context.Background(), user("alice"), id, domain.Range{Limit: 1})
+		reads <- err
+	}
+	proxy.Slow(100 * time.Millisecond) // so that each read needs a connection of its own
+	for round := range 2 {
+		for range readers {
+			go read()
+		}
+		if round == 1 {
+			time.Sleep(50 * time.Millisecond) // they are on their way
+			proxy.Lose()
+		}
+		for range readers {
+			require.NoError(t, wait(t, reads), "round %d", round)
+		}
+	}
+}
+
 // A lock that is held for too long costs its own conversation only.
 func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
@@ -223,18 +252,18 @@ func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 func TestI9NodeStoppedWhileSendingHoldsNoLock(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	proxy := pgtest.NewProxy(t, url)
-	stopped, other := start(t, proxy.URL, one), start(t, url)
+	via, proxy := proxytest.Before(t, url)
+	stopped, other := start(t, via, one), start(t, url)
 	id := other.group(t, "alice", "bob")
 	stopped.post(t, "alice", id, "warm", "x")
-	proxy.FreezeHalfWay(200_000)
+	proxy.HoldAfter(200_000)
 	var answers []<-chan answer
 	for i := range 40 { // more than passes
 		answers = append(answers, stopped.send(t.Context(), "alice", domain.Post{
 			ConversationID: id, ClientMsgID: fmt.Sprint(i), Content: text(string(bytes.Repeat([]byte("x"), 20_000))),
 		}))
 	}
-	require.Eventually(t, proxy.Frozen, deadline, time.Millisecond)
+	require.Eventually(t, proxy.Held, deadline, time.Millisecond)
 	began := time.Now()
 	other.post(t, "bob", id, "free", "x")
 	require.Less(t, time.Since(began), time.Second, "nobody waits for the node that was stopped")

@@ -45,6 +45,7 @@ type Store struct {
 	pool       *pgxpool.Pool
 	epoch      atomic.Pointer[string] // as last read; a change drops what committers have cached
 	queue      *queue
+	seen       atomic.Pointer[seen]
 	committers []*committer
 	searching  chan struct{} // has room for as many searches as may run at once
 }

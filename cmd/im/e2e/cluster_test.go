@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/proxytest"
 	"im/store/postgres/pgtest"
 	"im/token"
 )
@@ -61,9 +61,9 @@ type cluster struct {
 	t        testing.TB
 	prefix   string
 	database string // past the proxy
-	postgres *proxy
-	redis    *proxy
-	amqp     *proxy
+	postgres *proxytest.Proxy
+	redis    *proxytest.Proxy
+	amqp     *proxytest.Proxy
 	env      []string
 	store    *redis.Client // past the proxy
 }
@@ -75,10 +75,10 @@ func newCluster(t testing.TB, env ...string) *cluster {
 	}
 	c := &cluster{t: t, prefix: "e2e-" + uuid.NewString()[:8]}
 	c.database = pgtest.New(t)
-	database, viaPostgres := through(t, c.database)
+	database, viaPostgres := proxytest.Before(t, c.database)
 	redisURL := envOr("IM_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
-	cache, viaRedis := through(t, redisURL)
-	broker, viaAMQP := through(t, envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"))
+	cache, viaRedis := proxytest.Before(t, redisURL)
+	broker, viaAMQP := proxytest.Before(t, envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"))
 	c.postgres, c.redis, c.amqp = viaPostgres, viaRedis, viaAMQP
 	c.env = append([]string{
 		"IM_DATABASE_URL=" + database, "IM_REDIS_URL=" + cache, "IM_AMQP_URL=" + broker,
@@ -99,16 +99,6 @@ func envOr(name, otherwise string) string {
 		return v
 	}
 	return otherwise
-}
-
-// through returns the URL that leads through a new proxy to the same place.
-func through(t testing.TB, target string) (string, *proxy) {
-	t.Helper()
-	u, err := url.Parse(target)
-	require.NoError(t, err)
-	p := newProxy(t, u.Host)
-	u.Host = p.addr
-	return u.String(), p
 }
 
 func (c *cluster) keys() []string {

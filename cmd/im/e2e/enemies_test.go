@@ -20,6 +20,7 @@ import (
 
 	"im"
 	"im/domain"
+	"im/internal/proxytest"
 	"im/token"
 )
 
@@ -238,7 +239,7 @@ func TestNothingSecretInLogs(t *testing.T) {
 		n.do(raw, "GET", "/v1/sync?access_token="+raw, nil)
 	}
 	n.do(bearer, "GET", "/v1/sync?access_token="+bearer, nil)
-	for _, service := range []*proxy{c.redis, c.postgres, c.amqp} {
+	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
 		service.Cut()
 	}
 	status, _ := n.do(bearer, "POST", base+"/messages", []byte(`{"client_msg_id":"c-9","content":{"type":"text","text":"`+words+`"}}`))
@@ -247,7 +248,7 @@ func TestNothingSecretInLogs(t *testing.T) {
 		log := n.log.String()
 		return strings.Contains(log, "WARN") || strings.Contains(log, "ERROR")
 	}, patience, 50*time.Millisecond)
-	for _, service := range []*proxy{c.redis, c.postgres, c.amqp} {
+	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
 		service.Mend()
 	}
 	c.awaitReady(n)

@@ -1,0 +1,208 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// change is a call that is not a message.
+type change struct {
+	conversation string
+	kind         string // of the event that it makes
+	about        string // what the event is about, as in aboutOf
+	method, path string
+	fields       any
+}
+
+// change makes one change, chosen by chance.
+func (u *user) change(ctx context.Context) {
+	if u.rng.IntN(30) == 0 {
+		u.found(ctx, u.r.users, 2+u.rng.IntN(5))
+		return
+	}
+	c := u.r.rooms.of(u.name, u.rng, u.rng.IntN(2) == 0)
+	if c == nil {
+		return
+	}
+	if made := u.plan(c); made != nil {
+		u.ask(ctx, made)
+	}
+}
+
+// plan chooses what to change of a conversation; nil for nothing.
+func (u *user) plan(c *room) *change {
+	in, out, roles, recent := u.r.rooms.look(c, u.r.users)
+	leads := roles[u.name] == "owner" || roles[u.name] == "admin"
+	base := "/v1/conversations/" + c.id
+	switch n := u.rng.IntN(100); {
+	case n < 60:
+		return u.planMessage(c.id, base, recent)
+	case c.direct:
+		return nil
+	case n < 75 && leads && len(out) > 0:
+		who := out[u.rng.IntN(len(out))]
+		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": "member"}}
+	case n < 83 && leads && len(in) > 3:
+		who := in[u.rng.IntN(len(in))]
+		return &change{c.id, removed, who, http.MethodDelete, base + "/members/" + who, nil}
+	case n < 87 && len(in) > 3:
+		return &change{c.id, removed, u.name, http.MethodDelete, base + "/members/" + u.name, nil}
+	case n < 93 && roles[u.name] == "owner":
+		who := in[u.rng.IntN(len(in))]
+		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
+		return &change{c.id, "member.role_changed", who, http.MethodPut, base + "/members/" + who, map[string]any{"role": role}}
+	case leads:
+		title := fmt.Sprintf("Group %d", u.rng.IntN(1000))
+		return &change{c.id, updated, "", http.MethodPatch, base, map[string]any{"title": title}}
+	}
+	return nil
+}
+
+// planMessage chooses what to do with one of the newest messages.
+func (u *user) planMessage(id, base string, recent []target) *change {
+	if len(recent) == 0 {
+		return nil
+	}
+	t := recent[u.rng.IntN(len(recent))]
+	seq := strconv.FormatInt(t.seq, 10)
+	emoji := []string{"👍", "🎉", "❤"}[u.rng.IntN(3)]
+	message := base + "/messages/" + seq
+	switch n := u.rng.IntN(100); {
+	case n < 35:
+		return &change{id, reacted, seq + emoji, http.MethodPut, message + "/reactions/" + emoji, nil}
+	case n < 50:
+		return &change{id, undone, seq + emoji, http.MethodDelete, message + "/reactions/" + emoji, nil}
+	case n < 58:
+		return &change{id, "message.pinned", seq, http.MethodPut, message + "/pin", nil}
+	case n < 66:
+		return &change{id, "message.unpinned", seq, http.MethodDelete, message + "/pin", nil}
+	}
+	for i := len(recent) - 1; i >= 0; i-- {
+		if recent[i].sender == u.name {
+			t = recent[i]
+			break
+		}
+	}
+	seq = strconv.FormatInt(t.seq, 10)
+	message = base + "/messages/" + seq
+	if u.rng.IntN(5) < 3 {
+		text := fmt.Sprintf("edited %d", u.rng.IntN(1000000))
+		return &change{id, edited, seq, http.MethodPatch, message, map[string]any{"content": map[string]any{"type": "text", "text": text}}}
+	}
+	return &change{id, recall, seq, http.MethodDelete, message, nil}
+}
+
+// aboutOf is what an event is about: with conversation, type and sender, all that
+// tells whether anybody asked for it.
+func aboutOf(e *entry) (about string, known bool) {
+	switch e.kind {
+	case reacted, undone:
+		return strconv.FormatInt(e.target, 10) + e.who, true
+	case "message.pinned", "message.unpinned", edited, recall:
+		return strconv.FormatInt(e.target, 10), true
+	case added, removed:
+		return e.who, true
+	case updated:
+		return "", true
+	}
+	return "", false
+}
+
+// ask makes the call of a change, beside whatever else is under way.
+func (u *user) ask(ctx context.Context, c *change) {
+	base, behalf := u.node(u.rng), u.rng.IntN(4) == 0
+	u.r.ledger.change(c.conversation, c.kind, u.name, c.about)
+	u.begin(1)
+	u.r.background(func() {
+		defer u.begin(-1)
+		epoch := u.r.epochNow()
+		r := u.r.api.call(ctx, base, u.name, behalf, c.method, c.path, c.fields)
+		var e event
+		switch {
+		case r.into(&e):
+			u.saw(&e, epoch)
+			u.r.tally.count(func(r *Report) { r.Changes++ })
+		case !r.ok():
+			u.r.tally.fault("error " + r.code)
+		}
+	})
+}
+
+// found makes a group with n others; direct with 1. It tells whether that was
+// done.
+func (u *user) found(ctx context.Context, among []*user, n int) bool {
+	var others []string
+	for _, i := range u.rng.Perm(len(among)) {
+		if among[i] != u && len(others) < n {
+			others = append(others, among[i].name)
+		}
+	}
+	return u.create(ctx, others, n == 1)
+}
+
+func (u *user) create(ctx context.Context, others []string, direct bool) bool {
+	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000))}
+	if direct {
+		fields = map[string]any{"kind": "direct", "members": others}
+	}
+	r := u.r.api.call(ctx, u.node(u.rng), u.name, false, http.MethodPost, "/v1/conversations", fields)
+	var v view
+	if !r.into(&v) {
+		u.r.tally.fault("error " + r.code)
+		return false
+	}
+	members := []member{{u.name, "owner"}}
+	for _, o := range others {
+		members = append(members, member{o, "member"})
+	}
+	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members})
+	u.r.rooms.see(&event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}, &body{Members: members})
+	return true
+}
+
+// markRead reads up to somewhere in one of the user's conversations.
+func (u *user) markRead(ctx context.Context) {
+	c := u.r.rooms.of(u.name, u.rng, false)
+	if c == nil {
+		return
+	}
+	_, _, _, recent := u.r.rooms.look(c, u.r.users)
+	if len(recent) == 0 {
+		return
+	}
+	seq := recent[u.rng.IntN(len(recent))].seq
+	u.note(c.id, seq, false)
+	s, base := u.someSession(u.rng), u.node(u.rng)
+	u.begin(1)
+	if s != nil && u.rng.IntN(3) > 0 {
+		fields := map[string]any{"type": "read", "conversation_id": c.id, "seq": seq}
+		s.ask(fields, func(uint32) {}, func(f *frame) {
+			defer u.begin(-1)
+			if f != nil && f.Type == "read_state" {
+				u.note(c.id, seq, true)
+			}
+		})
+		return
+	}
+	u.r.background(func() {
+		defer u.begin(-1)
+		r := u.r.api.call(ctx, base, u.name, false, http.MethodPut, "/v1/conversations/"+c.id+"/read", map[string]any{"seq": seq})
+		if r.ok() {
+			u.note(c.id, seq, true)
+		}
+	})
+}
+
+func (u *user) note(id string, seq int64, told bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	m := u.reads[id]
+	m.tried = max(m.tried, seq)
+	if told {
+		m.told = max(m.told, seq)
+	}
+	u.reads[id] = m
+}

@@ -1,0 +1,225 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// claim is what a sync or a read told of one user's unread messages.
+type claim struct {
+	user    string
+	client  string
+	head    int64
+	read    int64
+	unread  int64
+	mention int64
+}
+
+// converge waits until every session has everything, then brings every store up
+// to date.
+func (r *runner) converge(ctx context.Context, deadline time.Time) {
+	heads := r.heads(ctx)
+	within := latest(deadline, time.Now().Add(r.o.CompleteWithin))
+	waited := time.Now().Add(r.o.CompleteWithin)
+	r.await(waited, func() bool { return r.reached(heads) })
+	for _, u := range r.users {
+		for _, d := range u.devices {
+			if !r.await(within, func() bool { return d.complete(ctx) }) {
+				r.unfinished(fmt.Sprintf("%s/%s could not bring its store up to date", u.name, d.id))
+			}
+			if s := d.live(); s != nil {
+				s.socketClaims(ctx, r.socketTold)
+				s.mu.Lock()
+				s.settled = s.welcomed.Before(waited.Add(-r.o.CompleteWithin))
+				s.mu.Unlock()
+			}
+		}
+	}
+}
+
+func (r *runner) unfinished(what string) {
+	r.tally.count(func(p *Report) { p.Unfinished = append(p.Unfinished, what) })
+}
+
+// complete syncs and pulls until the store has all that it knows of.
+func (d *device) complete(ctx context.Context) bool {
+	s := d.live()
+	if s == nil || !s.alive() {
+		return false
+	}
+	d.syncing.Lock()
+	defer d.syncing.Unlock()
+	return d.sync(ctx, s) && d.catchUp(ctx, s)
+}
+
+// heads asks how far each conversation has come.
+func (r *runner) heads(ctx context.Context) map[string]int64 {
+	heads := map[string]int64{}
+	for _, id := range r.rooms.ids() {
+		if p, _ := r.logPage(ctx, id, 0, 1, true); p != nil {
+			heads[id] = p.HeadSeq
+		}
+	}
+	return heads
+}
+
+// reached tells whether every live session has been pushed everything of the
+// conversations that it was pushed anything of or that it knows.
+func (r *runner) reached(heads map[string]int64) bool {
+	for _, u := range r.users {
+		for _, d := range u.devices {
+			if s := d.live(); s != nil && !s.reached(heads) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (s *session) reached(heads map[string]int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, list := range s.stream.stints {
+		t := list[len(list)-1]
+		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
+			return false
+		}
+	}
+	return true
+}
+
+// logPage reads of a log: as the backend, or else as one of the members.
+func (r *runner) logPage(ctx context.Context, id string, after int64, limit int, newest bool) (*page, string) {
+	path := "/v1/conversations/" + id + "/events?limit=" + strconv.Itoa(limit)
+	if !newest {
+		path += "&after_seq=" + strconv.FormatInt(after, 10)
+	}
+	p, code := new(page), ""
+	for _, reader := range r.readers(id) {
+		for i := range 2 * len(r.o.URLs) {
+			reply := r.api.call(ctx, r.o.URLs[i%len(r.o.URLs)], reader, reader == "", http.MethodGet, path, nil)
+			if reply.into(p) {
+				return p, ""
+			}
+			if code = reply.code; !reply.unknown() {
+				break
+			}
+			nap(ctx, 300*time.Millisecond)
+		}
+	}
+	return nil, code
+}
+
+// readers are those who may read a log.
+func (r *runner) readers(id string) []string {
+	if r.o.ServerToken != nil {
+		return []string{""}
+	}
+	r.rooms.mu.Lock()
+	defer r.rooms.mu.Unlock()
+	var names []string
+	if c := r.rooms.byID[id]; c != nil {
+		for name, p := range c.members {
+			if p.role != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// readLog reads a whole log.
+func (r *runner) readLog(ctx context.Context, id string) (*history, string) {
+	h := &history{id: id}
+	for last := int64(0); ; {
+		p, code := r.logPage(ctx, id, last, 1000, false)
+		if p == nil {
+			return nil, code
+		}
+		for i := range p.Events {
+			h.add(&p.Events[i])
+		}
+		h.told = p.HeadSeq
+		if !p.HasMore || len(p.Events) == 0 {
+			return h, ""
+		}
+		last = p.Events[len(p.Events)-1].Seq
+	}
+}
+
+// claims asks what each user has not read, over REST and over the socket.
+func (r *runner) claims(ctx context.Context) map[string][]claim {
+	all := map[string][]claim{}
+	for _, u := range r.users {
+		r.claimsOf(ctx, u, all)
+	}
+	return all
+}
+
+func (r *runner) claimsOf(ctx context.Context, u *user, all map[string][]claim) {
+	var sum int64
+	client := u.name + " over REST"
+	for cursor := ""; ; {
+		p := new(syncPage)
+		path := "/v1/sync?limit=500"
+		if cursor != "" {
+			path += "&cursor=" + cursor
+		}
+		reply := r.insist(ctx, u.name, http.MethodGet, path, nil)
+		if !reply.into(p) {
+			r.unfinished(client + " could not sync: " + reply.code)
+			return
+		}
+		for _, v := range p.Conversations {
+			sum += v.UnreadCount
+			all[v.ConversationID] = append(all[v.ConversationID], claim{u.name, client, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount})
+		}
+		if !p.Done {
+			cursor = p.Cursor
+			continue
+		}
+		if p.UnreadTotal == nil || *p.UnreadTotal != sum {
+			r.tally.breach(Breach{Invariant: "unread", Client: client, Text: fmt.Sprintf("unread_total is %s, the sum of the conversations %d", told(p.UnreadTotal), sum)})
+		}
+		return
+	}
+}
+
+func told(n *int64) string {
+	if n == nil {
+		return "missing"
+	}
+	return strconv.FormatInt(*n, 10)
+}
+
+// insist makes a call until it is answered, at one node after the other.
+func (r *runner) insist(ctx context.Context, user, method, path string, fields any) *reply {
+	reply := new(reply)
+	for i := range 4 * len(r.o.URLs) {
+		reply = r.api.call(ctx, r.o.URLs[i%len(r.o.URLs)], user, false, method, path, fields)
+		if !reply.unknown() {
+			return reply
+		}
+		nap(ctx, 300*time.Millisecond)
+	}
+	return reply
+}
+
+// socketClaims takes what a sync over a socket tells.
+func (s *session) socketClaims(ctx context.Context, all map[string][]claim) {
+	fields := map[string]any{"type": "sync", "limit": 500}
+	f := s.request(ctx, fields)
+	var p syncPage
+	if f == nil || f.Type != "sync_page" || json.Unmarshal(f.raw, &p) != nil {
+		return
+	}
+	for _, v := range p.Conversations {
+		all[v.ConversationID] = append(all[v.ConversationID], claim{s.d.user.name, s.name, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount})
+	}
+}

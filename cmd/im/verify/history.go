@@ -1,0 +1,109 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// entry is what is kept of an event of the log while its conversation is judged.
+type entry struct {
+	seq         int64
+	digest      digest
+	kind        string
+	sender      string
+	clientMsgID string // of postings
+	at          time.Time
+	target      int64
+	who         string   // the member that it is about; the emoji of a reaction
+	role        string   // of that member
+	mentions    []string // of postings and edits
+	members     []member // of the creation
+}
+
+// history is the log of one conversation as GET events told it, in its order.
+type history struct {
+	id      string
+	entries []entry
+	told    int64 // head_seq of the last page
+}
+
+func (h *history) head() int64 { return int64(len(h.entries)) }
+
+// at returns the event with that seq, or nil. Holes have been judged before: where
+// there is none, it is at its place.
+func (h *history) at(seq int64) *entry {
+	if seq >= 1 && seq <= int64(len(h.entries)) && h.entries[seq-1].seq == seq {
+		return &h.entries[seq-1]
+	}
+	i, ok := slices.BinarySearchFunc(h.entries, seq, func(e entry, seq int64) int { return int(e.seq - seq) })
+	if !ok {
+		return nil
+	}
+	return &h.entries[i]
+}
+
+func (h *history) add(e *event) {
+	b := e.parsed()
+	x := entry{
+		seq: e.Seq, digest: digestOf(e), kind: e.Type, sender: e.Sender, clientMsgID: e.ClientMsgID, at: e.At,
+		target: b.Target, who: b.UserID, role: b.Role, mentions: b.Mentions, members: b.Members,
+	}
+	if e.Type == reacted || e.Type == undone {
+		x.who = b.Emoji
+	}
+	h.entries = append(h.entries, x)
+}
+
+// judge checks that the log is 1…head (I2) and that its time never goes back.
+func (h *history) judge() []Breach {
+	var found []Breach
+	say := func(seq int64, text string, args ...any) {
+		found = append(found, Breach{Invariant: "I2", ConversationID: h.id, Seq: seq, Client: "the log", Text: fmt.Sprintf(text, args...)})
+	}
+	last := int64(0)
+	for i := range h.entries {
+		e := &h.entries[i]
+		if e.seq != last+1 {
+			say(e.seq, "the log is not dense: %d comes after %d", e.seq, last)
+		}
+		last = e.seq
+		if i > 0 && e.at.Before(h.entries[i-1].at) {
+			say(e.seq, "`at` goes back: %s after %s", stamp(e.at), stamp(h.entries[i-1].at))
+		}
+	}
+	if h.told > last {
+		say(h.told, "the log ends at %d, but its head is told as %d", last, h.told)
+	}
+	return found
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("15:04:05.000000") }
+
+// stay is one membership: the first and the last event that the user gets.
+type stay struct{ from, to int64 }
+
+const forever = int64(1) << 62
+
+// stays folds the memberships of everybody.
+func (h *history) stays() map[string][]stay {
+	all := map[string][]stay{}
+	for i := range h.entries {
+		e := &h.entries[i]
+		switch e.kind {
+		case created:
+			for _, m := range e.members {
+				all[m.UserID] = append(all[m.UserID], stay{e.seq, forever})
+			}
+		case added:
+			if list := all[e.who]; len(list) == 0 || list[len(list)-1].to != forever {
+				all[e.who] = append(list, stay{e.seq, forever})
+			}
+		case removed:
+			if list := all[e.who]; len(list) > 0 && list[len(list)-1].to == forever {
+				list[len(list)-1].to = e.seq
+			}
+		}
+	}
+	return all
+}

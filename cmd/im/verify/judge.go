@@ -1,0 +1,150 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// judgeTime bounds the reading of all logs at the end.
+const judgeTime = 10 * time.Minute
+
+// finish reads every log and judges. It may take its time: nobody waits for it
+// but the one who asked.
+func (r *runner) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), judgeTime)
+	defer cancel()
+	r.say("reading the logs")
+	claims := r.claims(ctx)
+	for id, list := range r.socketTold {
+		claims[id] = append(claims[id], list...)
+	}
+	for _, id := range r.conversations() {
+		h, code := r.readLog(ctx, id)
+		switch {
+		case h != nil:
+			r.judge(ctx, h, claims[id])
+		case code == "not_found":
+			r.report(r.witness.judge(id, &history{id: id}))
+			r.report([]Breach{{Invariant: "I1", ConversationID: id, Client: "the log", Text: "clients know this conversation, but it is not found"}})
+		default:
+			r.unfinished("the log of " + id + " could not be read: " + code)
+		}
+	}
+	epoch := r.epochNow()
+	r.report(r.ledger.judge(epoch))
+	r.tally.count(func(p *Report) {
+		p.Epochs = int64(epoch)
+		p.Conversations = int64(r.rooms.count())
+		p.Elapsed = millis(time.Since(p.Started))
+	})
+}
+
+func (r *runner) report(list []Breach) {
+	for _, b := range list {
+		r.tally.breach(b)
+	}
+}
+
+// conversations are all that anybody knows of.
+func (r *runner) conversations() []string {
+	ids := r.rooms.ids()
+	for _, id := range r.witness.conversations() {
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// judge judges one conversation by its log.
+func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
+	r.tally.count(func(p *Report) { p.LogEvents += h.head() })
+	r.report(h.judge())
+	r.report(r.witness.judge(h.id, h))
+	r.report(r.ledger.judgeLog(h))
+	stays := h.stays()
+	known := func(seq int64) time.Time { return r.witness.known(h.id, seq) }
+	for i := range r.records {
+		x := &r.records[i]
+		if x.epoch != r.epochNow() {
+			continue
+		}
+		checked, found := x.judge(h, stays[x.user], known, r.o.CompleteWithin)
+		r.tally.count(func(p *Report) { p.Checked += checked })
+		r.report(found)
+	}
+	r.report(judgeUnread(h, stays, claims, r.reads(h.id)))
+	for _, u := range r.users {
+		in := present(stays[u.name])
+		for _, d := range u.devices {
+			r.report(d.judge(h, in))
+		}
+		r.judgeAccess(ctx, h, u, in, stays[u.name])
+	}
+}
+
+func present(stays []stay) bool { return len(stays) > 0 && stays[len(stays)-1].to == forever }
+
+// reads are how far each user says to have read.
+func (r *runner) reads(id string) map[string]readMark {
+	marks := map[string]readMark{}
+	if r.epochNow() > 1 {
+		return marks // what was read may be lost with the former epoch
+	}
+	for _, u := range r.users {
+		u.mu.Lock()
+		marks[u.name] = u.reads[id]
+		u.mu.Unlock()
+	}
+	return marks
+}
+
+// judge checks that a device has converged: all of what is its user's, and
+// nothing else.
+func (d *device) judge(h *history, in bool) []Breach {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := Breach{ConversationID: h.id, Client: d.user.name + "/" + d.id}
+	s := d.shelves[h.id]
+	switch {
+	case in && s == nil:
+		b.Invariant, b.Text = "I6", "the device's last sync did not list this conversation"
+	case !in && s != nil:
+		b.Invariant, b.Text = "I8", "the device was never told that its user is not in this conversation any more"
+	case in:
+		x, lacks := s.held.hole(max(s.base, 1), h.head())
+		if !lacks {
+			return nil
+		}
+		b.Invariant, b.Seq = "I6", x.from
+		b.Text = fmt.Sprintf("the device has not converged: it lacks %d to %d of %d", x.from, x.to, h.head())
+	default:
+		return nil
+	}
+	return []Breach{b}
+}
+
+// judgeAccess checks that members may read, and that for former members and
+// strangers the conversation does not exist.
+func (r *runner) judgeAccess(ctx context.Context, h *history, u *user, in bool, stays []stay) {
+	if len(stays) == 0 && hash(u.name, h.id)%4 > 0 {
+		return // of the strangers some
+	}
+	for _, path := range []string{"", "/events?limit=1"} {
+		reply := r.insist(ctx, u.name, http.MethodGet, "/v1/conversations/"+h.id+path, nil)
+		b := Breach{ConversationID: h.id, Client: u.name + " over REST", Seq: h.head()}
+		switch {
+		case reply.unknown():
+			r.unfinished(fmt.Sprintf("%s could not ask for %s: %s", u.name, h.id, reply.code))
+		case in && !reply.ok():
+			b.Invariant, b.Text = "I6", "a member is answered "+reply.code
+			r.tally.breach(b)
+		case !in && reply.status != http.StatusNotFound:
+			b.Invariant, b.Text = "I8", fmt.Sprintf("somebody who is not in is answered %d, not 404", reply.status)
+			r.tally.breach(b)
+		}
+	}
+}

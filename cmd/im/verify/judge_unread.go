@@ -1,0 +1,96 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+)
+
+// message is one as it stands.
+type message struct {
+	seq      int64
+	sender   string
+	mentions []string
+	recalled bool
+}
+
+// messages folds a log up to head.
+func (h *history) messages(head int64) []message {
+	var list []message
+	at := map[int64]int{}
+	for i := range h.entries {
+		e := &h.entries[i]
+		if e.seq > head {
+			break
+		}
+		switch n, known := at[e.target]; {
+		case e.kind == posted:
+			at[e.seq] = len(list)
+			list = append(list, message{seq: e.seq, sender: e.sender, mentions: e.mentions})
+		case !known:
+		case e.kind == edited:
+			list[n].mentions = e.mentions
+		case e.kind == recall:
+			list[n].recalled = true
+		}
+	}
+	return list
+}
+
+// recount counts what a user has not read of messages (rule 6).
+func recount(list []message, user string, read int64) (unread, mention int64) {
+	for i := range list {
+		m := &list[i]
+		if m.seq <= read || m.sender == user || m.recalled {
+			continue
+		}
+		unread++
+		if slices.Contains(m.mentions, user) || slices.Contains(m.mentions, "*") {
+			mention++
+		}
+	}
+	return unread, mention
+}
+
+// judgeUnread compares what users were told with a recount from the log.
+func judgeUnread(h *history, stays map[string][]stay, claims []claim, marks map[string]readMark) []Breach {
+	var found []Breach
+	folds := map[int64][]message{}
+	for _, c := range claims {
+		list, known := folds[c.head]
+		if !known {
+			list = h.messages(c.head)
+			folds[c.head] = list
+		}
+		say := func(text string, args ...any) {
+			found = append(found, Breach{Invariant: "unread", ConversationID: h.id, Seq: c.head, Client: c.client, Text: fmt.Sprintf(text, args...)})
+		}
+		least := leastRead(list, c.user, stays[c.user])
+		if mark, ok := marks[c.user]; ok {
+			most := max(least, mark.tried)
+			if least = max(least, mark.told); c.read < least || c.read > most {
+				say("read_seq is %d, but must be %d to %d", c.read, least, most)
+			}
+		}
+		unread, mention := recount(list, c.user, c.read)
+		if c.unread != unread {
+			say("unread_count is %d, a recount above read_seq %d gives %d", c.unread, c.read, unread)
+		}
+		if c.mention != mention {
+			say("mention_count is %d, a recount above read_seq %d gives %d", c.mention, c.read, mention)
+		}
+	}
+	return found
+}
+
+// leastRead is how far a user has read by joining and by sending.
+func leastRead(list []message, user string, stays []stay) (read int64) {
+	for _, s := range stays {
+		read = max(read, s.from)
+	}
+	for i := range list {
+		if list[i].sender == user {
+			read = max(read, list[i].seq)
+		}
+	}
+	return read
+}

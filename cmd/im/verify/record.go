@@ -1,0 +1,130 @@
+package verify
+
+import (
+	"fmt"
+	"time"
+)
+
+// record is what is kept of a session that has ended.
+type record struct {
+	user    string
+	name    string
+	epoch   int
+	began   time.Time
+	heard   time.Time // the last frame
+	fresh   time.Time // the end of its last silence
+	settled bool
+	stints  map[string][]*stint
+}
+
+// file keeps what is to be judged of a session.
+func (r *runner) file(s *session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := record{
+		user: s.d.user.name, name: s.name, epoch: s.epoch, began: s.welcomed, heard: s.heard, fresh: s.fresh,
+		settled: s.settled, stints: s.stream.stints,
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.records = append(r.records, x)
+}
+
+// due tells whether an event that was known at that time had to reach the
+// session before its end.
+func (x *record) due(known time.Time, within time.Duration) bool {
+	return x.settled || x.heard.After(latest(known, x.fresh).Add(within))
+}
+
+// judge compares what a session was pushed of a conversation with its log: all
+// that it had to be (I6), and nothing that it must not (I8). It returns how many
+// events had to come.
+func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, within time.Duration) (checked int64, found []Breach) {
+	say := func(invariant string, seq int64, text string, args ...any) {
+		b := Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: x.name, At: x.heard, Text: fmt.Sprintf(text, args...)}
+		if e := h.at(seq); e != nil {
+			b.ClientMsgID = e.clientMsgID
+		}
+		found = append(found, b)
+	}
+	for _, t := range x.stints[h.id] {
+		if t.first > 0 && t.first <= h.head() && !inside(stays, t.first, min(t.last, h.head())) {
+			say("I8", t.first, "pushed %d to %d to somebody who was not in then", t.first, t.last)
+		}
+	}
+	for _, in := range stays {
+		base := x.base(h.id, in, known)
+		if base < 0 {
+			continue
+		}
+		end := min(in.to, h.head())
+		for end > base && !x.due(orTimeOf(h, end, known), within) {
+			end--
+		}
+		if end <= base {
+			continue
+		}
+		checked += end - base
+		first, reached := x.extent(h.id, in)
+		if reached < end {
+			say("I6", max(reached, base)+1, "never pushed, nor up to %d; the session lived until %s", end, stamp(x.heard))
+		} else if first > base+1 {
+			say("I4", base+1, "a hole at the beginning: all above %d had to be pushed, the first was %d", base, first)
+		}
+	}
+	return checked, found
+}
+
+// orTimeOf is when the first client knew of an event, or else its own time.
+func orTimeOf(h *history, seq int64, known func(int64) time.Time) time.Time {
+	if at := known(seq); !at.IsZero() {
+		return at
+	}
+	if e := h.at(seq); e != nil {
+		return e.at
+	}
+	return time.Now()
+}
+
+// margin is by how much a joining must be later than the session's beginning for
+// the session to be told of it for certain.
+const margin = 2 * time.Second
+
+// base is the seq above which everything of a stay had to be pushed; -1 when
+// that cannot be said.
+func (x *record) base(id string, in stay, known func(int64) time.Time) int64 {
+	for _, t := range x.stints[id] {
+		if t.base >= in.from && t.base <= in.to {
+			return t.base
+		}
+	}
+	if at := known(in.from); !at.IsZero() && at.After(x.began.Add(margin)) {
+		return in.from - 1
+	}
+	return -1
+}
+
+// extent is the first and the furthest of what came of a stay, 0 for nothing.
+func (x *record) extent(id string, in stay) (first, reached int64) {
+	for _, t := range x.stints[id] {
+		if t.first >= in.from && t.first <= in.to && (first == 0 || t.first < first) {
+			first = t.first
+		}
+		if t.first >= in.from && t.first <= in.to || t.first == 0 && t.gap >= in.from {
+			reached = max(reached, min(t.reached(), in.to))
+		}
+		if t.gap > 0 && (t.first == 0 || t.first > t.gap) {
+			first = min(max(first, 0), in.from) // the gap says what was left out
+		}
+	}
+	return first, reached
+}
+
+func inside(stays []stay, from, to int64) bool {
+	for _, s := range stays {
+		if from >= s.from && to <= s.to {
+			return true
+		}
+	}
+	return false
+}

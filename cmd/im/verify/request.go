@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+)
+
+// ask sends a request; then is called once: with the answer, or with nil when
+// none came in time or the socket ended. begun is called with the number of the
+// frame before any answer can come.
+func (s *session) ask(fields map[string]any, begun func(frame uint32), then func(*frame)) {
+	text, id := s.prepare(fields, then)
+	if text == nil {
+		begun(0)
+		then(nil)
+		return
+	}
+	timer := time.AfterFunc(patience, func() { s.fail(id) })
+	s.onAnswer(id, timer)
+	s.writing.Lock()
+	s.frames++
+	begun(s.frames)
+	_ = s.ws.SetWriteDeadline(time.Now().Add(patience))
+	err := s.ws.WriteMessage(1, text)
+	s.writing.Unlock()
+	if err != nil {
+		s.fail(id)
+	}
+}
+
+// prepare registers a request, unless the session has ended.
+func (s *session) prepare(fields map[string]any, then func(*frame)) (text []byte, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending == nil {
+		return nil, ""
+	}
+	s.ids++
+	id = strconv.Itoa(s.ids)
+	fields["id"] = id
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, ""
+	}
+	s.pending[id] = then
+	return text, id
+}
+
+// onAnswer stops a timer with the answer.
+func (s *session) onAnswer(id string, timer *time.Timer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if then := s.pending[id]; then != nil {
+		s.pending[id] = func(f *frame) {
+			timer.Stop()
+			then(f)
+		}
+	}
+}
+
+// fail ends the waiting for one answer.
+func (s *session) fail(id string) {
+	s.mu.Lock()
+	then := s.pending[id]
+	delete(s.pending, id)
+	s.mu.Unlock()
+	if then != nil {
+		then(nil)
+	}
+}
+
+// abandon ends the waiting for all answers; there are no requests any more.
+func (s *session) abandon() {
+	s.mu.Lock()
+	pending := s.pending
+	s.pending = nil
+	s.mu.Unlock()
+	for _, then := range pending {
+		then(nil)
+	}
+}
+
+// request asks and waits. The answer is nil when none came.
+func (s *session) request(ctx context.Context, fields map[string]any) *frame {
+	answers := make(chan *frame, 1)
+	s.ask(fields, func(uint32) {}, func(f *frame) { answers <- f })
+	select {
+	case f := <-answers:
+		return f
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// ping asks for a sign of life, by which the clocks are compared as well.
+func (s *session) ping() {
+	began := time.Now()
+	s.ask(map[string]any{"type": "ping"}, func(uint32) {}, func(f *frame) {
+		if f != nil {
+			s.r.clock.compare(began, f.ServerTime, time.Now())
+		}
+	})
+}

@@ -1,0 +1,139 @@
+package verify
+
+import (
+	"math/rand/v2"
+	"sync"
+)
+
+// rooms are the conversations of the run as far as clients know, to choose what
+// to do next. Nothing is judged by it.
+type rooms struct {
+	mu   sync.Mutex
+	byID map[string]*room
+	list []*room
+}
+
+type room struct {
+	id      string
+	direct  bool
+	members map[string]place
+	recent  []target // the newest messages
+}
+
+// place is whether somebody is in, as of a seq.
+type place struct {
+	role string // "" for not in
+	seq  int64
+}
+
+// target is a message that something may be done to.
+type target struct {
+	seq    int64
+	sender string
+}
+
+// maxRecent is how many of the newest messages of a conversation are remembered.
+const maxRecent = 24
+
+func newRooms() *rooms { return &rooms{byID: map[string]*room{}} }
+
+// see learns from an event.
+func (r *rooms) see(e *event, b *body) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.byID[e.ConversationID]
+	if c == nil {
+		c = &room{id: e.ConversationID, members: map[string]place{}}
+		r.byID[c.id] = c
+		r.list = append(r.list, c)
+	}
+	switch e.Type {
+	case created:
+		for _, m := range b.Members {
+			c.set(m.UserID, m.Role, e.Seq)
+		}
+		c.direct = isDirect(e.Body)
+	case added, "member.role_changed":
+		c.set(b.UserID, b.Role, e.Seq)
+	case removed:
+		c.set(b.UserID, "", e.Seq)
+	case posted:
+		if n := len(c.recent); n == 0 || c.recent[n-1].seq < e.Seq {
+			c.recent = append(c.recent, target{e.Seq, e.Sender})
+			c.recent = c.recent[max(0, len(c.recent)-maxRecent):]
+		}
+	}
+}
+
+func (c *room) set(user, role string, seq int64) {
+	if c.members[user].seq <= seq {
+		c.members[user] = place{role, seq}
+	}
+}
+
+// of chooses a conversation that a user is in; nil for none.
+func (r *rooms) of(user string, rng *rand.Rand, groups bool) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var mine []*room
+	for _, c := range r.list {
+		if c.members[user].role != "" && !(groups && c.direct) {
+			mine = append(mine, c)
+		}
+	}
+	if len(mine) == 0 {
+		return nil
+	}
+	return mine[rng.IntN(len(mine))]
+}
+
+// former chooses a conversation that a user was removed from; nil for none.
+func (r *rooms) former(user string, rng *rand.Rand) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var left []*room
+	for _, c := range r.list {
+		if p, was := c.members[user]; was && p.role == "" {
+			left = append(left, c)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	return left[rng.IntN(len(left))]
+}
+
+// count returns how many conversations there are.
+func (r *rooms) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.list)
+}
+
+// ids returns all conversations.
+func (r *rooms) ids() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ids := make([]string, len(r.list))
+	for i, c := range r.list {
+		ids[i] = c.id
+	}
+	return ids
+}
+
+// look gives what is known of a conversation, in a stable order of members.
+func (r *rooms) look(c *room, all []*user) (in, out []string, roles map[string]string, recent []target) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	roles = map[string]string{}
+	for _, u := range all {
+		role := c.members[u.name].role
+		roles[u.name] = role
+		if role == "" {
+			out = append(out, u.name)
+		} else {
+			in = append(in, u.name)
+		}
+	}
+	return in, out, roles, append(recent, c.recent...)
+}

@@ -1,0 +1,219 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// runner is one run: what everybody in it shares.
+type runner struct {
+	o       *Options
+	api     *api
+	clock   *clock
+	tally   *tally
+	ledger  *ledger
+	witness *witness
+	rooms   *rooms
+	users   []*user
+
+	calm    atomic.Bool   // nobody sends or leaves any more
+	sockets atomic.Uint32 // serial numbers
+	work    sync.WaitGroup
+
+	mu      sync.Mutex
+	epochs  []string
+	records []record // of ended sessions
+
+	socketTold map[string][]claim // by conversation: what syncs over sockets told at the end
+}
+
+// Run plays the users and judges. An error means that nothing could be judged:
+// bad options, or no cluster there; a breach is no error but in the report. When
+// ctx ends early, what happened so far is judged.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	r := newRunner(&o)
+	defer r.api.http.CloseIdleConnections()
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	r.play(ctx)
+	r.finish()
+	return r.tally.finish(), nil
+}
+
+func newRunner(o *Options) *runner {
+	if o.Seed == 0 {
+		o.Seed = rand.Uint64()>>11 | 1 // exact in a JSON number
+	}
+	if o.Prefix == "" {
+		o.Prefix = fmt.Sprintf("v%x", rand.Uint32())
+	}
+	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), socketTold: map[string][]claim{}}
+	r.tally.report = Report{
+		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Faults: map[string]int64{}, Breaches: []Breach{}, Unfinished: []string{},
+	}
+	for i := range o.Users {
+		u := &user{r: r, index: i, name: fmt.Sprintf("%s-u%d", o.Prefix, i+1), rng: stream64(o.Seed, i, 0), reads: map[string]readMark{}}
+		u.number = r.witness.client(u.name)
+		for n := range 1 + i%2 + u.rng.IntN(2) {
+			u.devices = append(u.devices, &device{
+				user: u, number: n + 1, rng: &dice{rng: stream64(o.Seed, i, n+1)}, steady: n == 0 && i%3 == 0, shelves: map[string]*shelf{},
+			})
+		}
+		r.users = append(r.users, u)
+	}
+	r.ledger = newLedger(r.tally, r.users)
+	return r
+}
+
+// stream64 is the source of chance of one actor.
+func stream64(seed uint64, user, actor int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(user)<<16|uint64(actor)))
+}
+
+// prepare makes the conversations of the beginning.
+func (r *runner) prepare(ctx context.Context) error {
+	rng := stream64(r.o.Seed, 1<<20, 0)
+	for n := range r.o.Conversations {
+		u := r.users[rng.IntN(len(r.users))]
+		others := 1
+		if n%3 > 0 {
+			others = 2 + rng.IntN(min(len(r.users)-2, 12))
+		}
+		done := false
+		for range 5 {
+			if done = u.found(ctx, r.users, others); done || ctx.Err() != nil {
+				break
+			}
+			nap(ctx, 500*time.Millisecond)
+		}
+		if !done && n == 0 {
+			return fmt.Errorf("no conversation can be made at %s: %w", r.o.URLs[0], r.firstFault())
+		}
+	}
+	return ctx.Err()
+}
+
+func (r *runner) firstFault() error {
+	r.tally.mu.Lock()
+	defer r.tally.mu.Unlock()
+	for what := range r.tally.report.Faults {
+		return errors.New(what)
+	}
+	return context.Canceled
+}
+
+// play lets everybody act for the duration, and then waits until all is answered
+// and all have everything.
+func (r *runner) play(ctx context.Context) {
+	began := time.Now()
+	playing, stop := context.WithTimeout(ctx, r.o.Duration)
+	defer stop()
+	settling, settled := context.WithCancel(context.WithoutCancel(ctx))
+	defer settled()
+	connected, hangUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer hangUp()
+
+	var devices, users sync.WaitGroup
+	for _, u := range r.users {
+		users.Go(func() { u.run(playing, settling) })
+		for _, d := range u.devices {
+			devices.Go(func() { d.run(connected) })
+		}
+	}
+	r.progress(playing, began)
+	r.calm.Store(true)
+	r.say("settling")
+	deadline := time.Now().Add(r.o.Settle)
+	r.await(deadline, func() bool { return r.idle() })
+	settled()
+	users.Wait()
+	r.work.Wait()
+	r.converge(connected, deadline)
+	hangUp()
+	devices.Wait()
+}
+
+// background runs what nobody waits for before the end.
+func (r *runner) background(f func()) { r.work.Go(f) }
+
+func (r *runner) idle() bool {
+	for _, u := range r.users {
+		if !u.idle() {
+			return false
+		}
+	}
+	return true
+}
+
+// await polls until something is so, or the deadline has passed.
+func (r *runner) await(deadline time.Time, so func() bool) bool {
+	for !so() {
+		if time.Now().After(deadline) {
+			return false
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return true
+}
+
+// progress says how it goes until playing ends.
+func (r *runner) progress(playing context.Context, began time.Time) {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-playing.Done():
+			return
+		case <-tick.C:
+			r.tally.weigh()
+			var line string
+			r.tally.count(func(p *Report) {
+				line = fmt.Sprintf("%4.0f s  %d sends, %d answered, %d deliveries, %d reconnects, %d breaches",
+					time.Since(began).Seconds(), p.Sends, p.Answered, p.Deliveries, p.Reconnects, p.BreachCount)
+			})
+			r.say(line)
+		}
+	}
+}
+
+func (r *runner) say(line string) {
+	if r.o.Progress != nil {
+		_, _ = fmt.Fprintln(r.o.Progress, line)
+	}
+}
+
+// epoch gives an epoch its number, from 1. A new one makes all that was seen
+// before it void.
+func (r *runner) epoch(name string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, known := range r.epochs {
+		if known == name {
+			return i + 1
+		}
+	}
+	r.epochs = append(r.epochs, name)
+	if len(r.epochs) > 1 {
+		r.witness.forget()
+	}
+	return len(r.epochs)
+}
+
+// epochNow is the number of the newest epoch that anybody saw.
+func (r *runner) epochNow() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.epochs)
+}
+
+func (r *runner) present(epoch int) bool { return epoch == r.epochNow() }

@@ -1,0 +1,311 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// frame is one from the server, with the fields of all types that are looked at.
+type frame struct {
+	Type           string          `json:"type"`
+	ID             string          `json:"id"`
+	Event          *event          `json:"event"`
+	Conversations  json.RawMessage `json:"conversations"` // of gap and sync_page
+	Conversation   *view           `json:"conversation"`
+	ConversationID string          `json:"conversation_id"`
+	ClientMsgID    string          `json:"client_msg_id"`
+	Seq            int64           `json:"seq"`
+	At             time.Time       `json:"at"`
+	Duplicate      bool            `json:"duplicate"`
+	Code           string          `json:"code"`
+	Epoch          string          `json:"epoch"`
+	ServerTime     time.Time       `json:"server_time"`
+	raw            json.RawMessage
+}
+
+// session is one socket from welcome to its end.
+type session struct {
+	r      *runner
+	d      *device
+	ws     *websocket.Conn
+	url    string
+	serial uint32
+	name   string // user/device#serial
+	number int32  // of the name, at the witness
+	epoch  int
+	done   chan struct{} // closed when nothing is read any more
+
+	writing sync.Mutex
+	frames  uint32
+
+	mu       sync.Mutex
+	ids      int
+	pending  map[string]func(*frame)
+	stream   *stream
+	welcomed time.Time
+	heard    time.Time // the last frame
+	fresh    time.Time // the end of the last time in which nothing was read
+	pause    time.Duration
+	paused   bool
+	behind   bool // there may be something to pull
+	leave    bool // the node drains
+	settled  bool // it had all the time it needs until it was closed
+}
+
+// silence is how long nothing may come, although pings are sent, before a
+// session no longer counts as live.
+const (
+	silence  = 4 * time.Second
+	deadness = 12 * time.Second
+	pinging  = time.Second
+)
+
+// dial opens a socket up to welcome.
+func (d *device) dial(ctx context.Context, url string, slow bool) (*session, error) {
+	token, err := d.user.r.api.token(ctx, d.user.name)
+	if err != nil {
+		return nil, fmt.Errorf("token: %w", err)
+	}
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience}
+	if slow {
+		dialer.NetDialContext = smallBuffer
+	}
+	header, hello := http.Header{}, map[string]any{"type": "hello", "device_id": d.id}
+	if d.serial%2 == 0 {
+		header.Set("Authorization", "Bearer "+token)
+	} else {
+		hello["token"] = token
+	}
+	ws, response, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
+	if err != nil {
+		return nil, d.refusal(response, err)
+	}
+	s := &session{
+		r: d.user.r, d: d, ws: ws, url: url, pending: map[string]func(*frame){}, stream: newStream(d.user.name), done: make(chan struct{}),
+	}
+	s.serial = d.user.r.sockets.Add(1)
+	if err := s.welcome(hello); err != nil {
+		_ = ws.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (d *device) refusal(response *http.Response, err error) error {
+	if response == nil {
+		return errors.New(reason(err))
+	}
+	if response.StatusCode == http.StatusUnauthorized {
+		d.user.r.api.forget(d.user.name)
+	}
+	return fmt.Errorf("handshake %d", response.StatusCode)
+}
+
+// smallBuffer connects with little room for what is not read.
+func smallBuffer(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
+	}
+	return conn, err
+}
+
+func (s *session) welcome(hello map[string]any) error {
+	if err := s.write(hello); err != nil {
+		return errors.New(lost)
+	}
+	_ = s.ws.SetReadDeadline(time.Now().Add(patience))
+	for {
+		_, data, err := s.ws.ReadMessage()
+		if err != nil {
+			return errors.New(closing(err))
+		}
+		var f frame
+		if json.Unmarshal(data, &f) != nil || f.Type != "welcome" {
+			if f.Type == "error" {
+				return errors.New("error " + f.Code)
+			}
+			continue
+		}
+		_ = s.ws.SetReadDeadline(time.Time{})
+		now := time.Now()
+		s.welcomed, s.heard, s.fresh = now, now, now
+		s.name = fmt.Sprintf("%s/%s#%d", s.d.user.name, s.d.id, s.serial)
+		s.number = s.r.witness.client(s.name)
+		s.epoch = s.r.epoch(f.Epoch)
+		return nil
+	}
+}
+
+// closing says how a socket ended.
+func closing(err error) string {
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
+		return fmt.Sprintf("close %d", closed.Code)
+	}
+	return reason(err)
+}
+
+// read reads until the socket ends; it returns how.
+func (s *session) read() string {
+	defer close(s.done)
+	defer s.abandon()
+	for {
+		s.rest()
+		_, data, err := s.ws.ReadMessage()
+		if err != nil {
+			return closing(err)
+		}
+		f := frame{raw: data}
+		if err := json.Unmarshal(data, &f); err != nil {
+			s.r.tally.fault("unreadable frame")
+			continue
+		}
+		s.take(&f, time.Now())
+	}
+}
+
+// rest pauses the reading, when that was asked for.
+func (s *session) rest() {
+	s.mu.Lock()
+	pause := s.pause
+	s.pause, s.paused = 0, pause > 0
+	s.mu.Unlock()
+	if pause == 0 {
+		return
+	}
+	time.Sleep(pause)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused, s.heard, s.fresh = false, time.Now(), time.Now()
+}
+
+func (s *session) take(f *frame, now time.Time) {
+	s.mu.Lock()
+	if now.Sub(s.heard) > silence {
+		s.fresh = now
+		s.r.tally.fault("stalled")
+	}
+	s.heard = now
+	then := s.pending[f.ID]
+	delete(s.pending, f.ID)
+	s.mu.Unlock()
+	switch {
+	case f.ID != "" && then != nil:
+		then(f)
+	case f.Type == "event" && f.Event != nil:
+		s.event(f.Event, now)
+	case f.Type == "gap":
+		s.gap(f)
+	case f.Type == "conversation" && f.Conversation != nil:
+		s.introduced(f.Conversation)
+	case f.Type == "drain":
+		s.mu.Lock()
+		s.leave = true
+		s.mu.Unlock()
+		s.r.tally.fault("drain")
+	case f.Type == "error":
+		s.r.tally.fault("error " + f.Code)
+	}
+}
+
+// event takes a pushed event.
+func (s *session) event(e *event, now time.Time) {
+	b := e.parsed()
+	me := s.d.user.name
+	introduces := e.Type == added && b.UserID == me || e.Type == created && hasMember(b.Members, me)
+	removes := e.Type == removed && b.UserID == me
+	s.mu.Lock()
+	found := s.stream.event(e.ConversationID, e.Seq, e.Type, introduces, removes)
+	fresh, live := s.fresh, s.welcomed
+	s.mu.Unlock()
+	for _, w := range found {
+		s.breach(w, e.ConversationID, e.Seq, e.ClientMsgID)
+	}
+	if s.r.present(s.epoch) {
+		known := s.r.witness.see(e, s.number, byPush, now)
+		if late := now.Sub(latest(known, fresh)); late > s.r.o.CompleteWithin {
+			s.breach(wrong{"I6", fmt.Sprintf("pushed %s after it was known elsewhere", late.Round(time.Millisecond))}, e.ConversationID, e.Seq, e.ClientMsgID)
+		}
+		at := s.r.clock.local(e.At)
+		s.r.tally.pushed(now.Sub(at), at.After(fresh) && at.After(live))
+	}
+	s.r.rooms.see(e, &b)
+	s.d.hold(e, removes)
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func hasMember(list []member, user string) bool {
+	for _, m := range list {
+		if m.UserID == user {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) breach(w wrong, conversation string, seq int64, clientMsgID string) {
+	s.r.tally.breach(Breach{
+		Invariant: w.invariant, ConversationID: conversation, Seq: seq, ClientMsgID: clientMsgID, Client: s.name, Text: w.text,
+	})
+}
+
+func (s *session) gap(f *frame) {
+	var heads map[string]int64
+	if json.Unmarshal(f.Conversations, &heads) != nil {
+		return
+	}
+	s.r.tally.count(func(r *Report) { r.Gaps += int64(len(heads)) })
+	for id, head := range heads {
+		s.mu.Lock()
+		found := s.stream.left(id, head)
+		s.behind = true
+		s.mu.Unlock()
+		for _, w := range found {
+			s.breach(w, id, head, "")
+		}
+		s.d.know(id, head)
+	}
+}
+
+func (s *session) introduced(v *view) {
+	s.mu.Lock()
+	s.stream.introduce(v.ConversationID)
+	s.behind = true
+	s.mu.Unlock()
+	s.d.know(v.ConversationID, v.HeadSeq)
+}
+
+// write sends a frame that needs no answer.
+func (s *session) write(fields map[string]any) error {
+	_, err := s.send(fields)
+	return err
+}
+
+// send writes a frame and returns its number on this socket.
+func (s *session) send(fields map[string]any) (uint32, error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return 0, err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.frames++
+	_ = s.ws.SetWriteDeadline(time.Now().Add(patience))
+	return s.frames, s.ws.WriteMessage(websocket.TextMessage, text)
+}

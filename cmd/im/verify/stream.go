@@ -1,0 +1,121 @@
+package verify
+
+import "fmt"
+
+// stint is one stay of a session in one conversation: from the first event that
+// was pushed to the removal of the user, or to the end of the session.
+type stint struct {
+	first, last int64 // 0: nothing was pushed yet
+	base        int64 // everything above it must be pushed; -1: not known yet
+	gap         int64 // the head up to which pushes were left out; 0: none
+	waiting     bool  // a gap came and no event since
+	introduced  bool  // by a frame conversation
+	over        bool  // the user was removed
+}
+
+func newStint() *stint { return &stint{base: -1} }
+
+// reached is the seq up to which everything came, or was said to be left out.
+func (s *stint) reached() int64 { return max(s.last, s.gap) }
+
+// stream is what one session was pushed, judged while it comes: rules 3, 4 and 9
+// of the contract. It is not safe for concurrent use.
+type stream struct {
+	user   string
+	stints map[string][]*stint // by conversation, the present one last
+}
+
+func newStream(user string) *stream { return &stream{user: user, stints: map[string][]*stint{}} }
+
+func (s *stream) stint(id string) *stint {
+	list := s.stints[id]
+	if len(list) == 0 {
+		s.stints[id] = append(list, newStint())
+	}
+	list = s.stints[id]
+	return list[len(list)-1]
+}
+
+// wrong is what is wrong with a frame.
+type wrong struct{ invariant, text string }
+
+// event takes a pushed event.
+func (s *stream) event(id string, seq int64, kind string, introduces, removes bool) []wrong {
+	var found []wrong
+	t := s.stint(id)
+	if t.over {
+		found = append(found, wrong{"I8", "pushed after member.removed of the user itself (rule 9)"})
+		t = s.anew(id)
+	}
+	if introduces && !t.introduced {
+		found = append(found, wrong{"I6", kind + " of the user itself without a frame conversation before it"})
+	}
+	if w, bad := t.next(seq); bad {
+		found = append(found, w)
+	}
+	if t.first == 0 {
+		t.first = seq
+	}
+	t.last, t.waiting = max(t.last, seq), false
+	t.over = removes
+	return found
+}
+
+// next judges the place of an event in the order.
+func (s *stint) next(seq int64) (wrong, bool) {
+	switch {
+	case s.waiting && seq != s.gap+1:
+		return wrong{"I4", fmt.Sprintf("pushed after a gap up to %d: must be %d", s.gap, s.gap+1)}, true
+	case s.waiting || s.last == 0 && s.base < 0:
+		return wrong{}, false
+	case s.last == 0 && seq > s.base+1:
+		return wrong{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", s.base)}, true
+	case s.last == 0:
+		return wrong{}, false
+	case seq == s.last:
+		return wrong{"I4", "pushed twice"}, true
+	case seq < s.last:
+		return wrong{"I4", fmt.Sprintf("pushed after %d: not ascending", s.last)}, true
+	case seq > s.last+1:
+		return wrong{"I4", fmt.Sprintf("pushed after %d, without a gap between: a hole", s.last)}, true
+	}
+	return wrong{}, false
+}
+
+// left takes a gap: pushes up to head were left out.
+func (s *stream) left(id string, head int64) []wrong {
+	t := s.stint(id)
+	if head < t.reached() {
+		return []wrong{{"I4", fmt.Sprintf("a gap up to %d after %d", head, t.reached())}}
+	}
+	t.gap, t.waiting = head, true
+	return nil
+}
+
+// introduce takes a frame conversation, which may also come for other reasons.
+func (s *stream) introduce(id string) {
+	t := s.stint(id)
+	if t.over {
+		t = s.anew(id)
+	}
+	t.introduced = true
+}
+
+// synced takes the head that a sync of this session told.
+func (s *stream) synced(id string, head int64) []wrong {
+	t := s.stint(id)
+	if t.over || t.introduced || t.base >= 0 {
+		return nil
+	}
+	t.base = head
+	if t.first > head+1 && t.gap == 0 {
+		return []wrong{{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", head)}}
+	}
+	return nil
+}
+
+func (s *stream) anew(id string) *stint {
+	t := newStint()
+	s.stints[id] = append(s.stints[id], t)
+	return t
+}

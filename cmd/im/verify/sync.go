@@ -1,0 +1,238 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// sync brings the list of conversations up to date; false when it could not.
+func (d *device) sync(ctx context.Context, s *session) bool {
+	cursor := d.cursor
+	whole := cursor == ""
+	rest := d.rng.IntN(4) == 0
+	timeline := []int{0, 5, 20}[d.rng.IntN(3)]
+	listed := map[string]bool{}
+	for range 1000 {
+		p, code := d.syncPage(ctx, s, rest, cursor, timeline)
+		if code == "cursor_invalid" {
+			s.r.tally.fault("error " + code)
+			cursor, whole, listed = "", true, map[string]bool{}
+			continue
+		}
+		if p == nil || s.r.epoch(p.Epoch) != s.epoch {
+			return false
+		}
+		d.takeSync(s, p, listed)
+		if p.Done {
+			d.synced(s, listed, whole)
+			d.cursor = p.Cursor
+			return true
+		}
+		cursor = p.Cursor
+	}
+	return false
+}
+
+func (d *device) syncPage(ctx context.Context, s *session, rest bool, cursor string, timeline int) (*syncPage, string) {
+	p := new(syncPage)
+	if rest {
+		query := url.Values{"device_id": {d.id}, "limit": {"200"}, "timeline_limit": {strconv.Itoa(timeline)}}
+		if cursor != "" {
+			query.Set("cursor", cursor)
+		}
+		reply := s.r.api.call(ctx, s.url, d.user.name, false, "GET", "/v1/sync?"+query.Encode(), nil)
+		if !reply.into(p) {
+			return nil, reply.code
+		}
+		return p, ""
+	}
+	fields := map[string]any{"type": "sync", "limit": 200, "timeline_limit": timeline}
+	if cursor != "" {
+		fields["cursor"] = cursor
+	}
+	f := s.request(ctx, fields)
+	if f == nil {
+		return nil, lost
+	}
+	if f.Type != "sync_page" || json.Unmarshal(f.raw, p) != nil {
+		return nil, f.Code
+	}
+	return p, ""
+}
+
+func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
+	for i := range p.Conversations {
+		v := &p.Conversations[i]
+		listed[v.ConversationID] = true
+		s.baseline(v.ConversationID, v.HeadSeq)
+		if n := len(v.Events); n > 0 && v.Events[n-1].Seq != v.HeadSeq {
+			s.breach(wrong{"I2", fmt.Sprintf("the newest events of a sync end at %d, although the head is %d", v.Events[n-1].Seq, v.HeadSeq)}, v.ConversationID, v.HeadSeq, "")
+		}
+		d.mu.Lock()
+		d.shelf(v.ConversationID)
+		d.mu.Unlock()
+		d.store(s, v.Events)
+		d.mu.Lock()
+		shelf := d.shelf(v.ConversationID)
+		shelf.head, shelf.synced = max(shelf.head, v.HeadSeq), v.HeadSeq
+		if shelf.base == 0 {
+			shelf.base = max(1, v.FloorSeq, v.HeadSeq-furthest)
+		}
+		d.mu.Unlock()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, id := range p.Removed {
+		delete(d.shelves, id)
+	}
+}
+
+// synced ends a sync: what a whole one did not list is gone; what one with a
+// cursor did not list has not moved since the last.
+func (d *device) synced(s *session, listed map[string]bool, whole bool) {
+	d.mu.Lock()
+	still := map[string]int64{}
+	for id, shelf := range d.shelves {
+		switch {
+		case listed[id] || shelf.synced == 0:
+		case whole:
+			delete(d.shelves, id)
+		default:
+			still[id] = shelf.synced
+		}
+	}
+	d.mu.Unlock()
+	for id, head := range still {
+		s.baseline(id, head)
+	}
+}
+
+func (s *session) baseline(id string, head int64) {
+	s.mu.Lock()
+	found := s.stream.synced(id, head)
+	s.mu.Unlock()
+	for _, w := range found {
+		s.breach(w, id, head, "")
+	}
+}
+
+// store keeps events that came in a page.
+func (d *device) store(s *session, events []event) {
+	now := time.Now()
+	for i := range events {
+		e := &events[i]
+		if s.r.present(s.epoch) {
+			s.r.witness.see(e, s.number, byPull, now)
+		}
+		b := e.parsed()
+		s.r.rooms.see(e, &b)
+		d.keep(e)
+	}
+	s.r.tally.count(func(r *Report) { r.Pulled += int64(len(events)) })
+}
+
+// missing is a stretch that the device lacks.
+type missing struct {
+	id string
+	stretch
+}
+
+// lacks lists what is missing, the conversations in order.
+func (d *device) lacks() []missing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list []missing
+	for id, s := range d.shelves {
+		if x, ok := s.held.hole(max(s.base, 1), s.head); ok {
+			list = append(list, missing{id, x})
+		}
+	}
+	slices.SortFunc(list, func(a, b missing) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	return list
+}
+
+// catchUp pulls what is missing; true when nothing is any more.
+func (d *device) catchUp(ctx context.Context, s *session) bool {
+	whole := true
+	for _, m := range d.lacks() {
+		for range 100 {
+			if !d.pull(ctx, s, m) {
+				whole = false
+				break
+			}
+			d.mu.Lock()
+			shelf := d.shelves[m.id]
+			ok := false
+			if shelf != nil {
+				m.stretch, ok = shelf.held.hole(max(shelf.base, 1), shelf.head)
+			}
+			d.mu.Unlock()
+			if !ok {
+				break
+			}
+		}
+	}
+	return whole
+}
+
+// pull reads one page of what is missing, from its beginning or from its end.
+func (d *device) pull(ctx context.Context, s *session, m missing) bool {
+	limit, after, before := 50+d.rng.IntN(451), m.from-1, int64(0)
+	if d.rng.IntN(5) == 0 {
+		after, before = 0, m.to+1
+	}
+	p, code := d.page(ctx, s, m.id, after, before, limit)
+	if code == "not_found" {
+		d.mu.Lock()
+		delete(d.shelves, m.id)
+		d.mu.Unlock()
+		return true
+	}
+	if p == nil || s.r.epoch(p.Epoch) != s.epoch {
+		return false
+	}
+	for _, text := range p.wrongs(m.id, after, before) {
+		s.breach(wrong{"I2", text}, m.id, p.FromSeq, "")
+	}
+	d.store(s, p.Events)
+	return len(p.Events) > 0
+}
+
+func (d *device) page(ctx context.Context, s *session, id string, after, before int64, limit int) (*page, string) {
+	p := new(page)
+	if d.rng.IntN(4) == 0 {
+		query := url.Values{"limit": {strconv.Itoa(limit)}, "after_seq": {strconv.FormatInt(after, 10)}}
+		if before > 0 {
+			query.Del("after_seq")
+			query.Set("before_seq", strconv.FormatInt(before, 10))
+		}
+		reply := s.r.api.call(ctx, d.user.node(d.rng), d.user.name, d.rng.IntN(2) == 0, "GET", "/v1/conversations/"+id+"/events?"+query.Encode(), nil)
+		if !reply.into(p) {
+			return nil, reply.code
+		}
+		return p, ""
+	}
+	fields := map[string]any{"type": "pull", "conversation_id": id, "limit": limit, "after_seq": after}
+	if before > 0 {
+		delete(fields, "after_seq")
+		fields["before_seq"] = before
+	}
+	f := s.request(ctx, fields)
+	if f == nil {
+		return nil, lost
+	}
+	if f.Type != "page" || json.Unmarshal(f.raw, p) != nil {
+		return nil, f.Code
+	}
+	return p, ""
+}

@@ -1,0 +1,173 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// user sends and changes things, over the sessions of its devices and by REST.
+type user struct {
+	r       *runner
+	index   int
+	name    string
+	number  int32 // of the name, at the witness
+	rng     *rand.Rand
+	devices []*device
+
+	mu    sync.Mutex
+	again []*attempt          // to be tried again
+	busy  int                 // attempts and changes under way
+	reads map[string]readMark // by conversation
+}
+
+// readMark is how far a user has read by its own doing.
+type readMark struct {
+	told  int64 // answered
+	tried int64 // the furthest one asked for, answered or not
+}
+
+// attempt is a send with its text, kept until it is answered.
+type attempt struct {
+	send   *send
+	id     string
+	fields map[string]any // as of a send frame, without type and id
+	due    time.Time
+}
+
+// chance chooses.
+type chance interface{ IntN(n int) int }
+
+// node chooses a node.
+func (u *user) node(rng chance) string { return u.r.o.URLs[rng.IntN(len(u.r.o.URLs))] }
+
+// maxBusy bounds what a user has under way; beyond it, sends wait.
+const maxBusy = 24
+
+// run sends and changes until ctx ends, then tries on what has no answer until
+// settled ends.
+func (u *user) run(playing, settling context.Context) {
+	interval := float64(time.Second) * float64(u.r.o.Users) / u.r.o.Rate
+	next := time.Now()
+	for settling.Err() == nil {
+		next = next.Add(time.Duration(u.rng.ExpFloat64() * interval))
+		if now := time.Now(); next.Before(now.Add(-time.Second)) {
+			next = now
+		}
+		for playing.Err() == nil && time.Now().Before(next) {
+			nap(playing, min(time.Until(next), 200*time.Millisecond))
+			u.retry(settling)
+		}
+		switch {
+		case playing.Err() != nil:
+			u.retry(settling)
+			nap(settling, 100*time.Millisecond)
+		case u.under() >= maxBusy:
+			u.r.tally.count(func(r *Report) { r.HeldBack++ })
+		default:
+			u.act(settling)
+		}
+	}
+}
+
+func (u *user) under() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.busy + len(u.again)
+}
+
+func (u *user) begin(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.busy += n
+}
+
+// idle tells whether nothing is under way any more.
+func (u *user) idle() bool { return u.under() == 0 }
+
+// act sends a message, and now and then does something else as well.
+func (u *user) act(ctx context.Context) {
+	switch n := u.rng.IntN(100); {
+	case n < 12:
+		u.change(ctx)
+	case n < 18:
+		u.markRead(ctx)
+	}
+	u.post(ctx)
+}
+
+// post sends one message, to somewhere, somehow.
+func (u *user) post(ctx context.Context) {
+	c := u.r.rooms.of(u.name, u.rng, false)
+	if u.rng.IntN(50) == 0 {
+		if former := u.r.rooms.former(u.name, u.rng); former != nil {
+			c = former // must be refused
+		}
+	}
+	if c == nil {
+		return
+	}
+	fields, members := map[string]any{}, []string(nil)
+	in, _, roles, recent := u.r.rooms.look(c, u.r.users)
+	members = in
+	fields["conversation_id"] = c.id
+	conversation := c.id
+	if peer := other(members, u.name); c.direct && peer != "" && u.rng.IntN(3) == 0 {
+		delete(fields, "conversation_id")
+		fields["to"] = peer
+	}
+	s, id := u.r.ledger.begin(u, conversation)
+	fields["client_msg_id"] = id
+	u.compose(fields, id, members, roles, recent)
+	s.content = contentHash(messageBody(fields))
+	u.try(ctx, &attempt{send: s, id: id, fields: fields})
+}
+
+func other(members []string, me string) string {
+	for _, m := range members {
+		if m != me {
+			return m
+		}
+	}
+	return ""
+}
+
+// compose writes what is sent.
+func (u *user) compose(fields map[string]any, id string, members []string, roles map[string]string, recent []target) {
+	size := 0
+	switch n := u.rng.IntN(100); {
+	case n < 3:
+		size = 2000 + u.rng.IntN(20000)
+	case n < 30:
+		size = u.rng.IntN(400)
+	}
+	fields["content"] = map[string]any{"type": "text", "text": fmt.Sprintf("%s %s", id, strings.Repeat("é", size/2))}
+	if u.rng.IntN(6) == 0 && len(members) > 0 {
+		fields["mentions"] = []string{members[u.rng.IntN(len(members))]}
+		if role := roles[u.name]; (role == "owner" || role == "admin") && u.rng.IntN(3) == 0 {
+			fields["mentions"] = []string{"*"}
+		}
+	}
+	if u.rng.IntN(8) == 0 && len(recent) > 0 {
+		fields["reply_to"] = recent[u.rng.IntN(len(recent))].seq
+	}
+	if u.rng.IntN(10) == 0 {
+		fields["metadata"] = map[string]any{"n": u.rng.IntN(1000), "of": id}
+	}
+}
+
+// messageBody is the body that the event of a send must have.
+func messageBody(fields map[string]any) []byte {
+	b := map[string]any{}
+	for _, name := range []string{"content", "reply_to", "mentions", "metadata"} {
+		if v, ok := fields[name]; ok {
+			b[name] = v
+		}
+	}
+	text, _ := json.Marshal(b)
+	return text
+}
