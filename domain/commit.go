@@ -117,6 +117,8 @@ type Committed struct {
 	// Audience are the members before and after, together. Nil for a
 	// conversation of more than MaxAudience: then every node has to be told.
 	Audience []UserID
+	// Epoch is the one that it was appended in; "" is whichever goes on.
+	Epoch string
 }
 
 // MaxAudience is up to how many members a conversation's recipients are looked

@@ -66,8 +66,8 @@ type Hub struct {
 	// memberships into the index holds it for reading, a change of epoch for
 	// writing, so that nothing of the old one slips into the new one.
 	epochMu sync.RWMutex
-	epoch   string
-	begun   chan struct{} // closed when there is an epoch
+	epoch   string        // "" too between a new epoch and the first reading of its feed
+	begun   chan struct{} // closed when there was a first epoch
 
 	shards [64]shard
 }
@@ -112,6 +112,12 @@ func (h *Hub) Push(c domain.Committed) {
 	if len(c.Events) == 0 {
 		return
 	}
+	h.epochMu.RLock()
+	defer h.epochMu.RUnlock()
+	if c.Epoch != "" && c.Epoch != h.epoch {
+		h.readFeedSoon() // one of the two is behind, and the feed knows which
+		return
+	}
 	sh := h.shard(c.ConversationID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -124,6 +130,15 @@ func (h *Hub) Push(c domain.Committed) {
 	}
 	h.apply(e, c.Events)
 	h.settle(sh, e)
+}
+
+// EpochBegan ends all sessions if the epoch is another one than theirs: nothing of
+// it may reach them. New ones are let in when its feed has been read.
+func (h *Hub) EpochBegan(epoch string) {
+	if known := h.currentEpoch(); known != "" && known != epoch {
+		h.beginAnew("", closeEpoch)
+	}
+	h.readFeedSoon()
 }
 
 // concerns tells whether one of the events lets a local user in or out.

@@ -455,6 +455,47 @@ func TestEpoch(t *testing.T) {
 	s.eventually(func() bool { return len(again.seqs(id)) == 1 })
 }
 
+// stray is what another epoch has at seq 2.
+func stray(id domain.ConversationID) domain.Event {
+	return domain.Event{ConversationID: id, Seq: 2, Type: domain.MessagePosted, Sender: "stray", ClientMsgID: "m", Body: json.RawMessage(`{}`)}
+}
+
+// TestEpochIsKnownBeforeTheFeed: whoever learns of a new epoch first, nothing of it
+// reaches a session of the old one.
+func TestEpochIsKnownBeforeTheFeed(t *testing.T) {
+	t.Run("by a push", func(t *testing.T) {
+		s := newStage(t, never)
+		id := s.w.create("a")
+		a := s.connect("a", "1")
+		s.w.newEpoch("e2")
+		s.hub.Push(domain.Committed{ConversationID: id, Epoch: "e2", Events: []domain.Event{stray(id)}})
+		s.eventually(func() bool { return len(a.heard()) == 2 })
+		require.Equal(t, 4004, a.heard()[1].Code, "the push made the feed be read, and was not passed on")
+	})
+	t.Run("by a push of the old one that comes late", func(t *testing.T) {
+		s := newStage(t, never)
+		id := s.w.create("a")
+		a := s.connect("a", "1")
+		s.hub.Push(domain.Committed{ConversationID: id, Epoch: "e0", Events: []domain.Event{stray(id)}})
+		s.hub.Push(domain.Committed{ConversationID: id, Epoch: "e1", Events: []domain.Event{s.w.post(id, "a", "m")}})
+		s.eventually(func() bool { return len(a.heard()) == 2 })
+		require.Equal(t, domain.UserID("a"), a.heard()[1].Event.Sender)
+	})
+	t.Run("by a connection to the database", func(t *testing.T) {
+		s := newStage(t, never)
+		s.w.create("a")
+		a := s.connect("a", "1")
+		s.w.newEpoch("e2")
+		s.hub.EpochBegan("e2")
+		require.True(t, a.s.out.over(), "at once")
+		s.eventually(func() bool { return len(a.heard()) == 2 })
+		require.Equal(t, 4004, a.heard()[1].Code)
+		s.eventually(func() bool { return s.hub.currentEpoch() == "e2" })
+		s.hub.EpochBegan("e2")
+		require.Equal(t, "e2", s.connect("a", "1").s.epoch)
+	})
+}
+
 func TestFeedForgotten(t *testing.T) {
 	s := newStage(t, never)
 	id := s.w.create("a")

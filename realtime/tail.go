@@ -100,10 +100,11 @@ func (h *Hub) observe(head domain.FeedHead) {
 func (h *Hub) beginAnew(epoch string, reason closeCode) {
 	h.epochMu.Lock()
 	defer h.epochMu.Unlock()
-	if h.epoch == "" {
-		close(h.begun)
-	} else {
+	select {
+	case <-h.begun:
 		h.o.Logger.Warn("all sessions begin anew", "epoch", epoch, "reason", reason.String())
+	default:
+		close(h.begun)
 	}
 	sessions := h.users.clear()
 	for i := range h.shards {

@@ -12,7 +12,7 @@ import (
 //
 //	message   = version, origin (8 bytes), record*
 //	record    = kind, length (uvarint), content
-//	committed = conversation id (16 bytes), event*
+//	committed = conversation id (16 bytes), epoch, event*
 //	event     = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
 //	signal    = user, frame, has end (0 or 1) [, session, below (varint), code (varint)]
 //	told      = conversation id (16 bytes), user, frame
@@ -22,7 +22,7 @@ import (
 // unknown kind are skipped, so that nodes of neighbouring versions understand
 // each other; another version of the whole is refused.
 const (
-	codecVersion = 1
+	codecVersion = 2
 
 	kindCommitted = 1
 	kindSignal    = 2
@@ -44,13 +44,14 @@ func appendHeader(dst []byte, from origin) []byte {
 }
 
 func appendCommitted(dst []byte, c *domain.Committed) []byte {
-	size := len(c.ConversationID)
+	size := len(c.ConversationID) + textSize(len(c.Epoch))
 	for i := range c.Events {
 		size += eventSize(&c.Events[i])
 	}
 	dst = append(dst, kindCommitted)
 	dst = binary.AppendUvarint(dst, uint64(size))
 	dst = append(dst, c.ConversationID[:]...)
+	dst = appendText(dst, c.Epoch)
 	for i := range c.Events {
 		e := &c.Events[i]
 		dst = binary.AppendUvarint(dst, uint64(e.Seq))
@@ -167,6 +168,7 @@ type reader struct {
 func (r *reader) committed() domain.Committed {
 	var c domain.Committed
 	copy(c.ConversationID[:], r.take(len(c.ConversationID)))
+	c.Epoch = string(r.text())
 	for !r.bad && len(r.data) > 0 {
 		e := domain.Event{
 			ConversationID: c.ConversationID,

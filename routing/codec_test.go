@@ -73,7 +73,7 @@ func TestCodec(t *testing.T) {
 
 func drawCommitted(t *rapid.T) domain.Committed {
 	id := domain.ConversationID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "conversation"))
-	c := domain.Committed{ConversationID: id}
+	c := domain.Committed{ConversationID: id, Epoch: rapid.String().Draw(t, "epoch")}
 	first := rapid.Int64Range(1, math.MaxInt64-8).Draw(t, "first")
 	for i := range rapid.Int64Range(0, 4).Draw(t, "events") {
 		c.Events = append(c.Events, domain.Event{

@@ -64,6 +64,7 @@ type queryer interface {
 func (s *Store) setEpoch(epoch string) {
 	if before := s.epoch.Swap(&epoch); before != nil && *before != epoch {
 		s.log.Warn("a new epoch has begun: the log may have lost its end", "epoch", epoch, "before", *before)
+		s.options.EpochBegan(epoch)
 	}
 }
 

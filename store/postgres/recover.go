@@ -157,7 +157,7 @@ func (c *committer) recognize(b *batch, events []domain.Event) {
 	}
 	var commits []domain.Committed
 	for id, list := range byID {
-		commits = append(commits, domain.Committed{ConversationID: id, Events: list})
+		commits = append(commits, domain.Committed{ConversationID: id, Epoch: c.epoch, Events: list})
 	}
 	if len(commits) > 0 {
 		c.store.options.Committed(commits)

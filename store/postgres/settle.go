@@ -51,7 +51,7 @@ type reply struct {
 // conclude moves the state of a conversation by what was appended to it.
 func (c *committer) conclude(w *work, got written, answers *[]reply, lookups *[]*step) (domain.Committed, bool) {
 	before := w.base.Audience()
-	committed := domain.Committed{ConversationID: w.id, Events: make([]domain.Event, 0, len(got.statuses))}
+	committed := domain.Committed{ConversationID: w.id, Epoch: c.epoch, Events: make([]domain.Event, 0, len(got.statuses))}
 	at, i := domain.At(got.ats[0]), 0
 	for _, s := range w.steps {
 		first := len(committed.Events)

@@ -34,6 +34,9 @@ type Options struct {
 	// it is answered, in the order of commits for each conversation. It must not
 	// block and must not keep the slice. Optional.
 	Committed func([]domain.Committed)
+	// EpochBegan is told of a new epoch before anything is read or appended in it
+	// by a new connection. Optional.
+	EpochBegan func(epoch string)
 	// Logger gets no content of messages; slog.Default if nil.
 	Logger *slog.Logger
 }
@@ -90,6 +93,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Committed == nil {
 		o.Committed = func([]domain.Committed) {}
+	}
+	if o.EpochBegan == nil {
+		o.EpochBegan = func(string) {}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
