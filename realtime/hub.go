@@ -67,7 +67,7 @@ type Hub struct {
 	// writing, so that nothing of the old one slips into the new one.
 	epochMu sync.RWMutex
 	epoch   string        // "" too between a new epoch and the first reading of its feed
-	begun   chan struct{} // closed when there was a first epoch
+	begun   chan struct{} // closed when there is one
 
 	shards [64]shard
 }

@@ -18,13 +18,10 @@ type admission struct {
 // was committed before is in its sync. It registers first and reads second, so
 // that nothing falls between. After an error, too, leave has to be called.
 func (h *Hub) join(ctx context.Context, s *session, a admission) error {
-	select {
-	case <-h.begun: // at the start of a node, a moment from now
-	case <-ctx.Done():
-		return domain.ErrUnavailable.Because(ctx.Err())
-	}
-	s.epoch = h.currentEpoch()
 	var err error
+	if s.epoch, err = h.awaitEpoch(ctx); err != nil {
+		return err
+	}
 	if s.number, err = h.o.Directory.SessionNumber(ctx); err != nil {
 		return err
 	}
@@ -51,6 +48,24 @@ func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 		return domain.ErrUnavailable.Saying("the epoch has changed")
 	}
 	return nil
+}
+
+// awaitEpoch waits for an epoch where there is none, which is at the start of a
+// node and when a new one has begun, for a moment.
+func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
+	for {
+		h.epochMu.RLock()
+		epoch, begun := h.epoch, h.begun
+		h.epochMu.RUnlock()
+		if epoch != "" {
+			return epoch, nil
+		}
+		select {
+		case <-begun:
+		case <-ctx.Done():
+			return "", domain.ErrUnavailable.Because(ctx.Err())
+		}
+	}
 }
 
 // enterAll reads the user's conversations and makes the user a member of each,

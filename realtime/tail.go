@@ -100,11 +100,8 @@ func (h *Hub) observe(head domain.FeedHead) {
 func (h *Hub) beginAnew(epoch string, reason closeCode) {
 	h.epochMu.Lock()
 	defer h.epochMu.Unlock()
-	select {
-	case <-h.begun:
+	if h.epoch != "" {
 		h.o.Logger.Warn("all sessions begin anew", "epoch", epoch, "reason", reason.String())
-	default:
-		close(h.begun)
 	}
 	sessions := h.users.clear()
 	for i := range h.shards {
@@ -112,6 +109,12 @@ func (h *Hub) beginAnew(epoch string, reason closeCode) {
 		sh.mu.Lock()
 		clear(sh.entries)
 		sh.mu.Unlock()
+	}
+	switch {
+	case epoch == "" && h.epoch != "":
+		h.begun = make(chan struct{})
+	case epoch != "" && h.epoch == "":
+		close(h.begun)
 	}
 	h.epoch = epoch
 	for _, s := range sessions {
