@@ -36,12 +36,12 @@ func startNode(t *testing.T) (string, node.Tokens) {
 	_, err = parser.Parse(nil)
 	require.NoError(t, err)
 	logger := slog.New(slog.DiscardHandler)
-	flags.Services.DatabaseURL = pgtest.New(t)
+	flags.DatabaseURL = pgtest.New(t)
 	if url := os.Getenv("IM_TEST_REDIS_URL"); url != "" {
-		flags.Services.RedisURL = url
+		flags.RedisURL = url
 	}
-	flags.Services.Prefix = "verify-" + uuid.NewString()[:8]
-	flags.Tokens.Secret = secret
+	flags.Prefix = "verify-" + uuid.NewString()[:8]
+	flags.Secret = secret
 	n, err := node.New(t.Context(), node.Options{
 		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
 		Broker: routing.NewInProcess(logger), Drain: time.Second,
@@ -64,7 +64,9 @@ func startNode(t *testing.T) (string, node.Tokens) {
 func options(url string, tokens node.Tokens) verify.Options {
 	return verify.Options{
 		URLs: []string{url}, Users: 6, Conversations: 8, Duration: 5 * time.Second, Rate: 60, Seed: 7, Settle: 20 * time.Second, CompleteWithin: 3 * time.Second,
-		Token:       func(_ context.Context, user string) (string, error) { return tokens.Sign(domain.UserID(user), false, time.Hour) },
+		Token: func(_ context.Context, user string) (string, error) {
+			return tokens.Sign(domain.UserID(user), false, time.Hour)
+		},
 		ServerToken: func(context.Context) (string, error) { return tokens.Sign("backend", true, time.Hour) },
 	}
 }

@@ -51,7 +51,7 @@ func (r *Report) writeVerdict(b *strings.Builder) {
 		verdict = "UNFINISHED: no breach was found, but not everything could be judged"
 	}
 	fmt.Fprintf(b, "\n%s\n\n  seed %d   users %s-u1 …   %s from %s   memory %d MB\n", verdict, r.Seed, r.Prefix,
-		(time.Duration(float64(r.Elapsed) * float64(time.Millisecond))).Round(100*time.Millisecond), r.Started.UTC().Format(time.DateTime)+" UTC", r.MemoryPeakMB)
+		time.Duration(float64(r.Elapsed)*float64(time.Millisecond)).Round(100*time.Millisecond), r.Started.UTC().Format(time.DateTime)+" UTC", r.MemoryPeakMB)
 }
 
 func plural(n int64, one, many string) string {

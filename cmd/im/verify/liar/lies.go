@@ -114,10 +114,10 @@ func invent() Lie {
 	n := new(counter)
 	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if e := eventOf(f); isPosting(e) && n.every(50) {
-			false := clone(f)
-			eventOf(false)["seq"] = numberOf(e["seq"]) + 1
-			eventOf(false)["client_msg_id"] = "nobody-sent-it"
-			return []map[string]any{f, false}
+			invented := clone(f)
+			eventOf(invented)["seq"] = numberOf(e["seq"]) + 1
+			eventOf(invented)["client_msg_id"] = "nobody-sent-it"
+			return []map[string]any{f, invented}
 		}
 		return one(f)
 	}}
