@@ -18,7 +18,7 @@ var errBreach = errors.New("verify: not every guarantee could be shown to hold")
 // verifyCmd is `im verify`.
 type verifyCmd struct {
 	URL       []string `name:"url" placeholder:"http://HOST:PORT" help:"A node; may be repeated. By default the im dev of this folder, else ${default_url}."`
-	Token     string   `name:"token" placeholder:"TOKEN" help:"A server token, to read the logs as the backend. By default one signed with IM_JWT_SECRET; without either, members read them."`
+	Token     string   `name:"token" placeholder:"TOKEN" help:"A server token. By default one signed with IM_JWT_SECRET; beside im dev none is needed. With nothing but a server token users act over REST only."`
 	Secret    string   `name:"jwt-secret" help:"The nodes' secret, to sign the users' tokens with; not needed beside im dev."`
 	UserClaim string   `name:"jwt-user-claim" default:"sub" hidden:""`
 	Issuer    string   `name:"jwt-issuer" hidden:""`

@@ -95,6 +95,30 @@ func TestHonest(t *testing.T) {
 	}
 }
 
+// TestServerTokenAlone: with nothing but a backend's token users act over REST,
+// and the report says that no push was judged.
+func TestServerTokenAlone(t *testing.T) {
+	t.Parallel()
+	url, tokens := startNode(t)
+	o := options(url, tokens)
+	o.Token = nil
+	report, err := verify.Run(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s", report.Text())
+	require.False(t, report.Sockets)
+	require.Contains(t, report.Text(), "REST only")
+	require.Greater(t, report.Answered, int64(100))
+	require.Positive(t, report.Pulled)
+	require.Zero(t, report.Deliveries)
+
+	proxy := liar.New(url, liar.Lies()["serves a log with a hole"]())
+	defer proxy.Close()
+	o.URLs = []string{proxy.URL}
+	report, err = verify.Run(t.Context(), o)
+	require.NoError(t, err)
+	require.False(t, report.OK())
+}
+
 // TestLiar: each guarantee that a proxy breaks is reported as that one.
 func TestLiar(t *testing.T) {
 	t.Parallel()

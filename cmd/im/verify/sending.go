@@ -33,7 +33,7 @@ func (u *user) start(a *attempt, n int) {
 func (u *user) someSession(rng *rand.Rand) *session {
 	from := rng.IntN(len(u.devices))
 	for i := range u.devices {
-		if s := u.devices[(from+i)%len(u.devices)].live(); s != nil && s.alive() {
+		if s := u.devices[(from+i)%len(u.devices)].live(); s != nil && s.ws != nil && s.alive() {
 			return s
 		}
 	}

@@ -20,6 +20,9 @@ func (r *Report) JSON() ([]byte, error) { return json.MarshalIndent(r, "", "  ")
 func (r *Report) Text() string {
 	var b strings.Builder
 	r.writeVerdict(&b)
+	if !r.Sockets {
+		b.WriteString("\n  REST only: without tokens of users there are no sockets, and no push was judged (I4, I6).\n")
+	}
 	table(&b, "What was done", []row{
 		{"users", r.Users, "devices", r.Devices},
 		{"conversations", r.Conversations, "events in the logs", r.LogEvents},
