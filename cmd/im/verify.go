@@ -25,16 +25,16 @@ type verifyCmd struct {
 	Audience  string   `name:"jwt-audience" hidden:""`
 	Data      string   `name:"data" default:"${default_data}" hidden:"" help:"The data folder of im dev."`
 
-	Duration       time.Duration `env:"" default:"30s" help:"How long users send."`
-	Rate           float64       `env:"" default:"50" help:"Sends per second, of all users together."`
-	Users          int           `env:"" default:"20" help:"How many users; each has one to three devices at a time."`
-	Conversations  int           `env:"" help:"How many at the beginning, direct ones and groups; by default as many as users."`
-	Seed           uint64        `env:"" help:"Repeats the choices of a former run, as far as concurrency allows."`
-	CompleteWithin time.Duration `env:"" default:"10s" help:"How long an event may take to a session that is connected (I6)."`
-	Settle         time.Duration `env:"" default:"30s" help:"How long after the last send everything may take to be answered and to arrive."`
-	Prefix         string        `name:"user-prefix" env:"" help:"How the names of the users begin; by default by chance, so that runs do not meet."`
-	JSON           bool          `name:"json" env:"" help:"Print the report as JSON."`
-	Quiet          bool          `env:"" help:"Say nothing on the way."`
+	Duration       time.Duration `default:"30s" help:"How long users send."`
+	Rate           float64       `default:"50" help:"Sends per second, of all users together."`
+	Users          int           `default:"20" help:"How many users; each has one to three devices at a time."`
+	Conversations  int           `env:"IM_VERIFY_CONVERSATIONS" help:"How many at the beginning, direct ones and groups; by default as many as users."`
+	Seed           uint64        `help:"Repeats the choices of a former run, as far as concurrency allows."`
+	CompleteWithin time.Duration `default:"10s" help:"How long an event may take to a session that is connected (I6)."`
+	Settle         time.Duration `default:"30s" help:"How long after the last send everything may take to be answered and to arrive."`
+	Prefix         string        `name:"user-prefix" help:"How the names of the users begin; by default by chance, so that runs do not meet."`
+	JSON           bool          `name:"json" help:"Print the report as JSON."`
+	Quiet          bool          `help:"Say nothing on the way."`
 }
 
 // Help implements kong's help.

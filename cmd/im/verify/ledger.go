@@ -168,7 +168,10 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 	if s.seq == 0 {
 		l.tally.answered(time.Since(time.UnixMicro(s.first)), !o.rested)
 	}
-	s.conversation, s.seq, s.at, s.epoch = o.conversation, o.seq, o.at.UnixMicro(), int16(epoch)
+	if s.conversation == "" {
+		s.conversation = o.conversation
+	}
+	s.seq, s.at, s.epoch = o.seq, o.at.UnixMicro(), int16(epoch)
 	s.committed = s.committed || !o.duplicate
 }
 
