@@ -80,6 +80,11 @@ func TestUsage(t *testing.T) {
 		"bad user":             {"token --user a/b", nil, "--user"},
 		"token of the past":    {"token --user u --ttl -1h", nil, "--ttl"},
 		"chat of nobody":       {"chat", nil, "--user"},
+		"verify with nowhere":  {"verify --url nowhere", nil, "--url"},
+		"verify with too few":  {"verify --users 2", nil, "--users"},
+		"verify without end":   {"verify --duration 0s", nil, "--duration"},
+		"verify, bad prefix":   {"verify --user-prefix a/b", nil, "--user-prefix"},
+		"verify beside serve":  {"verify --url nowhere", []string{"IM_CONVERSATIONS=server"}, "--url"},
 		"chat with nowhere":    {"chat --user u --url nowhere", nil, "--url"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,23 +18,23 @@ var errBreach = errors.New("verify: not every guarantee could be shown to hold")
 // verifyCmd is `im verify`.
 type verifyCmd struct {
 	URL       []string `name:"url" placeholder:"http://HOST:PORT" help:"A node; may be repeated. By default the im dev of this folder, else ${default_url}."`
-	Token     string   `name:"token" placeholder:"TOKEN" help:"A server token, to read the logs as the backend. By default one signed with IM_JWT_SECRET; without either, members read them."`
+	Token     string   `name:"token" placeholder:"TOKEN" help:"A server token. By default one signed with IM_JWT_SECRET; beside im dev none is needed. With nothing but a server token users act over REST only."`
 	Secret    string   `name:"jwt-secret" help:"The nodes' secret, to sign the users' tokens with; not needed beside im dev."`
 	UserClaim string   `name:"jwt-user-claim" default:"sub" hidden:""`
 	Issuer    string   `name:"jwt-issuer" hidden:""`
 	Audience  string   `name:"jwt-audience" hidden:""`
 	Data      string   `name:"data" default:"${default_data}" hidden:"" help:"The data folder of im dev."`
 
-	Duration       time.Duration `env:"" default:"30s" help:"How long users send."`
-	Rate           float64       `env:"" default:"50" help:"Sends per second, of all users together."`
-	Users          int           `env:"" default:"20" help:"How many users; each has one to three devices at a time."`
-	Conversations  int           `env:"" help:"How many at the beginning, direct ones and groups; by default as many as users."`
-	Seed           uint64        `env:"" help:"Repeats the choices of a former run, as far as concurrency allows."`
-	CompleteWithin time.Duration `env:"" default:"10s" help:"How long an event may take to a session that is connected (I6)."`
-	Settle         time.Duration `env:"" default:"30s" help:"How long after the last send everything may take to be answered and to arrive."`
-	Prefix         string        `name:"user-prefix" env:"" help:"How the names of the users begin; by default by chance, so that runs do not meet."`
-	JSON           bool          `name:"json" env:"" help:"Print the report as JSON."`
-	Quiet          bool          `env:"" help:"Say nothing on the way."`
+	Duration       time.Duration `default:"30s" help:"How long users send."`
+	Rate           float64       `default:"50" help:"Sends per second, of all users together."`
+	Users          int           `default:"20" help:"How many users; each has one to three devices at a time."`
+	Conversations  int           `env:"IM_VERIFY_CONVERSATIONS" help:"How many at the beginning, direct ones and groups; by default as many as users."`
+	Seed           uint64        `help:"Repeats the choices of a former run, as far as concurrency allows."`
+	CompleteWithin time.Duration `default:"10s" help:"How long an event may take to a session that is connected (I6)."`
+	Settle         time.Duration `default:"30s" help:"How long after the last send everything may take to be answered and to arrive."`
+	Prefix         string        `name:"user-prefix" help:"How the names of the users begin; by default by chance, so that runs do not meet."`
+	JSON           bool          `name:"json" help:"Print the report as JSON."`
+	Quiet          bool          `help:"Say nothing on the way."`
 }
 
 // Help implements kong's help.

@@ -83,7 +83,7 @@ func (r *reply) into(v any) bool { return r.ok() && json.Unmarshal(r.body, v) ==
 func (a *api) call(ctx context.Context, base, user string, behalf bool, method, path string, fields any) *reply {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	behalf = behalf && a.o.ServerToken != nil
+	behalf = a.o.Token == nil || behalf && a.o.ServerToken != nil
 	request, err := a.request(ctx, base, user, behalf, method, path, fields)
 	if err != nil {
 		return &reply{code: reason(err)}

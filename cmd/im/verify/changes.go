@@ -34,13 +34,14 @@ func (u *user) change(ctx context.Context) {
 
 // plan chooses what to change of a conversation; nil for nothing.
 func (u *user) plan(c *room) *change {
-	in, out, roles, recent := u.r.rooms.look(c, u.r.users)
+	now := u.r.rooms.look(c, u.r.users)
+	in, out, roles := now.in, now.out, now.roles
 	leads := roles[u.name] == "owner" || roles[u.name] == "admin"
 	base := "/v1/conversations/" + c.id
 	switch n := u.rng.IntN(100); {
 	case n < 60:
-		return u.planMessage(c.id, base, recent)
-	case c.direct:
+		return u.planMessage(c.id, base, now.recent)
+	case now.direct:
 		return nil
 	case n < 75 && leads && len(out) > 0:
 		who := out[u.rng.IntN(len(out))]
@@ -169,7 +170,7 @@ func (u *user) markRead(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	_, _, _, recent := u.r.rooms.look(c, u.r.users)
+	recent := u.r.rooms.look(c, u.r.users).recent
 	if len(recent) == 0 {
 		return
 	}

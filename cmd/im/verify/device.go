@@ -100,6 +100,10 @@ func (d *device) live() *session {
 // run keeps the device connected, with interruptions, until ctx ends.
 func (d *device) run(ctx context.Context) {
 	d.renew()
+	if d.user.r.o.Token == nil {
+		d.poll(ctx)
+		return
+	}
 	wanted, first := time.Now(), true
 	for failures := 0; ctx.Err() == nil; {
 		r := d.user.r

@@ -32,7 +32,7 @@ func (r *runner) converge(ctx context.Context, deadline time.Time) {
 			if !r.await(within, func() bool { return d.complete(ctx) }) {
 				r.unfinished(fmt.Sprintf("%s/%s could not bring its store up to date", u.name, d.id))
 			}
-			if s := d.live(); s != nil {
+			if s := d.live(); s != nil && s.ws != nil {
 				s.socketClaims(ctx, r.socketTold)
 				s.mu.Lock()
 				s.settled = s.welcomed.Before(waited.Add(-r.o.CompleteWithin))
@@ -73,7 +73,7 @@ func (r *runner) heads(ctx context.Context) map[string]int64 {
 func (r *runner) reached(heads map[string]int64) bool {
 	for _, u := range r.users {
 		for _, d := range u.devices {
-			if s := d.live(); s != nil && !s.reached(heads) {
+			if s := d.live(); s != nil && s.ws != nil && !s.reached(heads) {
 				return false
 			}
 		}

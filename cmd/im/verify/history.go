@@ -28,7 +28,13 @@ type history struct {
 	told    int64 // head_seq of the last page
 }
 
-func (h *history) head() int64 { return int64(len(h.entries)) }
+// head is the seq of the last event; 0 for none.
+func (h *history) head() int64 {
+	if len(h.entries) == 0 {
+		return 0
+	}
+	return h.entries[len(h.entries)-1].seq
+}
 
 // at returns the event with that seq, or nil. Holes have been judged before: where
 // there is none, it is at its place.

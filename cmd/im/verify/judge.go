@@ -72,7 +72,7 @@ func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
 		if x.epoch != r.epochNow() {
 			continue
 		}
-		checked, found := x.judge(h, stays[x.user], known, r.o.CompleteWithin)
+		checked, found := x.judge(h, stays[x.user], known, r.clock, r.o.CompleteWithin)
 		r.tally.count(func(p *Report) { p.Checked += checked })
 		r.report(found)
 	}

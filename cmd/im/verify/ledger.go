@@ -37,6 +37,7 @@ type outcome struct {
 	duplicate    bool
 	code         string // of an error, or what happened to the connection
 	unknown      bool
+	rested       bool // the session did not read meanwhile: its times say nothing
 }
 
 // definite tells whether an error code means that nothing was committed.
@@ -165,11 +166,12 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 		}
 	}
 	if s.seq == 0 {
-		took := time.Since(time.UnixMicro(s.first))
-		l.tally.answered(took)
-		l.tally.count(func(r *Report) { r.Answered++; r.MaxUnanswered = max(r.MaxUnanswered, millis(took)) })
+		l.tally.answered(time.Since(time.UnixMicro(s.first)), !o.rested)
 	}
-	s.conversation, s.seq, s.at, s.epoch = o.conversation, o.seq, o.at.UnixMicro(), int16(epoch)
+	if s.conversation == "" {
+		s.conversation = o.conversation
+	}
+	s.seq, s.at, s.epoch = o.seq, o.at.UnixMicro(), int16(epoch)
 	s.committed = s.committed || !o.duplicate
 }
 

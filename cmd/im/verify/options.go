@@ -14,11 +14,12 @@ type Options struct {
 	// over them and change between them.
 	URLs []string
 	// Token returns a token of that user; it is asked again before the last one
-	// runs out, so it may be called by many at once.
+	// runs out, so it may be called by many at once. Without it there are no
+	// sockets: users act over REST, through ServerToken, and no push is judged.
 	Token func(ctx context.Context, user string) (string, error)
 	// ServerToken returns a token of the app's backend, with which the log is read
 	// and some calls are made by X-IM-User. Without it users act for themselves,
-	// and the log is read by members.
+	// and members read the log.
 	ServerToken func(ctx context.Context) (string, error)
 
 	Users         int           // 20 unless set; each has two or more devices in the course of the run
@@ -42,10 +43,10 @@ type Options struct {
 }
 
 // errNoTarget is what is wrong with options that cannot work.
-var errNoTarget = errors.New("verify: URLs and Token are needed")
+var errNoTarget = errors.New("verify: URLs, and Token or ServerToken, are needed")
 
 func (o Options) withDefaults() (Options, error) {
-	if len(o.URLs) == 0 || o.Token == nil {
+	if len(o.URLs) == 0 || o.Token == nil && o.ServerToken == nil {
 		return o, errNoTarget
 	}
 	if o.Users < 0 || o.Conversations < 0 || o.Duration < 0 || o.Rate < 0 || math.IsInf(o.Rate, 0) || math.IsNaN(o.Rate) {

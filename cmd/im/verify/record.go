@@ -39,7 +39,7 @@ func (x *record) due(known time.Time, within time.Duration) bool {
 // judge compares what a session was pushed of a conversation with its log: all
 // that it had to be (I6), and nothing that it must not (I8). It returns how many
 // events had to come.
-func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, within time.Duration) (checked int64, found []Breach) {
+func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, clock *clock, within time.Duration) (checked int64, found []Breach) {
 	say := func(invariant string, seq int64, text string, args ...any) {
 		b := Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: x.name, At: x.heard, Text: fmt.Sprintf(text, args...)}
 		if e := h.at(seq); e != nil {
@@ -53,7 +53,7 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, wi
 		}
 	}
 	for _, in := range stays {
-		base := x.base(h.id, in, known)
+		base := x.base(h, in, clock)
 		if base < 0 {
 			continue
 		}
@@ -92,13 +92,13 @@ const margin = 2 * time.Second
 
 // base is the seq above which everything of a stay had to be pushed; -1 when
 // that cannot be said.
-func (x *record) base(id string, in stay, known func(int64) time.Time) int64 {
-	for _, t := range x.stints[id] {
+func (x *record) base(h *history, in stay, clock *clock) int64 {
+	for _, t := range x.stints[h.id] {
 		if t.base >= in.from && t.base <= in.to {
 			return t.base
 		}
 	}
-	if at := known(in.from); !at.IsZero() && at.After(x.began.Add(margin)) {
+	if e := h.at(in.from); e != nil && clock.local(e.at).After(x.began.Add(margin)) {
 		return in.from - 1
 	}
 	return -1

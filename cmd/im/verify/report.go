@@ -9,6 +9,8 @@ type Report struct {
 	Started time.Time `json:"started"`
 	Elapsed Millis    `json:"elapsed_ms"` // of everything, judging included
 
+	Sockets bool `json:"sockets"` // false: without tokens of users, no push could be judged
+
 	Users         int64 `json:"users"`
 	Devices       int64 `json:"devices"` // stores that devices began, new ones after a switch included
 	Conversations int64 `json:"conversations"`

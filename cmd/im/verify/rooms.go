@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 )
 
@@ -77,7 +78,7 @@ func (r *rooms) of(user string, rng *rand.Rand, groups bool) *room {
 	defer r.mu.Unlock()
 	var mine []*room
 	for _, c := range r.list {
-		if c.members[user].role != "" && !(groups && c.direct) {
+		if c.members[user].role != "" && (!groups || !c.direct) {
 			mine = append(mine, c)
 		}
 	}
@@ -121,19 +122,28 @@ func (r *rooms) ids() []string {
 	return ids
 }
 
-// look gives what is known of a conversation, in a stable order of members.
-func (r *rooms) look(c *room, all []*user) (in, out []string, roles map[string]string, recent []target) {
+// scene is a conversation at a moment, its members in the order of the users.
+type scene struct {
+	direct bool
+	in     []string
+	out    []string
+	roles  map[string]string
+	recent []target
+}
+
+// look gives what is known of a conversation.
+func (r *rooms) look(c *room, all []*user) scene {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	roles = map[string]string{}
+	now := scene{direct: c.direct, roles: map[string]string{}, recent: slices.Clone(c.recent)}
 	for _, u := range all {
 		role := c.members[u.name].role
-		roles[u.name] = role
+		now.roles[u.name] = role
 		if role == "" {
-			out = append(out, u.name)
+			now.out = append(now.out, u.name)
 		} else {
-			in = append(in, u.name)
+			now.in = append(now.in, u.name)
 		}
 	}
-	return in, out, roles, append(recent, c.recent...)
+	return now
 }

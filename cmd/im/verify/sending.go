@@ -33,7 +33,7 @@ func (u *user) start(a *attempt, n int) {
 func (u *user) someSession(rng *rand.Rand) *session {
 	from := rng.IntN(len(u.devices))
 	for i := range u.devices {
-		if s := u.devices[(from+i)%len(u.devices)].live(); s != nil && s.alive() {
+		if s := u.devices[(from+i)%len(u.devices)].live(); s != nil && s.ws != nil && s.alive() {
 			return s
 		}
 	}
@@ -41,7 +41,7 @@ func (u *user) someSession(rng *rand.Rand) *session {
 }
 
 func (u *user) bySocket(s *session, a *attempt) {
-	fields := map[string]any{"type": "send"}
+	fields, began := map[string]any{"type": "send"}, time.Now()
 	for name, v := range a.fields {
 		fields[name] = v
 	}
@@ -54,6 +54,7 @@ func (u *user) bySocket(s *session, a *attempt) {
 		default:
 			o = &outcome{code: f.Code}
 		}
+		o.rested = s.restedSince(began)
 		u.settle(a, s.name, s.epoch, o)
 	})
 }

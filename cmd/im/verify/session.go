@@ -86,6 +86,9 @@ func (d *device) dial(ctx context.Context, url string, slow bool) (*session, err
 		hello["token"] = token
 	}
 	ws, response, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
+	if response != nil {
+		_ = response.Body.Close()
+	}
 	if err != nil {
 		return nil, d.refusal(response, err)
 	}
@@ -187,6 +190,13 @@ func (s *session) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.paused, s.heard, s.fresh = false, time.Now(), time.Now()
+}
+
+// restedSince tells whether the session did not read for a while since then.
+func (s *session) restedSince(then time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused || s.fresh.After(then)
 }
 
 func (s *session) take(f *frame, now time.Time) {

@@ -14,7 +14,7 @@ import (
 func (d *device) sync(ctx context.Context, s *session) bool {
 	cursor := d.cursor
 	whole := cursor == ""
-	rest := d.rng.IntN(4) == 0
+	rest := s.ws == nil || d.rng.IntN(4) == 0
 	timeline := []int{0, 5, 20}[d.rng.IntN(3)]
 	listed := map[string]bool{}
 	for range 1000 {
@@ -24,7 +24,7 @@ func (d *device) sync(ctx context.Context, s *session) bool {
 			cursor, whole, listed = "", true, map[string]bool{}
 			continue
 		}
-		if p == nil || s.r.epoch(p.Epoch) != s.epoch {
+		if p == nil || !d.inEpoch(s, p.Epoch) {
 			return false
 		}
 		d.takeSync(s, p, listed)
@@ -210,7 +210,7 @@ func (d *device) pull(ctx context.Context, s *session, m missing) bool {
 
 func (d *device) page(ctx context.Context, s *session, id string, after, before int64, limit int) (*page, string) {
 	p := new(page)
-	if d.rng.IntN(4) == 0 {
+	if s.ws == nil || d.rng.IntN(4) == 0 {
 		query := url.Values{"limit": {strconv.Itoa(limit)}, "after_seq": {strconv.FormatInt(after, 10)}}
 		if before > 0 {
 			query.Del("after_seq")

@@ -43,10 +43,16 @@ func (t *tally) breach(b Breach) {
 	}
 }
 
-func (t *tally) answered(took time.Duration) {
+// answered counts a send that was told its seq; timed tells whether its client
+// read all the time.
+func (t *tally) answered(took time.Duration, timed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.send.add(took)
+	t.report.Answered++
+	if timed {
+		t.send.add(took)
+		t.report.MaxUnanswered = max(t.report.MaxUnanswered, millis(took))
+	}
 }
 
 // pushed counts a pushed event; timed tells whether the session lived and read

@@ -20,6 +20,9 @@ func (r *Report) JSON() ([]byte, error) { return json.MarshalIndent(r, "", "  ")
 func (r *Report) Text() string {
 	var b strings.Builder
 	r.writeVerdict(&b)
+	if !r.Sockets {
+		b.WriteString("\n  REST only: without tokens of users there are no sockets, and no push was judged (I4, I6).\n")
+	}
 	table(&b, "What was done", []row{
 		{"users", r.Users, "devices", r.Devices},
 		{"conversations", r.Conversations, "events in the logs", r.LogEvents},
@@ -51,7 +54,7 @@ func (r *Report) writeVerdict(b *strings.Builder) {
 		verdict = "UNFINISHED: no breach was found, but not everything could be judged"
 	}
 	fmt.Fprintf(b, "\n%s\n\n  seed %d   users %s-u1 …   %s from %s   memory %d MB\n", verdict, r.Seed, r.Prefix,
-		(time.Duration(float64(r.Elapsed) * float64(time.Millisecond))).Round(100*time.Millisecond), r.Started.UTC().Format(time.DateTime)+" UTC", r.MemoryPeakMB)
+		time.Duration(float64(r.Elapsed)*float64(time.Millisecond)).Round(100*time.Millisecond), r.Started.UTC().Format(time.DateTime)+" UTC", r.MemoryPeakMB)
 }
 
 func plural(n int64, one, many string) string {

@@ -111,18 +111,15 @@ func (u *user) post(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	fields, members := map[string]any{}, []string(nil)
-	in, _, roles, recent := u.r.rooms.look(c, u.r.users)
-	members = in
-	fields["conversation_id"] = c.id
-	conversation := c.id
-	if peer := other(members, u.name); c.direct && peer != "" && u.rng.IntN(3) == 0 {
+	now := u.r.rooms.look(c, u.r.users)
+	fields := map[string]any{"conversation_id": c.id}
+	if peer := other(now.in, u.name); now.direct && peer != "" && u.rng.IntN(3) == 0 {
 		delete(fields, "conversation_id")
 		fields["to"] = peer
 	}
-	s, id := u.r.ledger.begin(u, conversation)
+	s, id := u.r.ledger.begin(u, c.id)
 	fields["client_msg_id"] = id
-	u.compose(fields, id, members, roles, recent)
+	u.compose(fields, id, now)
 	s.content = contentHash(messageBody(fields))
 	u.try(ctx, &attempt{send: s, id: id, fields: fields})
 }
@@ -137,7 +134,7 @@ func other(members []string, me string) string {
 }
 
 // compose writes what is sent.
-func (u *user) compose(fields map[string]any, id string, members []string, roles map[string]string, recent []target) {
+func (u *user) compose(fields map[string]any, id string, now scene) {
 	size := 0
 	switch n := u.rng.IntN(100); {
 	case n < 3:
@@ -146,14 +143,14 @@ func (u *user) compose(fields map[string]any, id string, members []string, roles
 		size = u.rng.IntN(400)
 	}
 	fields["content"] = map[string]any{"type": "text", "text": fmt.Sprintf("%s %s", id, strings.Repeat("é", size/2))}
-	if u.rng.IntN(6) == 0 && len(members) > 0 {
-		fields["mentions"] = []string{members[u.rng.IntN(len(members))]}
-		if role := roles[u.name]; (role == "owner" || role == "admin") && u.rng.IntN(3) == 0 {
+	if u.rng.IntN(6) == 0 && len(now.in) > 0 {
+		fields["mentions"] = []string{now.in[u.rng.IntN(len(now.in))]}
+		if role := now.roles[u.name]; (role == "owner" || role == "admin") && u.rng.IntN(3) == 0 {
 			fields["mentions"] = []string{"*"}
 		}
 	}
-	if u.rng.IntN(8) == 0 && len(recent) > 0 {
-		fields["reply_to"] = recent[u.rng.IntN(len(recent))].seq
+	if u.rng.IntN(8) == 0 && len(now.recent) > 0 {
+		fields["reply_to"] = now.recent[u.rng.IntN(len(now.recent))].seq
 	}
 	if u.rng.IntN(10) == 0 {
 		fields["metadata"] = map[string]any{"n": u.rng.IntN(1000), "of": id}

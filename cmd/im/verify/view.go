@@ -27,15 +27,6 @@ type syncPage struct {
 	UnreadTotal   *int64   `json:"unread_total"`
 }
 
-// readState is the answer to read.
-type readState struct {
-	ConversationID string `json:"conversation_id"`
-	ReadSeq        int64  `json:"read_seq"`
-	UnreadCount    int64  `json:"unread_count"`
-	MentionCount   int64  `json:"mention_count"`
-	UnreadTotal    int64  `json:"unread_total"`
-}
-
 // page is a stretch of a log.
 type page struct {
 	ConversationID string  `json:"conversation_id"`

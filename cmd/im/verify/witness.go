@@ -53,12 +53,6 @@ func (w *witness) client(name string) int32 {
 	return int32(len(w.names) - 1)
 }
 
-func (w *witness) name(n int32) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.names[n]
-}
-
 // farSeq is a seq that no run reaches: beyond it, an event is kept among others.
 const farSeq = 1 << 22
 

@@ -1,0 +1,180 @@
+package verify_test
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"im/cmd/im/node"
+	"im/cmd/im/verify"
+	"im/cmd/im/verify/liar"
+	"im/domain"
+	"im/routing"
+	"im/store/postgres/pgtest"
+)
+
+const secret = "a secret of 32 bytes, or of more"
+
+// startNode runs a node in the process and returns its URL and its tokens.
+func startNode(t *testing.T) (string, node.Tokens) {
+	t.Helper()
+	var flags struct {
+		node.Services
+		node.Tokens
+		node.Rules
+	}
+	parser, err := kong.New(&flags, kong.DefaultEnvars("NOBODY_SETS"))
+	require.NoError(t, err)
+	_, err = parser.Parse(nil)
+	require.NoError(t, err)
+	logger := slog.New(slog.DiscardHandler)
+	flags.DatabaseURL = pgtest.New(t)
+	if url := os.Getenv("IM_TEST_REDIS_URL"); url != "" {
+		flags.RedisURL = url
+	}
+	flags.Prefix = "verify-" + uuid.NewString()[:8]
+	flags.Secret = secret
+	n, err := node.New(t.Context(), node.Options{
+		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
+		Broker: routing.NewInProcess(logger), Drain: time.Second,
+	})
+	require.NoError(t, err)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-ended)
+		n.Close()
+	})
+	require.True(t, n.AwaitReady(ctx))
+	return "http://" + listener.Addr().String(), flags.Tokens
+}
+
+func options(url string, tokens node.Tokens) verify.Options {
+	return verify.Options{
+		URLs: []string{url}, Users: 6, Conversations: 8, Duration: 5 * time.Second, Rate: 60, Seed: 7, Settle: 20 * time.Second, CompleteWithin: 3 * time.Second,
+		Token: func(_ context.Context, user string) (string, error) {
+			return tokens.Sign(domain.UserID(user), false, time.Hour)
+		},
+		ServerToken: func(context.Context) (string, error) { return tokens.Sign("backend", true, time.Hour) },
+	}
+}
+
+// TestHonest: where nothing is broken, nothing is reported, with a backend's
+// token and without.
+func TestHonest(t *testing.T) {
+	t.Parallel()
+	url, tokens := startNode(t)
+	for _, backend := range []bool{true, false} {
+		o := options(url, tokens)
+		o.CompleteWithin = 10 * time.Second
+		if !backend {
+			o.ServerToken = nil
+		}
+		report, err := verify.Run(t.Context(), o)
+		require.NoError(t, err)
+		require.True(t, report.OK(), "%s", report.Text())
+		require.Greater(t, report.Answered, int64(100))
+		require.Greater(t, report.Checked, int64(500))
+		require.Greater(t, report.Deliveries, report.Checked/2)
+		require.Positive(t, report.Pulled)
+		require.Positive(t, report.Reconnects)
+		require.Positive(t, report.Duplicates, "sends doubled over both transports")
+		require.Zero(t, report.Lost)
+	}
+}
+
+// TestServerTokenAlone: with nothing but a backend's token users act over REST,
+// and the report says that no push was judged.
+func TestServerTokenAlone(t *testing.T) {
+	t.Parallel()
+	url, tokens := startNode(t)
+	o := options(url, tokens)
+	o.Token = nil
+	report, err := verify.Run(t.Context(), o)
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s", report.Text())
+	require.False(t, report.Sockets)
+	require.Contains(t, report.Text(), "REST only")
+	require.Greater(t, report.Answered, int64(100))
+	require.Positive(t, report.Pulled)
+	require.Zero(t, report.Deliveries)
+
+	proxy := liar.New(url, liar.Lies()["serves a log with a hole"]())
+	defer proxy.Close()
+	o.URLs = []string{proxy.URL}
+	report, err = verify.Run(t.Context(), o)
+	require.NoError(t, err)
+	require.False(t, report.OK())
+}
+
+// TestLiar: each guarantee that a proxy breaks is reported as that one.
+func TestLiar(t *testing.T) {
+	t.Parallel()
+	url, tokens := startNode(t)
+	want := map[string][]string{
+		"drops an event":                  {"I4"},
+		"swaps two events":                {"I4"},
+		"doubles an event":                {"I4"},
+		"invents an event":                {"I5"},
+		"alters content":                  {"I5"},
+		"answers what it did not pass on": {"I1"},
+		"sends under another id":          {"I3"},
+		"tells another seq":               {"I1"},
+		"serves a log with a hole":        {"I2"},
+		"counts unread wrong":             {"unread"},
+		"pushes after the removal":        {"I8"},
+		"pushes to a stranger":            {"I8"},
+		"delays an event":                 {"I6"},
+		"never pushes the last events":    {"I6"},
+		"swaps two sends":                 {"rule2"},
+		"answers strangers":               {"I8"},
+	}
+	for name, lie := range liar.Lies() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proxy := liar.New(url, lie())
+			defer proxy.Close()
+			o := options(proxy.URL, tokens)
+			if name == "pushes after the removal" {
+				o.Duration, o.Rate = 10*time.Second, 120
+			}
+			report, err := verify.Run(t.Context(), o)
+			require.NoError(t, err)
+			require.False(t, report.OK())
+			kinds := map[string]int{}
+			for _, b := range report.Breaches {
+				kinds[b.Invariant]++
+				require.NotEmpty(t, b.Text)
+				require.NotEmpty(t, b.Client)
+				require.False(t, b.At.IsZero() && b.Invariant != "unread", "%+v", b)
+			}
+			for _, invariant := range want[name] {
+				require.Positive(t, kinds[invariant], "%s is not reported: %v\n%s", invariant, kinds, report.Text())
+			}
+			t.Log(kinds, report.Unfinished[:min(3, len(report.Unfinished))])
+		})
+	}
+	require.Len(t, want, len(liar.Lies()), "every lie is told here")
+	for name := range want {
+		require.True(t, slices.Contains(keys(liar.Lies()), name), name)
+	}
+}
+
+func keys[V any](m map[string]V) (names []string) {
+	for name := range m {
+		names = append(names, name)
+	}
+	return names
+}

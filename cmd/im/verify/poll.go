@@ -1,0 +1,45 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// poll keeps the device's store up to date over REST alone, until ctx ends.
+func (d *device) poll(ctx context.Context) {
+	r := d.user.r
+	for ctx.Err() == nil {
+		d.serial++
+		s := &session{r: r, d: d, stream: newStream(d.user.name), done: make(chan struct{}), url: d.user.node(d.rng)}
+		s.name = fmt.Sprintf("%s/%s over REST", d.user.name, d.id)
+		s.number = r.witness.client(s.name)
+		s.epoch = d.epoch
+		d.mu.Lock()
+		d.session = s
+		d.mu.Unlock()
+		until := time.Now().Add(time.Duration(d.rng.ExpFloat64() * float64(8*time.Second)))
+		for ctx.Err() == nil && (r.calm.Load() || time.Now().Before(until)) {
+			d.complete(ctx)
+			nap(ctx, time.Duration(d.rng.Int64N(int64(2*pinging))))
+		}
+		if ctx.Err() == nil && d.rng.IntN(3) == 0 && !d.steady {
+			d.renew()
+		}
+	}
+}
+
+// inEpoch tells whether an answer is of the epoch of the session. Over REST alone
+// a device learns of a new one in this way, and drops what it stored.
+func (d *device) inEpoch(s *session, name string) bool {
+	epoch := s.r.epoch(name)
+	if s.ws == nil && epoch != s.epoch {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if s.epoch > 0 {
+			d.shelves, d.cursor = map[string]*shelf{}, ""
+		}
+		d.epoch, s.epoch = epoch, epoch
+	}
+	return epoch == s.epoch
+}
