@@ -29,6 +29,7 @@ type seen struct {
 // checkEpoch is run on every new connection. On a standby it fails, so that no
 // connection to one is ever used.
 func (s *Store) checkEpoch(ctx context.Context, conn *pgx.Conn) error {
+	before := s.seen.Load() // before asking: others read on meanwhile
 	var epoch, text string
 	var same bool
 	if err := conn.QueryRow(ctx, checkEpochSQL).Scan(&epoch, &same, &text); err != nil {
@@ -38,7 +39,6 @@ func (s *Store) checkEpoch(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	before := s.seen.Load()
 	lacks := before != nil && before.epoch == epoch && xmax < before.xmax
 	if same && !lacks {
 		s.setEpoch(epoch)

@@ -1,9 +1,11 @@
 package postgres_test
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
@@ -86,6 +88,50 @@ func TestEpochBeginsWhenANewConnectionLacksTransactions(t *testing.T) {
 	again, err := n.Epoch(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, after, again, "what was seen in another epoch tells nothing of this one")
+}
+
+// Transactions end and the feed is read while a new connection looks at the server:
+// it has not come back in an earlier state.
+func TestEpochStaysWhileConnectionsComeAndTransactionsEnd(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	id := n.group(t, "alice", "bob")
+	before, err := n.Feed(t.Context(), "")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	var busy sync.WaitGroup
+	defer busy.Wait()
+	defer close(done)
+	over := func() bool {
+		select {
+		case <-done:
+			return true
+		default:
+			return false
+		}
+	}
+	for worker := range 8 {
+		busy.Go(func() {
+			for i := 0; !over(); i++ {
+				n.post(t, "alice", id, fmt.Sprint(worker, "-", i), "x")
+			}
+		})
+		busy.Go(func() {
+			for position := before.Position; !over(); {
+				page, err := n.Feed(t.Context(), position)
+				if !assert.NoError(t, err) {
+					return
+				}
+				position = page.Position
+			}
+		})
+	}
+	for range 300 {
+		n.Disconnect()
+		epoch, err := n.Epoch(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, before.Epoch, epoch)
+	}
 }
 
 func TestEpochBeginsWhenAHeadIsLost(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // What lies between two keys and is no message of the log goes.
 const walkedSQL = `
 WITH held AS MATERIALIZED (
-	SELECT set_config('synchronous_commit', 'off', true) FROM search_position WHERE turn = $1 FOR UPDATE
+	SELECT FROM search_position WHERE turn = $1 FOR UPDATE
 ), stray AS (
 	DELETE FROM search_messages s USING held
 	WHERE (s.conversation_id, s.seq) > ($2::uuid, $3::bigint) AND (s.conversation_id, s.seq) <= ($4::uuid, $5::bigint)
