@@ -37,7 +37,7 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-const patience = 15 * time.Second
+const patience = time.Minute
 
 func redisURL() string {
 	return cmp.Or(os.Getenv("IM_TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")

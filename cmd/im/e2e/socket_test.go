@@ -19,7 +19,7 @@ import (
 
 // patience is how long a test waits for what must come; it is generous because
 // machines are shared, and no test measures time with it.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // frame is one frame from the server, as sent.
 type frame struct {
