@@ -41,7 +41,7 @@ type benchCmd struct {
 	JSON      bool     `name:"json" help:"Print a JSON object instead of tables."`
 }
 
-const defaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im"
+const defaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disable"
 
 // Run measures and prints. What was measured before an error is printed, too.
 func (c *benchCmd) Run(ctx context.Context, std streams) error {

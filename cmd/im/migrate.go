@@ -17,7 +17,7 @@ type migrateCmd struct {
 
 // databaseFlags say where the schema is.
 type databaseFlags struct {
-	DatabaseURL string `name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im" help:"PostgreSQL."`
+	DatabaseURL string `name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"PostgreSQL."`
 
 	node.Log
 }

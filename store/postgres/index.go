@@ -12,7 +12,9 @@ import (
 
 const (
 	indexInterval = 500 * time.Millisecond // between two looks at the feed
-	indexStoring  = 30 * time.Second       // so often a position is stored though nothing was written
+	indexRest     = 3                      // times as long as it was at work it leaves the server to others
+	longestRest   = 300 * time.Millisecond
+	indexStoring  = 30 * time.Second // so often a position is stored though nothing was written
 )
 
 // Whoever holds the projection keeps it for 1.5 s. A row that is locked is being
@@ -50,6 +52,7 @@ type indexer struct {
 	name   string
 	turn   int64
 	stored time.Time // when a position was stored last
+	polite bool      // it rests between its parts: appends come first
 }
 
 // indexState is how far the projection is.
@@ -76,6 +79,7 @@ func (x *indexer) run(ctx context.Context) error {
 	ticker := time.NewTicker(indexInterval)
 	defer ticker.Stop()
 	defer x.release()
+	x.polite = true
 	for failing := false; ; {
 		more, _, err := x.step(ctx)
 		switch {
@@ -149,6 +153,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 		return st, err
 	}
 	for _, part := range stretches(page.Heads, indexSeqs) {
+		begun := time.Now()
 		docs, err := x.store.documents(ctx, part)
 		if err != nil {
 			return st, err
@@ -156,12 +161,21 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 		if err := x.put(ctx, docs); err != nil {
 			return st, err
 		}
+		x.rest(ctx, time.Since(begun))
 	}
 	if len(page.Heads) == 0 && time.Since(x.stored) < indexStoring {
 		return st, nil // what is read again next time is as little
 	}
 	x.stored = time.Now()
 	return st, x.write(ctx, moveIndexSQL, x.turn, string(page.Position))
+}
+
+// rest follows some work. So a flood of messages is found later, instead of being
+// taken in more slowly; the turn outlasts it.
+func (x *indexer) rest(ctx context.Context, work time.Duration) {
+	if x.polite {
+		sleep(ctx, min(indexRest*work, longestRest))
+	}
 }
 
 // restart begins a walk. What is committed meanwhile is in the feed from here on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"time"
 
 	"im/domain"
 )
@@ -25,6 +26,7 @@ FROM held WHERE turn = $1`
 
 // walk goes on through the log from where the walk has come to.
 func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
+	begun := time.Now()
 	docs, err := x.store.readDocuments(ctx, walkSQL, st.walked.id, st.walked.seq, indexSeqs)
 	if err != nil {
 		return st, err
@@ -36,6 +38,7 @@ func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
 	more := to != lastKey()
 	err = x.write(ctx, walkedSQL, x.turn, st.walked.id, st.walked.seq, to.id, to.seq, len(docs), more)
 	st.walked, st.walking, st.count = to, more, st.count+int64(len(docs))
+	x.rest(ctx, time.Since(begun))
 	return st, err
 }
 

@@ -21,7 +21,7 @@ import (
 
 // Services say where a node finds what it depends on.
 type Services struct {
-	DatabaseURL  string        `group:"Services" name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im" help:"PostgreSQL. A database that does not exist is made along with the schema."`
+	DatabaseURL  string        `group:"Services" name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"PostgreSQL. A database that does not exist is made along with the schema."`
 	RedisURL     string        `group:"Services" name:"redis-url" default:"redis://127.0.0.1:6379/0" help:"Redis; with addr= parameters a cluster, with master_name= its sentinels."`
 	AMQPURL      string        `group:"Services" name:"amqp-url" default:"amqp://guest:guest@127.0.0.1:5672/" help:"RabbitMQ."`
 	Prefix       string        `group:"Services" default:"im" help:"Of all Redis keys and AMQP names; the same on all nodes."`
