@@ -65,9 +65,36 @@ func (k *socket) cut() {
 	k.conn.close()
 }
 
-// run lives as long as the socket.
-func (k *socket) run(ctx context.Context) {
-	err := k.serve(ctx)
+// begin lets the socket become a session, and starts what reads from then on:
+// another goroutine, because the stack of this one has grown, and would stay so
+// however idle the session is.
+func (k *socket) begin(ctx context.Context) {
+	if err := k.guarded(ctx, k.greet); err != nil {
+		k.finish(ctx, err)
+		return
+	}
+	go k.run(ctx)
+}
+
+// run lives as long as the session.
+func (k *socket) run(ctx context.Context) { k.finish(ctx, k.guarded(ctx, k.serve)) }
+
+// guarded ends what it started when serve returns or panics.
+func (k *socket) guarded(ctx context.Context, serve func(context.Context) error) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
+			err = closePanic
+		}
+	}()
+	return serve(ctx)
+}
+
+// finish says goodbye with the reason that reading ended for.
+func (k *socket) finish(ctx context.Context, err error) {
+	defer k.g.remove(k)
 	var code closeCode
 	if !errors.As(err, &code) {
 		k.out.abandon()
@@ -83,18 +110,7 @@ func (k *socket) run(ctx context.Context) {
 
 // serve reads and handles frames until there is a reason to end. Frames that
 // come after the close frame was queued are not handled.
-func (k *socket) serve(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
-			err = closePanic
-		}
-	}()
-	if err := k.greet(ctx); err != nil {
-		return err
-	}
+func (k *socket) serve(ctx context.Context) error {
 	for {
 		if err := k.awaitRoom(ctx); err != nil {
 			return err
