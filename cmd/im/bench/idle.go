@@ -55,9 +55,9 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 		return nil, err
 	}
 	r.profile.begin(idleLooks)
-	began := time.Now()
+	used, began := r.cluster.parts.usage(), time.Now()
 	err = each(ctx, sockets, connect)
-	took := time.Since(began)
+	took, connected := time.Since(began), r.cluster.parts.usage()
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +66,7 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 		return nil, err
 	}
 	metrics := []Metric{{"connect_all", "s", took.Seconds()}, {"connect", "socket/s", float64(sockets) / took.Seconds()}}
+	metrics = append(metrics, connected.per(used, int64(sockets), "socket")...)
 	if len(server) > 0 {
 		metrics = append(metrics, Metric{"server_memory", "KiB/socket", float64(after-before) / float64(sockets)})
 	}
