@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -118,16 +119,24 @@ func (c *conn) renew() error {
 }
 
 // read returns the next text frame, which is valid until the next call. It fails
-// with a closeCode where the peer is to be told one, or has said goodbye.
+// with a closeCode where the peer is to be told one, or has said goodbye, and
+// with errBeat when the peer has answered a ping.
 func (c *conn) read() ([]byte, error) {
 	c.release()
-	if c.ahead.Buffered() == 0 {
-		if err := c.source.wait(); err != nil {
-			return nil, reading(err)
-		}
+	if c.ahead.Buffered() > 0 {
+		return c.readFrame()
+	}
+	if err := c.source.wait(); err != nil {
+		return nil, reading(err)
+	}
+	if c.source.skipPong() {
+		return nil, cmp.Or(c.renew(), errBeat)
 	}
 	return c.readFrame()
 }
+
+// errBeat says that nothing came but a pong, and that the caller may go on.
+var errBeat = errors.New("a heartbeat was answered")
 
 func (c *conn) readFrame() ([]byte, error) {
 	kind, data, err := c.readMessage()

@@ -93,3 +93,24 @@ func (s *source) Read(p []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// skipPong takes a whole pong frame of a client, if nothing else is there; it
+// is to be asked between messages only.
+func (s *source) skipPong() bool {
+	const (
+		pong   = 0x80 | opPong // and the last of its message, as all are
+		masked = 0x80
+		header = 2 + 4 // with the mask; the length of a control frame is one byte
+		most   = 125
+	)
+	if s.buffer == nil {
+		return false
+	}
+	frame := s.buffer[s.from:s.to]
+	if len(frame) < header || frame[0] != pong || frame[1] < masked || frame[1] > masked|most || len(frame) != header+int(frame[1]&^masked) {
+		return false
+	}
+	s.buffers.Put(s.buffer)
+	s.buffer = nil
+	return true
+}

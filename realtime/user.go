@@ -286,9 +286,7 @@ func (x *users) clear() []*session {
 	for _, u := range x.byID {
 		u.mu.Lock()
 		u.gone = true
-		for _, s := range u.sessions {
-			all = append(all, s)
-		}
+		all = append(all, u.sessions...)
 		u.mu.Unlock()
 	}
 	clear(x.byID)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	leastHeadroom = 16 << 20 // of garbage that may gather before it is collected
+	leastHeadroom = 8 << 20  // of garbage that may gather before it is collected
 	heapHeadroom  = 64 << 20 // under load
 	heapInterval  = 5 * time.Second
 	// unhurried is how many collections an interval may have before the headroom grows.

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 )
 
@@ -12,7 +13,8 @@ const (
 	// idleRests is after what a node that had nothing to do has given back what
 	// it no longer needs: two intervals of its own looking, and some.
 	idleRests   = 12 * time.Second
-	idleSettles = 8 * time.Second // at most, for its memory to stay as it is after that
+	idlePings   = 26 * time.Second // and every socket was pinged, and has answered
+	idleSettles = 8 * time.Second  // at most, for its memory to stay as it is after that
 	idleLooks   = time.Second
 )
 
@@ -50,7 +52,7 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	}
 	closeAll(socks[:warm])
 	server := r.cluster.parts[partServer]
-	before, err := settled(ctx, server)
+	before, err := settled(ctx, server, idleRests)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +63,13 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	if err != nil {
 		return nil, err
 	}
-	after, err := settled(ctx, server)
+	var answering sync.WaitGroup
+	defer answering.Wait()
+	defer closeAll(socks) // the first of both
+	for _, s := range socks {
+		answering.Go(func() { s.answerPings() })
+	}
+	after, err := settled(ctx, server, idlePings+idleRests)
 	if err != nil {
 		return nil, err
 	}
@@ -73,17 +81,26 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	return metrics, nil
 }
 
+// answerPings reads until the socket is closed.
+func (s *socket) answerPings() {
+	for {
+		if _, err := s.read(); err != nil {
+			return
+		}
+	}
+}
+
 // settled returns the resident memory of processes, in KiB, when they have
 // rested and it has stayed within 1% for a look.
-func settled(ctx context.Context, pids []int) (kib int64, err error) {
+func settled(ctx context.Context, pids []int, rest time.Duration) (kib int64, err error) {
 	clock := newClock()
-	for at := idleRests; ; at += idleLooks {
+	for at := rest; ; at += idleLooks {
 		if err := clock.sleepUntil(ctx, int64(at)); err != nil {
 			return 0, err
 		}
 		before := kib
 		kib = resident(pids)
-		if at >= idleRests+idleSettles || max(before-kib, kib-before) <= kib/100 {
+		if at >= rest+idleSettles || max(before-kib, kib-before) <= kib/100 {
 			return kib, nil
 		}
 	}
