@@ -22,7 +22,7 @@ type socket struct {
 	requests requests
 	address  netip.Prefix // where it comes from; zero if nobody counts by it
 
-	stop     context.CancelFunc // ends what the socket has asked for
+	stop context.CancelFunc // ends what the socket has asked for
 
 	// Of the reading goroutine:
 	identity *domain.Identity // nil until a token has come
