@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -16,17 +17,16 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const (
-	subprotocol = "im.v1"
-	readBuffer  = 1 << 10
-)
+const subprotocol = "im.v1"
 
 // conn is a WebSocket of which gorilla reads and we write: frames are encoded
 // once for many sockets, and several leave in one system call. This file is the
 // only one that knows gorilla.
 type conn struct {
-	ws  *websocket.Conn
-	net net.Conn
+	ws     *websocket.Conn
+	net    net.Conn
+	source *source
+	ahead  *bufio.Reader // what gorilla has taken of source
 	// patience is how long the peer may be silent while read waits; every frame
 	// that comes renews it.
 	patience time.Duration
@@ -44,7 +44,7 @@ type conn struct {
 const tolerance = 50
 
 // buffers are shared by all sockets, so that one that is idle holds none.
-type buffers struct{ reading, writing sync.Pool }
+type buffers struct{ source, reading, writing sync.Pool }
 
 const (
 	frameBuffer = 2 << 10
@@ -53,6 +53,7 @@ const (
 
 func newBuffers() *buffers {
 	return &buffers{
+		source:  sync.Pool{New: func() any { return new([sourceBuffer]byte) }},
 		reading: sync.Pool{New: func() any { b := make([]byte, 0, frameBuffer); return &b }},
 		writing: sync.Pool{New: func() any { b := make([]byte, 0, batchBytes); return &b }},
 	}
@@ -66,7 +67,6 @@ type upgrader struct {
 
 func newUpgrader() *upgrader {
 	return &upgrader{buffers: newBuffers(), ws: websocket.Upgrader{
-		ReadBufferSize:  readBuffer,
 		WriteBufferPool: &sync.Pool{}, // what gorilla writes is only the handshake
 		Subprotocols:    []string{subprotocol},
 		CheckOrigin:     func(*http.Request) bool { return true }, // the gateway has checked
@@ -79,13 +79,14 @@ func newUpgrader() *upgrader {
 // upgrade answers the handshake; after an error, the request is answered too.
 // pong is called for each ping of the peer.
 func (u *upgrader) upgrade(w http.ResponseWriter, r *http.Request, limit int, stall time.Duration, pong func(data string)) (*conn, error) {
-	hijacker := &muted{ResponseWriter: w}
+	hijacker := &muted{ResponseWriter: w, buffers: &u.buffers.source}
 	ws, err := u.ws.Upgrade(hijacker, r, nil)
 	if err != nil {
 		return nil, err
 	}
 	hijacker.conn.mute.Store(true)
-	c := &conn{ws: ws, net: hijacker.conn.Conn, stall: stall, buffers: u.buffers}
+	source := hijacker.conn.source
+	c := &conn{ws: ws, net: source.Conn, source: source, ahead: hijacker.ahead, stall: stall, buffers: u.buffers}
 	ws.SetReadLimit(int64(limit))
 	ws.SetPongHandler(func(string) error { return c.renew() })
 	ws.SetPingHandler(func(data string) error { pong(data); return c.renew() })
@@ -118,29 +119,54 @@ func (c *conn) renew() error {
 }
 
 // read returns the next text frame, which is valid until the next call. It fails
-// with a closeCode where the peer is to be told one, or has said goodbye.
+// with a closeCode where the peer is to be told one, or has said goodbye, and
+// with errBeat when the peer has answered a ping.
 func (c *conn) read() ([]byte, error) {
 	c.release()
+	if c.ahead.Buffered() > 0 {
+		return c.readFrame()
+	}
+	if err := c.source.wait(); err != nil {
+		return nil, reading(err)
+	}
+	if c.source.skipPong() {
+		return nil, cmp.Or(c.renew(), errBeat)
+	}
+	return c.readFrame()
+}
+
+// errBeat says that nothing came but a pong, and that the caller may go on.
+var errBeat = errors.New("a heartbeat was answered")
+
+func (c *conn) readFrame() ([]byte, error) {
 	kind, data, err := c.readMessage()
+	switch {
+	case err != nil:
+		return nil, reading(err)
+	case kind != websocket.TextMessage || !utf8.Valid(data):
+		return nil, closeProtocol
+	default:
+		return data, nil
+	}
+}
+
+// reading is what an error of reading means for the socket.
+func reading(err error) error {
 	var closed *websocket.CloseError
 	switch {
-	case err == nil && (kind != websocket.TextMessage || !utf8.Valid(data)):
-		return nil, closeProtocol
-	case err == nil:
-		return data, nil
 	case errors.Is(err, websocket.ErrReadLimit):
-		return nil, closeTooLarge
+		return closeTooLarge
 	case isTimeout(err):
-		return nil, closeHeartbeat
+		return closeHeartbeat
 	case errors.As(err, &closed):
 		if closed.Code == websocket.CloseAbnormalClosure {
-			return nil, io.ErrUnexpectedEOF
+			return io.ErrUnexpectedEOF
 		}
-		return nil, closeNormal
+		return closeNormal
 	case isNetwork(err):
-		return nil, err
+		return err
 	default:
-		return nil, closeProtocol // gorilla's protocol errors have no type
+		return closeProtocol // gorilla's protocol errors have no type
 	}
 }
 
@@ -266,7 +292,9 @@ func (c *conn) close() { _ = c.net.Close() } // nothing is left to be done about
 // would answer protocol errors with codes that are not ours, in between frames.
 type muted struct {
 	http.ResponseWriter
-	conn *mutedConn
+	buffers *sync.Pool
+	conn    *mutedConn
+	ahead   *bufio.Reader
 }
 
 // Hijack implements http.Hijacker.
@@ -275,12 +303,16 @@ func (m *muted) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	m.conn = &mutedConn{Conn: raw}
-	return m.conn, rw, nil
+	m.conn = &mutedConn{source: newSource(raw, m.buffers)}
+	m.ahead = bufio.NewReaderSize(m.conn, framing)
+	if rw.Reader.Buffered() > 0 {
+		return m.conn, rw, nil // gorilla refuses who does not wait for the answer
+	}
+	return m.conn, bufio.NewReadWriter(m.ahead, rw.Writer), nil
 }
 
 type mutedConn struct {
-	net.Conn
+	*source
 	mute atomic.Bool
 }
 
@@ -289,5 +321,5 @@ func (c *mutedConn) Write(p []byte) (int, error) {
 	if c.mute.Load() {
 		return len(p), nil
 	}
-	return c.Conn.Write(p)
+	return c.source.Write(p)
 }

@@ -158,11 +158,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		k.conn.close() // the drain has begun this very moment
 		return
 	}
-	ctx := context.WithoutCancel(r.Context())
-	go func() {
-		defer g.remove(k)
-		k.run(ctx)
-	}()
+	go k.begin(context.Background()) //nolint:contextcheck // the request's holds the request, and ends with it
 }
 
 func errDraining() error {

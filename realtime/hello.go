@@ -38,6 +38,9 @@ func (k *socket) greet(ctx context.Context) error {
 			return err
 		}
 		data, err := k.conn.read()
+		if errors.Is(err, errBeat) {
+			continue
+		}
 		if errors.Is(err, closeHeartbeat) {
 			return closeProtocol
 		}

@@ -81,7 +81,7 @@ func (h *Hub) isMember(s *session, id domain.ConversationID) bool {
 func (u *user) fleeting(w wire) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.sessions {
+	for _, s := range u.sessions {
 		if s.live {
 			s.out.offerFleeting(w)
 		}

@@ -146,7 +146,7 @@ func (h *Hub) foreground(user domain.UserID, apart *session) bool {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.sessions {
+	for _, s := range u.sessions {
 		if s != apart && s.live && !s.background.Load() && !s.out.over() {
 			return true
 		}

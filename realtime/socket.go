@@ -22,6 +22,8 @@ type socket struct {
 	requests requests
 	address  netip.Prefix // where it comes from; zero if nobody counts by it
 
+	stop context.CancelFunc // ends what the socket has asked for
+
 	// Of the reading goroutine:
 	identity *domain.Identity // nil until a token has come
 	session  *session         // nil until hello
@@ -65,9 +67,44 @@ func (k *socket) cut() {
 	k.conn.close()
 }
 
-// run lives as long as the socket.
+// begin lets the socket become a session, and starts what reads from then on:
+// another goroutine, because the stack of this one has grown, and would stay so
+// however idle the session is.
+func (k *socket) begin(ctx context.Context) {
+	ctx, k.stop = context.WithCancel(ctx)
+	if err := k.guarded(ctx, k.greet); err != nil {
+		k.finish(ctx, err)
+		return
+	}
+	go k.run(ctx)
+}
+
+// run serves the session to its end, or to the next heartbeat: then another
+// goroutine goes on, with a small stack again.
 func (k *socket) run(ctx context.Context) {
-	err := k.serve(ctx)
+	if err := k.guarded(ctx, k.serve); !errors.Is(err, errBeat) {
+		k.finish(ctx, err)
+		return
+	}
+	go k.run(ctx)
+}
+
+// guarded makes an error of a panic.
+func (k *socket) guarded(ctx context.Context, serve func(context.Context) error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
+			err = closePanic
+		}
+	}()
+	return serve(ctx)
+}
+
+// finish says goodbye with the reason that reading ended for.
+func (k *socket) finish(ctx context.Context, err error) {
+	defer k.g.remove(k)
+	k.stop()
+	ctx = context.WithoutCancel(ctx)
 	var code closeCode
 	if !errors.As(err, &code) {
 		k.out.abandon()
@@ -81,20 +118,9 @@ func (k *socket) run(ctx context.Context) {
 	k.cut()
 }
 
-// serve reads and handles frames until there is a reason to end. Frames that
-// come after the close frame was queued are not handled.
-func (k *socket) serve(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer func() {
-		if r := recover(); r != nil {
-			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
-			err = closePanic
-		}
-	}()
-	if err := k.greet(ctx); err != nil {
-		return err
-	}
+// serve reads and handles frames until there is a reason to end, or fails with
+// errBeat. Frames that come after the close frame was queued are not handled.
+func (k *socket) serve(ctx context.Context) error {
 	for {
 		if err := k.awaitRoom(ctx); err != nil {
 			return err

@@ -42,11 +42,11 @@ type user struct {
 	turn chan struct{}
 
 	mu       sync.Mutex
-	sessions map[*session]struct{}
+	sessions []*session // few, and mostly one
 	gone     bool
 	// joined: the conversations have been read and entered into the index.
 	joined        bool
-	conversations map[domain.ConversationID]struct{}
+	conversations map[domain.ConversationID]struct{} // nil while there is none
 	// news are the latest changes of membership that came before joined.
 	news map[domain.ConversationID]news
 }
@@ -91,8 +91,16 @@ func (u *user) admit(m domain.Membership) bool {
 	if n, ok := u.news[m.ConversationID]; u.gone || ok && n.seq > m.HeadSeq {
 		return false
 	}
-	u.conversations[m.ConversationID] = struct{}{}
+	u.belong(m.ConversationID)
 	return true
+}
+
+// belong notes that the user is in a conversation; u.mu is held.
+func (u *user) belong(id domain.ConversationID) {
+	if u.conversations == nil {
+		u.conversations = make(map[domain.ConversationID]struct{})
+	}
+	u.conversations[id] = struct{}{}
 }
 
 // settled ends the reading of the list, and returns what came meanwhile.
@@ -125,7 +133,7 @@ func (u *user) golive(s *session, welcome wire) bool {
 func (u *user) event(id domain.ConversationID, seq int64, w wire) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.sessions {
+	for _, s := range u.sessions {
 		if s.live {
 			s.out.event(id, seq, w)
 		}
@@ -135,7 +143,7 @@ func (u *user) event(id domain.ConversationID, seq int64, w wire) {
 func (u *user) signal(w wire, except domain.SessionID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.sessions {
+	for _, s := range u.sessions {
 		if s.live && s.id != except {
 			s.out.offer(w)
 		}
@@ -160,8 +168,8 @@ func (u *user) introduce(in introduction) bool {
 	if u.gone {
 		return false
 	}
-	u.conversations[in.id] = struct{}{}
-	for s := range u.sessions {
+	u.belong(in.id)
+	for _, s := range u.sessions {
 		if s.live {
 			in.tell(s.out)
 		}
@@ -191,7 +199,7 @@ func (u *user) forget(id domain.ConversationID) {
 func (u *user) end(end domain.SessionEnd) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for s := range u.sessions {
+	for _, s := range u.sessions {
 		if s.id == end.Session || end.Session == "" && s.number < end.Below {
 			s.out.end(closeCode(end.Code))
 		}
@@ -220,16 +228,13 @@ func (x *users) add(s *session, limit int, single bool) (*user, error) {
 	defer x.mu.Unlock()
 	u := x.byID[s.user]
 	if u == nil {
-		u = &user{
-			id: s.user, turn: make(chan struct{}, 1),
-			sessions: make(map[*session]struct{}, 1), conversations: make(map[domain.ConversationID]struct{}),
-		}
+		u = &user{id: s.user, turn: make(chan struct{}, 1)}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var replaced []*session
 	others := 0
-	for other := range u.sessions {
+	for _, other := range u.sessions {
 		switch {
 		case other.out.over():
 		case !single && other.device != s.device:
@@ -246,7 +251,7 @@ func (x *users) add(s *session, limit int, single bool) (*user, error) {
 	for _, other := range replaced {
 		other.out.end(closeReplaced)
 	}
-	u.sessions[s] = struct{}{}
+	u.sessions = append(u.sessions, s)
 	s.home = u
 	x.byID[s.user] = u
 	return u, nil
@@ -260,7 +265,7 @@ func (x *users) remove(s *session) []domain.ConversationID {
 	defer x.mu.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.sessions, s)
+	u.sessions = slices.DeleteFunc(u.sessions, func(other *session) bool { return other == s })
 	if len(u.sessions) > 0 || u.gone {
 		return nil
 	}
@@ -281,9 +286,7 @@ func (x *users) clear() []*session {
 	for _, u := range x.byID {
 		u.mu.Lock()
 		u.gone = true
-		for s := range u.sessions {
-			all = append(all, s)
-		}
+		all = append(all, u.sessions...)
 		u.mu.Unlock()
 	}
 	clear(x.byID)
@@ -306,7 +309,7 @@ func (x *users) entries() []domain.SessionEntry {
 	all := make([]domain.SessionEntry, 0, len(x.byID))
 	for _, u := range x.byID {
 		u.mu.Lock()
-		for s := range u.sessions {
+		for _, s := range u.sessions {
 			all = append(all, s.entry())
 		}
 		u.mu.Unlock()
