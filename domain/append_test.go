@@ -39,6 +39,14 @@ func TestPagesAppendWhatTheirFieldsSay(t *testing.T) {
 	})
 }
 
+func TestTimesAppendAsTheyAreFormatted(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		at := domain.At(time.UnixMicro(rapid.Int64Range(-63_000_000_000_000_000, 253_402_300_799_999_999).Draw(t, "micros")))
+		require.Equal(t, at.Format(`"2006-01-02T15:04:05.000000Z07:00"`), string(at.AppendJSON(nil)))
+	})
+}
+
 func TestEmptyPagesHaveArrays(t *testing.T) {
 	t.Parallel()
 	for _, p := range []interface{ AppendFields([]byte) []byte }{&domain.EventPage{}, &domain.MessagePage{}, &domain.SyncPage{}} {

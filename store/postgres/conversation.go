@@ -141,21 +141,21 @@ func (s *Store) Conversations(
 }
 
 const (
-	beginReadSQL = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
 
 	// Lists of ids are looked up one by one: a plan for these very ids, which PostgreSQL
 	// tries a few times on each connection, may go through all members instead.
-	beginLookupSQL = beginReadSQL + `; SET LOCAL plan_cache_mode = force_generic_plan`
+	beginLookup = beginRead + `; SET LOCAL plan_cache_mode = force_generic_plan`
 )
 
 // readTx runs a read of several statements as of one moment.
 func (s *Store) readTx(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
-	return s.readAs(ctx, beginReadSQL, read)
+	return s.readAs(ctx, beginRead, read)
 }
 
 // lookupTx is readTx for statements that look up what they are given.
 func (s *Store) lookupTx(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
-	return s.readAs(ctx, beginLookupSQL, read)
+	return s.readAs(ctx, beginLookup, read)
 }
 
 func (s *Store) readAs(ctx context.Context, begin string, read func(context.Context, pgx.Tx) error) error {
