@@ -143,9 +143,15 @@ func (s *Store) Conversations(
 const (
 	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
 
-	// Lists of ids are looked up one by one: a plan for these very ids, which PostgreSQL
-	// tries a few times on each connection, may go through all members instead.
-	beginLookup = beginRead + `; SET LOCAL plan_cache_mode = force_generic_plan`
+	// Lists of ids are looked up one by one. Left to itself, PostgreSQL tries plans for
+	// these very ids a few times on each connection, which may go through all members;
+	// and one that it keeps may be of a day when the tables were empty.
+	beginLookup = beginRead + `;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL jit = off`
 )
 
 // readTx runs a read of several statements as of one moment.
