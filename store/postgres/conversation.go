@@ -145,12 +145,15 @@ const (
 
 	// Lists of ids are looked up one by one. Left to itself, PostgreSQL tries plans for
 	// these very ids a few times on each connection, which may go through all members;
-	// and one that it keeps may be of a day when the tables were empty.
+	// and one that it keeps may be of a day when the tables were empty, and go through
+	// all members for each id.
 	beginLookup = beginRead + `;
 SET LOCAL plan_cache_mode = force_generic_plan;
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_hashjoin = off;
 SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_material = off;
 SET LOCAL jit = off`
 )
 
