@@ -84,6 +84,23 @@ func sentFrame(id string, sent *domain.Sent) wire {
 	return seal(opText, append(strconv.AppendBool(buf, sent.Duplicate), '}'))
 }
 
+// pageFrame answers a pull.
+func pageFrame(id string, p *domain.EventPage) wire {
+	return seal(opText, append(p.AppendFields(answerTo("page", id, p.Size())), '}'))
+}
+
+// syncPageFrame answers a sync.
+func syncPageFrame(id string, p *domain.SyncPage) wire {
+	return seal(opText, append(p.AppendFields(answerTo("sync_page", id, p.Size())), '}'))
+}
+
+// answerTo begins a frame of about so many bytes.
+func answerTo(kind, id string, size int) []byte {
+	buf := append(newPayload(size+64+len(id)), `{"type":"`...)
+	buf = append(append(buf, kind...), `","id":`...)
+	return append(strictjson.AppendString(buf, id), ',')
+}
+
 func closeFrame(code closeCode) wire {
 	buf := binary.BigEndian.AppendUint16(newPayload(64), uint16(code))
 	return seal(opClose, append(buf, code.String()...))
@@ -104,18 +121,6 @@ type welcomeFrame struct {
 	ServerTime     domain.Time      `json:"server_time"`
 	TokenExpiresAt domain.Time      `json:"token_expires_at"`
 	Limits         domain.Limits    `json:"limits"`
-}
-
-type syncPageFrame struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
-	domain.SyncPage
-}
-
-type pageFrame struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
-	domain.EventPage
 }
 
 type conversationFrame struct {

@@ -92,7 +92,7 @@ func otherGoldenFrames() map[string]wire {
 		Preferences: domain.DefaultPreferences(), LastMessage: &message, Events: []domain.Event{posted}, Limited: true,
 	}
 	group := domain.ConversationView{
-		ConversationID: id, Kind: domain.Group, Title: &title, Settings: domain.DefaultSettings(), Metadata: json.RawMessage(`{"ticket": 7}`),
+		ConversationID: id, Kind: domain.Group, Title: &title, Settings: domain.DefaultSettings(), Metadata: json.RawMessage(`{"ticket":7}`),
 		CreatedAt: at, Role: domain.RoleAdmin, MemberCount: 3, HeadSeq: 1, FloorSeq: 1, ReadSeq: 1,
 		Preferences: domain.DefaultPreferences(), Events: []domain.Event{},
 	}
@@ -102,21 +102,21 @@ func otherGoldenFrames() map[string]wire {
 			Type: "welcome", UserID: "alice", DeviceID: "phone-1", SessionID: "X5N3", NodeID: "chat-1.k3v9", Epoch: "01JGF3",
 			HeartbeatMS: 25000, ServerTime: at, TokenExpiresAt: at, Limits: domain.DefaultLimits(),
 		}),
-		"sync_page": jsonFrame(syncPageFrame{Type: "sync_page", ID: "r1", SyncPage: domain.SyncPage{
+		"sync_page": syncPageFrame("r1", &domain.SyncPage{
 			Epoch: "01JGF3", Conversations: []domain.ConversationView{direct, group}, Removed: []domain.ConversationID{gone},
 			Users: users, Cursor: "b3BhcXVl", Done: true, UnreadTotal: &total,
-		}}),
-		"sync_page-first": jsonFrame(syncPageFrame{Type: "sync_page", ID: "r1", SyncPage: domain.SyncPage{
+		}),
+		"sync_page-first": syncPageFrame("r1", &domain.SyncPage{
 			Epoch: "01JGF3", Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
 			Users: map[domain.UserID]domain.Profile{}, Cursor: "b3BhcXVl",
-		}}),
+		}),
 		"sent": sentFrame("r2", &domain.Sent{Event: domain.Event{ConversationID: id, ClientMsgID: `c-"1"`, Seq: 42, At: at}, Duplicate: true}),
-		"page": jsonFrame(pageFrame{Type: "page", ID: "r3", EventPage: domain.EventPage{
+		"page": pageFrame("r3", &domain.EventPage{
 			ConversationID: id, Epoch: "01JGF3", Events: []domain.Event{posted}, FromSeq: 42, ToSeq: 42, HeadSeq: 43, FloorSeq: 1, HasMore: true, Users: users,
-		}}),
-		"page-empty": jsonFrame(pageFrame{Type: "page", ID: "r3", EventPage: domain.EventPage{
+		}),
+		"page-empty": pageFrame("r3", &domain.EventPage{
 			ConversationID: id, Epoch: "01JGF3", Events: []domain.Event{}, HeadSeq: 43, FloorSeq: 1, Users: map[domain.UserID]domain.Profile{},
-		}}),
+		}),
 		"read_state":        jsonFrame(readStateFrame{Type: "read_state", ID: "r4", ReadState: state}),
 		"read_state-signal": jsonFrame(readStateFrame{Type: "read_state", ReadState: state}),
 		"pong":              jsonFrame(pongFrame{Type: "pong", ID: "r5", ServerTime: at}),

@@ -114,7 +114,7 @@ func (k *socket) sync(ctx context.Context, id string, o *strictjson.Object) erro
 		if err != nil {
 			return nil, err
 		}
-		return jsonFrame(syncPageFrame{Type: "sync_page", ID: id, SyncPage: page}), nil
+		return syncPageFrame(id, &page), nil
 	})
 }
 
@@ -135,7 +135,7 @@ func (k *socket) pull(ctx context.Context, id string, o *strictjson.Object) erro
 		if err != nil {
 			return nil, err
 		}
-		return jsonFrame(pageFrame{Type: "page", ID: id, EventPage: page}), nil
+		return pageFrame(id, &page), nil
 	})
 }
 

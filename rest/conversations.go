@@ -124,7 +124,7 @@ func (h *handler) Sync(ctx context.Context, params api.SyncParams, w http.Respon
 		return err
 	}
 	page.Conversations = wholes(page.Conversations)
-	writeJSON(w, http.StatusOK, page)
+	writePage(w, &page)
 	return nil
 }
 

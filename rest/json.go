@@ -35,34 +35,19 @@ func writeEvent(w http.ResponseWriter, status int, e *domain.Event) {
 
 // writeEvents answers {"events":[…]}.
 func writeEvents(w http.ResponseWriter, status int, events []domain.Event) {
-	writeBytes(w, status, append(appendEvents([]byte("{"), events), '}'))
+	writeBytes(w, status, append(domain.AppendEvents([]byte(`{"events":`), events), '}'))
 }
 
-// writeEventPage answers with a page whose events are the same bytes as
-// everywhere; encoding/json would take the white space out of their bodies.
-func writeEventPage(w http.ResponseWriter, p domain.EventPage) {
-	size := 512
-	for i := range p.Events {
-		size += p.Events[i].Size()
-	}
-	rest, err := json.Marshal(struct {
-		domain.EventPage
-		Events *struct{} `json:"events,omitempty"` // hides the page's
-	}{EventPage: p})
-	if err != nil {
-		panic(err) // pages always marshal
-	}
-	body := append(appendEvents(append(make([]byte, 0, size), '{'), p.Events), ',')
-	writeBytes(w, http.StatusOK, append(body, rest[1:]...))
+// fields is a page that encodes itself, but for its braces.
+type fields interface {
+	AppendFields([]byte) []byte
+	Size() int
 }
 
-func appendEvents(dst []byte, events []domain.Event) []byte {
-	dst = append(dst, `"events":[`...)
-	for i := range events {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = events[i].AppendJSON(dst)
-	}
-	return append(dst, ']')
+var _, _, _ fields = (*domain.EventPage)(nil), (*domain.MessagePage)(nil), (*domain.SyncPage)(nil)
+
+// writePage answers with a page, as it is in frames.
+func writePage(w http.ResponseWriter, p fields) {
+	body := append(make([]byte, 0, p.Size()), '{')
+	writeBytes(w, http.StatusOK, append(p.AppendFields(body), '}'))
 }

@@ -90,7 +90,7 @@ func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParam
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, page)
+	writePage(w, &page)
 	return nil
 }
 
@@ -125,7 +125,7 @@ func (h *handler) ListEvents(ctx context.Context, params api.ListEventsParams, w
 	if err != nil {
 		return err
 	}
-	writeEventPage(w, page)
+	writePage(w, &page)
 	return nil
 }
 

@@ -64,7 +64,7 @@ func (s *Store) views(
 	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID, backend bool,
 ) (views []*view, err error) {
 	ids := slices.Repeat([][16]byte{id}, len(users))
-	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = s.lookupTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, viewsSQL, users, ids, string(device))
 		if err != nil {
 			return err
@@ -140,10 +140,36 @@ func (s *Store) Conversations(
 	return page, err
 }
 
+const (
+	beginRead = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY`
+
+	// Lists of ids are looked up one by one. Left to itself, PostgreSQL tries plans for
+	// these very ids a few times on each connection, which may go through all members;
+	// and one that it keeps may be of a day when the tables were empty, and go through
+	// all members for each id.
+	beginLookup = beginRead + `;
+SET LOCAL plan_cache_mode = force_generic_plan;
+SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off;
+SET LOCAL enable_mergejoin = off;
+SET LOCAL enable_bitmapscan = off;
+SET LOCAL enable_material = off;
+SET LOCAL jit = off`
+)
+
 // readTx runs a read of several statements as of one moment.
 func (s *Store) readTx(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
+	return s.readAs(ctx, beginRead, read)
+}
+
+// lookupTx is readTx for statements that look up what they are given.
+func (s *Store) lookupTx(ctx context.Context, read func(context.Context, pgx.Tx) error) error {
+	return s.readAs(ctx, beginLookup, read)
+}
+
+func (s *Store) readAs(ctx context.Context, begin string, read func(context.Context, pgx.Tx) error) error {
 	return s.read(ctx, func(ctx context.Context) error {
-		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly},
+		return pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: begin},
 			func(tx pgx.Tx) error { return read(ctx, tx) })
 	})
 }

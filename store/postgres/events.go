@@ -1,12 +1,12 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"math"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"im/domain"
 )
@@ -93,18 +93,23 @@ func (s *Store) Events(
 	return page, nil
 }
 
+// collectPage copies what it keeps, once; from row to row, most of the strings are
+// the same.
 func collectPage(rows pgx.Rows, page *domain.EventPage) error {
-	var seq *int64
-	var kind, sender, msgID, body *string
-	var at *time.Time
+	var seq pgtype.Int8
+	var at pgtype.Timestamptz
+	var epoch, kind, sender, msgID, body pgtype.DriverBytes // of the driver, until the next row
+	var last domain.Event
 	found := false
-	_, err := pgx.ForEachRow(rows, []any{&page.Epoch, &page.HeadSeq, &page.FloorSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&epoch, &page.HeadSeq, &page.FloorSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
 		found = true
-		if seq != nil {
-			page.Events = append(page.Events, domain.Event{
-				ConversationID: page.ConversationID, Seq: *seq, Type: domain.EventType(*kind), Sender: domain.UserID(*sender),
-				ClientMsgID: *msgID, At: domain.At(*at), Body: json.RawMessage(*body),
-			})
+		page.Epoch = repeated(page.Epoch, epoch)
+		if seq.Valid {
+			last = domain.Event{
+				ConversationID: page.ConversationID, Seq: seq.Int64, Type: repeated(last.Type, kind),
+				Sender: repeated(last.Sender, sender), ClientMsgID: string(msgID), At: domain.At(at.Time), Body: bytes.Clone(body),
+			}
+			page.Events = append(page.Events, last)
 		}
 		return nil
 	})
@@ -112,6 +117,14 @@ func collectPage(rows pgx.Rows, page *domain.EventPage) error {
 		return domain.ErrNotFound
 	}
 	return err
+}
+
+// repeated is the text, without a copy if it is the last one again.
+func repeated[T ~string](last T, text []byte) T {
+	if string(last) == string(text) {
+		return last
+	}
+	return T(text)
 }
 
 const logRangeSQL = `

@@ -92,3 +92,6 @@ func (s *Store) SawTransactions(epoch string, xmax uint64) {
 
 // Disconnect gives up the connections of reads.
 func (s *Store) Disconnect() { s.pool.Reset() }
+
+// BeginLookup begins the transactions of lookups.
+const BeginLookup = beginLookup

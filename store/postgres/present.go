@@ -57,11 +57,16 @@ func decorate(ctx context.Context, tx pgx.Tx, user domain.UserID, upto int64, me
 	if len(messages) == 0 {
 		return nil
 	}
+	var queries pgx.Batch
+	queueDecorations(&queries, user, upto, messages)
+	return tx.SendBatch(ctx, &queries).Close()
+}
+
+func queueDecorations(queries *pgx.Batch, user domain.UserID, upto int64, messages []*domain.Message) {
 	ids, seqs := make([][16]byte, len(messages)), make([]int64, len(messages))
 	for i, m := range messages {
 		ids[i], seqs[i] = m.ConversationID, m.Seq
 	}
-	var queries pgx.Batch
 	var reactions, pins *pgx.QueuedQuery
 	if upto == math.MaxInt64 {
 		reactions = queries.Queue(reactionsSQL, ids, seqs, string(user))
@@ -87,7 +92,6 @@ func decorate(ctx context.Context, tx pgx.Tx, user domain.UserID, upto int64, me
 		})
 		return err
 	})
-	return tx.SendBatch(ctx, &queries).Close()
 }
 
 // lastEditsSQL answers the edits up to $3 bytes, and beyond them rows without a
@@ -109,7 +113,7 @@ FROM (
 ORDER BY n`
 
 // presentLast makes the last messages of views, which one user sees, what they are
-// now. Views of which that was too much are not whole.
+// now, in one round trip. Views of which that was too much are not whole.
 func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) error {
 	var of []int
 	var ids [][16]byte
@@ -124,24 +128,22 @@ func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) er
 	if len(messages) == 0 {
 		return nil
 	}
-	rows, err := tx.Query(ctx, lastEditsSQL, ids, seqs, domain.PageBytes)
-	if err != nil {
+	var queries pgx.Batch
+	queries.Queue(lastEditsSQL, ids, seqs, domain.PageBytes).Query(func(rows pgx.Rows) error {
+		var n int
+		var at time.Time
+		var body *string
+		_, err := pgx.ForEachRow(rows, []any{&n, &at, &body}, func() error {
+			if body == nil {
+				whole[of[n-1]] = false
+				return nil
+			}
+			return messages[n-1].Edited(domain.At(at), json.RawMessage(*body))
+		})
 		return err
-	}
-	var n int
-	var at time.Time
-	var body *string
-	_, err = pgx.ForEachRow(rows, []any{&n, &at, &body}, func() error {
-		if body == nil {
-			whole[of[n-1]] = false
-			return nil
-		}
-		return messages[n-1].Edited(domain.At(at), json.RawMessage(*body))
 	})
-	if err != nil {
-		return err
-	}
-	return decorate(ctx, tx, views[0].user, math.MaxInt64, messages)
+	queueDecorations(&queries, views[0].user, math.MaxInt64, messages)
+	return tx.SendBatch(ctx, &queries).Close()
 }
 
 const ownReactionsSQL = `

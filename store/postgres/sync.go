@@ -73,58 +73,62 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 }
 
 const (
-	syncNowSQL = `SELECT pg_current_snapshot()::text, epoch FROM epoch`
-
-	// What was asked for is on a page of at most $6: ids; what has been left since
-	// $2, and how much is unread in all, are for the last page. The memberships are
-	// gone through once, and recalled messages, which are not unread, looked for only
-	// where something is.
+	// What was asked for is on a page of at most $6: ids, one more than that if there
+	// are more. What has been left since $2 (if it is null, nothing has), and how much is
+	// unread in all, are for the last page. The memberships are gone through once, and
+	// recalled messages, which are not unread, looked for only where something is.
 	syncActivitySQL = `
 WITH mine AS MATERIALIZED (
 	SELECT c.id, c.last_at, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
 		c.message_count - m.read_message_no AS messages
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
-)
-SELECT ARRAY(
+), page AS MATERIALIZED (
+	SELECT ARRAY(
 		SELECT id FROM mine
 		WHERE present AND (last_at, id) < ($4::timestamptz, $5::uuid)
 			AND ($3::text IS NULL
-				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot))
-				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot)))
-		ORDER BY last_at DESC, id DESC LIMIT $6
-	),
-	ARRAY(
+				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot))
+				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot)))
+		ORDER BY last_at DESC, id DESC LIMIT $6 + 1
+	) AS ids
+)
+SELECT pg_current_snapshot()::text, epoch, ids,
+	CASE WHEN cardinality(ids) <= $6 THEN ARRAY(
 		SELECT id FROM mine
 		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
 		ORDER BY id
-	),
-	(SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
+	) END,
+	CASE WHEN cardinality(ids) <= $6 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
 		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
 		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
-	)`
+	) ELSE 0 END
+FROM page, epoch`
 
 	syncChangedSQL = `
 WITH mine AS MATERIALIZED (
 	SELECT c.id, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
 		c.message_count - m.read_message_no AS messages
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
-)
-SELECT ARRAY(
+), page AS MATERIALIZED (
+	SELECT ARRAY(
 		SELECT id FROM mine
 		WHERE present AND id > $4::uuid
-			AND (NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot))
-				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot)))
-		ORDER BY id LIMIT $5
-	),
-	ARRAY(
+			AND (NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot))
+				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot)))
+		ORDER BY id LIMIT $5 + 1
+	) AS ids
+)
+SELECT pg_current_snapshot()::text, epoch, ids,
+	CASE WHEN cardinality(ids) <= $5 THEN ARRAY(
 		SELECT id FROM mine
 		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
 		ORDER BY id
-	),
-	(SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
+	) END,
+	CASE WHEN cardinality(ids) <= $5 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
 		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
 		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
-	)`
+	) ELSE 0 END
+FROM page, epoch`
 )
 
 // Sync returns a page of the user's conversations. Removed is complete on the
@@ -133,7 +137,7 @@ func (s *Store) Sync(ctx context.Context, q domain.SyncQuery) (page domain.SyncP
 	if _, err := parseSyncCursor(q.Cursor, q.User); err != nil {
 		return page, err
 	}
-	err = s.readTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = s.lookupTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		page = domain.SyncPage{
 			Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
 		}
@@ -147,25 +151,20 @@ func (s *Store) Sync(ctx context.Context, q domain.SyncQuery) (page domain.SyncP
 }
 
 func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor, page *domain.SyncPage) error {
-	var text string
-	if err := tx.QueryRow(ctx, syncNowSQL).Scan(&text, &page.Epoch); err != nil {
-		return err
-	}
-	now, err := parseSnapshot(text)
-	if err != nil {
-		return err
-	}
-	if c.epoch != "" && c.epoch != page.Epoch {
-		return domain.ErrCursorInvalid
-	}
-	c.epoch = page.Epoch
 	first := c.phase == 0
 	if first {
-		c.phase, c.start, c.begin, c.within = phaseActivity, now, now, latestActivity()
+		c.phase, c.within = phaseActivity, latestActivity()
 	}
 	found, err := c.survey(ctx, tx, q)
 	if err != nil {
 		return err
+	}
+	if c.epoch != "" && c.epoch != found.epoch {
+		return domain.ErrCursorInvalid
+	}
+	c.epoch, page.Epoch = found.epoch, found.epoch
+	if first {
+		c.start, c.begin = found.now, found.now
 	}
 	views, more, err := found.views(ctx, tx, q)
 	if err != nil {
@@ -183,7 +182,7 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	case more:
 		c.within = views[len(views)-1].key()
 	case c.phase == phaseActivity && !first:
-		c.phase, c.begin, c.within = phaseChanged, now, activityKey{}
+		c.phase, c.begin, c.within = phaseChanged, found.now, activityKey{}
 	default:
 		c.finish(found, page)
 		return nil
@@ -194,24 +193,30 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 
 // survey is what going through the memberships once tells.
 type survey struct {
-	ids    [][16]byte // of the next page, and one more
-	gone   [][16]byte
+	now    snapshot
+	epoch  string
+	ids    [][16]byte // of the next page, and one more if there are more
+	gone   [][16]byte // with the last ids, as unread is
 	unread int64
 }
 
 func (c *syncCursor) survey(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s survey, err error) {
 	gone := c.since
-	if gone == nil {
-		gone = &c.start // what was left since it may have been listed
+	if gone == nil && c.start.xmax > 0 {
+		gone = &c.start // what was left since it may have been listed; on the first page, nothing
 	}
 	var row pgx.Row
 	if c.phase == phaseActivity {
-		row = tx.QueryRow(ctx, syncActivitySQL, string(q.User), gone.String(), snapshotText(c.since),
-			c.within.at, c.within.id, q.Limit+1)
+		row = tx.QueryRow(ctx, syncActivitySQL, string(q.User), snapshotText(gone), snapshotText(c.since),
+			c.within.at, c.within.id, q.Limit)
 	} else {
-		row = tx.QueryRow(ctx, syncChangedSQL, string(q.User), gone.String(), c.start.String(), c.within.id, q.Limit+1)
+		row = tx.QueryRow(ctx, syncChangedSQL, string(q.User), snapshotText(gone), c.start.String(), c.within.id, q.Limit)
 	}
-	err = row.Scan(&s.ids, &s.gone, &s.unread)
+	var now string
+	if err := row.Scan(&now, &s.epoch, &s.ids, &s.gone, &s.unread); err != nil {
+		return s, err
+	}
+	s.now, err = parseSnapshot(now)
 	return s, err
 }
 

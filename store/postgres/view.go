@@ -22,23 +22,6 @@ type view struct {
 
 func (v *view) key() activityKey { return activityKey{v.lastAt, v.ConversationID} }
 
-// size is about what the view takes on the wire.
-func (v *view) size() int {
-	n := 768 + len(v.Metadata)
-	for _, text := range []*string{v.Title, v.AvatarURL} {
-		if text != nil {
-			n += len(*text)
-		}
-	}
-	for i := range v.Events {
-		n += v.Events[i].Size()
-	}
-	if v.LastMessage != nil {
-		n += v.LastMessage.Size()
-	}
-	return n
-}
-
 func scanView(row pgx.CollectableRow) (*view, error) {
 	v := &view{ConversationView: domain.ConversationView{Events: []domain.Event{}}}
 	var user, kind, notify string
@@ -142,7 +125,7 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 	}
 	size := 0
 	for i, v := range views {
-		if size += v.size(); i > 0 && (!whole[i] || size > domain.PageBytes) {
+		if size += v.Size(); i > 0 && (!whole[i] || size > domain.PageBytes) {
 			return i, nil
 		}
 	}

@@ -76,9 +76,20 @@ type syncPage struct {
 }
 
 type eventPage struct {
-	Events  []domain.Event `json:"events"`
-	ToSeq   int64          `json:"to_seq"`
-	HasMore bool           `json:"has_more"`
+	Events  []event `json:"events"`
+	ToSeq   int64   `json:"to_seq"`
+	HasMore bool    `json:"has_more"`
+}
+
+// event is what a client keeps of one: all of it, decoded in one pass.
+type event struct {
+	ConversationID string           `json:"conversation_id"`
+	Seq            int64            `json:"seq"`
+	Type           domain.EventType `json:"type"`
+	Sender         string           `json:"sender"`
+	ClientMsgID    string           `json:"client_msg_id"`
+	At             string           `json:"at"`
+	Body           json.RawMessage  `json:"body"`
 }
 
 // catchUp syncs and pulls everything, and returns how many messages there were.
