@@ -49,7 +49,7 @@ func TestNodeKilled(t *testing.T) {
 		begin: s.killBeforePublish, end: s.nodes[0].start,
 	})
 	r := s.judge()
-	require.Less(t, r.MaxOutage, verify.Millis(15000), "a client waited for longer than for a few attempts")
+	require.Less(t, r.MaxOutage, verify.Millis(5000), "a client waited for longer than for a reconnect")
 }
 
 // killBeforePublish holds back the answer to a commit, so that the node publishes
