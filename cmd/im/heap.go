@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"time"
@@ -18,6 +19,9 @@ const (
 // GOMEMLIMIT do. A small heap that is doubled is collected many times a second
 // under load, for nothing; and what load has left behind is of no use to a node
 // whose sockets are idle, so it goes back to the system.
+//
+// The pace is set anew after each collection: a percentage that is right for what
+// was alive is too much for what is, once thousands connect within a second.
 func tendHeap(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -25,14 +29,33 @@ func tendHeap(ctx context.Context) {
 	tick := time.NewTicker(heapInterval)
 	defer tick.Stop()
 	var h heapWatch
+	h.adjust()
+	collected := make(chan struct{}, 1)
+	onCollection(ctx, collected)
 	for {
-		h.adjust()
 		select {
 		case <-ctx.Done():
 			return
+		case <-collected:
+			h.pace()
 		case <-tick.C:
+			h.adjust()
 		}
 	}
+}
+
+// onCollection tells of the end of each collection, until ctx ends.
+func onCollection(ctx context.Context, collected chan<- struct{}) {
+	type garbage struct{ self *garbage }
+	runtime.AddCleanup(new(garbage), func(collected chan<- struct{}) {
+		select {
+		case collected <- struct{}{}:
+		default:
+		}
+		if ctx.Err() == nil {
+			onCollection(ctx, collected)
+		}
+	}, collected)
 }
 
 // heapWatch is what was seen at the last adjustment.
@@ -43,13 +66,8 @@ type heapWatch struct {
 }
 
 func (h *heapWatch) adjust() {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
-	metrics.Read(sample)
-	live, allocated := sample[0].Value.Uint64(), sample[1].Value.Uint64()
-	if percent := gcPercent(live); percent < h.percent*4/5 || percent > h.percent*5/4 {
-		debug.SetGCPercent(percent)
-		h.percent = percent
-	}
+	h.pace()
+	allocated := heapMetric("/gc/heap/allocs:bytes")
 	quiet := allocated-h.allocated < quietBytes
 	if quiet && !h.lean {
 		debug.FreeOSMemory()
@@ -57,8 +75,23 @@ func (h *heapWatch) adjust() {
 	h.allocated, h.lean = allocated, quiet
 }
 
+// pace sets the percentage for what is alive.
+func (h *heapWatch) pace() {
+	if percent := gcPercent(heapMetric("/gc/heap/live:bytes")); percent < h.percent*4/5 || percent > h.percent*5/4 {
+		debug.SetGCPercent(percent)
+		h.percent = percent
+	}
+}
+
+func heapMetric(name string) uint64 {
+	sample := []metrics.Sample{{Name: name}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
+}
+
 // gcPercent leaves room for heapHeadroom of garbage, or as much as is alive.
+// Whatever is alive, the runtime lets a heap grow to that percentage of 4 MiB.
 func gcPercent(live uint64) int {
-	const least = 1 << 20
+	const least = 4 << 20
 	return int(max(100, heapHeadroom*100/max(live, least)))
 }
