@@ -92,7 +92,7 @@ func TestFailoverWithLoss(t *testing.T) {
 			r := s.judge()
 			require.NotEqual(t, before, s.epoch())
 			require.GreaterOrEqual(t, r.Epochs, int64(2), "nobody was told")
-			t.Logf("%d answered sends were lost", r.Lost)
+			t.Logf("%d answered sends and %d whole conversations were lost", r.Lost, r.LostConversations)
 		})
 	}
 }

@@ -49,7 +49,7 @@ func TestNodeKilled(t *testing.T) {
 		begin: s.killBeforePublish, end: s.nodes[0].start,
 	})
 	r := s.judge()
-	require.Less(t, r.MaxOutage, verify.Millis(15000), "a client waited for longer than for a few attempts")
+	require.Less(t, r.MaxOutage, verify.Millis(5000), "a client waited for longer than for a reconnect")
 }
 
 // killBeforePublish holds back the answer to a commit, so that the node publishes
@@ -161,8 +161,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 	r := s.judge()
 	t.Logf("clients were connected again after %.1f s (median), %.1f s (9 of 10), %.1f s (all)", r.Reach.P50/1000, r.Reach.P90/1000, r.Reach.Max/1000)
-	// One of three nodes does not answer most of the time, and clients choose by
-	// chance: some need a few attempts.
-	require.Less(t, r.Reach.P90, verify.Millis(2000), "clients waited for longer than a reconnect")
-	require.Less(t, r.MaxOutage, verify.Millis(15000))
+	// Two of three nodes are always there: nobody waits longer than for a reconnect.
+	// These limits are for a busy machine, where a handshake may take seconds.
+	require.Less(t, r.Reach.P50, verify.Millis(500))
+	require.Less(t, r.Reach.P90, verify.Millis(1500))
+	require.Less(t, r.MaxOutage, verify.Millis(5000), "a client waited for longer than for a reconnect")
 }

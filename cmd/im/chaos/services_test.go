@@ -222,20 +222,3 @@ func (r *rabbitServer) queues(t *testing.T, prefix string) (names []string) {
 	}
 	return names
 }
-
-// depth counts the queues that begin with prefix, and the messages in them;
-// negative while nobody can tell.
-func (r *rabbitServer) depth(prefix string) (queues, messages float64) {
-	out, err := r.command("rabbitmqctl", "-q", "list_queues", "--no-table-headers", "name", "messages").Output()
-	if err != nil {
-		return -1, -1
-	}
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) == 2 && strings.HasPrefix(fields[0], prefix) {
-			n, _ := strconv.ParseFloat(fields[1], 64)
-			queues, messages = queues+1, messages+n
-		}
-	}
-	return queues, messages
-}

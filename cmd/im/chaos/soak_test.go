@@ -49,6 +49,7 @@ func TestSoak(t *testing.T) {
 	samples := <-sampled
 	s.judge()
 	s.flat(measures, samples)
+	s.onlyLive(s.cache())
 	s.sameGoroutines()
 }
 
@@ -96,7 +97,7 @@ func (s *scenario) measures() []measure {
 	proc := func(field string) func() float64 {
 		return func() float64 { return status(first.process.cmd.Process.Pid, field) }
 	}
-	return []measure{
+	return append([]measure{
 		{"memory of the node that is never restarted", "MB", 32, func() float64 { return proc("VmRSS")() / 1024 }},
 		{"its threads", "", 10, proc("Threads")},
 		{"its open files and connections", "", 20, func() float64 {
@@ -112,11 +113,7 @@ func (s *scenario) measures() []measure {
 			n, err := cache.DBSize(ctx).Result()
 			return orNegative(float64(n), err)
 		}},
-		// A node that is gone, or was paused, leaves a queue for a minute, and in it
-		// what was sent to it within half a minute.
-		{"queues of RabbitMQ", "", 4, func() float64 { n, _ := shared.rabbit.depth(s.prefix); return n }},
-		{"messages in them", "", 2000, func() float64 { _, n := shared.rabbit.depth(s.prefix); return n }},
-	}
+	}, s.queueMeasures(cache)...)
 }
 
 func orNegative(v float64, err error) float64 {

@@ -149,6 +149,7 @@ func (u *user) create(ctx context.Context, others []string, direct bool) bool {
 	if direct {
 		fields = map[string]any{"kind": "direct", "members": others}
 	}
+	epoch := u.r.epochNow()
 	r := u.r.api.call(ctx, u.node(u.rng), u.name, false, http.MethodPost, "/v1/conversations", fields)
 	var v view
 	if !r.into(&v) {
@@ -160,7 +161,7 @@ func (u *user) create(ctx context.Context, others []string, direct bool) bool {
 		members = append(members, member{o, "member"})
 	}
 	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members})
-	u.r.rooms.see(&event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}, &body{Members: members})
+	u.r.rooms.see(&event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}, &body{Members: members}, epoch)
 	return true
 }
 

@@ -104,32 +104,48 @@ func (d *device) run(ctx context.Context) {
 		d.poll(ctx)
 		return
 	}
-	wanted, first := time.Now(), true
-	for failures := 0; ctx.Err() == nil; {
+	wanted, first, next := time.Now(), true, d.rng.IntN(len(d.user.r.o.URLs))
+	for ctx.Err() == nil {
 		r := d.user.r
-		s, err := d.dial(ctx, d.user.node(d.rng), d.rng.IntN(5) == 0)
-		if err != nil {
-			if ctx.Err() == nil {
-				r.tally.fault(err.Error())
-			}
-			failures++
-			nap(ctx, jitter(d.rng, failures))
-			continue
+		s, at := d.connect(ctx, next)
+		if s == nil {
+			return
 		}
-		failures = 0
 		r.tally.reached(time.Since(wanted))
 		r.tally.count(func(r *Report) { r.Sessions++ })
 		if !first {
 			r.tally.count(func(r *Report) { r.Reconnects++ })
 		}
-		first = false
-		d.use(ctx, s)
+		first, next = false, at+1 // not the node that sent it away
+		left := d.use(ctx, s)
 		wanted = time.Now()
-		if ctx.Err() == nil && !r.calm.Load() {
+		if left && ctx.Err() == nil && !r.calm.Load() {
+			next = d.rng.IntN(len(r.o.URLs))
 			d.between(ctx)
 			wanted = time.Now()
 		}
 	}
+}
+
+// connect tries node after node from one on, until a session begins, and tells
+// which node it is of; nil when ctx ends first. When one refuses, the next is
+// tried at once; after a round over all of them, the device waits.
+func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
+	r := d.user.r
+	for tries := 0; ctx.Err() == nil; tries++ {
+		if n := len(r.o.URLs); tries > 0 && tries%n == 0 {
+			nap(ctx, jitter(d.rng, tries/n))
+		}
+		at = (from + tries) % len(r.o.URLs)
+		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0)
+		if err == nil {
+			return s, at
+		}
+		if ctx.Err() == nil {
+			r.tally.fault(err.Error())
+		}
+	}
+	return nil, 0
 }
 
 // between is what happens between two sessions.
@@ -145,9 +161,9 @@ func (d *device) between(ctx context.Context) {
 	}
 }
 
-// jitter is the wait before the n-th attempt to connect, as the contract says.
+// jitter is the wait after the n-th round over all nodes, as the contract says.
 func jitter(rng *dice, n int) time.Duration {
-	limit := min(500*time.Millisecond<<min(n, 8), 5*time.Second)
+	limit := min(500*time.Millisecond<<min(n-1, 8), 20*time.Second)
 	return time.Duration(rng.Int64N(int64(limit)))
 }
 
@@ -160,8 +176,8 @@ func nap(ctx context.Context, d time.Duration) {
 	}
 }
 
-// use lives through one session.
-func (d *device) use(ctx context.Context, s *session) {
+// use lives through one session, and tells whether the device left by itself.
+func (d *device) use(ctx context.Context, s *session) (left bool) {
 	d.serial++
 	d.mu.Lock()
 	if d.epoch != s.epoch {
@@ -171,7 +187,7 @@ func (d *device) use(ctx context.Context, s *session) {
 	d.mu.Unlock()
 	ended := make(chan string, 1)
 	go func() { ended <- s.read() }()
-	d.attend(ctx, s)
+	left = d.attend(ctx, s)
 	d.mu.Lock()
 	d.session = nil
 	d.mu.Unlock()
@@ -182,6 +198,7 @@ func (d *device) use(ctx context.Context, s *session) {
 		s.r.tally.fault(how)
 	}
 	s.r.file(s)
+	return left && meant
 }
 
 // alive tells whether the socket has not ended by itself.
@@ -195,8 +212,8 @@ func (s *session) alive() bool {
 }
 
 // attend does what a client does beside sending, until the session ends, the
-// device leaves, or ctx ends.
-func (d *device) attend(ctx context.Context, s *session) {
+// device leaves, or ctx ends. It tells whether the device left by itself.
+func (d *device) attend(ctx context.Context, s *session) (left bool) {
 	life := time.Duration(d.rng.ExpFloat64() * float64(8*time.Second))
 	until := time.Now().Add(max(life, 300*time.Millisecond))
 	d.syncing.Lock()
@@ -209,13 +226,16 @@ func (d *device) attend(ctx context.Context, s *session) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-s.done:
-			return
+			return false
 		case now := <-tick.C:
 			calm := s.r.calm.Load()
-			if s.gone(now) || s.draining() || !calm && !d.steady && now.After(until) {
-				return
+			if s.gone(now) || s.draining() {
+				return false
+			}
+			if !calm && !d.steady && now.After(until) {
+				return true
 			}
 			s.ping()
 			d.chores(ctx, s, calm)

@@ -27,8 +27,7 @@ func (r *runner) finish() {
 		case h != nil:
 			r.judge(ctx, h, claims[id])
 		case code == "not_found":
-			r.report(r.witness.judge(id, &history{id: id}))
-			r.report([]Breach{{Invariant: "I1", ConversationID: id, Client: "the log", Text: "clients know this conversation, but it is not found"}})
+			r.judgeGone(id)
 		default:
 			r.unfinished("the log of " + id + " could not be read: " + code)
 		}
@@ -40,6 +39,33 @@ func (r *runner) finish() {
 		p.Conversations = int64(r.rooms.count())
 		p.Elapsed = millis(time.Since(p.Started))
 	})
+}
+
+// judgeGone judges a conversation that is not found. If clients were told of it in
+// a former epoch only, the failover between took it away.
+func (r *runner) judgeGone(id string) {
+	epoch := r.epochNow()
+	if r.rooms.told(id) < epoch && !r.witness.knows(id) && !r.shelved(id, epoch) {
+		r.ledger.lose(id)
+		return
+	}
+	r.report(r.witness.judge(id, &history{id: id}))
+	r.report([]Breach{{Invariant: "I1", ConversationID: id, Client: "the log", Text: "clients know this conversation, but it is not found"}})
+}
+
+// shelved tells whether a device was told of a conversation in that epoch.
+func (r *runner) shelved(id string, epoch int) bool {
+	for _, u := range r.users {
+		for _, d := range u.devices {
+			d.mu.Lock()
+			shelved := d.epoch == epoch && d.shelves[id] != nil
+			d.mu.Unlock()
+			if shelved {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (r *runner) report(list []Breach) {
@@ -64,7 +90,7 @@ func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
 	r.tally.count(func(p *Report) { p.LogEvents += h.head() })
 	r.report(h.judge())
 	r.report(r.witness.judge(h.id, h))
-	r.report(r.ledger.judgeLog(h))
+	r.report(r.ledger.judgeLog(h, r.epochNow()))
 	stays := h.stays()
 	known := func(seq int64) time.Time { return r.witness.known(h.id, seq) }
 	for i := range r.records {

@@ -8,7 +8,8 @@ import (
 
 // judgeLog goes through the messages of a log: each was sent (I3), as told (I1),
 // once (I3), and those of one socket in its order (rule 2). Changes were asked for.
-func (l *ledger) judgeLog(h *history) []Breach {
+// The epoch is the one of the log.
+func (l *ledger) judgeLog(h *history, epoch int) []Breach {
 	var found []Breach
 	bySocket := map[uint32][]ordered{}
 	for i := range h.entries {
@@ -27,7 +28,11 @@ func (l *ledger) judgeLog(h *history) []Breach {
 			found = append(found, b)
 			continue
 		}
-		found = append(found, s.match(e, b)...)
+		if s.conversation != "" && s.conversation != h.id {
+			b.Text = "in the log of another conversation than it was sent to, " + s.conversation
+			l.moved = append(l.moved, moved{s.conversation, b})
+		}
+		found = append(found, s.match(e, b, epoch)...)
 		if s.socket > 0 && s.seq == e.seq && s.attempts == 1 {
 			bySocket[s.socket] = append(bySocket[s.socket], ordered{s.frame, e})
 		}
@@ -36,7 +41,7 @@ func (l *ledger) judgeLog(h *history) []Breach {
 }
 
 // match compares an event with the send that it is of.
-func (s *send) match(e *entry, b Breach) []Breach {
+func (s *send) match(e *entry, b Breach, epoch int) []Breach {
 	var found []Breach
 	say := func(invariant, text string, args ...any) {
 		b.Invariant, b.Text = invariant, fmt.Sprintf(text, args...)
@@ -48,17 +53,19 @@ func (s *send) match(e *entry, b Breach) []Breach {
 		return found
 	}
 	s.foundSeq = e.seq
-	if s.conversation != "" && s.conversation != b.ConversationID {
-		say("I3", "in the log of another conversation than it was sent to, %s", s.conversation)
-	}
 	if !e.digest.erased() && e.digest.inner != s.content {
 		say("I1", "the content in the log is not what was sent")
 	}
-	if s.seq == e.seq && s.at != e.at.UnixMicro() {
+	if s.seq == e.seq && s.at != e.at.UnixMicro() && !s.again(epoch) {
 		say("I1", "answered with the time %s, the log has %s", stamp(time.UnixMicro(s.at)), stamp(e.at))
 	}
 	return found
 }
+
+// again tells whether a send may have been committed a second time in this epoch,
+// after its answer in a former one, whose commit is gone: only if it was tried
+// more than once.
+func (s *send) again(epoch int) bool { return int(s.epoch) != epoch && s.attempts > 1 }
 
 // ordered is a message and the number of its frame on its socket.
 type ordered struct {
@@ -86,7 +93,8 @@ func judgeOrder(id string, bySocket map[uint32][]ordered) []Breach {
 }
 
 // judge goes through all that was sent, once all logs were: what was answered is
-// there, at the seq that was told; what was refused is not.
+// there, at the seq that was told; what was refused is not. What was answered in
+// a former epoch and is gone was lost by the failover between.
 func (l *ledger) judge(epoch int) []Breach {
 	var found []Breach
 	var refused, unanswered, lost int64
@@ -94,13 +102,13 @@ func (l *ledger) judge(epoch int) []Breach {
 		for n, s := range list {
 			b := Breach{ConversationID: s.conversation, Seq: s.seq, Client: l.name(user), At: time.UnixMicro(s.first)}
 			b.ClientMsgID = fmt.Sprintf("%s.%d", b.Client, n+1)
-			switch former := int(s.epoch) != epoch; {
-			case s.seq > 0 && s.found == 0 && former:
+			switch {
+			case s.seq > 0 && s.found == 0 && int(s.epoch) != epoch:
 				lost++
 			case s.seq > 0 && s.found == 0:
 				b.Invariant, b.Text = "I1", "answered as sent, but not in the log"
 				found = append(found, b)
-			case s.seq > 0 && s.foundSeq != s.seq && !former:
+			case s.seq > 0 && s.foundSeq != s.seq && !s.again(epoch):
 				b.Invariant, b.Text = "I1", fmt.Sprintf("answered with the seq %d, but at %d in the log", s.seq, s.foundSeq)
 				found = append(found, b)
 			case s.seq == 0 && !s.unknown && s.open == 0 && s.found > 0:
@@ -116,7 +124,14 @@ func (l *ledger) judge(epoch int) []Breach {
 			}
 		}
 	}
-	l.tally.count(func(r *Report) { r.Refused, r.Unanswered, r.Lost = refused, unanswered, lost })
+	for _, m := range l.moved {
+		if !l.gone[m.from] {
+			found = append(found, m.breach)
+		}
+	}
+	l.tally.count(func(r *Report) {
+		r.Refused, r.Unanswered, r.Lost, r.LostConversations = refused, unanswered, lost, int64(len(l.gone))
+	})
 	return found
 }
 

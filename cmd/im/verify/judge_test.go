@@ -147,6 +147,10 @@ func TestJudgeSends(t *testing.T) {
 		"answered with two seqs":       {once, []*outcome{answered(2), answered(3)}, 1, []string{"I1", "I3", "I3"}},
 		"answered, not there":          {once[:1], []*outcome{answered(2)}, 1, []string{"I1"}},
 		"lost with the epoch":          {once[:1], []*outcome{answered(2)}, 2, nil},
+		"kept, at another seq":         {once, []*outcome{answered(7)}, 2, []string{"I1"}},
+		"kept, at another time":        {once, []*outcome{late}, 2, []string{"I1"}},
+		"lost, and sent again":         {once, []*outcome{silent, answered(7)}, 2, nil},
+		"lost, sent again, same seq":   {once, []*outcome{silent, late}, 2, nil},
 		"answered with another seq":    {once, []*outcome{answered(7)}, 1, []string{"I1"}},
 		"answered with another time":   {once, []*outcome{late}, 1, []string{"I1"}},
 		"another content is there":     {[]event{founded("a"), said(2, "a", "a.1", "y")}, []*outcome{answered(2)}, 1, []string{"I1"}},
@@ -177,9 +181,9 @@ func TestJudgeSends(t *testing.T) {
 			for _, o := range c.outcomes {
 				l.settle(s, id, "a/d", 1, o)
 			}
-			found := slices.Concat(l.judgeLog(logOf(c.log...)), l.judge(c.epoch), books.report.Breaches)
+			found := slices.Concat(l.judgeLog(logOf(c.log...), c.epoch), l.judge(c.epoch), books.report.Breaches)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
-			require.Equal(t, c.epoch == 2, books.report.Lost == 1)
+			require.Equal(t, name == "lost with the epoch", books.report.Lost == 1)
 		})
 	}
 }

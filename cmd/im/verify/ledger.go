@@ -57,10 +57,19 @@ type ledger struct {
 	users   map[string]int
 	sends   [][]*send // by user, in order
 	changes map[uint64]bool
+	moved   []moved
+	gone    map[string]bool // conversations that a failover took away
+}
+
+// moved is a breach unless a conversation is gone: a message for it is in another
+// one, as when a direct conversation was begun anew.
+type moved struct {
+	from   string
+	breach Breach
 }
 
 func newLedger(t *tally, users []*user) *ledger {
-	l := &ledger{tally: t, users: map[string]int{}, sends: make([][]*send, len(users)), changes: map[uint64]bool{}}
+	l := &ledger{tally: t, users: map[string]int{}, sends: make([][]*send, len(users)), changes: map[uint64]bool{}, gone: map[string]bool{}}
 	for i, u := range users {
 		l.users[u.name] = i
 	}
@@ -141,16 +150,17 @@ func (l *ledger) settle(s *send, id, client string, epoch int, o *outcome) (agai
 
 // told takes an answer with a seq.
 func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
+	b := Breach{ConversationID: o.conversation, Seq: o.seq, ClientMsgID: id, Client: client, At: time.Now()}
 	say := func(invariant, text string, args ...any) {
-		l.tally.breach(Breach{
-			Invariant: invariant, ConversationID: o.conversation, Seq: o.seq, ClientMsgID: id, Client: client, Text: fmt.Sprintf(text, args...),
-		})
+		b.Invariant, b.Text = invariant, fmt.Sprintf(text, args...)
+		l.tally.breach(b)
 	}
 	if o.clientMsgID != id {
 		say("I1", "the answer names the client_msg_id %q", o.clientMsgID)
 	}
 	if s.conversation != "" && s.conversation != o.conversation {
-		say("I1", "answered for another conversation than %s", s.conversation)
+		b.Invariant, b.Text = "I1", "answered for another conversation than "+s.conversation
+		l.moved = append(l.moved, moved{s.conversation, b})
 	}
 	if o.duplicate {
 		l.tally.count(func(r *Report) { r.Duplicates++ })
@@ -171,8 +181,18 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 	if s.conversation == "" {
 		s.conversation = o.conversation
 	}
+	if epoch < int(s.epoch) {
+		return // of what is no more
+	}
 	s.seq, s.at, s.epoch = o.seq, o.at.UnixMicro(), int16(epoch)
 	s.committed = s.committed || !o.duplicate
+}
+
+// lose notes that a failover took a whole conversation away.
+func (l *ledger) lose(conversation string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone[conversation] = true
 }
 
 func orWord(s, otherwise string) string {

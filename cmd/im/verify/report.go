@@ -36,6 +36,8 @@ type Report struct {
 	Epochs      int64 `json:"epochs"` // different ones seen
 	Lost        int64 `json:"lost"`   // answered sends that a changed epoch took away: a failover with loss, no breach
 
+	LostConversations int64 `json:"lost_conversations"` // whole ones that it took away
+
 	// Faults are what was seen and may be: close codes ("close 4000"), error codes
 	// ("error unavailable"), and connections refused or lost ("refused", "lost",
 	// "handshake 503", "timeout").

@@ -7,7 +7,8 @@ import (
 )
 
 // rooms are the conversations of the run as far as clients know, to choose what
-// to do next. Nothing is judged by it.
+// to do next. Of a conversation that is gone, the judge asks when it was last told
+// of; beside that, nothing is judged by it.
 type rooms struct {
 	mu   sync.Mutex
 	byID map[string]*room
@@ -17,6 +18,7 @@ type rooms struct {
 type room struct {
 	id      string
 	direct  bool
+	epoch   int // the newest in which anybody was told of it
 	members map[string]place
 	recent  []target // the newest messages
 }
@@ -38,8 +40,8 @@ const maxRecent = 24
 
 func newRooms() *rooms { return &rooms{byID: map[string]*room{}} }
 
-// see learns from an event.
-func (r *rooms) see(e *event, b *body) {
+// see learns from an event that was told in an epoch.
+func (r *rooms) see(e *event, b *body, epoch int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c := r.byID[e.ConversationID]
@@ -48,6 +50,7 @@ func (r *rooms) see(e *event, b *body) {
 		r.byID[c.id] = c
 		r.list = append(r.list, c)
 	}
+	c.epoch = max(c.epoch, epoch)
 	switch e.Type {
 	case created:
 		for _, m := range b.Members {
@@ -109,6 +112,16 @@ func (r *rooms) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.list)
+}
+
+// told is the newest epoch in which anybody was told of a conversation; 0 for none.
+func (r *rooms) told(id string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.byID[id]; c != nil {
+		return c.epoch
+	}
+	return 0
 }
 
 // ids returns all conversations.

@@ -85,7 +85,7 @@ func (u *user) saw(e *event, epoch int) {
 		u.r.witness.see(e, u.number, byAnswer, time.Now())
 	}
 	b := e.parsed()
-	u.r.rooms.see(e, &b)
+	u.r.rooms.see(e, &b, epoch)
 }
 
 // settle takes the end of an attempt, and plans the next where it is needed.

@@ -249,7 +249,7 @@ func (s *session) event(e *event, now time.Time) {
 		at := s.r.clock.local(e.At)
 		s.r.tally.pushed(now.Sub(at), at.After(fresh) && at.After(live))
 	}
-	s.r.rooms.see(e, &b)
+	s.r.rooms.see(e, &b, s.epoch)
 	s.d.hold(e, removes)
 }
 

@@ -130,7 +130,7 @@ func (d *device) store(s *session, events []event) {
 			s.r.witness.see(e, s.number, byPull, now)
 		}
 		b := e.parsed()
-		s.r.rooms.see(e, &b)
+		s.r.rooms.see(e, &b, s.epoch)
 		d.keep(e)
 	}
 	s.r.tally.count(func(r *Report) { r.Pulled += int64(len(events)) })

@@ -141,6 +141,14 @@ func (w *witness) conversations() []string {
 	return ids
 }
 
+// knows tells whether anybody saw or was told an event of a conversation in the
+// present epoch.
+func (w *witness) knows(id string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.first[id] != nil || w.others[id] != nil
+}
+
 // forget drops everything: a new epoch began.
 func (w *witness) forget() {
 	w.mu.Lock()

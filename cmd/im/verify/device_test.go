@@ -1,0 +1,76 @@
+package verify
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+)
+
+// TestConnectElsewhere: a node that refuses, in whatever way, costs no wait while
+// there is another one.
+func TestConnectElsewhere(t *testing.T) {
+	t.Parallel()
+	away := httptest.NewServer(http.NotFoundHandler())
+	away.Close()
+	busy := serving(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	drains := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, websocket.CloseMessage, websocket.FormatCloseMessage(4000, "draining"))
+	})
+	well := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, websocket.TextMessage, []byte(`{"type":"welcome","epoch":"e"}`))
+	})
+	urls := []string{well, away.URL, busy, drains}
+	r := newRunner(&Options{URLs: urls, Token: func(context.Context, string) (string, error) { return "t", nil }, Users: 1, Seed: 1})
+	d := r.users[0].devices[0]
+	fastest := time.Minute // the machine may be busy
+	for range 10 {
+		began := time.Now()
+		s, at := d.connect(t.Context(), 1)
+		require.NotNil(t, s)
+		require.Equal(t, 0, at)
+		require.NoError(t, s.ws.Close())
+		fastest = min(fastest, time.Since(began))
+	}
+	require.Equal(t, map[string]int64{refused: 10, "handshake 503": 10, "close 4000": 10}, r.tally.report.Faults)
+	require.Less(t, fastest, 100*time.Millisecond, "it waited")
+}
+
+// TestConnectWaits: after a round over all nodes, a device waits, longer each time.
+func TestConnectWaits(t *testing.T) {
+	t.Parallel()
+	rng := &dice{rng: stream64(1, 0, 0)}
+	longest := func(round int) (most time.Duration) {
+		for range 1000 {
+			most = max(most, jitter(rng, round))
+		}
+		return most
+	}
+	for round, limit := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 6: 16 * time.Second, 7: 20 * time.Second, 99: 20 * time.Second} {
+		require.Less(t, longest(round), limit)
+		require.Greater(t, longest(round), limit*9/10)
+	}
+}
+
+func serving(t *testing.T, handle http.HandlerFunc) (url string) {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// answer accepts a socket, says one thing after hello, and waits for its end.
+func answer(w http.ResponseWriter, r *http.Request, kind int, data []byte) {
+	ws, err := (&websocket.Upgrader{Subprotocols: []string{"im.v1"}}).Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer func() { _ = ws.Close() }()
+	_, _, _ = ws.ReadMessage()
+	_ = ws.WriteMessage(kind, data)
+	_, _, _ = ws.ReadMessage()
+}

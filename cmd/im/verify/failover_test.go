@@ -1,0 +1,86 @@
+package verify
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestJudgeGone: a conversation that is not found was lost by a failover if it was
+// told of before the epoch changed, and never since; else it is a breach.
+func TestJudgeGone(t *testing.T) {
+	t.Parallel()
+	first := founded("a", "b")
+	for name, c := range map[string]struct {
+		since func(*runner) // in the epoch at the end
+		epoch string
+		lost  bool
+	}{
+		"the epoch changed":                 {func(*runner) {}, "e2", true},
+		"it did not":                        {func(*runner) {}, "e1", false},
+		"it changed, and then it was told":  {func(r *runner) { r.rooms.see(&first, &body{}, 2) }, "e2", false},
+		"it changed, and then it was there": {func(r *runner) { r.witness.see(&first, 0, byPush, time.Now()) }, "e2", false},
+		"it changed, and then it was known": {func(r *runner) { r.witness.know("c", 3, time.Now()) }, "e2", false},
+		"it changed, and a sync listed it": {func(r *runner) {
+			r.users[0].devices[0].epoch, r.users[0].devices[0].shelves["c"] = 2, &shelf{}
+		}, "e2", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1})
+			r.rooms.see(&first, &body{}, r.epoch("e1"))
+			r.witness.see(&first, 0, byPush, time.Now())
+			r.epoch(c.epoch)
+			c.since(r)
+			r.judgeGone("c")
+			r.report(r.ledger.judge(r.epochNow()))
+			require.Equal(t, c.lost, r.tally.report.BreachCount == 0, "%v", r.tally.report.Breaches)
+			require.Equal(t, c.lost, r.tally.report.LostConversations == 1)
+		})
+	}
+}
+
+// TestJudgeMoved: a message may be in another conversation than the one that it
+// was sent to only if that one was lost, as a direct one that was begun anew.
+func TestJudgeMoved(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]bool{"the former conversation is lost": true, "it is there": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1, Prefix: "v"})
+			u, l := r.users[0], r.ledger
+			sent := said(2, u.name, u.name+".1", "x")
+			s, id := l.begin(u, "former")
+			s.content = contentHash(sent.Body)
+			l.attempt(s, 1)
+			l.settle(s, id, "a/d", 2, &outcome{conversation: "c", clientMsgID: id, seq: 2, at: sent.At})
+			if lost {
+				l.lose("former")
+			}
+			r.report(l.judgeLog(logOf(founded(u.name), sent), 2))
+			r.report(l.judge(2))
+			if lost {
+				require.Empty(t, r.tally.report.Breaches)
+				return
+			}
+			require.Equal(t, []string{"I1", "I3"}, kindsOf(r.tally.report.Breaches), "%v", r.tally.report.Breaches)
+		})
+	}
+}
+
+// TestLateAnswer: an answer of a former epoch does not stand for the present one.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1, Prefix: "v"})
+	u, l := r.users[0], r.ledger
+	sent := said(2, u.name, u.name+".1", "x")
+	s, id := l.begin(u, "c")
+	s.content = contentHash(sent.Body)
+	l.attempt(s, 2)
+	l.settle(s, id, "a/d", 2, &outcome{conversation: "c", clientMsgID: id, seq: 2, at: sent.At})
+	l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 9, at: sent.At})
+	r.report(l.judgeLog(logOf(founded(u.name)), 2))
+	r.report(l.judge(2))
+	require.Equal(t, []string{"I1"}, kindsOf(r.tally.report.Breaches), "%v", r.tally.report.Breaches)
+}
