@@ -176,7 +176,7 @@ func (u *user) markRead(ctx context.Context) {
 		return
 	}
 	seq := recent[u.rng.IntN(len(recent))].seq
-	u.note(c.id, seq, false)
+	u.note(c.id, seq, 0)
 	s, base := u.someSession(u.rng), u.node(u.rng)
 	u.begin(1)
 	if s != nil && u.rng.IntN(3) > 0 {
@@ -184,26 +184,41 @@ func (u *user) markRead(ctx context.Context) {
 		s.ask(fields, func(uint32) {}, func(f *frame) {
 			defer u.begin(-1)
 			if f != nil && f.Type == "read_state" {
-				u.note(c.id, seq, true)
+				u.note(c.id, accepted(seq, f.ReadSeq, s.epoch), s.epoch)
 			}
 		})
 		return
 	}
 	u.r.background(func() {
 		defer u.begin(-1)
+		epoch := u.r.epochNow()
 		r := u.r.api.call(ctx, base, u.name, false, http.MethodPut, "/v1/conversations/"+c.id+"/read", map[string]any{"seq": seq})
-		if r.ok() {
-			u.note(c.id, seq, true)
+		var f frame
+		if r.into(&f) {
+			u.note(c.id, accepted(seq, f.ReadSeq, epoch), epoch)
 		}
 	})
 }
 
-func (u *user) note(id string, seq int64, told bool) {
+// accepted is how far a user has read that asked for seq: in a new epoch, seq may
+// have been lost, and beyond the head is the head.
+func accepted(seq, told int64, epoch int) int64 {
+	if epoch > 1 {
+		return min(seq, told)
+	}
+	return seq
+}
+
+// note notes that a user asks to have read up to a seq, or was told so in an epoch.
+func (u *user) note(id string, seq int64, told int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	m := u.reads[id]
 	m.tried = max(m.tried, seq)
-	if told {
+	if told > m.epoch {
+		m.told, m.epoch = 0, told
+	}
+	if told > 0 && told == m.epoch {
 		m.told = max(m.told, seq)
 	}
 	u.reads[id] = m

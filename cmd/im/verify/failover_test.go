@@ -84,3 +84,22 @@ func TestLateAnswer(t *testing.T) {
 	r.report(l.judge(2))
 	require.Equal(t, []string{"I1"}, kindsOf(r.tally.report.Breaches), "%v", r.tally.report.Breaches)
 }
+
+// TestReadsOfEpoch: what was read is judged by the answers of the present epoch.
+func TestReadsOfEpoch(t *testing.T) {
+	t.Parallel()
+	r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1})
+	u := r.users[0]
+	mark := func() readMark { return r.reads("c")[u.name] }
+	u.note("c", 8, 0)
+	u.note("c", 7, r.epoch("e1"))
+	require.Equal(t, readMark{told: 7, epoch: 1, tried: 8}, mark())
+	r.epoch("e2")
+	require.Zero(t, mark().told, "it may be lost")
+	u.note("c", 3, 2)
+	u.note("c", 9, 1)
+	u.note("c", 2, 2)
+	require.Equal(t, readMark{told: 3, epoch: 2, tried: 9}, mark())
+	require.EqualValues(t, 5, accepted(9, 5, 2), "beyond the head is the head")
+	require.EqualValues(t, 9, accepted(9, 5, 1), "nothing can have been lost")
+}

@@ -114,16 +114,19 @@ func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
 
 func present(stays []stay) bool { return len(stays) > 0 && stays[len(stays)-1].to == forever }
 
-// reads are how far each user says to have read.
+// reads are how far each user says to have read. What was answered in a former
+// epoch may be lost with it.
 func (r *runner) reads(id string) map[string]readMark {
 	marks := map[string]readMark{}
-	if r.epochNow() > 1 {
-		return marks // what was read may be lost with the former epoch
-	}
+	epoch := r.epochNow()
 	for _, u := range r.users {
 		u.mu.Lock()
-		marks[u.name] = u.reads[id]
+		mark := u.reads[id]
 		u.mu.Unlock()
+		if mark.epoch != epoch {
+			mark.told = 0
+		}
+		marks[u.name] = mark
 	}
 	return marks
 }

@@ -24,6 +24,7 @@ type frame struct {
 	ConversationID string          `json:"conversation_id"`
 	ClientMsgID    string          `json:"client_msg_id"`
 	Seq            int64           `json:"seq"`
+	ReadSeq        int64           `json:"read_seq"`
 	At             time.Time       `json:"at"`
 	Duplicate      bool            `json:"duplicate"`
 	Code           string          `json:"code"`

@@ -27,7 +27,8 @@ type user struct {
 
 // readMark is how far a user has read by its own doing.
 type readMark struct {
-	told  int64 // answered
+	told  int64 // answered, in the newest epoch in which any was
+	epoch int   // of told
 	tried int64 // the furthest one asked for, answered or not
 }
 
