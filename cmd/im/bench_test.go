@@ -103,7 +103,7 @@ func TestBenchServe(t *testing.T) {
 	server := pgtest.NewEmpty(t)
 	profiles := shortDir(t)
 	env := slices.DeleteFunc(services(server), func(kv string) bool { return strings.HasPrefix(kv, "IM_ADDR=") })
-	byWork, said := measured(t, env, "limit", "cross", "--serve", "--profile", profiles)
+	byWork, said := measured(t, env, "limit", "cross", "--serve", "--profile", profiles, "--duration", "3s")
 	require.Len(t, byWork["cross"], 2)
 	require.Positive(t, byWork["cross"][1].OfLimit)
 	require.Subset(t, metricsOf(byWork["cross"][0]), []string{"server_cpu", "load_cpu"})
