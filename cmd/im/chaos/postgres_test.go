@@ -42,7 +42,7 @@ func TestPostgreSQL(t *testing.T) {
 	s.suffer(fault{
 		name: "PostgreSQL: connections half-open, all packets dropped", lasts: lasts,
 		begin: s.each(func(n *node) { n.postgres.Lose() }), end: s.each(func(n *node) { n.postgres.Mend() }),
-		within: 10 * time.Second,
+		within: slack * 5 * time.Second,
 	})
 	s.judge()
 }

@@ -13,7 +13,7 @@ import (
 func TestRabbitMQ(t *testing.T) {
 	s := newScenario(t, 2, either(34*time.Second, 3*time.Minute))
 	lasts := either(5*time.Second, 30*time.Second)
-	const tail = 2*time.Second + 500*time.Millisecond
+	const tail = slack * 2 * time.Second
 	cut := s.suffer(fault{
 		name: "RabbitMQ: connections cut", lasts: lasts,
 		begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() }),
