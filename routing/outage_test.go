@@ -58,7 +58,7 @@ func TestBrokerOutage(t *testing.T) {
 			healed := time.Now()
 			reaches(t, "bob")
 			reaches(t)
-			require.Less(t, time.Since(healed), 2*time.Second+500*time.Millisecond)
+			require.Less(t, time.Since(healed), 8*time.Second)
 			eventually(t, "ready", func() bool { return a.Ready(t.Context()) == nil })
 		})
 	}
@@ -108,5 +108,5 @@ func TestBrokerComesLater(t *testing.T) {
 	service.Mend()
 	healed := time.Now()
 	a.awaitReady(t)
-	require.Less(t, time.Since(healed), 2*time.Second+500*time.Millisecond)
+	require.Less(t, time.Since(healed), 8*time.Second)
 }

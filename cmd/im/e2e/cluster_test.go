@@ -73,6 +73,13 @@ func newCluster(t testing.TB, env ...string) *cluster {
 	if t, ok := t.(*testing.T); ok {
 		t.Parallel()
 	}
+	return newClusterAlone(t, env...)
+}
+
+// newClusterAlone is newCluster for a test that takes the whole machine: no other
+// runs meanwhile.
+func newClusterAlone(t testing.TB, env ...string) *cluster {
+	t.Helper()
 	c := &cluster{t: t, prefix: "e2e-" + uuid.NewString()[:8]}
 	c.database = pgtest.New(t)
 	database, viaPostgres := proxytest.Before(t, c.database)

@@ -255,7 +255,7 @@ func names(prefix string, n int) (users []domain.UserID) {
 // they may. Everything is answered in time, memory stays, nothing accepted is
 // lost, and all is well as soon as PostgreSQL is.
 func TestOverload(t *testing.T) {
-	c := newCluster(t)
+	c := newClusterAlone(t)
 	n := c.node("one")
 	users := names("u", long(40, 100))
 	rooms := make([]domain.ConversationID, 10)
@@ -272,7 +272,7 @@ func TestOverload(t *testing.T) {
 
 // TestOneConversation: everyone writes to one conversation at once.
 func TestOneConversation(t *testing.T) {
-	c := newCluster(t)
+	c := newClusterAlone(t)
 	n := c.node("one")
 	users := names("u", long(100, 200))
 	id := n.group(users[0], users[1:]...)
@@ -284,7 +284,7 @@ func TestOneConversation(t *testing.T) {
 // TestReconnectStorm: very many connect at once, as after the end of another
 // node, and all are in within seconds.
 func TestReconnectStorm(t *testing.T) {
-	c := newCluster(t)
+	c := newClusterAlone(t)
 	n := c.node("one")
 	clients := long(1000, 5000)
 	var g errgroup.Group
@@ -315,7 +315,7 @@ func TestReconnectStorm(t *testing.T) {
 // TestReadersThatDoNotRead: they cost the node a bounded buffer each, and nobody
 // else anything.
 func TestReadersThatDoNotRead(t *testing.T) {
-	c := newCluster(t)
+	c := newClusterAlone(t)
 	n := c.node("one")
 	users := names("u", long(200, 1000))
 	id := n.create("alice", map[string]any{"kind": "group", "members": append(users[:99:99], "bob")})
