@@ -12,7 +12,8 @@ import (
 
 const (
 	indexInterval = 500 * time.Millisecond // between two looks at the feed
-	indexRest     = 3                      // times as long as it was at work it leaves the server to others
+	busyRest      = 9                      // times as long as it was at work it leaves the server to appends
+	quietRest     = 1                      // and where this node appends nothing just then
 	longestRest   = 300 * time.Millisecond
 	indexStoring  = 30 * time.Second // so often a position is stored though nothing was written
 )
@@ -173,9 +174,14 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 // rest follows some work. So a flood of messages is found later, instead of being
 // taken in more slowly; the turn outlasts it.
 func (x *indexer) rest(ctx context.Context, work time.Duration) {
-	if x.polite {
-		sleep(ctx, min(indexRest*work, longestRest))
+	if !x.polite {
+		return
 	}
+	times := time.Duration(quietRest)
+	if x.store.queue.busy() {
+		times = busyRest
+	}
+	sleep(ctx, min(times*work, longestRest))
 }
 
 // restart begins a walk. What is committed meanwhile is in the feed from here on.

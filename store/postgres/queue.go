@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 const (
 	// backlog is how many commands wait before another committer helps: below it,
 	// the next batch of the one at work is worth more than a batch of their own.
-	backlog = 256
+	backlog = 24
 	// helpAfter is how long a command waits before another committer helps,
 	// whatever the one at work is held up by.
 	helpAfter = 10 * time.Millisecond
@@ -71,6 +72,9 @@ func (q *queue) take(c int, dst []*entry, n int) []*entry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	welcome := q.welcome(c, time.Now())
+	if len(q.waiting) > 2*backlog {
+		n = min(n, (len(q.waiting)+len(q.wake)-1)/len(q.wake)) // a part for each, so that one decides while another writes
+	}
 	kept := q.waiting[:0]
 	for i, e := range q.waiting {
 		if n == 0 {
@@ -137,6 +141,13 @@ func (q *queue) pending() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.waiting) > 0
+}
+
+// busy tells whether a committer is at work.
+func (q *queue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Contains(q.working, true)
 }
 
 // overdue moves those whose time is up to the end of dst.
