@@ -177,11 +177,11 @@ func (x *indexer) rest(ctx context.Context, work time.Duration) {
 	if !x.polite {
 		return
 	}
-	times := time.Duration(quietRest)
+	rest := quietRest * work
 	if x.store.queue.busy() {
-		times = busyRest
+		rest = busyRest * work
 	}
-	sleep(ctx, min(times*work, longestRest))
+	sleep(ctx, min(rest, longestRest))
 }
 
 // restart begins a walk. What is committed meanwhile is in the feed from here on.
