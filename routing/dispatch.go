@@ -37,14 +37,6 @@ func (o *outbound) forAll() bool {
 	return o.signal.User == "" || o.signal.Presence || !o.signal.Conversation.IsZero()
 }
 
-// pushLocal serves this node's own sessions.
-func (d *dispatcher) pushLocal(msg *message.Message) error {
-	for _, c := range carried[domain.Committed](msg) {
-		d.local.Push(c)
-	}
-	return nil
-}
-
 func (d *dispatcher) signalLocal(msg *message.Message) error {
 	for _, s := range carried[domain.Signal](msg) {
 		d.local.Signal(s)
@@ -171,17 +163,25 @@ func (d *dispatcher) deliver(msg *message.Message) error {
 // handler could not do, and a second try would only hold up the rest.
 func (d *dispatcher) forgiving(handle message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) (_ []*message.Message, _ error) {
-		defer func() {
-			if cause := recover(); cause != nil {
-				d.count.panics.Add(1)
-				d.log.warn("a handler panicked", "handler", message.HandlerNameFromCtx(msg.Context()), "cause", cause)
+		name := message.HandlerNameFromCtx(msg.Context())
+		d.guard(name, func() {
+			if _, err := handle(msg); err != nil && msg.Context().Err() == nil {
+				d.log.warn("a handler failed", "handler", name, "error", err)
 			}
-		}()
-		if _, err := handle(msg); err != nil && msg.Context().Err() == nil {
-			d.log.warn("a handler failed", "handler", message.HandlerNameFromCtx(msg.Context()), "error", err)
-		}
+		})
 		return nil, nil
 	}
+}
+
+// guard counts a panic of what it does.
+func (d *dispatcher) guard(name string, do func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			d.count.panics.Add(1)
+			d.log.warn("a handler panicked", "handler", name, "cause", cause)
+		}
+	}()
+	do()
 }
 
 // outbox gathers records into messages for each destination.

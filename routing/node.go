@@ -57,9 +57,10 @@ type Node struct {
 	logger     watermillLogger
 	count      *counters
 
-	local, remote *feed[domain.Committed]
-	localSignal   *feed[domain.Signal]
-	remoteSignal  *feed[outbound]
+	near         near
+	remote       *feed[domain.Committed]
+	localSignal  *feed[domain.Signal]
+	remoteSignal *feed[outbound]
 }
 
 // NewNode returns a node that takes part once it runs. It already has its id,
@@ -81,7 +82,6 @@ func NewNode(o Options) (*Node, error) {
 		broker:       o.Broker,
 		logger:       newWatermillLogger(o.Logger),
 		count:        &counters{},
-		local:        newFeed[domain.Committed](committedBytes, messageBytes),
 		remote:       newFeed[domain.Committed](committedBytes, messageBytes),
 		localSignal:  newFeed[domain.Signal](signalBytes, messageBytes),
 		remoteSignal: newFeed[outbound](signalBytes, messageBytes),
@@ -94,6 +94,8 @@ func NewNode(o Options) (*Node, error) {
 		log:     newRepeatedLog(o.Logger),
 		count:   n.count,
 	}
+	n.near.feed = newFeed[domain.Committed](committedBytes, messageBytes)
+	n.near.local, n.near.guard = o.Local, n.dispatcher.guard
 	if _, err := rand.Read(n.dispatcher.from[:]); err != nil {
 		return nil, fmt.Errorf("routing: random origin: %w", err)
 	}
@@ -141,7 +143,7 @@ func (n *Node) router() (*message.Router, error) {
 	}
 	d := n.dispatcher
 	router.AddMiddleware(d.forgiving)
-	router.AddConsumerHandler("dispatch.local", "committed", n.local, d.pushLocal)
+	router.AddConsumerHandler("dispatch.local", "committed", &n.near, n.near.handle)
 	router.AddConsumerHandler("dispatch", "committed", n.remote, d.dispatch)
 	router.AddConsumerHandler("signal.local", "signals", n.localSignal, d.signalLocal)
 	router.AddConsumerHandler("signal", "signals", n.remoteSignal, d.signal)
@@ -149,16 +151,18 @@ func (n *Node) router() (*message.Router, error) {
 	return router, nil
 }
 
-// Committed takes what was committed just now; it never blocks, and keeps the
-// order of the calls. The batches must not be changed afterwards. What does not
-// fit into the queue is counted and left to the tail of the log.
-func (n *Node) Committed(batch []domain.Committed) {
+// Publish tells other nodes what was committed just now; it never blocks, and
+// keeps the order of the calls. The batches must not be changed afterwards. What
+// does not fit into the queue is counted and left to the tail of the log.
+func (n *Node) Publish(batch []domain.Committed) {
 	for i := range batch {
-		size := committedSize(&batch[i])
-		n.counted(n.local.put(batch[i], size))
-		n.counted(n.remote.put(batch[i], size))
+		n.counted(n.remote.put(batch[i], committedSize(&batch[i])))
 	}
 }
+
+// Push is Publish for the sessions of this node. Where they are few, they have been
+// told when it returns.
+func (n *Node) Push(c domain.Committed) { n.counted(n.near.push(c)) }
 
 func committedSize(c *domain.Committed) int {
 	size := 64

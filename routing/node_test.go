@@ -3,6 +3,7 @@ package routing
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		c.connect(t, "carol", 2)
 		forBob, forBoth, forNobody := newConversation(), newConversation(), newConversation()
 		want := committed(forBob, 1, "alice", "bob")
-		a.Committed([]domain.Committed{want, committed(forBoth, 1, "bob", "carol"), committed(forNobody, 1, "dave")})
+		a.commit(want, committed(forBoth, 1, "bob", "carol"), committed(forNobody, 1, "dave"))
 		eventually(t, "all arrived", func() bool {
 			return b.local.got(forBob, 1) && b.local.got(forBoth, 1) && c.local.got(forBoth, 1) && a.local.got(forNobody, 1)
 		})
@@ -68,10 +69,10 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 	t.Run("a large conversation goes to all, and once to the own node", func(t *testing.T) {
 		a, b, c := three(t)
 		id := newConversation()
-		a.Committed([]domain.Committed{committed(id, 1)})
+		a.commit(committed(id, 1))
 		eventually(t, "all arrived", func() bool { return b.local.got(id, 1) && c.local.got(id, 1) })
 		after := newConversation()
-		a.Committed([]domain.Committed{committed(after, 1)}) // a's own broadcast would have come before
+		a.commit(committed(after, 1)) // a's own broadcast would have come before
 		eventually(t, "all arrived", func() bool { return b.local.got(after, 1) && a.local.got(after, 1) })
 		require.Equal(t, []int64{1}, a.local.seqs(id))
 		require.Zero(t, a.Stats().Delivered)
@@ -87,10 +88,13 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 			load.Go(func() {
 				for seq := int64(1); seq <= events; seq++ {
 					audience := []domain.UserID{"bob"}
-					if i == 0 {
-						audience = nil
+					switch {
+					case i == 0:
+						audience = nil // too many to name
+					case i == 1 && seq%10 == 0:
+						audience = slices.Repeat(audience, atOnce+1) // too many to be served at once
 					}
-					a.Committed([]domain.Committed{committed(ids[i], seq, audience...)})
+					a.commit(committed(ids[i], seq, audience...))
 				}
 			})
 		}
@@ -150,7 +154,7 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 			c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", messageBytes/2+int(seq)*messageBytes/4) + `"`)
 			batch = append(batch, c)
 		}
-		a.Committed(batch)
+		a.commit(batch...)
 		eventually(t, "all arrived", func() bool { return len(b.local.seqs(id)) == 5 })
 		require.Equal(t, []int64{1, 2, 3, 4, 5}, b.local.seqs(id))
 		require.Equal(t, batch[4].Events[0].Body, b.local.pushed[4].Events[0].Body)
@@ -164,9 +168,9 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 				panic("hub")
 			}
 		})
-		a.Committed([]domain.Committed{committed(bad, 1, "bob")})
+		a.commit(committed(bad, 1, "bob"))
 		eventually(t, "the panic is counted", func() bool { return b.Stats().Panics == 1 })
-		a.Committed([]domain.Committed{committed(good, 1, "bob")})
+		a.commit(committed(good, 1, "bob"))
 		eventually(t, "the next arrives", func() bool { return b.local.got(good, 1) })
 		require.Equal(t, []int64{1}, b.local.seqs(bad), "not repeated")
 	})
@@ -177,7 +181,7 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 			require.NoError(t, a.broker.Publish(b.ID(), say(payload)))
 		}
 		id := newConversation()
-		a.Committed([]domain.Committed{committed(id, 1, "bob")})
+		a.commit(committed(id, 1, "bob"))
 		eventually(t, "the good one arrives", func() bool { return b.local.got(id, 1) })
 		eventually(t, "the bad ones are counted", func() bool { return b.Stats().Malformed == 4 })
 	})
@@ -187,10 +191,10 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		hold := make(chan struct{})
 		a.local.hook(func(domain.Committed) { <-hold })
 		id := newConversation()
-		c := committed(id, 1, "bob")
+		c := committed(id, 1) // too many to be served at once
 		c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
 		for range 2 * committedBytes >> 20 {
-			a.Committed([]domain.Committed{c})
+			a.commit(c)
 		}
 		require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2))
 		eventually(t, "other nodes do not suffer from the slow hub", func() bool { return b.local.got(id, 1) })
@@ -209,7 +213,7 @@ func TestNodeStartsAlone(t *testing.T) {
 		m.connect(t, "alice", 1)
 		require.Less(t, time.Since(begun), time.Second)
 		id := newConversation()
-		m.Committed([]domain.Committed{committed(id, 1, "alice")})
+		m.commit(committed(id, 1, "alice"))
 		eventually(t, "own sessions are served", func() bool { return m.local.got(id, 1) })
 		require.ErrorIs(t, m.Ready(t.Context()), domain.ErrUnavailable)
 		begun = time.Now()
@@ -243,7 +247,7 @@ func TestStuckBroker(t *testing.T) {
 	c := committed(id, 1)
 	c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
 	for n := 1; n <= 2*committedBytes>>20; n++ {
-		a.Committed([]domain.Committed{c})
+		a.commit(c)
 		eventually(t, "the own node is served", func() bool { return len(a.local.seqs(id)) == n })
 	}
 	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2), "the rest is the tail's")
@@ -268,7 +272,7 @@ func TestRedisOutage(t *testing.T) {
 	id, seq := newConversation(), int64(0)
 	next := func() int64 {
 		seq++
-		a.Committed([]domain.Committed{committed(id, seq, "bob")})
+		a.commit(committed(id, seq, "bob"))
 		return seq
 	}
 	for _, outage := range []struct {
@@ -337,7 +341,7 @@ func TestRedisFlushed(t *testing.T) {
 			eventually(t, "delivered by lookup", func() bool {
 				broadcast := a.Stats().Broadcast
 				seq++
-				a.Committed([]domain.Committed{committed(id, seq, "bob")})
+				a.commit(committed(id, seq, "bob"))
 				time.Sleep(10 * time.Millisecond)
 				return b.local.got(id, seq) && a.Stats().Broadcast == broadcast
 			})

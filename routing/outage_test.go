@@ -34,7 +34,7 @@ func TestBrokerOutage(t *testing.T) {
 	id, seq := newConversation(), int64(0)
 	next := func(audience ...domain.UserID) int64 {
 		seq++
-		a.Committed([]domain.Committed{committed(id, seq, audience...)})
+		a.commit(committed(id, seq, audience...))
 		return seq
 	}
 	reaches := func(t *testing.T, audience ...domain.UserID) {
@@ -102,7 +102,7 @@ func TestBrokerComesLater(t *testing.T) {
 	forget(t, client, prefix)
 	a := startNode(t, Options{Prefix: prefix, Redis: client, Broker: realBroker(t, prefix, address)})
 	id := newConversation()
-	a.Committed([]domain.Committed{committed(id, 1)})
+	a.commit(committed(id, 1))
 	eventually(t, "the own node is served", func() bool { return a.local.got(id, 1) })
 	require.Error(t, a.Ready(t.Context()))
 	service.Mend()

@@ -206,7 +206,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		id, seq := newConversation(), int64(0)
 		eventually(t, "delivered", func() bool {
 			seq++
-			a.Committed([]domain.Committed{committed(id, seq, "u")})
+			a.commit(committed(id, seq, "u"))
 			return len(b.local.seqs(id)) > 0
 		})
 		require.Zero(t, a.Stats().Broadcast)
@@ -285,7 +285,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		id, seq := newConversation(), int64(0)
 		eventually(t, "the ghost is swept", func() bool {
 			seq++
-			a.Committed([]domain.Committed{committed(id, seq, "u")})
+			a.commit(committed(id, seq, "u"))
 			_, there := w.entries(t, "u")["s-ghost"]
 			return !there
 		})

@@ -270,6 +270,14 @@ func startNode(t *testing.T, o Options) *member {
 	return &member{node, local, stop}
 }
 
+// commit is what a store does after a commit.
+func (m *member) commit(batch ...domain.Committed) {
+	m.Publish(batch)
+	for i := range batch {
+		m.Push(batch[i])
+	}
+}
+
 func (m *member) awaitReady(t *testing.T) {
 	t.Helper()
 	eventually(t, "node is ready", func() bool { return m.Ready(t.Context()) == nil })

@@ -123,7 +123,7 @@ func (s *Store) tellCreated(n domain.NewConversation, at time.Time, body []byte)
 			audience = append(audience, m.UserID)
 		}
 	}
-	s.options.Committed([]domain.Committed{{ConversationID: n.ID, Events: []domain.Event{e}, Audience: audience, Epoch: *s.epoch.Load()}})
+	s.committed([]domain.Committed{{ConversationID: n.ID, Events: []domain.Event{e}, Audience: audience, Epoch: *s.epoch.Load()}})
 }
 
 // FindDirect implements domain.Log.

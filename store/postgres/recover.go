@@ -159,9 +159,7 @@ func (c *committer) recognize(b *batch, events []domain.Event) {
 	for id, list := range byID {
 		commits = append(commits, domain.Committed{ConversationID: id, Epoch: c.epoch, Events: list})
 	}
-	if len(commits) > 0 {
-		c.store.options.Committed(commits)
-	}
+	c.store.committed(commits)
 	for _, w := range b.works {
 		rest := byID[w.id]
 		for _, s := range w.steps {

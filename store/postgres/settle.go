@@ -17,6 +17,7 @@ import (
 func (c *committer) settle(ctx context.Context, b *batch, got written) error {
 	var commits []domain.Committed
 	var answers []reply
+	var ends []int // of the answers of each of commits
 	var lookups []*step
 	for _, w := range b.works {
 		if n := w.drafts(); n > 0 {
@@ -27,19 +28,36 @@ func (c *committer) settle(ctx context.Context, b *batch, got written) error {
 				continue
 			}
 			if committed, ok := c.conclude(w, part, &answers, &lookups); ok {
-				commits = append(commits, committed)
+				commits, ends = append(commits, committed), append(ends, len(answers))
 			}
 		}
 		c.refuse(w, &answers, &lookups)
 	}
+	c.tell(commits, ends, answers)
+	return c.lookUp(ctx, lookups)
+}
+
+// tell publishes the commits, and then answers, what was committed to a
+// conversation right after it was pushed to its members here: an event and the
+// answer to its sender mostly leave together.
+func (c *committer) tell(commits []domain.Committed, ends []int, answers []reply) {
 	if len(commits) > 0 {
-		c.store.options.Committed(commits)
+		c.store.options.Publish(commits)
 	}
+	answered := 0
+	for i := range commits {
+		c.store.options.Push(commits[i])
+		c.reply(answers[answered:ends[i]])
+		answered = ends[i]
+	}
+	c.reply(answers[answered:])
+}
+
+func (c *committer) reply(answers []reply) {
 	for i := range answers {
 		a := &answers[i]
 		c.answer(a.step.entry, domain.Outcome{Events: a.events}, a.step.err)
 	}
-	return c.lookUp(ctx, lookups)
 }
 
 // reply is the answer to a step: what it made, or its error.

@@ -30,10 +30,13 @@ type Options struct {
 	QueueBytes int
 	// CacheBytes bounds the cached states, over all committers; 64 MiB if zero.
 	CacheBytes int
-	// Committed is told of every commit of this Store before whoever asked for
-	// it is answered, in the order of commits for each conversation. It must not
-	// block and must not keep the slice. Optional.
-	Committed func([]domain.Committed)
+	// Publish and Push are both told of every commit of this Store before whoever
+	// asked for it is answered, in the order of commits for each conversation:
+	// Publish of all that was committed together, for other nodes; Push of each
+	// conversation, for sessions of this node, right before the answers of that
+	// conversation. They must not block and must not keep the slice. Optional.
+	Publish func([]domain.Committed)
+	Push    func(domain.Committed)
 	// EpochBegan is told of a new epoch before anything is read or appended in it
 	// by a new connection. Optional.
 	EpochBegan func(epoch string)
@@ -91,8 +94,11 @@ func (o Options) withDefaults() Options {
 	if o.Limits == (domain.Limits{}) {
 		o.Limits = domain.DefaultLimits()
 	}
-	if o.Committed == nil {
-		o.Committed = func([]domain.Committed) {}
+	if o.Publish == nil {
+		o.Publish = func([]domain.Committed) {}
+	}
+	if o.Push == nil {
+		o.Push = func(domain.Committed) {}
 	}
 	if o.EpochBegan == nil {
 		o.EpochBegan = func(string) {}
@@ -101,6 +107,17 @@ func (o Options) withDefaults() Options {
 		o.Logger = slog.Default()
 	}
 	return o
+}
+
+// committed tells of commits whose order with the answers does not matter.
+func (s *Store) committed(commits []domain.Committed) {
+	if len(commits) == 0 {
+		return
+	}
+	s.options.Publish(commits)
+	for i := range commits {
+		s.options.Push(commits[i])
+	}
 }
 
 func defaultTo(n *int, value int) {

@@ -44,7 +44,7 @@ func start(t testing.TB, url string, change ...func(*postgres.Options)) *node {
 		level = slog.LevelDebug
 	}
 	o := postgres.Options{
-		URL: url, Node: "test", Committed: n.committed,
+		URL: url, Node: "test", Push: n.pushed,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, c := range change {
@@ -64,16 +64,14 @@ func start(t testing.TB, url string, change ...func(*postgres.Options)) *node {
 	return n
 }
 
-func (n *node) committed(list []domain.Committed) {
+func (n *node) pushed(c domain.Committed) {
 	if n.quiet {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, c := range list {
-		c.Events = slices.Clone(c.Events)
-		n.commits = append(n.commits, c)
-	}
+	c.Events = slices.Clone(c.Events)
+	n.commits = append(n.commits, c)
 }
 
 func (n *node) told(id domain.ConversationID) (list []domain.Committed) {

@@ -133,7 +133,8 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	n.store, err = postgres.Open(ctx, postgres.Options{
 		URL: url, Node: n.o.Name, Limits: domain.Limits(n.o.Rules.Limits), Logger: n.o.Logger,
 		// Nothing is committed before Run, and by then there is a routing node.
-		Committed:  func(batch []domain.Committed) { n.routing.Committed(batch) },
+		Publish:    func(batch []domain.Committed) { n.routing.Publish(batch) },
+		Push:       func(c domain.Committed) { n.routing.Push(c) },
 		EpochBegan: func(epoch string) { n.hub.EpochBegan(epoch) },
 	})
 	return err
