@@ -18,11 +18,12 @@ func TestLookupsGoByIndexes(t *testing.T) {
 	conn := connect(t, pgtest.New(t))
 	queries := queries(t)
 	for name, parameters := range map[string]string{
-		"viewsSQL":        "'{}', '{}', ''",
-		"timelinesSQL":    "'{}', '{}', '{}', 1",
-		"lastEditsSQL":    "'{}', '{}', 1",
-		"syncActivitySQL": "'a', null, null, now(), gen_random_uuid(), 1",
-		"syncChangedSQL":  "'a', null, '5:5:', gen_random_uuid(), 1",
+		"viewsSQL":       "'{}', '{}', ''",
+		"timelinesSQL":   "'{}', '{}', '{}', 1",
+		"lastEditsSQL":   "'{}', '{}', 1",
+		"syncAllSQL":     "'a', null, now(), gen_random_uuid(), 1",
+		"syncSinceSQL":   "'a', null, now(), gen_random_uuid(), 1, '5:5:'",
+		"syncChangedSQL": "'a', null, gen_random_uuid(), 1, '5:5:'",
 	} {
 		plan := planOf(t, conn, queries[name], parameters)
 		for _, table := range []string{"members", "conversations", "events", "message_states", "mentions", "device_cursors"} {

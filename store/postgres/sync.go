@@ -72,50 +72,20 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 	return c, nil
 }
 
+// What was asked for is on a page of at most $5: ids, one more than that if there
+// are more. What has been left since $2 (if it is null, nothing has), and how much is
+// unread in all, are for the last page. The memberships are gone through once, and
+// recalled messages, which are not unread, looked for only where something is.
 const (
-	// What was asked for is on a page of at most $6: ids, one more than that if there
-	// are more. What has been left since $2 (if it is null, nothing has), and how much is
-	// unread in all, are for the last page. The memberships are gone through once, and
-	// recalled messages, which are not unread, looked for only where something is.
-	syncActivitySQL = `
+	syncAllSQL = `
 WITH mine AS MATERIALIZED (
-	SELECT c.id, c.last_at, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
+	SELECT c.id, c.last_at, m.left_seq IS NULL AS present, m.changed AS entered, m.read_seq,
 		c.message_count - m.read_message_no AS messages
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
 ), page AS MATERIALIZED (
 	SELECT ARRAY(
-		SELECT id FROM mine
-		WHERE present AND (last_at, id) < ($4::timestamptz, $5::uuid)
-			AND ($3::text IS NULL
-				OR NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot))
-				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot)))
-		ORDER BY last_at DESC, id DESC LIMIT $6 + 1
-	) AS ids
-)
-SELECT pg_current_snapshot()::text, epoch, ids,
-	CASE WHEN cardinality(ids) <= $6 THEN ARRAY(
-		SELECT id FROM mine
-		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
-		ORDER BY id
-	) END,
-	CASE WHEN cardinality(ids) <= $6 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
-		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
-		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
-	) ELSE 0 END
-FROM page, epoch`
-
-	syncChangedSQL = `
-WITH mine AS MATERIALIZED (
-	SELECT c.id, m.left_seq IS NULL AS present, m.changed AS entered, c.changed, m.read_seq,
-		c.message_count - m.read_message_no AS messages
-	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
-), page AS MATERIALIZED (
-	SELECT ARRAY(
-		SELECT id FROM mine
-		WHERE present AND id > $4::uuid
-			AND (NOT pg_visible_in_snapshot(changed, (SELECT $3::text::pg_snapshot))
-				OR NOT pg_visible_in_snapshot(entered, (SELECT $3::text::pg_snapshot)))
-		ORDER BY id LIMIT $5 + 1
+		SELECT id FROM mine WHERE present AND (last_at, id) < ($3::timestamptz, $4::uuid)
+		ORDER BY last_at DESC, id DESC LIMIT $5 + 1
 	) AS ids
 )
 SELECT pg_current_snapshot()::text, epoch, ids,
@@ -129,6 +99,46 @@ SELECT pg_current_snapshot()::text, epoch, ids,
 		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
 	) ELSE 0 END
 FROM page, epoch`
+
+	// Of few changes: they are gathered, not sorted out. What is older than the
+	// snapshot's oldest open transaction is told by comparing numbers.
+	syncSinceSQL = `
+WITH mine AS MATERIALIZED (
+	SELECT
+		array_agg(c.id ORDER BY c.last_at DESC, c.id DESC) FILTER (WHERE m.left_seq IS NULL AND (c.last_at, c.id) < ($3::timestamptz, $4::uuid)
+			AND (c.changed >= (SELECT pg_snapshot_xmin($6::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(c.changed, (SELECT $6::text::pg_snapshot))
+				OR m.changed >= (SELECT pg_snapshot_xmin($6::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $6::text::pg_snapshot)))) AS ids,
+		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot))) AS gone,
+		sum(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL) AS messages,
+		array_agg(c.id) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS unread,
+		array_agg(m.read_seq) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS reads
+	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
+)
+SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$5 + 1], '{}'), gone,
+	CASE WHEN coalesce(cardinality(ids), 0) <= $5 THEN coalesce(messages, 0)::bigint - (
+		SELECT count(*) FROM unnest(unread, reads) AS u (id, read_seq) JOIN message_states s ON s.conversation_id = u.id
+		WHERE s.seq > u.read_seq AND s.recalled_seq IS NOT NULL
+	) ELSE 0 END
+FROM mine, epoch`
+
+	syncChangedSQL = `
+WITH mine AS MATERIALIZED (
+	SELECT
+		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NULL AND c.id > $3::uuid
+			AND (c.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(c.changed, (SELECT $5::text::pg_snapshot))
+				OR m.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $5::text::pg_snapshot)))) AS ids,
+		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot))) AS gone,
+		sum(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL) AS messages,
+		array_agg(c.id) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS unread,
+		array_agg(m.read_seq) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS reads
+	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
+)
+SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$4 + 1], '{}'), gone,
+	CASE WHEN coalesce(cardinality(ids), 0) <= $4 THEN coalesce(messages, 0)::bigint - (
+		SELECT count(*) FROM unnest(unread, reads) AS u (id, read_seq) JOIN message_states s ON s.conversation_id = u.id
+		WHERE s.seq > u.read_seq AND s.recalled_seq IS NOT NULL
+	) ELSE 0 END
+FROM mine, epoch`
 )
 
 // Sync returns a page of the user's conversations. Removed is complete on the
@@ -206,11 +216,14 @@ func (c *syncCursor) survey(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) 
 		gone = &c.start // what was left since it may have been listed; on the first page, nothing
 	}
 	var row pgx.Row
-	if c.phase == phaseActivity {
-		row = tx.QueryRow(ctx, syncActivitySQL, string(q.User), snapshotText(gone), snapshotText(c.since),
-			c.within.at, c.within.id, q.Limit)
-	} else {
-		row = tx.QueryRow(ctx, syncChangedSQL, string(q.User), snapshotText(gone), c.start.String(), c.within.id, q.Limit)
+	user, left := string(q.User), snapshotText(gone)
+	switch {
+	case c.phase == phaseChanged:
+		row = tx.QueryRow(ctx, syncChangedSQL, user, left, c.within.id, q.Limit, c.start.String())
+	case c.since == nil:
+		row = tx.QueryRow(ctx, syncAllSQL, user, left, c.within.at, c.within.id, q.Limit)
+	default:
+		row = tx.QueryRow(ctx, syncSinceSQL, user, left, c.within.at, c.within.id, q.Limit, c.since.String())
 	}
 	var now string
 	if err := row.Scan(&now, &s.epoch, &s.ids, &s.gone, &s.unread); err != nil {
