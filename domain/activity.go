@@ -11,6 +11,9 @@ const (
 	Sends
 	// Reads are lists, pages, syncs and the moving of positions.
 	Reads
+	// Signals are what clients tell and ask in passing: acknowledgements, typing,
+	// pings.
+	Signals
 	activities
 )
 

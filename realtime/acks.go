@@ -40,6 +40,18 @@ func (a *acks) add(s *session, id domain.ConversationID, seq int64) (full bool) 
 	return len(own) >= ackConversations
 }
 
+// addWhereRoom notes a position, unless it is of one conversation too many until
+// the next writing.
+func (a *acks) addWhereRoom(s *session, id domain.ConversationID, seq int64) {
+	a.mu.Lock()
+	_, there := a.pending[s][id]
+	room := there || len(a.pending[s]) < ackConversations
+	a.mu.Unlock()
+	if room {
+		a.add(s, id, seq)
+	}
+}
+
 // ack is one position that waits to be written.
 type ack struct {
 	session *session

@@ -162,6 +162,9 @@ func (k *socket) read(ctx context.Context, id string, o *strictjson.Object) erro
 	})
 }
 
+// ack notes what a device has stored. One that comes too soon is noted all the
+// same, since it may not be repeated before the next reconnect; but it makes nobody
+// write before it is time.
 func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 	raw, ok := o.Raw("acks")
 	demand(o, "acks")
@@ -182,6 +185,12 @@ func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 	if err := complaint(list); err != nil {
 		return err
 	}
+	if err := k.admits(domain.Signals); err != nil {
+		for id, seq := range positions {
+			k.g.acks.addWhereRoom(k.session, id, seq)
+		}
+		return err
+	}
 	for id, seq := range positions {
 		if k.g.acks.add(k.session, id, seq) {
 			k.g.flushAcks(ctx, k.g.acks.take(k.session))
@@ -193,6 +202,9 @@ func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 func (k *socket) ping(ctx context.Context, id string, o *strictjson.Object) error {
 	background := o.Bool("background", k.session.background.Load())
 	if err := complaint(o); err != nil {
+		return err
+	}
+	if err := k.admits(domain.Signals); err != nil {
 		return err
 	}
 	k.setBackground(ctx, background)

@@ -2,12 +2,15 @@ package realtime
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
@@ -78,6 +81,64 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// TestPaceOfSignals: pings, typing and acknowledgements beyond a limit are told so,
+// and what was acknowledged counts all the same.
+func TestPaceOfSignals(t *testing.T) {
+	q := &quota{}
+	s := newSite(t, func(o *GatewayOptions) { o.Pace = q })
+	id := s.w.create("alice", "bob")
+	p, other := s.hello("alice", "1"), s.hello("bob", "1")
+	p.send(`{"type":"typing","conversation_id":"` + id.String() + `"}`)
+	other.expect("typing")
+	q.refuse(domain.Signals, "alice")
+	limited := func(frame, request string) {
+		t.Helper()
+		p.send(frame)
+		e := p.expectError("rate_limited", request)
+		require.Equal(t, "after", e["retry"])
+		require.EqualValues(t, 1500, e["retry_after_ms"])
+	}
+	limited(`{"type":"ping","id":"p","background":true}`, "p")
+	limited(`{"type":"typing","conversation_id":"`+id.String()+`","on":false}`, "")
+	limited(`{"type":"ack","acks":{"`+id.String()+`":1}}`, "")
+	s.eventually(func() bool {
+		return s.w.hasAcked(domain.Ack{User: "alice", Device: "1", ConversationID: id, Seq: 1})
+	})
+	pongs := make(chan string, 2)
+	p.ws.SetPongHandler(func(data string) error { pongs <- data; return nil })
+	ping := func(data string) {
+		require.NoError(t, p.ws.WriteControl(websocket.PingMessage, []byte(data), time.Now().Add(patience)))
+	}
+	ping("refused")
+	p.send(`{"type":"pull","id":"r","conversation_id":"` + id.String() + `","after_seq":0}`)
+	p.expect("page") // what came before it has been seen to
+	q.refuse(domain.Signals, "nobody")
+	ping("taken")
+	p.send(`{"type":"ping","id":"p"}`)
+	p.expect("pong")
+	require.Equal(t, "taken", <-pongs)
+}
+
+// TestAcksBeyondALimitWriteNothing: however many conversations they name, nothing is
+// written before it is time, and no more is kept than may wait.
+func TestAcksBeyondALimitWriteNothing(t *testing.T) {
+	q := &quota{}
+	s := newSite(t, func(o *GatewayOptions) { o.Pace, o.AckDelay = q, time.Hour })
+	id := s.w.create("alice").String()
+	p := s.hello("alice", "1")
+	q.refuse(domain.Signals, "alice")
+	const each = 1000
+	for range ackConversations/each + 1 {
+		var acks strings.Builder
+		for range each {
+			fmt.Fprintf(&acks, `"%s":1,`, domain.NewConversationID(time.Now()))
+		}
+		p.send(`{"type":"ack","acks":{` + acks.String() + `"` + id + `":1}}`)
+		p.expectError("rate_limited", "")
+	}
+	require.Equal(t, ackConversations, len(s.gateway.acks.takeAll()), "positions kept")
+}
+
 // TestPaceOfConnects: at the handshake by address, at the hello by user.
 func TestPaceOfConnects(t *testing.T) {
 	q := &quota{}
@@ -107,6 +168,7 @@ func TestPaceOfBackends(t *testing.T) {
 	}
 	require.NoError(t, k.admitHello(k.identity))
 	k.identity.Server = false
+	q.refuse(domain.Reads, "x")
 	require.Error(t, k.admits(domain.Reads))
 }
 

@@ -214,6 +214,12 @@ func (k *socket) closeAfter(after time.Duration, code closeCode) {
 	})
 }
 
-func (k *socket) pong(data string) { k.out.offer(controlFrame(opPong, data)) }
+// pong answers a ping of the protocol's own kind, unless they come too often. It is
+// called by the reading goroutine.
+func (k *socket) pong(data string) {
+	if k.session == nil || k.admits(domain.Signals) == nil {
+		k.out.offer(controlFrame(opPong, data))
+	}
+}
 
 func newSessionID() domain.SessionID { return domain.SessionID(rand.Text()) }

@@ -145,6 +145,9 @@ func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
 	if err := complaint(o); err != nil {
 		return err
 	}
+	if err := k.admits(domain.Signals); err != nil {
+		return err
+	}
 	if room, known := k.g.rooms.get(id); known && k.g.o.Hub.isMember(k.session, id) {
 		k.typeIn(id, room, on)
 		return nil

@@ -34,6 +34,7 @@ type committer struct {
 	conn   *pgx.Conn
 	epoch  string // that the cache is of
 	states *cache
+	extent extent
 	held   []*entry // taken and not answered, in order, before all that is queued
 	lost   *batch   // may have been committed: its answer did not arrive
 	pause  time.Duration
@@ -50,6 +51,7 @@ func newCommitter(s *Store, number int) (*committer, error) {
 	return &committer{
 		number: number, store: s, log: s.log, config: config, queue: s.queue,
 		states: newCache(s.options.CacheBytes / s.options.Committers),
+		extent: extent{bytes: firstExtent},
 		stuck:  map[domain.ConversationID]struct{}{},
 	}, nil
 }
@@ -125,7 +127,7 @@ func (c *committer) attempt(ctx context.Context) error {
 	if err := c.probe(ctx); err != nil {
 		return err
 	}
-	picked := c.pick()
+	picked, size := c.pick()
 	if len(picked) == 0 {
 		if len(c.held) > 0 {
 			c.pause = firstPause
@@ -133,11 +135,18 @@ func (c *committer) attempt(ctx context.Context) error {
 		}
 		return nil
 	}
+	began := time.Now()
 	b, err := c.decide(ctx, id, picked)
-	if err != nil {
-		return err
+	if err == nil {
+		err = c.write(ctx, b)
 	}
-	return c.write(ctx, b)
+	switch {
+	case err == nil:
+		c.extent.wrote(size, time.Since(began))
+	case ctx.Err() != nil:
+		c.extent.late(size)
+	}
+	return err
 }
 
 // deadline leaves time to answer the oldest command when it is due; those that
@@ -152,22 +161,22 @@ func (c *committer) deadline() time.Time {
 	return deadline
 }
 
-// pick chooses the next batch. Commands of one conversation stay in order; one
-// that repeats the key of another waits until that one is settled.
-func (c *committer) pick() []*entry {
+// pick chooses the next batch, and tells its size. Commands of one conversation
+// stay in order; one that repeats the key of another waits until that one is
+// settled.
+func (c *committer) pick() (picked []*entry, size int) {
 	type posting struct {
 		target domain.ConversationID
 		sender domain.UserID
 		id     string
 	}
-	picked := make([]*entry, 0, min(len(c.held), batchCommands))
+	picked = make([]*entry, 0, min(len(c.held), batchCommands))
 	seen := make(map[posting]struct{}, cap(picked))
-	size := 0
 	for _, e := range c.held {
 		if _, stuck := c.stuck[e.target]; stuck {
 			continue
 		}
-		if len(picked) == batchCommands || len(picked) > 0 && (e.alone || size+e.size > batchBytes) {
+		if len(picked) == batchCommands || len(picked) > 0 && (e.alone || size+e.size > c.extent.bytes) {
 			break
 		}
 		if key, ok := e.cmd.Key(); ok {
@@ -183,15 +192,17 @@ func (c *committer) pick() []*entry {
 			break
 		}
 	}
-	return picked
+	return picked, size
 }
 
-// expire answers those who waited for too long, or wait no more.
+// expire answers those who waited for too long, or wait no more. One that is not
+// begun with in time has waited for too long.
 func (c *committer) expire() {
 	now := time.Now()
-	c.held = c.queue.overdue(c.held, now)
+	soon := now.Add(c.extent.lead())
+	c.held = c.queue.overdue(c.held, soon)
 	for _, e := range c.held {
-		if e.forsaken() || now.After(e.due) {
+		if e.forsaken() || now.After(e.due) || !e.written && soon.After(e.due) {
 			c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
 		}
 	}

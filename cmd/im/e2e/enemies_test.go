@@ -262,6 +262,51 @@ func TestNothingSecretInLogs(t *testing.T) {
 	}
 }
 
+// TestAnswersThatAreNotRead: who asks for large answers and does not read them holds
+// the requests that one user may have in flight, no more, and keeps nobody else from
+// the node. In the end, such connections are cut off.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	const greedy, pipelined = 8, 40 // 40 MiB are more than the system holds for a connection
+	c := newCluster(t, fmt.Sprint("IM_LIMIT_REQUESTS_IN_FLIGHT=", greedy))
+	n := c.node("one")
+	id := n.direct("alice", "bob")
+	alice := connect(t, n.url, "alice", "phone")
+	for i := range 35 {
+		require.Empty(t, alice.post(id, fmt.Sprint(i), strings.Repeat("x", 30_000)).Code)
+	}
+	request := "GET /v1/conversations/" + id.String() + "/events?after_seq=0&limit=1000 HTTP/1.1\r\nHost: x\r\n" +
+		"Authorization: Bearer " + userToken(t, "alice") + "\r\n\r\n"
+	var open []net.Conn
+	status := func(user domain.UserID) int {
+		status, _ := n.call(user, "GET", "/v1/sync", nil)
+		return status
+	}
+	for end := time.Now().Add(patience); status("alice") != http.StatusTooManyRequests; {
+		require.True(t, time.Now().Before(end), "she may ask for as much as she likes")
+		for range greedy { // and again: a connection that is refused all it asks for holds nothing
+			conn, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+			_, err = io.WriteString(conn, strings.Repeat(request, pipelined))
+			require.NoError(t, err)
+			open = append(open, conn)
+		}
+	}
+	for range 50 {
+		require.Equal(t, http.StatusOK, status("bob"), "others are served")
+	}
+	require.Less(t, n.resident(), most(300))
+	if long(false, true) { // the node ends it after a minute by itself
+		require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, 3*patience, time.Second)
+		return
+	}
+	for _, conn := range open {
+		require.NoError(t, conn.Close())
+	}
+	require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, patience, 20*time.Millisecond)
+}
+
 // TestSlowloris: who keeps a node waiting is cut off, at every step, and keeps
 // nobody else from it meanwhile.
 func TestSlowloris(t *testing.T) {

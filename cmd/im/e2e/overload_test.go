@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -31,18 +33,23 @@ func long[T any](otherwise, long T) T {
 }
 
 // resident is how much memory a node has, in MiB.
-func (n *testNode) resident() int {
+func (n *testNode) resident() int { return n.memory("VmRSS:") }
+
+// peak is how much memory a node has had at most, in MiB.
+func (n *testNode) peak() int { return n.memory("VmHWM:") }
+
+func (n *testNode) memory(name string) int {
 	n.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
 	require.NoError(n.t, err)
 	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.Atoi(strings.Fields(rest)[0])
 			require.NoError(n.t, err)
 			return kib >> 10
 		}
 	}
-	n.t.Fatal("no VmRSS")
+	n.t.Fatal("no ", name)
 	return 0
 }
 
@@ -101,7 +108,8 @@ type flooder struct {
 	asked   map[string]time.Time
 	sent    map[string]int64 // by client_msg_id
 	refused map[domain.Code]int
-	bare    int // refusals that name no delay though they should
+	taken   []time.Time // when each was accepted
+	bare    int         // refusals that name no delay though they should
 	slowest time.Duration
 }
 
@@ -139,11 +147,19 @@ func (f *flooder) flood(end time.Time, inFlight int) error {
 	return nil
 }
 
+// eventPrefix is how events begin, of which a flooder gets a hundred for each
+// answer: decoding them would take the machine from the node, and what was
+// measured would be the reader.
+var eventPrefix = []byte(`{"type":"event",`)
+
 func (f *flooder) read(turns <-chan struct{}) error {
 	for {
 		_, data, err := f.ws.ReadMessage()
 		if err != nil {
 			return err
+		}
+		if bytes.HasPrefix(data, eventPrefix) {
+			continue
 		}
 		var a struct {
 			Type, ID string
@@ -163,6 +179,7 @@ func (f *flooder) read(turns <-chan struct{}) error {
 		delete(f.asked, a.ID)
 		if a.Type == "sent" {
 			f.sent[a.ID] = a.Seq
+			f.taken = append(f.taken, time.Now())
 		} else {
 			f.refused[a.Code]++
 			if a.Retry == domain.RetryAfter && a.After == 0 {
@@ -178,13 +195,21 @@ func (f *flooder) read(turns <-chan struct{}) error {
 	}
 }
 
+// flooding is what became of a flood.
+type flooding struct {
+	sent    int
+	refused map[domain.Code]int
+	slowest time.Duration // answer
+	pause   time.Duration // the longest during which nothing was accepted of anybody
+}
+
 // floodAll lets many send at once, and judges what they were answered: in time,
 // with a code that says to come again, and what was accepted is in the log.
-func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) (sent, refused int) {
+func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) flooding {
 	t.Helper()
 	var g errgroup.Group
 	all := make([]*flooder, len(users))
-	end := time.Now().Add(lasts)
+	before, end := n.resident(), time.Now().Add(lasts)
 	for i, user := range users {
 		bearer := userToken(t, user)
 		g.Go(func() error {
@@ -202,46 +227,74 @@ func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []
 		})
 	}
 	require.NoError(t, g.Wait())
-	var slowest time.Duration
-	accepted := make(map[domain.ConversationID]map[string]int64)
+	total := sum(t, all)
+	t.Logf("%d sent, refused %v; the slowest answer after %s, at most %s without one accepted; %d MiB before, %d at most, %d now",
+		total.sent, total.refused, total.slowest.Round(time.Millisecond), total.pause.Round(time.Millisecond),
+		before, n.peak(), n.resident())
+	// 10 s, and what it takes a shared machine to read all that comes before an answer.
+	require.Less(t, total.slowest, 40*time.Second)
+	requireWell(t, n, rooms, users)
+	requireAccepted(t, n, users[0], all)
+	return total
+}
+
+func sum(t *testing.T, all []*flooder) flooding {
+	t.Helper()
+	total := flooding{refused: map[domain.Code]int{}}
+	var taken []time.Time
 	for _, f := range all {
-		sent += len(f.sent)
-		slowest = max(slowest, f.slowest)
+		total.sent += len(f.sent)
+		total.slowest = max(total.slowest, f.slowest)
+		taken = append(taken, f.taken...)
 		require.Zero(t, f.bare, "a delay is named")
 		for code, count := range f.refused {
 			require.Contains(t, []domain.Code{domain.CodeRateLimited, domain.CodeUnavailable}, code)
-			refused += count
-		}
-		if accepted[f.id] == nil {
-			accepted[f.id] = map[string]int64{}
-		}
-		for id, seq := range f.sent {
-			accepted[f.id][id] = seq
+			total.refused[code] += count
 		}
 	}
-	t.Logf("%d sent, %d refused, the slowest answer after %s, %d MiB", sent, refused, slowest.Round(time.Millisecond), n.resident())
-	// 10 s, and what it takes a shared machine to read all that comes before an answer.
-	require.Less(t, slowest, 40*time.Second)
-	// Who is sure of everything again, within seconds:
+	slices.SortFunc(taken, time.Time.Compare)
+	for i := 1; i < len(taken); i++ {
+		total.pause = max(total.pause, taken[i].Sub(taken[i-1]))
+	}
+	return total
+}
+
+// requireWell waits until each conversation takes messages again.
+func requireWell(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID) {
+	t.Helper()
 	began := time.Now()
 	probe := connect(t, n.url, users[0], "probe")
+	defer func() { _ = probe.ws.Close() }()
 	for i, id := range rooms {
 		require.Eventually(t, func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" }, patience, 100*time.Millisecond)
 	}
 	t.Logf("all is well again after %s", time.Since(began).Round(time.Millisecond))
-	for i, id := range rooms {
-		reader := connect(t, n.url, users[i], "reader")
+}
+
+// requireAccepted reads the logs: dense, and each accepted message at the seq that
+// was answered.
+func requireAccepted(t *testing.T, n *testNode, user domain.UserID, all []*flooder) {
+	t.Helper()
+	accepted := make(map[domain.ConversationID]map[string]int64)
+	for _, f := range all {
+		if accepted[f.id] == nil {
+			accepted[f.id] = map[string]int64{}
+		}
+		maps.Copy(accepted[f.id], f.sent)
+	}
+	for id, own := range accepted {
+		reader := connect(t, n.url, user, "reader")
 		events := reader.history(id)
+		_ = reader.ws.Close()
 		requireDense(t, events, 1)
 		for _, e := range events {
-			if seq, ok := accepted[id][e.ClientMsgID]; ok {
+			if seq, ok := own[e.ClientMsgID]; ok {
 				require.Equal(t, seq, e.Seq)
-				delete(accepted[id], e.ClientMsgID)
+				delete(own, e.ClientMsgID)
 			}
 		}
-		require.Empty(t, accepted[id], "accepted and lost")
+		require.Empty(t, own, "accepted and lost")
 	}
-	return sent, refused
 }
 
 func names(prefix string, n int) (users []domain.UserID) {
@@ -265,8 +318,9 @@ func TestOverload(t *testing.T) {
 	c.postgres.Slow(long(20*time.Millisecond, 50*time.Millisecond))
 	mended := time.AfterFunc(long(4*time.Second, time.Minute), c.postgres.Mend)
 	defer mended.Stop()
-	sent, _ := floodAll(t, n, rooms, users, 80, 2_000, long(5*time.Second, 61*time.Second))
-	require.Positive(t, sent)
+	flooded := floodAll(t, n, rooms, users, 80, 2_000, long(5*time.Second, 61*time.Second))
+	require.Positive(t, flooded.sent)
+	require.Less(t, flooded.pause, 20*time.Second, "some are accepted all the time")
 	require.Less(t, n.resident(), most(600))
 }
 
@@ -276,8 +330,8 @@ func TestOneConversation(t *testing.T) {
 	n := c.node("one")
 	users := names("u", long(100, 200))
 	id := n.group(users[0], users[1:]...)
-	sent, _ := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, long(3*time.Second, 30*time.Second))
-	require.Greater(t, sent, len(users))
+	flooded := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, long(3*time.Second, 30*time.Second))
+	require.Greater(t, flooded.sent, len(users))
 	require.Less(t, n.resident(), most(600))
 }
 

@@ -13,6 +13,37 @@ import (
 	"im/token"
 )
 
+// TestPaceOfSignals: pings and acknowledgements share a limit; what was acknowledged
+// beyond it is stored.
+func TestPaceOfSignals(t *testing.T) {
+	c := newCluster(t, "IM_RATE_USER_SIGNALS=0.001:2")
+	n := c.node("one")
+	id := n.direct("alice", "bob")
+	alice := connect(t, n.url, "alice", "phone")
+	head := alice.post(id, "c", "x").Seq
+	for range 2 {
+		require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
+	}
+	var refused struct {
+		sent
+		Retry   domain.Retry `json:"retry"`
+		AfterMS int64        `json:"retry_after_ms"`
+	}
+	alice.request(map[string]any{"type": "ping"}).into(t, &refused)
+	require.Equal(t, domain.CodeRateLimited, refused.Code)
+	require.Equal(t, domain.RetryAfter, refused.Retry)
+	require.InDelta(t, 1_000_000, refused.AfterMS, 100_000)
+	alice.write(map[string]any{"type": "ack", "acks": map[string]any{id.String(): head}})
+	alice.next("error").into(t, &refused)
+	require.Equal(t, domain.CodeRateLimited, refused.Code)
+	bob := connect(t, n.url, "bob", "phone")
+	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type, "others are not meant")
+	require.Eventually(t, func() bool {
+		views, _ := alice.sync("", 10)
+		return views[id].AckedSeq == head
+	}, patience, 50*time.Millisecond, "an acknowledgement is never lost")
+}
+
 // from makes a call as if a proxy had passed it on from an address.
 func (n *testNode) from(address, bearer, method, path string, body []byte) *http.Response {
 	n.t.Helper()

@@ -55,17 +55,25 @@ type Rules struct {
 type Rates struct {
 	UserSends       pace.Rate `placeholder:"RATE" help:"Messages and other changes of a user: so many a second, as in 10, or with so many at once, as in 10:40."`
 	UserReads       pace.Rate `placeholder:"RATE" help:"Pages, lists, syncs and read positions of a user."`
+	UserSignals     pace.Rate `placeholder:"RATE" help:"Acknowledgements, typing and pings of a user, by socket."`
 	UserConnects    pace.Rate `placeholder:"RATE" help:"Sessions that a user begins."`
 	AddressSends    pace.Rate `placeholder:"RATE" help:"Messages and other changes from an address (IPv6: a /64)."`
 	AddressReads    pace.Rate `placeholder:"RATE" help:"Pages, lists, syncs and read positions from an address."`
+	AddressSignals  pace.Rate `placeholder:"RATE" help:"Acknowledgements, typing and pings from an address, by socket."`
 	AddressConnects pace.Rate `placeholder:"RATE" help:"Sockets opened, and calls with a bad token, from an address."`
 }
 
 // pace returns what counts by these rules; check has passed them.
 func (r Rules) pace() *pace.Pace {
 	o := pace.Options{
-		User:    pace.Rates{domain.Connects: r.Rates.UserConnects, domain.Sends: r.Rates.UserSends, domain.Reads: r.Rates.UserReads},
-		Address: pace.Rates{domain.Connects: r.Rates.AddressConnects, domain.Sends: r.Rates.AddressSends, domain.Reads: r.Rates.AddressReads},
+		User: pace.Rates{
+			domain.Connects: r.Rates.UserConnects, domain.Sends: r.Rates.UserSends,
+			domain.Reads: r.Rates.UserReads, domain.Signals: r.Rates.UserSignals,
+		},
+		Address: pace.Rates{
+			domain.Connects: r.Rates.AddressConnects, domain.Sends: r.Rates.AddressSends,
+			domain.Reads: r.Rates.AddressReads, domain.Signals: r.Rates.AddressSignals,
+		},
 	}
 	for _, cidr := range r.TrustedProxies {
 		if prefix, err := parseProxy(cidr); err == nil {

@@ -1,0 +1,59 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/internal/proxytest"
+	"im/store/postgres/pgtest"
+)
+
+// PostgreSQL is behind a line that takes 64 KiB in 100 ms, and more is asked of it
+// than it takes, for as long as it goes on: some are told to come again, and the
+// others are accepted all the time. Batches that are too large for the line would
+// all be given up, and nothing be written ever.
+func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
+	t.Parallel()
+	via, proxy := proxytest.Before(t, pgtest.New(t))
+	n := start(t, via, one)
+	id := n.group(t, "alice", "bob")
+	n.post(t, "alice", id, "warm", "x")
+	proxy.Slow(100 * time.Millisecond)
+
+	const senders, enough = 1500, 1000
+	content := text(strings.Repeat("x", 4_000))
+	ctx, stop := context.WithCancel(context.Background())
+	var accepted, refused, later atomic.Int64 // later: accepted after the first was refused
+	var all sync.WaitGroup
+	for i := range senders {
+		all.Go(func() {
+			for k := 0; ctx.Err() == nil; k++ {
+				a := <-n.send(context.Background(), "alice", domain.Post{
+					ConversationID: id, ClientMsgID: fmt.Sprint(i, "-", k), Content: content,
+				})
+				if a.err != nil {
+					refused.Add(1)
+					continue
+				}
+				accepted.Add(1)
+				if refused.Load() > 0 {
+					later.Add(1)
+				}
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return later.Load() >= enough }, 2*deadline, 10*time.Millisecond,
+		"enough is accepted though some are refused")
+	stop()
+	proxy.Mend()
+	all.Wait()
+	require.GreaterOrEqual(t, int64(len(n.log(t, id))), 2+accepted.Load())
+}
