@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"im/domain"
 )
 
@@ -43,16 +45,110 @@ func (s *Store) Revoke(ctx context.Context, user domain.UserID) (before time.Tim
 	return before, err
 }
 
-const revokedSQL = `SELECT before FROM revocations WHERE user_id = $1`
+// What follows is asked by every session that begins, and by many at once: they
+// share queries. User ids are ASCII (domain.ParseUserID), so that none can have the
+// server refuse what others asked in the same query.
+const (
+	usersAtOnce = 128
+	listsAtOnce = 16 // each may be of 10,000 conversations, and they have one timeout together
+)
 
-// RevokedBefore returns since when tokens of the user are good; zero: always.
-func (s *Store) RevokedBefore(ctx context.Context, user domain.UserID) (before time.Time, err error) {
+const revokedSQL = `
+SELECT (SELECT before FROM revocations WHERE user_id = u.id)
+FROM unnest($1::text[]) WITH ORDINALITY AS u (id, n)
+ORDER BY u.n`
+
+// RevokedBefore returns since when tokens of the user are good; zero: always. What
+// was revoked before it is asked is seen.
+func (s *Store) RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error) {
+	return s.revoked.ask(ctx, string(user))
+}
+
+func (s *Store) revokedBefore(ctx context.Context, users []string) (list []time.Time, err error) {
 	err = s.read(ctx, func(ctx context.Context) error {
-		err := s.pool.QueryRow(ctx, revokedSQL, string(user)).Scan(&before)
-		if noRows(err) {
-			return nil
+		rows, err := s.pool.Query(ctx, revokedSQL, users)
+		if err != nil {
+			return err
 		}
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (before time.Time, err error) {
+			var stored *time.Time
+			if err = row.Scan(&stored); stored != nil {
+				before = *stored
+			}
+			return before, err
+		})
 		return err
 	})
-	return before, err
+	return list, err
+}
+
+const sessionNumbersSQL = `SELECT nextval('session_numbers') FROM generate_series(1, $1::int)`
+
+// SessionNumber returns a number that is higher than all that were returned in this
+// epoch before it was asked for.
+func (s *Store) SessionNumber(ctx context.Context) (int64, error) {
+	return s.numbers.ask(ctx, struct{}{})
+}
+
+func (s *Store) sessionNumbers(ctx context.Context, wanted []struct{}) (list []int64, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, sessionNumbersSQL, len(wanted))
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		return err
+	})
+	return list, err
+}
+
+// The conversations of each user are looked up by themselves, whoever else is in
+// the list, and come as one row.
+const membershipsSQL = `
+SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
+FROM epoch e CROSS JOIN unnest($1::text[]) WITH ORDINALITY AS u (id, n) CROSS JOIN LATERAL (
+	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
+		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
+	FROM members m JOIN conversations c ON c.id = m.conversation_id
+	WHERE m.user_id = u.id AND m.left_seq IS NULL
+) m
+ORDER BY u.n`
+
+// memberships are all of a user's, as of one moment, and the epoch.
+type memberships struct {
+	epoch string
+	list  []domain.Membership
+}
+
+// Memberships returns what a node must know of a user's conversations to push
+// to the user, all as of one moment, and the epoch.
+func (s *Store) Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error) {
+	m, err := s.present.ask(ctx, string(user))
+	return m.epoch, m.list, err
+}
+
+func (s *Store) memberships(ctx context.Context, users []string) (list []memberships, err error) {
+	err = s.read(ctx, func(ctx context.Context) error {
+		rows, err := s.pool.Query(ctx, membershipsSQL, users)
+		if err != nil {
+			return err
+		}
+		list, err = pgx.CollectRows(rows, scanMemberships)
+		return err
+	})
+	return list, err
+}
+
+func scanMemberships(row pgx.CollectableRow) (m memberships, err error) {
+	var ids [][16]byte
+	var heads, joined []int64
+	var sinceJoin []bool
+	if err := row.Scan(&m.epoch, &ids, &heads, &joined, &sinceJoin); err != nil {
+		return memberships{}, err
+	}
+	m.list = make([]domain.Membership, len(ids))
+	for i, id := range ids {
+		m.list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
+	}
+	return m, nil
 }
