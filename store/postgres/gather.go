@@ -26,14 +26,15 @@ const (
 // in the next. An answer always is of a query that began after it was asked for.
 // Safe for concurrent use.
 type gatherer[K, V any] struct {
-	query   func(ctx context.Context, keys []K) ([]V, error) // an answer for each key, in their order
+	one     func(ctx context.Context, key K) (V, error)
+	all     func(ctx context.Context, keys []K) ([]V, error) // an answer to each key, in their order
 	atOnce  int                                              // keys in one query, at most
 	helping int                                              // queries under way, at most, when some are held up
 
 	running sync.WaitGroup
 	mu      sync.Mutex
 	waiting []*asker[K, V]
-	workers int
+	working int
 }
 
 // asker waits for an answer. Who is in no round yet is among those waiting.
@@ -52,8 +53,10 @@ type round[K, V any] struct {
 	cancel context.CancelFunc
 }
 
-func newGatherer[K, V any](atOnce, helping int, query func(context.Context, []K) ([]V, error)) *gatherer[K, V] {
-	return &gatherer[K, V]{query: query, atOnce: atOnce, helping: max(apace, helping)}
+func newGatherer[K, V any](
+	atOnce, helping int, one func(context.Context, K) (V, error), all func(context.Context, []K) ([]V, error),
+) *gatherer[K, V] {
+	return &gatherer[K, V]{one: one, all: all, atOnce: atOnce, helping: max(apace, helping)}
 }
 
 // ask returns the answer to key. An error of the query is that of all who share it;
@@ -62,6 +65,36 @@ func (g *gatherer[K, V]) ask(ctx context.Context, key K) (V, error) {
 	if err := ctx.Err(); err != nil {
 		return *new(V), translate(err)
 	}
+	if g.alone() {
+		defer g.over()
+		return g.one(ctx, key)
+	}
+	return g.share(ctx, key)
+}
+
+// alone tells whether to ask alone and at once. over has to be called then.
+func (g *gatherer[K, V]) alone() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.working >= apace {
+		return false
+	}
+	g.working++
+	return true
+}
+
+// over has those who came meanwhile go on.
+func (g *gatherer[K, V]) over() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.working--
+	if len(g.waiting) > 0 {
+		g.begin()
+	}
+}
+
+// share asks together with others.
+func (g *gatherer[K, V]) share(ctx context.Context, key K) (V, error) {
 	a := &asker[K, V]{key: key, done: make(chan struct{})}
 	g.join(a)
 	timer := time.NewTimer(heldUpAfter)
@@ -91,7 +124,7 @@ func (g *gatherer[K, V]) join(a *asker[K, V]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, a)
-	if g.workers < apace {
+	if g.working < apace { // less than a moment ago
 		g.begin()
 	}
 }
@@ -100,7 +133,7 @@ func (g *gatherer[K, V]) join(a *asker[K, V]) {
 func (g *gatherer[K, V]) help(a *asker[K, V]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if a.round == nil && g.workers < g.helping {
+	if a.round == nil && g.working < g.helping {
 		g.begin()
 	}
 }
@@ -122,7 +155,7 @@ func (g *gatherer[K, V]) leave(a *asker[K, V]) {
 
 // begin has one more at work; the mutex is held.
 func (g *gatherer[K, V]) begin() {
-	g.workers++
+	g.working++
 	g.running.Go(func() {
 		for {
 			ctx, r := g.next()
@@ -140,7 +173,7 @@ func (g *gatherer[K, V]) next() (context.Context, *round[K, V]) {
 	defer g.mu.Unlock()
 	n := min(len(g.waiting), g.atOnce)
 	if n == 0 {
-		g.workers--
+		g.working--
 		return nil, nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -154,11 +187,17 @@ func (g *gatherer[K, V]) next() (context.Context, *round[K, V]) {
 
 func (g *gatherer[K, V]) answer(ctx context.Context, r *round[K, V]) {
 	defer r.cancel()
+	if len(r.askers) == 1 {
+		a := r.askers[0]
+		a.value, a.err = g.one(ctx, a.key)
+		close(a.done)
+		return
+	}
 	keys := make([]K, len(r.askers))
 	for i, a := range r.askers {
 		keys[i] = a.key
 	}
-	values, err := g.query(ctx, keys)
+	values, err := g.all(ctx, keys)
 	if err == nil && len(values) != len(keys) {
 		err = domain.ErrInternal.Because(fmt.Errorf("%d answers to %d keys", len(values), len(keys)))
 	}

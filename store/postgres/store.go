@@ -52,9 +52,9 @@ type Store struct {
 	committers []*committer
 	searching  chan struct{} // has room for as many searches as may run at once
 
-	revoked *gatherer[string, time.Time]   // RevokedBefore
-	numbers *gatherer[struct{}, int64]     // SessionNumber
-	present *gatherer[string, memberships] // Memberships
+	revoked *gatherer[domain.UserID, time.Time]   // RevokedBefore
+	numbers *gatherer[struct{}, int64]            // SessionNumber
+	lists   *gatherer[domain.UserID, memberships] // Memberships
 }
 
 var _ domain.Log = (*Store)(nil)
@@ -65,9 +65,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{options: o, log: o.Logger.With("component", "store"), queue: newQueue(o.QueueBytes, o.Committers)}
 	s.searching = make(chan struct{}, max(1, o.Readers/2))
-	s.revoked = newGatherer(usersAtOnce, o.Readers/2, s.revokedBefore)
-	s.numbers = newGatherer(usersAtOnce, o.Readers/2, s.sessionNumbers)
-	s.present = newGatherer(listsAtOnce, o.Readers/2, s.memberships)
+	s.revoked = newGatherer(usersAtOnce, o.Readers/2, s.revokedOne, s.revokedAll)
+	s.numbers = newGatherer(usersAtOnce, o.Readers/2, s.sessionNumber, s.sessionNumbers)
+	s.lists = newGatherer(listsAtOnce, o.Readers/2, s.membershipsOne, s.membershipsAll)
 	config, err := readConfig(o, s.checkEpoch)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func (s *Store) Run(ctx context.Context) error {
 func (s *Store) Close() {
 	s.revoked.rest()
 	s.numbers.rest()
-	s.present.rest()
+	s.lists.rest()
 	s.pool.Close()
 }
 
