@@ -141,8 +141,8 @@ func TestGathererAnswersAreNewerThanTheirQuestions(t *testing.T) {
 		o.end(0, nil)
 		o.truth = 2
 		late := o.begin(t.Context(), 0, 1)
-		o.end(1, nil)
 		o.end(2, nil)
+		o.end(1, nil)
 		o.end(3, nil)
 		requireTold(t, 0, 0, before...)
 		requireTold(t, 0, 1, after...)
@@ -210,6 +210,8 @@ func TestGathererLeaving(t *testing.T) {
 		requireTold(t, 6, 0, staying...)
 		o.end(1, nil)
 		requireTold(t, 0, 0, first...)
+		requireUnavailable(t, o.begin(ctx, 7)...)
+		require.Len(t, o.queries, 3, "nothing is asked for who is gone already")
 	})
 }
 
