@@ -174,34 +174,6 @@ func (s *Store) readAs(ctx context.Context, begin string, read func(context.Cont
 	})
 }
 
-const membershipsSQL = `
-SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
-FROM epoch e CROSS JOIN LATERAL (
-	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
-		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
-	FROM members m JOIN conversations c ON c.id = m.conversation_id
-	WHERE m.user_id = $1 AND m.left_seq IS NULL
-) m`
-
-// Memberships returns what a node must know of a user's conversations to push
-// to the user, all as of one moment, and the epoch.
-func (s *Store) Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error) {
-	var ids [][16]byte
-	var heads, joined []int64
-	var sinceJoin []bool
-	err = s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, membershipsSQL, string(user)).Scan(&epoch, &ids, &heads, &joined, &sinceJoin)
-	})
-	if err != nil {
-		return "", nil, err
-	}
-	list = make([]domain.Membership, len(ids))
-	for i, id := range ids {
-		list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
-	}
-	return epoch, list, nil
-}
-
 const membersSQL = `
 SELECT EXISTS (SELECT FROM conversations WHERE id = $1)
 		AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL)),

@@ -95,3 +95,6 @@ func (s *Store) Disconnect() { s.pool.Reset() }
 
 // BeginLookup begins the transactions of lookups.
 const BeginLookup = beginLookup
+
+// Acquired is how often a connection was taken for a read.
+func (s *Store) Acquired() int64 { return s.pool.Stat().AcquireCount() }

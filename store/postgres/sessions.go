@@ -42,17 +42,3 @@ func (s *Store) Revoke(ctx context.Context, user domain.UserID) (before time.Tim
 	})
 	return before, err
 }
-
-const revokedSQL = `SELECT before FROM revocations WHERE user_id = $1`
-
-// RevokedBefore returns since when tokens of the user are good; zero: always.
-func (s *Store) RevokedBefore(ctx context.Context, user domain.UserID) (before time.Time, err error) {
-	err = s.read(ctx, func(ctx context.Context) error {
-		err := s.pool.QueryRow(ctx, revokedSQL, string(user)).Scan(&before)
-		if noRows(err) {
-			return nil
-		}
-		return err
-	})
-	return before, err
-}

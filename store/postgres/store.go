@@ -54,6 +54,10 @@ type Store struct {
 	seen       atomic.Pointer[seen]
 	committers []*committer
 	searching  chan struct{} // has room for as many searches as may run at once
+
+	revoked *gatherer[domain.UserID, time.Time]   // RevokedBefore
+	numbers *gatherer[struct{}, int64]            // SessionNumber
+	lists   *gatherer[domain.UserID, memberships] // Memberships
 }
 
 var _ domain.Log = (*Store)(nil)
@@ -64,6 +68,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	s := &Store{options: o, log: o.Logger.With("component", "store"), queue: newQueue(o.QueueBytes, o.Committers)}
 	s.searching = make(chan struct{}, max(1, o.Readers/2))
+	s.revoked = newGatherer(usersAtOnce, o.Readers/2, s.revokedOne, s.revokedAll)
+	s.numbers = newGatherer(usersAtOnce, o.Readers/2, s.sessionNumber, s.sessionNumbers)
+	s.lists = newGatherer(listsAtOnce, o.Readers/2, s.membershipsOne, s.membershipsAll)
 	config, err := readConfig(o, s.checkEpoch)
 	if err != nil {
 		return nil, err
@@ -140,7 +147,12 @@ func (s *Store) Run(ctx context.Context) error {
 }
 
 // Close releases the connections of reads. Those of committers end with Run.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.revoked.rest()
+	s.numbers.rest()
+	s.lists.rest()
+	s.pool.Close()
+}
 
 const pingSQL = `SELECT epoch FROM epoch`
 
@@ -148,16 +160,6 @@ const pingSQL = `SELECT epoch FROM epoch`
 func (s *Store) Ping(ctx context.Context) error {
 	_, err := s.Epoch(ctx)
 	return err
-}
-
-const sessionNumberSQL = `SELECT nextval('session_numbers')`
-
-// SessionNumber returns a number that is higher than all before it in this epoch.
-func (s *Store) SessionNumber(ctx context.Context) (n int64, err error) {
-	err = s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, sessionNumberSQL).Scan(&n)
-	})
-	return n, err
 }
 
 const (

@@ -1,0 +1,204 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+
+	"im/domain"
+	"im/internal/proxytest"
+	"im/store/postgres"
+	"im/store/postgres/pgtest"
+)
+
+// crowd is how many ask at the same time: they share queries.
+const crowd = 40
+
+// atOnce has a crowd do something, each a number of times.
+func atOnce(t *testing.T, times int, do func(who, round int) error) {
+	t.Helper()
+	var all errgroup.Group
+	for who := range crowd {
+		all.Go(func() error {
+			for round := range times {
+				if err := do(who, round); err != nil {
+					return fmt.Errorf("%d in round %d: %w", who, round, err)
+				}
+			}
+			return nil
+		})
+	}
+	require.NoError(t, all.Wait())
+}
+
+func named(who int) domain.UserID { return domain.UserID(fmt.Sprint("u", who)) }
+
+func TestCrowdSharesQueries(t *testing.T) {
+	t.Parallel()
+	via, proxy := proxytest.Before(t, pgtest.New(t))
+	n := start(t, via)
+	proxy.Slow(50 * time.Millisecond)
+	for name, ask := range map[string]func(who, round int) error{
+		"revocations": func(who, _ int) error { _, err := n.RevokedBefore(t.Context(), named(who)); return err },
+		"numbers":     func(int, int) error { _, err := n.SessionNumber(t.Context()); return err },
+		"memberships": func(who, _ int) error { _, _, err := n.Memberships(t.Context(), named(who)); return err },
+	} {
+		require.Eventually(t, func() bool { // on a busy machine not all come at once
+			before := n.Acquired()
+			atOnce(t, 1, ask)
+			return n.Acquired()-before < crowd/2
+		}, deadline, time.Millisecond, name)
+	}
+}
+
+// A revocation that was committed before it is asked for is seen, whoever else asks.
+func TestRevocationsAreSeenByACrowd(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n, other := start(t, url), start(t, url)
+	atOnce(t, 20, func(who, _ int) error {
+		user := named(who % 10)
+		var revoked time.Time
+		if who%2 == 0 {
+			var err error
+			if revoked, err = other.Revoke(t.Context(), user); err != nil {
+				return err
+			}
+		}
+		before, err := n.RevokedBefore(t.Context(), user)
+		if err == nil && (before.Before(revoked) || before.IsZero() != (who%2 == 1)) {
+			err = fmt.Errorf("%s, revoked at %s", before, revoked)
+		}
+		return err
+	})
+}
+
+// Each gets a number of its own, above all that anybody had when it was asked for.
+func TestSessionNumbersAscendForACrowd(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	nodes := []*node{start(t, url), start(t, url)}
+	var mu sync.Mutex
+	given, highest := map[int64]bool{}, int64(0)
+	atOnce(t, 25, func(who, _ int) error {
+		mu.Lock()
+		before := highest
+		mu.Unlock()
+		number, err := nodes[who%2].SessionNumber(t.Context())
+		mu.Lock()
+		defer mu.Unlock()
+		if err == nil && (number <= before || given[number]) {
+			err = fmt.Errorf("%d after %d", number, before)
+		}
+		given[number], highest = true, max(highest, number)
+		return err
+	})
+}
+
+// Each gets its own conversations, with what was committed before it asked.
+func TestMembershipsOfACrowd(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	epoch, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	want := make([][]domain.Membership, crowd)
+	for who := range want {
+		for range who % 4 { // of every fourth there are none
+			id := n.group(t, "alice", named(who))
+			want[who] = append(want[who], domain.Membership{ConversationID: id, HeadSeq: 1, JoinedSeq: 1})
+		}
+	}
+	for who, list := range want {
+		if who%3 == 0 && len(list) > 1 {
+			n.set(t, list[0].ConversationID, domain.SettingsPatch{History: new(domain.HistorySinceJoin)})
+			list[0].HeadSeq, list[0].SinceJoin = 2, true
+		}
+	}
+	atOnce(t, 8, func(who, round int) error {
+		for i := range want[who] {
+			m := &want[who][i]
+			a := <-n.send(t.Context(), named(who), domain.Post{
+				ConversationID: m.ConversationID, ClientMsgID: fmt.Sprint(round), Content: text("x"),
+			})
+			if a.err != nil {
+				return a.err
+			}
+			m.HeadSeq++
+		}
+		read, list, err := n.Memberships(t.Context(), named(who))
+		if err != nil {
+			return err
+		}
+		if read != epoch {
+			return fmt.Errorf("epoch %s", read)
+		}
+		return same(want[who], list)
+	})
+}
+
+func same(want, list []domain.Membership) error {
+	found := map[domain.Membership]bool{}
+	for _, m := range list {
+		found[m] = true
+	}
+	for _, m := range want {
+		if !found[m] {
+			return fmt.Errorf("%v is not in %v", m, list)
+		}
+	}
+	if len(list) != len(want) {
+		return fmt.Errorf("%d instead of %d", len(list), len(want))
+	}
+	return nil
+}
+
+// A connection that is lost under a query that many share costs none of them the
+// answer.
+func TestCrowdOutlastsLostConnections(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	operator := connect(t, n.url)
+	for range 20 {
+		var all errgroup.Group
+		for who := range crowd {
+			all.Go(func() error { return hello(n, named(who), 0) })
+		}
+		_, err := operator.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+		require.NoError(t, err)
+		require.NoError(t, all.Wait())
+	}
+}
+
+// While the database is away all of a crowd are told so in time, and afterwards it
+// is used again.
+func TestCrowdDuringAnOutage(t *testing.T) {
+	t.Parallel()
+	for name, away := range map[string]func(*proxytest.Proxy){"refused": (*proxytest.Proxy).Cut, "frozen": (*proxytest.Proxy).Hold} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			via, proxy := proxytest.Before(t, pgtest.New(t))
+			n := start(t, via, func(o *postgres.Options) { o.Readers = 4 })
+			require.NoError(t, hello(n, "alice", 0))
+			away(proxy)
+			began := time.Now()
+			var all sync.WaitGroup
+			for who := range crowd {
+				all.Go(func() {
+					if err := hello(n, named(who), 0); !errors.Is(err, domain.ErrUnavailable) {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			require.Less(t, time.Since(began), 10*time.Second)
+			proxy.Mend()
+			atOnce(t, 2, func(who, _ int) error { return hello(n, named(who), 0) })
+		})
+	}
+}
