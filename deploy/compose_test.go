@@ -44,7 +44,7 @@ func TestCluster(t *testing.T) {
 		for name, service := range project.Services {
 			require.Equal(t, name == "nginx", len(service.Ports) > 0, name)
 		}
-		require.Len(t, project.Services["postgres"].Volumes, 1)
+		require.Len(t, project.Services["postgres"].Volumes, 2, "the log, and the settings")
 		require.Contains(t, project.Volumes, "postgres")
 	})
 	t.Run("secrets come from the environment", func(t *testing.T) {
