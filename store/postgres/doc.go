@@ -38,6 +38,13 @@
 // conversations, members, device_cursors. Everything that locks is one statement
 // in a transaction of its own.
 //
+// # How sessions begin
+//
+// What each session reads that begins is asked through a gatherer: one alone has a
+// query at once, and those who come while two are under way go together in the next,
+// as commands do. An answer is of a query that began after it was asked for: who
+// registers first and reads second still misses nothing.
+//
 // # Messages
 //
 // What a message says is in the log alone: its posting and its last edit. A recall

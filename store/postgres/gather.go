@@ -157,36 +157,41 @@ func (g *gatherer[K, V]) leave(a *asker[K, V]) {
 func (g *gatherer[K, V]) begin() {
 	g.working++
 	g.running.Go(func() {
-		for {
-			ctx, r := g.next()
-			if r == nil {
-				return
-			}
-			g.answer(ctx, r)
+		for g.serve() {
 		}
 	})
 }
 
-// next makes a round of those who wait. Nil, and one less is at work, if nobody does.
-func (g *gatherer[K, V]) next() (context.Context, *round[K, V]) {
+// serve asks for some of those who wait. False, and one less is at work, if nobody
+// does.
+func (g *gatherer[K, V]) serve() bool {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r := g.next(cancel)
+	if r != nil {
+		g.answer(ctx, r)
+	}
+	return r != nil
+}
+
+// next makes a round of those who wait, nil if nobody does.
+func (g *gatherer[K, V]) next(cancel context.CancelFunc) *round[K, V] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := min(len(g.waiting), g.atOnce)
 	if n == 0 {
 		g.working--
-		return nil, nil
+		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	r := &round[K, V]{askers: slices.Clone(g.waiting[:n]), wanted: n, cancel: cancel}
 	g.waiting = slices.Delete(g.waiting, 0, n)
 	for _, a := range r.askers {
 		a.round = r
 	}
-	return ctx, r
+	return r
 }
 
 func (g *gatherer[K, V]) answer(ctx context.Context, r *round[K, V]) {
-	defer r.cancel()
 	if len(r.askers) == 1 {
 		a := r.askers[0]
 		a.value, a.err = g.one(ctx, a.key)

@@ -21,7 +21,7 @@ type oracle struct {
 
 type query struct {
 	keys []int
-	ctx  context.Context //nolint:containedctx // looked at by the test
+	ctx  context.Context
 	end  chan error
 }
 
