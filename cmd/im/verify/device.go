@@ -137,7 +137,7 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 			nap(ctx, jitter(d.rng, tries/n))
 		}
 		at = (from + tries) % len(r.o.URLs)
-		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0)
+		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0, dialing(tries/len(r.o.URLs)))
 		if err == nil {
 			return s, at
 		}

@@ -70,13 +70,19 @@ const (
 	pinging  = time.Second
 )
 
-// dial opens a socket up to welcome.
-func (d *device) dial(ctx context.Context, url string, slow bool) (*session, error) {
+// dialing is how long a socket may take up to welcome, in the n-th round over all
+// nodes. A node that is stopped takes connections and never answers: the next one is
+// tried soon. Where all are slow, each round waits longer.
+func dialing(round int) time.Duration { return min(3*time.Second<<min(round, 8), patience) }
+
+// dial opens a socket up to welcome, within a time.
+func (d *device) dial(ctx context.Context, url string, slow bool, within time.Duration) (*session, error) {
 	token, err := d.user.r.api.token(ctx, d.user.name)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience}
+	due := time.Now().Add(within)
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: within}
 	if slow {
 		dialer.NetDialContext = smallBuffer
 	}
@@ -97,7 +103,7 @@ func (d *device) dial(ctx context.Context, url string, slow bool) (*session, err
 		r: d.user.r, d: d, ws: ws, url: url, pending: map[string]func(*frame){}, stream: newStream(d.user.name), done: make(chan struct{}),
 	}
 	s.serial = d.user.r.sockets.Add(1)
-	if err := s.welcome(hello); err != nil {
+	if err := s.welcome(hello, due); err != nil {
 		_ = ws.Close()
 		return nil, err
 	}
@@ -123,11 +129,11 @@ func smallBuffer(ctx context.Context, network, addr string) (net.Conn, error) {
 	return conn, err
 }
 
-func (s *session) welcome(hello map[string]any) error {
+func (s *session) welcome(hello map[string]any, due time.Time) error {
 	if err := s.write(hello); err != nil {
 		return errors.New(lost)
 	}
-	_ = s.ws.SetReadDeadline(time.Now().Add(patience))
+	_ = s.ws.SetReadDeadline(due)
 	for {
 		_, data, err := s.ws.ReadMessage()
 		if err != nil {
