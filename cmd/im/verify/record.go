@@ -48,9 +48,10 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 		found = append(found, b)
 	}
 	for _, t := range x.stints[h.id] {
-		if t.first > 0 && t.first <= h.head() && !inside(stays, t.first, min(t.last, h.head())) {
-			say("I8", t.first, "pushed %d to %d to somebody who was not in then", t.first, t.last)
+		if low := t.lowest(); t.first > 0 && low <= h.head() && !inside(stays, low, min(t.last, h.head())) {
+			say("I8", low, "pushed %d to %d to somebody who was not in then", low, t.last)
 		}
+		t.judgePeeks(h, stays, say)
 	}
 	for _, in := range stays {
 		base := x.base(h, in, clock)

@@ -11,12 +11,22 @@ type stint struct {
 	waiting     bool  // a gap came and no event since
 	introduced  bool  // by a frame conversation
 	over        bool  // the user was removed
+	below       int64 // the lowest that was pushed below first; 0: none
+	peeks       []peek
 }
 
 func newStint() *stint { return &stint{base: -1} }
 
 // reached is the seq up to which everything came, or was said to be left out.
 func (s *stint) reached() int64 { return max(s.last, s.gap) }
+
+// lowest is the lowest seq that was pushed: the first, unless the order was wrong.
+func (s *stint) lowest() int64 {
+	if s.below > 0 {
+		return s.below
+	}
+	return s.first
+}
 
 // stream is what one session was pushed, judged while it comes: rules 3, 4 and 9
 // of the contract. It is not safe for concurrent use.
@@ -56,9 +66,18 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 	if t.first == 0 {
 		t.first = seq
 	}
+	if seq < t.lowest() {
+		t.below = seq
+	}
 	t.last, t.waiting = max(t.last, seq), false
 	t.over = removes
 	return found
+}
+
+// peek notes what was pushed last, if it says something of the floor.
+func (s *stream) peek(id string, p peek) {
+	t := s.stint(id)
+	t.peeks = append(t.peeks, p)
 }
 
 // next judges the place of an event in the order.
