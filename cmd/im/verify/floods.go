@@ -10,7 +10,7 @@ import (
 type floods struct {
 	mu    sync.Mutex
 	id    string // the conversation; "" for none
-	sent  int    // bytes, since it began
+	sent  int    // bytes that were answered, since it began
 	until time.Time
 	next  time.Time // before it none begins
 }
@@ -25,7 +25,7 @@ const (
 	// closed.
 	floodTime = 15 * time.Second
 	// floodRest is how long there is none after one.
-	floodRest = 15 * time.Second
+	floodRest = 10 * time.Second
 )
 
 // begin begins a flood, if it is time for one.
@@ -49,7 +49,7 @@ func (f *floods) now(now time.Time) string {
 	return f.id
 }
 
-// add counts what is sent in a flood.
+// add counts what was answered as sent: what is under way may not have been pushed.
 func (f *floods) add(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -36,7 +36,7 @@ func (d *device) probe(ctx context.Context, s *session) {
 	lists := []string{
 		base + "/messages?limit=10", base + "/messages?limit=10&before_seq=" + strconv.FormatInt(floor+3, 10),
 		base + "/messages?limit=10&after_seq=" + below, base + "/messages?limit=10&around_seq=" + below,
-		base + "/messages?seq=" + below, base + "/messages?as_of_seq=" + below,
+		base + "/messages?seq=" + below, base + "/messages?limit=10&as_of_seq=" + below,
 		"/v1/search/messages?conversation_id=" + id + "&q=" + s.r.o.Prefix, "/v1/search/messages?conversation_id=" + id + "&q=edited",
 	}
 	things := []string{base + "/messages/" + below, base + "/messages/" + below + "/reactions"}
@@ -60,7 +60,7 @@ func (r *runner) showsList(by reader, id string, floor int64, l *list) {
 		return
 	}
 	if l.FloorSeq > 0 { // a search tells none
-		r.floors.told(by, id, l.FloorSeq, l.HeadSeq)
+		r.floors.told(by, id, l.FloorSeq, max(l.HeadSeq, l.FloorSeq)) // a past below the floor ends there
 	}
 	for _, m := range append(l.Messages, l.Items...) {
 		if m.Seq < floor {

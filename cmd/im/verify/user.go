@@ -38,6 +38,7 @@ type attempt struct {
 	id     string
 	fields map[string]any // as of a send frame, without type and id
 	due    time.Time
+	flood  int // bytes of a text that belongs to a flood
 }
 
 // chance chooses.
@@ -113,10 +114,9 @@ func (u *user) post(ctx context.Context) {
 			c = former // must be refused
 		}
 	}
-	size := u.size()
+	size, flood := u.size(), 0
 	if flooded := u.r.rooms.has(u.name, u.r.floods.now(time.Now())); flooded != nil && u.rng.IntN(4) > 0 {
-		c, size = flooded, floodText
-		u.r.floods.add(size)
+		c, size, flood = flooded, floodText, floodText
 	}
 	if c == nil {
 		return
@@ -131,7 +131,7 @@ func (u *user) post(ctx context.Context) {
 	fields["client_msg_id"] = id
 	u.compose(fields, id, size, now)
 	s.content = contentHash(messageBody(fields))
-	u.try(ctx, &attempt{send: s, id: id, fields: fields})
+	u.try(ctx, &attempt{send: s, id: id, fields: fields, flood: flood})
 }
 
 func other(members []string, me string) string {
