@@ -80,11 +80,14 @@ func (u *user) planMessage(id, base string, recent []target) *change {
 	case n < 66:
 		return &change{id, "message.unpinned", seq, http.MethodDelete, message + "/pin", nil}
 	}
-	for i := len(recent) - 1; i >= 0; i-- {
-		if recent[i].sender == u.name {
-			t = recent[i]
-			break
+	var own []target
+	for _, one := range recent {
+		if one.sender == u.name {
+			own = append(own, one)
 		}
+	}
+	if len(own) > 0 {
+		t = own[u.rng.IntN(len(own))]
 	}
 	seq = strconv.FormatInt(t.seq, 10)
 	message = base + "/messages/" + seq

@@ -18,7 +18,7 @@ type floods struct {
 const (
 	// floodBytes are sent in one flood: more than what a node keeps for a socket,
 	// 1 MiB, and the buffers between.
-	floodBytes = 2 << 20
+	floodBytes = 3 << 20
 	// floodText is the length of one text; a whole content may have 32 KiB.
 	floodText = 30_000
 	// floodTime is how long a flood lasts at most: who takes no byte for 30 s is

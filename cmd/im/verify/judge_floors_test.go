@@ -208,6 +208,8 @@ func TestJudgeUnreadEarly(t *testing.T) {
 	}{
 		"before it was read":           {claim{user: "b", head: 10, read: 9, unread: 1, early: true}, 0},
 		"in the stay before":           {claim{user: "b", head: 5, read: 3, unread: 1, early: true}, 0},
+		"it was recalled since":        {claim{user: "b", head: 5, read: 3, unread: 1, mention: 1, early: true}, 0},
+		"more than was recalled since": {claim{user: "b", head: 5, read: 3, unread: 1, mention: 2, early: true}, 1},
 		"counted from below the floor": {claim{user: "b", head: 10, read: 9, unread: 2, early: true}, 1},
 		"read up to below the floor":   {claim{user: "b", head: 10, read: 7, unread: 1, early: true}, 1},
 	} {
