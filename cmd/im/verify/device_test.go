@@ -51,8 +51,10 @@ func TestConnectStopped(t *testing.T) {
 	mute := serving(t, func(w http.ResponseWriter, r *http.Request) { answer(w, r, websocket.PongMessage, nil) })
 	r := newRunner(&Options{Token: func(context.Context, string) (string, error) { return "t", nil }, Users: 1, Seed: 1})
 	for _, url := range []string{"http://" + stopped.Addr().String(), mute} {
+		began := time.Now()
 		_, err := r.users[0].devices[0].dial(t.Context(), url, false, 50*time.Millisecond)
 		require.EqualError(t, err, timedOut)
+		require.Less(t, time.Since(began), patience, "it waited for as long as for an answer")
 	}
 	for round, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second, patience, patience} {
 		require.Equal(t, want, dialing(round))
