@@ -83,15 +83,33 @@ func (r *runner) reached(heads map[string]int64) bool {
 }
 
 func (s *session) reached(heads map[string]int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, list := range s.stream.stints {
-		t := list[len(list)-1]
-		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
+	for _, id := range s.lagging(heads) {
+		if s.d.holds(id) {
 			return false
 		}
 	}
 	return true
+}
+
+// lagging are the conversations of which more is there than was pushed: perhaps the
+// user is not in any more, and a gap left that out.
+func (s *session) lagging(heads map[string]int64) (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, stints := range s.stream.stints {
+		t := stints[len(stints)-1]
+		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// holds tells whether the device knows a conversation.
+func (d *device) holds(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shelves[id] != nil
 }
 
 // logPage reads of a log: as the backend, or else as one of the members.
