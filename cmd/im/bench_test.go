@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/url"
 	"os"
@@ -21,18 +22,32 @@ import (
 )
 
 // tiny makes a measurement that tells nothing but that it works.
-func tiny(args ...string) []string {
+func tiny(duration string, args ...string) []string {
 	return append([]string{
-		"bench", "--json", "--runs", "1", "--warmup", "100ms", "--duration", "300ms", "--pairs", "2", "--members", "12", "--sockets", "9",
+		"bench", "--json", "--runs", "1", "--warmup", "100ms", "--duration", duration, "--pairs", "2", "--members", "12", "--sockets", "9",
 		"--missed", "150", "--listed", "120", "--events", "3000",
 	}, args...)
 }
 
 // measured runs im bench, and returns what it reports, by work, and what it says
-// meanwhile.
+// meanwhile. On a machine that does much else nothing may come of a short time: then
+// it takes longer.
 func measured(t *testing.T, env []string, args ...string) (byWork map[string][]bench.Result, said string) {
 	t.Helper()
-	p := start(t, env, tiny(args...)...)
+	for _, duration := range []string{"300ms", "3s", "20s"} {
+		var lacking string
+		if byWork, said, lacking = measuredFor(t, duration, env, args...); lacking == "" {
+			return byWork, said
+		}
+		t.Log("in ", duration, ": ", lacking)
+	}
+	t.Fatal("nothing came of a long time either")
+	return nil, ""
+}
+
+func measuredFor(t *testing.T, duration string, env []string, args ...string) (byWork map[string][]bench.Result, said, lacking string) {
+	t.Helper()
+	p := start(t, env, tiny(duration, args...)...)
 	require.Equal(t, 0, p.wait(), "%s\n%s", p.out, p.err)
 	require.Contains(t, p.err.String(), "run 1 of ", "progress")
 	var report bench.Report
@@ -42,24 +57,26 @@ func measured(t *testing.T, env []string, args ...string) (byWork map[string][]b
 	for _, r := range report.Results {
 		byWork[r.Work] = append(byWork[r.Work], r)
 		require.NotEmpty(t, r.Runs, r.Work)
-		requireComplete(t, r)
+		lacking += lackingIn(t, r)
 	}
-	return byWork, p.err.String()
+	return byWork, p.err.String(), lacking
 }
 
-// requireComplete: all that was acknowledged has arrived, nothing was refused, and
-// every number but these is one.
-func requireComplete(t *testing.T, r bench.Result) {
+// lackingIn: all that was acknowledged has arrived, and nothing was refused. It names
+// the numbers that are none.
+func lackingIn(t *testing.T, r bench.Result) (names string) {
 	t.Helper()
 	require.NotEmpty(t, r.Median, r.Work)
 	for _, m := range r.Median {
 		switch {
 		case m.Name == "lost", m.Name == "refused":
 			require.Zero(t, m.Value, "%s, %s: %s", r.Work, r.Case, m.Name)
-		case !strings.HasSuffix(m.Name, "_cpu") && m.Name != "server_memory": // which are coarse
-			require.Positive(t, m.Value, "%s, %s: %s", r.Work, r.Case, m.Name)
+		case strings.HasSuffix(m.Name, "_cpu") || m.Name == "server_memory": // which are coarse
+		case m.Value <= 0:
+			names += fmt.Sprintf("%s, %s: %s; ", r.Work, r.Case, m.Name)
 		}
 	}
+	return names
 }
 
 func metricsOf(r bench.Result) (names []string) {
@@ -164,10 +181,10 @@ func TestBenchRunningCluster(t *testing.T) {
 	require.True(t, found)
 	require.LessOrEqual(t, rate, 150.0, "no more is sent than is due")
 
-	one := start(t, []string{"IM_URL=" + at[0]}, tiny("cross")...)
+	one := start(t, []string{"IM_URL=" + at[0]}, tiny("300ms", "cross")...)
 	require.Equal(t, 1, one.wait())
 	require.Contains(t, one.err.String(), "2 nodes")
-	none := start(t, []string{"IM_URL=" + at[0]}, tiny("limit")...)
+	none := start(t, []string{"IM_URL=" + at[0]}, tiny("300ms", "limit")...)
 	require.Equal(t, 1, none.wait())
 	require.Contains(t, none.err.String(), "IM_DATABASE_URL")
 }
