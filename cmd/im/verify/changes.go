@@ -20,7 +20,7 @@ type change struct {
 // change makes one change, chosen by chance.
 func (u *user) change(ctx context.Context) {
 	if u.rng.IntN(30) == 0 {
-		u.found(ctx, u.r.users, 2+u.rng.IntN(5), append(shifting(), shape{})[u.rng.IntN(4)])
+		u.found(ctx, u.r.users, 2+u.rng.IntN(5))
 		return
 	}
 	c := u.r.rooms.of(u.name, u.rng, u.rng.IntN(2) == 0)
@@ -45,11 +45,12 @@ func (u *user) plan(c *room) *change {
 		return nil
 	case n < 75 && leads && len(out) > 0:
 		who := out[u.rng.IntN(len(out))]
-		return joins(c.id, who)
+		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": "member"}}
 	case n < 83 && leads && len(in) > 3:
-		return now.goes(c.id, in[u.rng.IntN(len(in))])
+		who := in[u.rng.IntN(len(in))]
+		return &change{c.id, removed, who, http.MethodDelete, base + "/members/" + who, nil}
 	case n < 87 && len(in) > 3:
-		return now.goes(c.id, u.name)
+		return &change{c.id, removed, u.name, http.MethodDelete, base + "/members/" + u.name, nil}
 	case n < 93 && roles[u.name] == "owner":
 		who := in[u.rng.IntN(len(in))]
 		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
@@ -80,14 +81,11 @@ func (u *user) planMessage(id, base string, recent []target) *change {
 	case n < 66:
 		return &change{id, "message.unpinned", seq, http.MethodDelete, message + "/pin", nil}
 	}
-	var own []target
-	for _, one := range recent {
-		if one.sender == u.name {
-			own = append(own, one)
+	for i := len(recent) - 1; i >= 0; i-- {
+		if recent[i].sender == u.name {
+			t = recent[i]
+			break
 		}
-	}
-	if len(own) > 0 {
-		t = own[u.rng.IntN(len(own))]
 	}
 	seq = strconv.FormatInt(t.seq, 10)
 	message = base + "/messages/" + seq
@@ -136,18 +134,18 @@ func (u *user) ask(ctx context.Context, c *change) {
 
 // found makes a group with n others; direct with 1. It tells whether that was
 // done.
-func (u *user) found(ctx context.Context, among []*user, n int, as shape) bool {
+func (u *user) found(ctx context.Context, among []*user, n int) bool {
 	var others []string
 	for _, i := range u.rng.Perm(len(among)) {
 		if among[i] != u && len(others) < n {
 			others = append(others, among[i].name)
 		}
 	}
-	return u.create(ctx, others, n == 1, as)
+	return u.create(ctx, others, n == 1)
 }
 
-func (u *user) create(ctx context.Context, others []string, direct bool, as shape) bool {
-	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000)), "settings": as.settings()}
+func (u *user) create(ctx context.Context, others []string, direct bool) bool {
+	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000))}
 	if direct {
 		fields = map[string]any{"kind": "direct", "members": others}
 	}
@@ -162,10 +160,8 @@ func (u *user) create(ctx context.Context, others []string, direct bool, as shap
 	for _, o := range others {
 		members = append(members, member{o, "member"})
 	}
-	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members, "settings": fields["settings"]})
-	e := &event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}
-	b := e.parsed()
-	u.r.rooms.see(e, &b, epoch)
+	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members})
+	u.r.rooms.see(&event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}, &body{Members: members}, epoch)
 	return true
 }
 

@@ -38,7 +38,6 @@ type attempt struct {
 	id     string
 	fields map[string]any // as of a send frame, without type and id
 	due    time.Time
-	flood  int // bytes of a text that belongs to a flood
 }
 
 // chance chooses.
@@ -98,10 +97,6 @@ func (u *user) act(ctx context.Context) {
 		u.change(ctx)
 	case n < 18:
 		u.markRead(ctx)
-	case n < 24:
-		if c := u.shift(); c != nil {
-			u.ask(ctx, c)
-		}
 	}
 	u.post(ctx)
 }
@@ -114,10 +109,6 @@ func (u *user) post(ctx context.Context) {
 			c = former // must be refused
 		}
 	}
-	size, flood := u.size(), 0
-	if flooded := u.r.rooms.has(u.name, u.r.floods.now(time.Now())); flooded != nil && u.rng.IntN(4) > 0 {
-		c, size, flood = flooded, floodText, floodText
-	}
 	if c == nil {
 		return
 	}
@@ -129,9 +120,9 @@ func (u *user) post(ctx context.Context) {
 	}
 	s, id := u.r.ledger.begin(u, c.id)
 	fields["client_msg_id"] = id
-	u.compose(fields, id, size, now)
+	u.compose(fields, id, now)
 	s.content = contentHash(messageBody(fields))
-	u.try(ctx, &attempt{send: s, id: id, fields: fields, flood: flood})
+	u.try(ctx, &attempt{send: s, id: id, fields: fields})
 }
 
 func other(members []string, me string) string {
@@ -143,19 +134,15 @@ func other(members []string, me string) string {
 	return ""
 }
 
-// size chooses how many bytes a text has beside what names it.
-func (u *user) size() int {
+// compose writes what is sent.
+func (u *user) compose(fields map[string]any, id string, now scene) {
+	size := 0
 	switch n := u.rng.IntN(100); {
 	case n < 3:
-		return 2000 + u.rng.IntN(20000)
+		size = 2000 + u.rng.IntN(20000)
 	case n < 30:
-		return u.rng.IntN(400)
+		size = u.rng.IntN(400)
 	}
-	return 0
-}
-
-// compose writes what is sent.
-func (u *user) compose(fields map[string]any, id string, size int, now scene) {
 	fields["content"] = map[string]any{"type": "text", "text": fmt.Sprintf("%s %s", id, strings.Repeat("é", size/2))}
 	if u.rng.IntN(6) == 0 && len(now.in) > 0 {
 		fields["mentions"] = []string{now.in[u.rng.IntN(len(now.in))]}

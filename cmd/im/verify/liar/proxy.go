@@ -15,8 +15,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-
-	"im/cmd/im/verify/narrow"
 )
 
 // Lie says what to do with what passes. Nil functions let everything through.
@@ -27,8 +25,6 @@ type Lie struct {
 	Up func(c *Conn, f map[string]any) []map[string]any
 	// Answer changes the JSON answer to a REST call, and may change its status.
 	Answer func(r *http.Response, body map[string]any)
-	// Narrow keeps little of what a client does not read, so that the server notices.
-	Narrow bool
 }
 
 // Conn is one socket through the proxy.
@@ -119,10 +115,7 @@ func (l *Lie) socket(w http.ResponseWriter, r *http.Request, target string) {
 		header.Set("Authorization", bearer)
 	}
 	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}}
-	if l.Narrow {
-		dialer.NetDialContext = narrow.Dial
-	}
-	server, response, err := dialer.DialContext(r.Context(), target, header)
+	server, response, err := dialer.Dial(target, header)
 	if err != nil {
 		status := http.StatusBadGateway
 		if response != nil {
