@@ -77,9 +77,24 @@ type Client struct {
 }
 
 type timing struct {
-	dial, pong, tick time.Duration
-	settled          time.Duration // a connection that lasted so long begins the delays anew
-	retry            backoff
+	dial, most time.Duration // for a node to answer a new connection up to welcome: at first, and at most
+	pong, tick time.Duration
+	settled    time.Duration // a connection that lasted so long begins the delays anew
+	retry      backoff
+}
+
+// patience is how long a connection may take up to welcome after n in a row that did
+// not come so far. A node that is
+// stopped takes connections and never answers: the next one is tried soon. Where
+// all are slow, because thousands come at once, each round over them waits longer.
+func (t *timing) patience(n, nodes int) time.Duration {
+	within := t.dial
+	for range n / nodes {
+		if within *= 2; within >= t.most {
+			return t.most
+		}
+	}
+	return within
 }
 
 const maxWaiting = 1024
@@ -114,7 +129,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		opts: o, http: &http.Client{Timeout: 30 * time.Second}, tokens: &tokens{source: o.Token},
 		timing: timing{
-			dial: 10 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
+			dial: 4 * time.Second, most: 16 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
 			settled: 10 * time.Second, retry: retry,
 		},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWaiting), ready: make(chan struct{}),
@@ -149,10 +164,12 @@ func (c *Client) Run(ctx context.Context) error {
 // stayConnected connects again and again until it must not.
 func (c *Client) stayConnected(ctx context.Context) error {
 	retry := c.timing.retry
-	expired := ""
+	expired, tries := "", 0
 	for i := 0; ; i++ {
-		began := time.Now()
-		err := c.connect(ctx, c.opts.URLs[i%len(c.opts.URLs)])
+		lived, err := c.connect(ctx, c.opts.URLs[i%len(c.opts.URLs)], c.timing.patience(tries, len(c.opts.URLs)))
+		if tries++; lived > 0 {
+			tries = 0
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -167,7 +184,7 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		}
 		c.opts.Logger.Info("disconnected", "error", err)
 		c.say(Status{State: Offline, Err: err})
-		if time.Since(began) > c.timing.settled {
+		if lived > c.timing.settled {
 			retry.reset()
 		}
 		if errors.Is(err, errDrained) {

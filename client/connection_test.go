@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"sync/atomic"
@@ -87,6 +88,33 @@ func TestClient_other_node(t *testing.T) {
 	p.online(t)
 	f.post(room, "bob", "found")
 	p.has(t, room, 2, 2)
+}
+
+// TestClient_stopped_node: a node that takes connections and answers nothing, or no
+// hello, is given up soon, and later from round to round.
+func TestClient_stopped_node(t *testing.T) {
+	f := newFake(t)
+	f.before = func(_ *fakeSocket, kind string, _ map[string]any) bool { return kind == "hello" }
+	stopped, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stopped.Close() })
+	for _, url := range []string{f.http.URL, "http://" + stopped.Addr().String()} {
+		c, err := New(Options{URLs: []string{url}, Token: func(context.Context) (string, error) { return "alice", nil }})
+		require.NoError(t, err)
+		require.LessOrEqual(t, c.timing.dial, 5*time.Second)
+		c.timing.pong = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		lived, err := c.connect(ctx, url, 50*time.Millisecond)
+		require.Error(t, err)
+		require.NoError(t, ctx.Err(), "it still waits for %s", url)
+		require.Zero(t, lived)
+		cancel()
+	}
+	limits := timing{dial: 4, most: 16}
+	for n, want := range []time.Duration{4, 4, 8, 8, 16, 16, 16} {
+		require.Equal(t, want, limits.patience(n, 2))
+	}
+	require.EqualValues(t, 16, limits.patience(1000, 1))
 }
 
 func TestClient_drain(t *testing.T) {

@@ -16,8 +16,11 @@ type session struct {
 	client *Client
 	link   *link
 
+	due time.Time // until when it has to begin
+
 	mu        sync.Mutex
 	begun     bool
+	began     time.Time // when it did
 	heartbeat time.Duration
 	pinged    bool
 	drainAt   time.Time // zero: the node stays
@@ -28,18 +31,20 @@ type session struct {
 // errDrained asks for another node at once.
 var errDrained = errors.New("the node is going away")
 
-// connect runs one connection to base and returns why it ended.
-func (c *Client) connect(ctx context.Context, base string) error {
+// connect runs one connection to base, which has to begin within a time, and
+// returns how long it lived from welcome on, 0 for not at all, and why it ended.
+func (c *Client) connect(ctx context.Context, base string, within time.Duration) (lived time.Duration, err error) {
 	token, err := c.tokens.next(ctx)
 	if err != nil {
-		return fmt.Errorf("no token: %w", err)
+		return 0, fmt.Errorf("no token: %w", err)
 	}
 	c.say(Status{State: Connecting})
-	l, err := dial(ctx, base, c.timing.dial)
+	due := time.Now().Add(within)
+	l, err := dial(ctx, base, within)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	s := &session{client: c, link: l, heartbeat: c.timing.dial}
+	s := &session{client: c, link: l, heartbeat: within, due: due}
 	s.hello(token)
 	reading := make(chan error, 1)
 	go func() { reading <- l.read(s.receive) }()
@@ -48,7 +53,10 @@ func (c *Client) connect(ctx context.Context, base string) error {
 	c.lost()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return errors.Join(err, s.refusal)
+	if s.begun {
+		lived = time.Since(s.began)
+	}
+	return lived, errors.Join(err, s.refusal)
 }
 
 func (s *session) hello(token string) {
@@ -100,7 +108,7 @@ func (s *session) tick() error {
 	switch {
 	case s.link.stuck.Load():
 		return errStuck
-	case silence > s.heartbeat+s.client.timing.pong:
+	case !s.begun && time.Now().After(s.due), silence > s.heartbeat+s.client.timing.pong:
 		return errSilent
 	case !s.drainAt.IsZero() && time.Now().After(s.drainAt):
 		return errDrained
@@ -147,7 +155,9 @@ func (s *session) welcome(w *welcomeFrame) {
 	s.renewAt = renewal(w)
 	s.refusal = nil
 	s.client.welcomed(w, s.link.write)
-	s.begun = true
+	if !s.begun {
+		s.begun, s.began = true, time.Now()
+	}
 }
 
 // renewal is when to get the next token: a minute before the end, or at half

@@ -20,7 +20,7 @@ type change struct {
 // change makes one change, chosen by chance.
 func (u *user) change(ctx context.Context) {
 	if u.rng.IntN(30) == 0 {
-		u.found(ctx, u.r.users, 2+u.rng.IntN(5))
+		u.found(ctx, u.r.users, 2+u.rng.IntN(5), append(shifting(), shape{})[u.rng.IntN(4)])
 		return
 	}
 	c := u.r.rooms.of(u.name, u.rng, u.rng.IntN(2) == 0)
@@ -45,12 +45,11 @@ func (u *user) plan(c *room) *change {
 		return nil
 	case n < 75 && leads && len(out) > 0:
 		who := out[u.rng.IntN(len(out))]
-		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": "member"}}
+		return joins(c.id, who)
 	case n < 83 && leads && len(in) > 3:
-		who := in[u.rng.IntN(len(in))]
-		return &change{c.id, removed, who, http.MethodDelete, base + "/members/" + who, nil}
+		return now.goes(c.id, in[u.rng.IntN(len(in))])
 	case n < 87 && len(in) > 3:
-		return &change{c.id, removed, u.name, http.MethodDelete, base + "/members/" + u.name, nil}
+		return now.goes(c.id, u.name)
 	case n < 93 && roles[u.name] == "owner":
 		who := in[u.rng.IntN(len(in))]
 		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
@@ -81,11 +80,14 @@ func (u *user) planMessage(id, base string, recent []target) *change {
 	case n < 66:
 		return &change{id, "message.unpinned", seq, http.MethodDelete, message + "/pin", nil}
 	}
-	for i := len(recent) - 1; i >= 0; i-- {
-		if recent[i].sender == u.name {
-			t = recent[i]
-			break
+	var own []target
+	for _, one := range recent {
+		if one.sender == u.name {
+			own = append(own, one)
 		}
+	}
+	if len(own) > 0 {
+		t = own[u.rng.IntN(len(own))]
 	}
 	seq = strconv.FormatInt(t.seq, 10)
 	message = base + "/messages/" + seq
@@ -134,18 +136,18 @@ func (u *user) ask(ctx context.Context, c *change) {
 
 // found makes a group with n others; direct with 1. It tells whether that was
 // done.
-func (u *user) found(ctx context.Context, among []*user, n int) bool {
+func (u *user) found(ctx context.Context, among []*user, n int, as shape) bool {
 	var others []string
 	for _, i := range u.rng.Perm(len(among)) {
 		if among[i] != u && len(others) < n {
 			others = append(others, among[i].name)
 		}
 	}
-	return u.create(ctx, others, n == 1)
+	return u.create(ctx, others, n == 1, as)
 }
 
-func (u *user) create(ctx context.Context, others []string, direct bool) bool {
-	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000))}
+func (u *user) create(ctx context.Context, others []string, direct bool, as shape) bool {
+	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000)), "settings": as.settings()}
 	if direct {
 		fields = map[string]any{"kind": "direct", "members": others}
 	}
@@ -160,8 +162,10 @@ func (u *user) create(ctx context.Context, others []string, direct bool) bool {
 	for _, o := range others {
 		members = append(members, member{o, "member"})
 	}
-	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members})
-	u.r.rooms.see(&event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}, &body{Members: members}, epoch)
+	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members, "settings": fields["settings"]})
+	e := &event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}
+	b := e.parsed()
+	u.r.rooms.see(e, &b, epoch)
 	return true
 }
 

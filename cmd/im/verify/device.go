@@ -32,6 +32,7 @@ type device struct {
 type shelf struct {
 	held   stretches
 	base   int64 // it wants everything from here on
+	floor  int64 // the lowest seq that it was told it may read
 	head   int64 // the furthest that it knows of
 	synced int64 // the head that the last sync told
 }
@@ -77,6 +78,21 @@ func (d *device) keep(e *event) {
 	if s := d.shelves[e.ConversationID]; s != nil {
 		s.head = max(s.head, e.Seq)
 		s.held.add(e.Seq, e.Seq)
+	}
+}
+
+// from notes the lowest seq that the user may read, which never goes down.
+func (s *shelf) from(floor int64) {
+	s.floor = max(s.floor, floor)
+	s.base = max(s.base, s.floor)
+}
+
+// floor notes the floor of a conversation, unless it has gone meanwhile.
+func (d *device) floor(id string, floor int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s := d.shelves[id]; s != nil {
+		s.from(floor)
 	}
 }
 
@@ -137,7 +153,7 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 			nap(ctx, jitter(d.rng, tries/n))
 		}
 		at = (from + tries) % len(r.o.URLs)
-		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0)
+		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0 || d.begins(), dialing(tries/len(r.o.URLs)))
 		if err == nil {
 			return s, at
 		}
@@ -147,6 +163,10 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 	}
 	return nil, 0
 }
+
+// begins tells whether this is the first session of one of those devices that begin
+// with little room for what they do not read, so that there are some from the start.
+func (d *device) begins() bool { return d.serial == 0 && d.number == 1 && d.user.index%3 == 1 }
 
 // between is what happens between two sessions.
 func (d *device) between(ctx context.Context) {
@@ -192,6 +212,7 @@ func (d *device) use(ctx context.Context, s *session) (left bool) {
 	d.session = nil
 	d.mu.Unlock()
 	meant := s.alive()
+	close(s.left)
 	_ = s.ws.Close()
 	how := <-ended
 	if !meant {
@@ -234,6 +255,9 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 			if s.gone(now) || s.draining() {
 				return false
 			}
+			if s.overflows() {
+				until = latest(until, now.Add(silence)) // what comes after the gap is to be seen
+			}
 			if !calm && !d.steady && now.After(until) {
 				return true
 			}
@@ -247,7 +271,7 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 func (s *session) gone(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.paused || s.pause > 0 || now.Sub(s.heard) < deadness {
+	if s.paused || s.still != nil || now.Sub(s.heard) < deadness {
 		return false
 	}
 	s.r.tally.fault("silent socket")
@@ -261,24 +285,46 @@ func (s *session) draining() bool {
 }
 
 func (d *device) chores(ctx context.Context, s *session, calm bool) {
-	if !calm && d.rng.IntN(25) == 0 {
-		s.mu.Lock()
-		s.pause = time.Second + time.Duration(d.rng.Int64N(int64(4*time.Second)))
-		s.mu.Unlock()
+	reading := s.reading()
+	if !calm && reading && d.pauses(s) {
 		s.r.tally.count(func(r *Report) { r.SlowReaders++ })
 		return
 	}
-	s.mu.Lock()
-	reading := !s.paused && s.pause == 0
-	s.mu.Unlock()
 	if reading {
 		d.syncing.Lock()
 		d.catchUp(ctx, s)
 		d.syncing.Unlock()
+		if !calm && d.rng.IntN(4) == 0 {
+			d.probe(ctx, s)
+		}
 	}
 	if d.rng.IntN(3) == 0 {
 		_ = s.write(map[string]any{"type": "ack", "acks": d.positions()})
 	}
+}
+
+// pauses has the session stop reading now and then: for seconds, or until what is
+// pushed to it overflows.
+func (d *device) pauses(s *session) bool {
+	if s.narrow && d.rng.IntN(3) == 0 {
+		if c := s.r.rooms.of(d.user.name, d.rng, true); c != nil && s.r.floods.begin(c.id, time.Now()) {
+			s.stop(true, func() bool { return !s.r.calm.Load() && s.r.floods.now(time.Now()) == c.id })
+			return true
+		}
+	}
+	if d.rng.IntN(25) > 0 {
+		return false
+	}
+	until := time.Now().Add(time.Second + time.Duration(d.rng.Int64N(int64(4*time.Second))))
+	s.stop(false, func() bool { return time.Now().Before(until) })
+	return true
+}
+
+// overflows tells whether the session does not read until it overflows.
+func (s *session) overflows() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.flooded
 }
 
 // positions is what the device holds without a hole.

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -38,6 +39,27 @@ func TestConnectElsewhere(t *testing.T) {
 	}
 	require.Equal(t, map[string]int64{refused: 10, "handshake 503": 10, "close 4000": 10}, r.tally.report.Faults)
 	require.Less(t, fastest, 100*time.Millisecond, "it waited")
+}
+
+// TestConnectStopped: a node that takes connections and answers nothing, or no hello,
+// is given up soon.
+func TestConnectStopped(t *testing.T) {
+	t.Parallel()
+	stopped, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = stopped.Close() })
+	mute := serving(t, func(w http.ResponseWriter, r *http.Request) { answer(w, r, websocket.PongMessage, nil) })
+	r := newRunner(&Options{Token: func(context.Context, string) (string, error) { return "t", nil }, Users: 1, Seed: 1})
+	for _, url := range []string{"http://" + stopped.Addr().String(), mute} {
+		began := time.Now()
+		_, err := r.users[0].devices[0].dial(t.Context(), url, false, 50*time.Millisecond)
+		require.EqualError(t, err, timedOut)
+		require.Less(t, time.Since(began), patience, "it waited for as long as for an answer")
+	}
+	for round, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second, patience, patience} {
+		require.Equal(t, want, dialing(round))
+	}
+	require.Equal(t, patience, dialing(1000))
 }
 
 // TestConnectWaits: after a round over all nodes, a device waits, longer each time.

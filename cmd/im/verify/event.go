@@ -29,6 +29,31 @@ type body struct {
 	Role     string          `json:"role"`
 	Emoji    string          `json:"emoji"`
 	Members  []member        `json:"members"`
+	Settings settings        `json:"settings"`
+}
+
+// settings are those by which events are judged.
+type settings struct {
+	History string `json:"history"`
+	Joining string `json:"joining"`
+}
+
+func (s settings) shape() shape {
+	return shape{s.History == historySinceJoin, s.Joining == joiningOpen}
+}
+
+// bare tells whether a message came without content: after its recall it is null; an
+// edit of what lies below the reader's floor has none.
+func (b *body) bare() bool { return len(b.Content) == 0 || string(b.Content) == "null" }
+
+// founder is the owner in the body of a creation.
+func (b *body) founder() string {
+	for _, m := range b.Members {
+		if m.Role == "owner" {
+			return m.UserID
+		}
+	}
+	return ""
 }
 
 type member struct {
@@ -78,7 +103,7 @@ func digestOf(e *event) digest {
 	d := digest{exists: true}
 	b := e.parsed()
 	d.outer = hash(head, strconv.FormatInt(b.ReplyTo, 10), strconv.FormatInt(b.Target, 10))
-	if string(b.Content) != "null" {
+	if !b.bare() {
 		d.inner = contentHash(e.Body)
 	}
 	return d

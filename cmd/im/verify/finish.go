@@ -18,6 +18,7 @@ type claim struct {
 	read    int64
 	unread  int64
 	mention int64
+	early   bool // told on the way: what was asked for since may have been read
 }
 
 // converge waits until every session has everything, then brings every store up
@@ -82,15 +83,33 @@ func (r *runner) reached(heads map[string]int64) bool {
 }
 
 func (s *session) reached(heads map[string]int64) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, list := range s.stream.stints {
-		t := list[len(list)-1]
-		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
+	for _, id := range s.lagging(heads) {
+		if s.d.holds(id) {
 			return false
 		}
 	}
 	return true
+}
+
+// lagging are the conversations of which more is there than was pushed: perhaps the
+// user is not in any more, and a gap left that out.
+func (s *session) lagging(heads map[string]int64) (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, stints := range s.stream.stints {
+		t := stints[len(stints)-1]
+		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
+			list = append(list, id)
+		}
+	}
+	return list
+}
+
+// holds tells whether the device knows a conversation.
+func (d *device) holds(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.shelves[id] != nil
 }
 
 // logPage reads of a log: as the backend, or else as one of the members.
@@ -123,14 +142,19 @@ func (r *runner) readers(id string) []string {
 	r.rooms.mu.Lock()
 	defer r.rooms.mu.Unlock()
 	var names []string
-	if c := r.rooms.byID[id]; c != nil {
-		for name, p := range c.members {
-			if p.role != "" {
-				names = append(names, name)
-			}
+	c := r.rooms.byID[id]
+	if c == nil {
+		return nil
+	}
+	for name, p := range c.members {
+		if p.role != "" && name != c.founder {
+			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
+	if c.members[c.founder].role != "" {
+		names = slices.Insert(names, 0, c.founder) // no floor
+	}
 	return names
 }
 
@@ -176,9 +200,11 @@ func (r *runner) claimsOf(ctx context.Context, u *user, all map[string][]claim) 
 			r.unfinished(client + " could not sync: " + reply.code)
 			return
 		}
-		for _, v := range p.Conversations {
+		for i := range p.Conversations {
+			v := &p.Conversations[i]
 			sum += v.UnreadCount
-			all[v.ConversationID] = append(all[v.ConversationID], claim{u.name, client, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount})
+			r.showsView(reader{u.name, client, r.epochNow()}, v)
+			all[v.ConversationID] = append(all[v.ConversationID], claim{u.name, client, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount, false})
 		}
 		if !p.Done {
 			cursor = p.Cursor
@@ -219,7 +245,9 @@ func (s *session) socketClaims(ctx context.Context, all map[string][]claim) {
 	if f == nil || f.Type != "sync_page" || json.Unmarshal(f.raw, &p) != nil {
 		return
 	}
-	for _, v := range p.Conversations {
-		all[v.ConversationID] = append(all[v.ConversationID], claim{s.d.user.name, s.name, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount})
+	for i := range p.Conversations {
+		v := &p.Conversations[i]
+		s.r.showsView(s.reader(), v)
+		all[v.ConversationID] = append(all[v.ConversationID], claim{s.d.user.name, s.name, v.HeadSeq, v.ReadSeq, v.UnreadCount, v.MentionCount, false})
 	}
 }

@@ -15,6 +15,8 @@ type entry struct {
 	clientMsgID string // of postings
 	at          time.Time
 	target      int64
+	reply       int64    // of postings
+	content     uint64   // of postings and edits
 	who         string   // the member that it is about; the emoji of a reaction
 	role        string   // of that member
 	mentions    []string // of postings and edits
@@ -25,6 +27,7 @@ type entry struct {
 type history struct {
 	id      string
 	entries []entry
+	shape   shape
 	told    int64 // head_seq of the last page
 }
 
@@ -53,10 +56,15 @@ func (h *history) add(e *event) {
 	b := e.parsed()
 	x := entry{
 		seq: e.Seq, digest: digestOf(e), kind: e.Type, sender: e.Sender, clientMsgID: e.ClientMsgID, at: e.At,
-		target: b.Target, who: b.UserID, role: b.Role, mentions: b.Mentions, members: b.Members,
+		target: b.Target, reply: b.ReplyTo, who: b.UserID, role: b.Role, mentions: b.Mentions, members: b.Members,
 	}
-	if e.Type == reacted || e.Type == undone {
+	switch e.Type {
+	case reacted, undone:
 		x.who = b.Emoji
+	case posted, edited:
+		x.content = contentHash(b.Content)
+	case created:
+		h.shape = b.Settings.shape()
 	}
 	h.entries = append(h.entries, x)
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -19,6 +20,9 @@ func (r *runner) finish() {
 	r.say("reading the logs")
 	claims := r.claims(ctx)
 	for id, list := range r.socketTold {
+		claims[id] = append(claims[id], list...)
+	}
+	for id, list := range r.floors.early {
 		claims[id] = append(claims[id], list...)
 	}
 	for _, id := range r.conversations() {
@@ -92,6 +96,7 @@ func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
 	r.report(r.witness.judge(h.id, h))
 	r.report(r.ledger.judgeLog(h, r.epochNow()))
 	stays := h.stays()
+	r.judgeFloors(ctx, h, stays)
 	known := func(seq int64) time.Time { return r.witness.known(h.id, seq) }
 	for i := range r.records {
 		x := &r.records[i]
@@ -171,9 +176,28 @@ func (r *runner) judgeAccess(ctx context.Context, h *history, u *user, in bool, 
 		case in && !reply.ok():
 			b.Invariant, b.Text = "I6", "a member is answered "+reply.code
 			r.tally.breach(b)
+		case !in && h.shape.open && path == "":
+			r.judgeOpen(b, reply)
 		case !in && reply.status != http.StatusNotFound:
 			b.Invariant, b.Text = "I8", fmt.Sprintf("somebody who is not in is answered %d, not 404", reply.status)
 			r.tally.breach(b)
 		}
+	}
+}
+
+// judgeOpen checks that an open group shows to who is not in what it may, and nothing
+// else.
+func (r *runner) judgeOpen(b Breach, reply *reply) {
+	var shown map[string]any
+	if !reply.into(&shown) {
+		b.Invariant, b.Text = "membership", "an open group is answered "+reply.code+" to who may join it"
+		r.tally.breach(b)
+	}
+	for _, name := range []string{"conversation_id", "title", "avatar_url", "member_count"} {
+		delete(shown, name)
+	}
+	if len(shown) > 0 {
+		b.Invariant, b.Text = "I8", fmt.Sprintf("an open group shows to who is not in also %v", slices.Sorted(maps.Keys(shown)))
+		r.tally.breach(b)
 	}
 }

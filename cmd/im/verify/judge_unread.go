@@ -9,8 +9,10 @@ import (
 type message struct {
 	seq      int64
 	sender   string
+	content  uint64
 	mentions []string
 	recalled bool
+	erased   bool // its content and mentions are gone: it is recalled, be it after head
 }
 
 // messages folds a log up to head.
@@ -25,10 +27,10 @@ func (h *history) messages(head int64) []message {
 		switch n, known := at[e.target]; {
 		case e.kind == posted:
 			at[e.seq] = len(list)
-			list = append(list, message{seq: e.seq, sender: e.sender, mentions: e.mentions})
+			list = append(list, message{seq: e.seq, sender: e.sender, content: e.content, mentions: e.mentions, erased: e.digest.erased()})
 		case !known:
 		case e.kind == edited:
-			list[n].mentions = e.mentions
+			list[n].content, list[n].mentions = e.content, e.mentions
 		case e.kind == recall:
 			list[n].recalled = true
 		}
@@ -64,28 +66,45 @@ func judgeUnread(h *history, stays map[string][]stay, claims []claim, marks map[
 		say := func(text string, args ...any) {
 			found = append(found, Breach{Invariant: "unread", ConversationID: h.id, Seq: c.head, Client: c.client, Text: fmt.Sprintf(text, args...)})
 		}
-		least := leastRead(list, c.user, stays[c.user])
-		if mark, ok := marks[c.user]; ok {
+		least := leastRead(list, c.user, stays[c.user], c.head)
+		if c.early {
+			if c.read < least {
+				say("read_seq is %d, but must be %d at least", c.read, least)
+			}
+		} else if mark, ok := marks[c.user]; ok {
 			most := max(least, mark.tried)
 			if least = max(least, mark.told); c.read < least || c.read > most {
 				say("read_seq is %d, but must be %d to %d", c.read, least, most)
 			}
 		}
-		unread, mention := recount(list, c.user, c.read)
+		unread, mention := recount(list, c.user, max(c.read, h.floor(stays[c.user], c.head)-1))
 		if c.unread != unread {
 			say("unread_count is %d, a recount above read_seq %d gives %d", c.unread, c.read, unread)
 		}
-		if c.mention != mention {
+		if most := mention + c.forgotten(list); c.mention < mention || c.mention > most {
 			say("mention_count is %d, a recount above read_seq %d gives %d", c.mention, c.read, mention)
 		}
 	}
 	return found
 }
 
-// leastRead is how far a user has read by joining and by sending.
-func leastRead(list []message, user string, stays []stay) (read int64) {
+// forgotten counts the messages that may have mentioned the user when this was told,
+// and were recalled since: the log no longer tells.
+func (c *claim) forgotten(list []message) (n int64) {
+	for i := range list {
+		if m := &list[i]; m.seq > c.read && m.sender != c.user && m.erased && !m.recalled {
+			n++
+		}
+	}
+	return n
+}
+
+// leastRead is how far a user has read by joining and by sending, up to head.
+func leastRead(list []message, user string, stays []stay, head int64) (read int64) {
 	for _, s := range stays {
-		read = max(read, s.from)
+		if s.from <= head {
+			read = max(read, s.from)
+		}
 	}
 	for i := range list {
 		if list[i].sender == user {

@@ -48,9 +48,12 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 		found = append(found, b)
 	}
 	for _, t := range x.stints[h.id] {
-		if t.first > 0 && t.first <= h.head() && !inside(stays, t.first, min(t.last, h.head())) {
-			say("I8", t.first, "pushed %d to %d to somebody who was not in then", t.first, t.last)
+		for _, run := range t.runs() {
+			if run.from <= h.head() && !inside(stays, run.from, min(run.to, h.head())) {
+				say("I8", run.from, "pushed %d to %d to somebody who was not in then", run.from, run.to)
+			}
 		}
+		t.judgePeeks(h, stays, say)
 	}
 	for _, in := range stays {
 		base := x.base(h, in, clock)
@@ -107,17 +110,26 @@ func (x *record) base(h *history, in stay, clock *clock) int64 {
 // extent is the first and the furthest of what came of a stay, 0 for nothing.
 func (x *record) extent(id string, in stay) (first, reached int64) {
 	for _, t := range x.stints[id] {
-		if t.first >= in.from && t.first <= in.to && (first == 0 || t.first < first) {
-			first = t.first
+		for _, run := range t.runs() {
+			if run.from >= in.from && run.from <= in.to {
+				first, reached = earlier(first, run.from), max(reached, min(run.to, in.to))
+			}
 		}
-		if t.first >= in.from && t.first <= in.to || t.first == 0 && t.gap >= in.from {
-			reached = max(reached, min(t.reached(), in.to))
-		}
-		if t.gap > 0 && (t.first == 0 || t.first > t.gap) {
-			first = min(max(first, 0), in.from) // the gap says what was left out
+		for _, g := range t.gaps { // they say what was left out
+			if g.head >= in.from && g.last < in.to {
+				first, reached = earlier(first, max(g.last+1, in.from)), max(reached, min(g.head, in.to))
+			}
 		}
 	}
 	return first, reached
+}
+
+// earlier is the lower of two seqs, of which a may be 0 for none.
+func earlier(a, b int64) int64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
 }
 
 func inside(stays []stay, from, to int64) bool {

@@ -33,8 +33,13 @@ type Report struct {
 	Reconnects  int64 `json:"reconnects"`
 	SlowReaders int64 `json:"slow_readers"` // times that a session stopped reading for a while
 	Gaps        int64 `json:"gaps"`
-	Epochs      int64 `json:"epochs"` // different ones seen
-	Lost        int64 `json:"lost"`   // answered sends that a changed epoch took away: a failover with loss, no breach
+	LeftOut     int64 `json:"left_out"` // events that gaps said were not pushed
+	Epochs      int64 `json:"epochs"`   // different ones seen
+	Lost        int64 `json:"lost"`     // answered sends that a changed epoch took away: a failover with loss, no breach
+
+	SinceJoin    int64 `json:"since_join"`    // conversations whose members may read from their joining on only
+	Floors       int64 `json:"floors"`        // different floors above 1 that readers were told, all of which were judged
+	FloorAnswers int64 `json:"floor_answers"` // pages, views and lists that told one
 
 	LostConversations int64 `json:"lost_conversations"` // whole ones that it took away
 

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"math/rand/v2"
 	"slices"
 	"sync"
 )
@@ -18,6 +17,8 @@ type rooms struct {
 type room struct {
 	id      string
 	direct  bool
+	shape   shape
+	founder string
 	epoch   int // the newest in which anybody was told of it
 	members map[string]place
 	recent  []target // the newest messages
@@ -56,7 +57,8 @@ func (r *rooms) see(e *event, b *body, epoch int) {
 		for _, m := range b.Members {
 			c.set(m.UserID, m.Role, e.Seq)
 		}
-		c.direct = isDirect(e.Body)
+		c.direct, c.shape = isDirect(e.Body), b.Settings.shape()
+		c.founder = b.founder()
 	case added, "member.role_changed":
 		c.set(b.UserID, b.Role, e.Seq)
 	case removed:
@@ -76,35 +78,52 @@ func (c *room) set(user, role string, seq int64) {
 }
 
 // of chooses a conversation that a user is in; nil for none.
-func (r *rooms) of(user string, rng *rand.Rand, groups bool) *room {
+func (r *rooms) of(user string, rng chance, groups bool) *room {
+	return r.some(rng, func(c *room) bool { return c.members[user].role != "" && (!groups || !c.direct) })
+}
+
+// open chooses a group that a user is not in and may join; nil for none.
+func (r *rooms) open(user string, rng chance) *room {
+	return r.some(rng, func(c *room) bool { return c.shape.open && c.members[user].role == "" })
+}
+
+// shifting chooses one of a user's groups whose members come and go; nil for none.
+func (r *rooms) shifting(user string, rng chance) *room {
+	return r.some(rng, func(c *room) bool { return c.shape != shape{} && c.members[user].role != "" })
+}
+
+// has returns a conversation that a user is in; nil if it is not.
+func (r *rooms) has(user, id string) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var mine []*room
+	if c := r.byID[id]; c != nil && c.members[user].role != "" {
+		return c
+	}
+	return nil
+}
+
+// some chooses one of those that are as asked for; nil for none.
+func (r *rooms) some(rng chance, fits func(*room) bool) *room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []*room
 	for _, c := range r.list {
-		if c.members[user].role != "" && (!groups || !c.direct) {
-			mine = append(mine, c)
+		if fits(c) {
+			list = append(list, c)
 		}
 	}
-	if len(mine) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
-	return mine[rng.IntN(len(mine))]
+	return list[rng.IntN(len(list))]
 }
 
 // former chooses a conversation that a user was removed from; nil for none.
-func (r *rooms) former(user string, rng *rand.Rand) *room {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var left []*room
-	for _, c := range r.list {
-		if p, was := c.members[user]; was && p.role == "" {
-			left = append(left, c)
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	return left[rng.IntN(len(left))]
+func (r *rooms) former(user string, rng chance) *room {
+	return r.some(rng, func(c *room) bool {
+		p, was := c.members[user]
+		return was && p.role == ""
+	})
 }
 
 // count returns how many conversations there are.
@@ -137,18 +156,22 @@ func (r *rooms) ids() []string {
 
 // scene is a conversation at a moment, its members in the order of the users.
 type scene struct {
-	direct bool
-	in     []string
-	out    []string
-	roles  map[string]string
-	recent []target
+	direct    bool
+	sinceJoin bool
+	founder   string
+	in        []string
+	out       []string
+	roles     map[string]string
+	recent    []target
 }
 
 // look gives what is known of a conversation.
 func (r *rooms) look(c *room, all []*user) scene {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := scene{direct: c.direct, roles: map[string]string{}, recent: slices.Clone(c.recent)}
+	now := scene{
+		direct: c.direct, sinceJoin: c.shape.sinceJoin, founder: c.founder, roles: map[string]string{}, recent: slices.Clone(c.recent),
+	}
 	for _, u := range all {
 		role := c.members[u.name].role
 		now.roles[u.name] = role

@@ -19,6 +19,8 @@ type runner struct {
 	ledger  *ledger
 	witness *witness
 	rooms   *rooms
+	floors  *floors
+	floods  floods
 	users   []*user
 
 	calm    atomic.Bool   // nobody sends or leaves any more
@@ -57,7 +59,7 @@ func newRunner(o *Options) *runner {
 	if o.Prefix == "" {
 		o.Prefix = fmt.Sprintf("v%x", rand.Uint32())
 	}
-	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), socketTold: map[string][]claim{}}
+	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), floors: newFloors(), socketTold: map[string][]claim{}}
 	r.tally.report = Report{
 		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Sockets: o.Token != nil, Faults: map[string]int64{}, Breaches: []Breach{}, Unfinished: []string{},
 	}
@@ -85,13 +87,16 @@ func (r *runner) prepare(ctx context.Context) error {
 	rng := stream64(r.o.Seed, 1<<20, 0)
 	for n := range r.o.Conversations {
 		u := r.users[rng.IntN(len(r.users))]
-		others := 1
+		others, as := 1, shape{}
 		if n%3 > 0 {
 			others = 2 + rng.IntN(min(len(r.users)-2, 12))
 		}
+		if n%3 == 2 {
+			as = shifting()[n/3%3]
+		}
 		done := false
 		for range 5 {
-			if done = u.found(ctx, r.users, others); done || ctx.Err() != nil {
+			if done = u.found(ctx, r.users, others, as); done || ctx.Err() != nil {
 				break
 			}
 			nap(ctx, 500*time.Millisecond)
@@ -205,6 +210,7 @@ func (r *runner) epoch(name string) int {
 	r.epochs = append(r.epochs, name)
 	if len(r.epochs) > 1 {
 		r.witness.forget()
+		r.floors.forget()
 	}
 	return len(r.epochs)
 }

@@ -97,6 +97,10 @@ func (u *user) settle(a *attempt, client string, epoch int, o *outcome) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.busy--
+	if o.seq > 0 && a.flood > 0 {
+		u.r.floods.add(a.flood)
+		a.flood = 0
+	}
 	if again && !u.abandons(a) {
 		a.due = time.Now().Add(500 * time.Millisecond)
 		u.again = append(u.again, a)

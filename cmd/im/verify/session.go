@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"im/cmd/im/verify/narrow"
 )
 
 // frame is one from the server, with the fields of all types that are looked at.
@@ -44,6 +45,8 @@ type session struct {
 	number int32  // of the name, at the witness
 	epoch  int
 	done   chan struct{} // closed when nothing is read any more
+	left   chan struct{} // closed when the device has left
+	narrow bool          // there is little room for what is not read
 
 	writing sync.Mutex
 	frames  uint32
@@ -53,10 +56,11 @@ type session struct {
 	pending  map[string]func(*frame)
 	stream   *stream
 	welcomed time.Time
-	heard    time.Time // the last frame
-	fresh    time.Time // the end of the last time in which nothing was read
-	pause    time.Duration
+	heard    time.Time   // the last frame
+	fresh    time.Time   // the end of the last time in which nothing was read
+	still    func() bool // asked for: nothing is read while it is so
 	paused   bool
+	flooded  bool // it does not read until it overflows
 	behind   bool // there may be something to pull
 	leave    bool // the node drains
 	settled  bool // it had all the time it needs until it was closed
@@ -70,15 +74,21 @@ const (
 	pinging  = time.Second
 )
 
-// dial opens a socket up to welcome.
-func (d *device) dial(ctx context.Context, url string, slow bool) (*session, error) {
+// dialing is how long a socket may take up to welcome, in the n-th round over all
+// nodes. A node that is stopped takes connections and never answers: the next one is
+// tried soon. Where all are slow, each round waits longer.
+func dialing(round int) time.Duration { return min(3*time.Second<<min(round, 8), patience) }
+
+// dial opens a socket up to welcome, within a time.
+func (d *device) dial(ctx context.Context, url string, slow bool, within time.Duration) (*session, error) {
 	token, err := d.user.r.api.token(ctx, d.user.name)
 	if err != nil {
 		return nil, fmt.Errorf("token: %w", err)
 	}
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience}
+	due := time.Now().Add(within)
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: within}
 	if slow {
-		dialer.NetDialContext = smallBuffer
+		dialer.NetDialContext = narrow.Dial
 	}
 	header, hello := http.Header{}, map[string]any{"type": "hello", "device_id": d.id}
 	if d.serial%2 == 0 {
@@ -94,10 +104,11 @@ func (d *device) dial(ctx context.Context, url string, slow bool) (*session, err
 		return nil, d.refusal(response, err)
 	}
 	s := &session{
-		r: d.user.r, d: d, ws: ws, url: url, pending: map[string]func(*frame){}, stream: newStream(d.user.name), done: make(chan struct{}),
+		r: d.user.r, d: d, ws: ws, url: url, pending: map[string]func(*frame){}, stream: newStream(d.user.name),
+		done: make(chan struct{}), left: make(chan struct{}), narrow: slow,
 	}
 	s.serial = d.user.r.sockets.Add(1)
-	if err := s.welcome(hello); err != nil {
+	if err := s.welcome(hello, due); err != nil {
 		_ = ws.Close()
 		return nil, err
 	}
@@ -114,20 +125,11 @@ func (d *device) refusal(response *http.Response, err error) error {
 	return fmt.Errorf("handshake %d", response.StatusCode)
 }
 
-// smallBuffer connects with little room for what is not read.
-func smallBuffer(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, addr)
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(4096)
-	}
-	return conn, err
-}
-
-func (s *session) welcome(hello map[string]any) error {
+func (s *session) welcome(hello map[string]any, due time.Time) error {
 	if err := s.write(hello); err != nil {
 		return errors.New(lost)
 	}
-	_ = s.ws.SetReadDeadline(time.Now().Add(patience))
+	_ = s.ws.SetReadDeadline(due)
 	for {
 		_, data, err := s.ws.ReadMessage()
 		if err != nil {
@@ -181,16 +183,38 @@ func (s *session) read() string {
 // rest pauses the reading, when that was asked for.
 func (s *session) rest() {
 	s.mu.Lock()
-	pause := s.pause
-	s.pause, s.paused = 0, pause > 0
+	still := s.still
+	s.still, s.paused = nil, still != nil
 	s.mu.Unlock()
-	if pause == 0 {
+	if still == nil {
 		return
 	}
-	time.Sleep(pause)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for left := false; !left && still(); {
+		select {
+		case <-s.left:
+			left = true
+		case <-tick.C:
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.paused, s.heard, s.fresh = false, time.Now(), time.Now()
+	s.paused, s.flooded, s.heard, s.fresh = false, false, time.Now(), time.Now()
+}
+
+// reading tells whether the session reads, and will.
+func (s *session) reading() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.paused && s.still == nil
+}
+
+// stop has the session not read while something is so.
+func (s *session) stop(flooded bool, still func() bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.still, s.flooded = still, flooded
 }
 
 // restedSince tells whether the session did not read for a while since then.
@@ -237,6 +261,9 @@ func (s *session) event(e *event, now time.Time) {
 	removes := e.Type == removed && b.UserID == me
 	s.mu.Lock()
 	found := s.stream.event(e.ConversationID, e.Seq, e.Type, introduces, removes)
+	if p, tells := peekOf(e, &b); tells {
+		s.stream.peek(e.ConversationID, p)
+	}
 	fresh, live := s.fresh, s.welcomed
 	s.mu.Unlock()
 	for _, w := range found {
@@ -284,9 +311,13 @@ func (s *session) gap(f *frame) {
 	s.r.tally.count(func(r *Report) { r.Gaps += int64(len(heads)) })
 	for id, head := range heads {
 		s.mu.Lock()
+		before := s.stream.stint(id).reached()
 		found := s.stream.left(id, head)
 		s.behind = true
 		s.mu.Unlock()
+		if before > 0 {
+			s.r.tally.count(func(r *Report) { r.LeftOut += max(0, head-before) })
+		}
 		for _, w := range found {
 			s.breach(w, id, head, "")
 		}
@@ -299,7 +330,9 @@ func (s *session) introduced(v *view) {
 	s.stream.introduce(v.ConversationID)
 	s.behind = true
 	s.mu.Unlock()
+	s.r.showsView(s.reader(), v)
 	s.d.know(v.ConversationID, v.HeadSeq)
+	s.d.floor(v.ConversationID, v.FloorSeq)
 }
 
 // write sends a frame that needs no answer.

@@ -9,14 +9,50 @@ type stint struct {
 	base        int64 // everything above it must be pushed; -1: not known yet
 	gap         int64 // the head up to which pushes were left out; 0: none
 	waiting     bool  // a gap came and no event since
+	gaps        []gap // all of them
 	introduced  bool  // by a frame conversation
+	again       bool  // and by one since the last event
 	over        bool  // the user was removed
+	below       int64 // the lowest that was pushed below first; 0: none
+	peeks       []peek
+}
+
+// gap says that after the event at last, 0 for the beginning, nothing was pushed up to
+// head.
+type gap struct{ last, head int64 }
+
+// runs are what was pushed between gaps.
+func (s *stint) runs() (list []stretch) {
+	if s.first == 0 {
+		return nil
+	}
+	from := s.lowest()
+	for _, g := range s.gaps {
+		if g.last >= from {
+			list = append(list, stretch{from, g.last})
+		}
+		if g.last > 0 {
+			from = g.head + 1
+		}
+	}
+	if s.last >= from {
+		list = append(list, stretch{from, s.last})
+	}
+	return list
 }
 
 func newStint() *stint { return &stint{base: -1} }
 
 // reached is the seq up to which everything came, or was said to be left out.
 func (s *stint) reached() int64 { return max(s.last, s.gap) }
+
+// lowest is the lowest seq that was pushed: the first, unless the order was wrong.
+func (s *stint) lowest() int64 {
+	if s.below > 0 {
+		return s.below
+	}
+	return s.first
+}
 
 // stream is what one session was pushed, judged while it comes: rules 3, 4 and 9
 // of the contract. It is not safe for concurrent use.
@@ -47,6 +83,11 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 		found = append(found, wrong{"I8", "pushed after member.removed of the user itself (rule 9)"})
 		t = s.anew(id)
 	}
+	if introduces && t.waiting {
+		again := t.again // its removal was left out
+		t = s.anew(id)
+		t.introduced = again
+	}
 	if introduces && !t.introduced {
 		found = append(found, wrong{"I6", kind + " of the user itself without a frame conversation before it"})
 	}
@@ -56,9 +97,18 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 	if t.first == 0 {
 		t.first = seq
 	}
+	if seq < t.lowest() {
+		t.below = seq
+	}
 	t.last, t.waiting = max(t.last, seq), false
-	t.over = removes
+	t.over, t.again = removes, false
 	return found
+}
+
+// peek notes what was pushed last, if it says something of the floor.
+func (s *stream) peek(id string, p peek) {
+	t := s.stint(id)
+	t.peeks = append(t.peeks, p)
 }
 
 // next judges the place of an event in the order.
@@ -88,6 +138,7 @@ func (s *stream) left(id string, head int64) []wrong {
 	if head < t.reached() {
 		return []wrong{{"I4", fmt.Sprintf("a gap up to %d after %d", head, t.reached())}}
 	}
+	t.gaps = append(t.gaps, gap{t.last, head})
 	t.gap, t.waiting = head, true
 	return nil
 }
@@ -98,7 +149,7 @@ func (s *stream) introduce(id string) {
 	if t.over {
 		t = s.anew(id)
 	}
-	t.introduced = true
+	t.introduced, t.again = true, true
 }
 
 // synced takes the head that a sync of this session told.

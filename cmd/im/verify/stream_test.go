@@ -51,7 +51,16 @@ func TestStream(t *testing.T) {
 		"not introduced":                    {[]step{{event: 5, joins: true}}, []string{"I6"}},
 		"after the removal":                 {[]step{{event: 5}, {event: 6, leaves: true}, {event: 7}}, []string{"I8"}},
 		"after the removal, and introduced": {[]step{{event: 5}, {event: 6, leaves: true}, {conversation: true}, {event: 9, joins: true}}, nil},
-		"joined again, not introduced":      {[]step{{event: 6, leaves: true}, {event: 9, joins: true}}, []string{"I8", "I6"}},
+		"joined again, the gap had the removal": {
+			[]step{{event: 5}, {gap: 8}, {conversation: true}, {event: 11, joins: true}, {event: 12}}, nil,
+		},
+		"joined again, introduced before the gap": {
+			[]step{{event: 5}, {conversation: true}, {gap: 8}, {event: 11, joins: true}}, nil,
+		},
+		"joined again after a gap, not introduced": {
+			[]step{{conversation: true}, {event: 5}, {gap: 8}, {event: 11, joins: true}}, []string{"I6"},
+		},
+		"joined again, not introduced": {[]step{{event: 6, leaves: true}, {event: 9, joins: true}}, []string{"I8", "I6"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

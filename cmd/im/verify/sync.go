@@ -69,6 +69,10 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 	for i := range p.Conversations {
 		v := &p.Conversations[i]
 		listed[v.ConversationID] = true
+		s.r.showsView(s.reader(), v)
+		if s.r.present(s.epoch) {
+			s.r.floors.claims(s.reader(), v)
+		}
 		s.baseline(v.ConversationID, v.HeadSeq)
 		if n := len(v.Events); n > 0 && v.Events[n-1].Seq != v.HeadSeq {
 			s.breach(wrong{"I2", fmt.Sprintf("the newest events of a sync end at %d, although the head is %d", v.Events[n-1].Seq, v.HeadSeq)}, v.ConversationID, v.HeadSeq, "")
@@ -81,8 +85,9 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 		shelf := d.shelf(v.ConversationID)
 		shelf.head, shelf.synced = max(shelf.head, v.HeadSeq), v.HeadSeq
 		if shelf.base == 0 {
-			shelf.base = max(1, v.FloorSeq, v.HeadSeq-furthest)
+			shelf.base = max(1, v.HeadSeq-furthest)
 		}
+		shelf.from(v.FloorSeq)
 		d.mu.Unlock()
 	}
 	d.mu.Lock()
@@ -204,6 +209,8 @@ func (d *device) pull(ctx context.Context, s *session, m missing) bool {
 	for _, text := range p.wrongs(m.id, after, before) {
 		s.breach(wrong{"I2", text}, m.id, p.FromSeq, "")
 	}
+	s.r.shown(s.reader(), m.id, p.FloorSeq, p.HeadSeq, p.Events)
+	d.floor(m.id, p.FloorSeq)
 	d.store(s, p.Events)
 	return len(p.Events) > 0
 }

@@ -36,8 +36,9 @@ func (r *Report) Text() string {
 		{"deliveries", r.Deliveries, "sessions", r.Sessions},
 		{"  had to come (I6)", r.Checked, "  reconnects", r.Reconnects},
 		{"pulled", r.Pulled, "gaps", r.Gaps},
-		{"epochs", r.Epochs, "lost by failover: sends", r.Lost},
-		{"", 0, "  whole conversations", r.LostConversations},
+		{"floors", r.Floors, "  events left out", r.LeftOut},
+		{"  told in answers", r.FloorAnswers, "lost by failover: sends", r.Lost},
+		{"epochs", r.Epochs, "  whole conversations", r.LostConversations},
 	})
 	r.writeTimes(&b)
 	r.writeFaults(&b)
@@ -76,10 +77,6 @@ type row struct {
 func table(b *strings.Builder, title string, rows []row) {
 	fmt.Fprintf(b, "\n%s\n", title)
 	for _, r := range rows {
-		if r.left == "" {
-			fmt.Fprintf(b, "  %35s     %-26s %12s\n", "", r.right, thousands(r.number))
-			continue
-		}
 		fmt.Fprintf(b, "  %-22s %12s     %-26s %12s\n", r.left, thousands(r.n), r.right, thousands(r.number))
 	}
 }

@@ -38,6 +38,7 @@ type attempt struct {
 	id     string
 	fields map[string]any // as of a send frame, without type and id
 	due    time.Time
+	flood  int // bytes of a text that belongs to a flood
 }
 
 // chance chooses.
@@ -97,6 +98,10 @@ func (u *user) act(ctx context.Context) {
 		u.change(ctx)
 	case n < 18:
 		u.markRead(ctx)
+	case n < 24:
+		if c := u.shift(); c != nil {
+			u.ask(ctx, c)
+		}
 	}
 	u.post(ctx)
 }
@@ -109,6 +114,10 @@ func (u *user) post(ctx context.Context) {
 			c = former // must be refused
 		}
 	}
+	size, flood := u.size(), 0
+	if flooded := u.r.rooms.has(u.name, u.r.floods.now(time.Now())); flooded != nil && u.rng.IntN(4) > 0 {
+		c, size, flood = flooded, floodText, floodText
+	}
 	if c == nil {
 		return
 	}
@@ -120,9 +129,9 @@ func (u *user) post(ctx context.Context) {
 	}
 	s, id := u.r.ledger.begin(u, c.id)
 	fields["client_msg_id"] = id
-	u.compose(fields, id, now)
+	u.compose(fields, id, size, now)
 	s.content = contentHash(messageBody(fields))
-	u.try(ctx, &attempt{send: s, id: id, fields: fields})
+	u.try(ctx, &attempt{send: s, id: id, fields: fields, flood: flood})
 }
 
 func other(members []string, me string) string {
@@ -134,15 +143,19 @@ func other(members []string, me string) string {
 	return ""
 }
 
-// compose writes what is sent.
-func (u *user) compose(fields map[string]any, id string, now scene) {
-	size := 0
+// size chooses how many bytes a text has beside what names it.
+func (u *user) size() int {
 	switch n := u.rng.IntN(100); {
 	case n < 3:
-		size = 2000 + u.rng.IntN(20000)
+		return 2000 + u.rng.IntN(20000)
 	case n < 30:
-		size = u.rng.IntN(400)
+		return u.rng.IntN(400)
 	}
+	return 0
+}
+
+// compose writes what is sent.
+func (u *user) compose(fields map[string]any, id string, size int, now scene) {
 	fields["content"] = map[string]any{"type": "text", "text": fmt.Sprintf("%s %s", id, strings.Repeat("é", size/2))}
 	if u.rng.IntN(6) == 0 && len(now.in) > 0 {
 		fields["mentions"] = []string{now.in[u.rng.IntN(len(now.in))]}

@@ -15,6 +15,7 @@ type view struct {
 	UnreadCount    int64   `json:"unread_count"`
 	MentionCount   int64   `json:"mention_count"`
 	Events         []event `json:"events"`
+	LastMessage    *listed `json:"last_message"`
 }
 
 // syncPage is the answer to sync.

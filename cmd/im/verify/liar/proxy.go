@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"im/cmd/im/verify/narrow"
 )
 
 // Lie says what to do with what passes. Nil functions let everything through.
@@ -25,6 +27,8 @@ type Lie struct {
 	Up func(c *Conn, f map[string]any) []map[string]any
 	// Answer changes the JSON answer to a REST call, and may change its status.
 	Answer func(r *http.Response, body map[string]any)
+	// Narrow keeps little of what a client does not read, so that the server notices.
+	Narrow bool
 }
 
 // Conn is one socket through the proxy.
@@ -115,7 +119,10 @@ func (l *Lie) socket(w http.ResponseWriter, r *http.Request, target string) {
 		header.Set("Authorization", bearer)
 	}
 	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}}
-	server, response, err := dialer.Dial(target, header)
+	if l.Narrow {
+		dialer.NetDialContext = narrow.Dial
+	}
+	server, response, err := dialer.DialContext(r.Context(), target, header)
 	if err != nil {
 		status := http.StatusBadGateway
 		if response != nil {
