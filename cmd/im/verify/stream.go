@@ -135,6 +135,10 @@ func (s *stint) next(seq int64) (wrong, bool) {
 // left takes a gap: pushes up to head were left out.
 func (s *stream) left(id string, head int64) []wrong {
 	t := s.stint(id)
+	if t.over { // the user is in again, and the gap has all that says so
+		t = s.anew(id)
+		t.introduced = true
+	}
 	if head < t.reached() {
 		return []wrong{{"I4", fmt.Sprintf("a gap up to %d after %d", head, t.reached())}}
 	}

@@ -57,6 +57,9 @@ func TestStream(t *testing.T) {
 		"joined again, introduced before the gap": {
 			[]step{{event: 5}, {conversation: true}, {gap: 8}, {event: 11, joins: true}}, nil,
 		},
+		"joined again, the gap had all of it": {
+			[]step{{event: 5}, {event: 6, leaves: true}, {gap: 20}, {event: 21}}, nil,
+		},
 		"joined again after a gap, not introduced": {
 			[]step{{conversation: true}, {event: 5}, {gap: 8}, {event: 11, joins: true}}, []string{"I6"},
 		},
