@@ -30,6 +30,7 @@ type verifyCmd struct {
 	Users          int           `default:"20" help:"How many users; each has one to three devices at a time."`
 	Conversations  int           `env:"IM_VERIFY_CONVERSATIONS" help:"How many at the beginning, direct ones and groups; by default as many as users."`
 	Seed           uint64        `help:"Repeats the choices of a former run, as far as concurrency allows."`
+	Floods         bool          `default:"true" negatable:"" help:"Have readers stop, one at a time, until their node gives up events for a gap; each time 3 MiB are sent to a conversation."`
 	CompleteWithin time.Duration `default:"10s" help:"How long an event may take to a session that is connected (I6)."`
 	Settle         time.Duration `default:"30s" help:"How long after the last send everything may take to be answered and to arrive."`
 	Prefix         string        `name:"user-prefix" help:"How the names of the users begin; by default by chance, so that runs do not meet."`
@@ -85,7 +86,7 @@ func (c *verifyCmd) options(progress io.Writer) (verify.Options, error) {
 		}
 	}
 	o := verify.Options{
-		URLs: urls, Users: c.Users, Conversations: c.Conversations, Duration: c.Duration, Rate: c.Rate, Seed: c.Seed,
+		URLs: urls, Users: c.Users, Conversations: c.Conversations, Duration: c.Duration, Rate: c.Rate, Seed: c.Seed, Floods: c.Floods,
 		CompleteWithin: c.CompleteWithin, Settle: c.Settle, Prefix: c.Prefix, ServerToken: c.serverToken(),
 		Token: func(ctx context.Context, user string) (string, error) {
 			return t.tokens(domain.UserID(user), urls)(ctx)

@@ -140,9 +140,13 @@ func (c *committer) attempt(ctx context.Context) error {
 	if err == nil {
 		err = c.write(ctx, b)
 	}
+	took := time.Since(began)
+	if full := len(picked) == batchCommands || size > c.extent.bytes/2; full && (err == nil || ctx.Err() != nil) {
+		c.queue.full(c.number, size, took)
+	}
 	switch {
 	case err == nil:
-		c.extent.wrote(size, time.Since(began))
+		c.extent.wrote(size, took)
 	case ctx.Err() != nil:
 		c.extent.late(size)
 	}
@@ -203,7 +207,7 @@ func (c *committer) expire() {
 	c.held = c.queue.overdue(c.held, soon)
 	for _, e := range c.held {
 		if e.forsaken() || now.After(e.due) || !e.written && soon.After(e.due) {
-			c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
+			c.answer(e, domain.Outcome{}, c.queue.late())
 		}
 	}
 	c.forget()

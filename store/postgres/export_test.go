@@ -93,6 +93,9 @@ func (s *Store) SawTransactions(epoch string, xmax uint64) {
 // Disconnect gives up the connections of reads.
 func (s *Store) Disconnect() { s.pool.Reset() }
 
+// Patience is how long a command may take.
+const Patience = patience
+
 // BeginLookup begins the transactions of lookups.
 const BeginLookup = beginLookup
 

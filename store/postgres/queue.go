@@ -29,6 +29,7 @@ type queue struct {
 	owners  map[domain.ConversationID]int
 	owned   [][]domain.ConversationID // by each committer
 	working []bool
+	paces   []pace // of each committer
 	size    int
 	limit   int
 	closed  bool
@@ -37,7 +38,7 @@ type queue struct {
 func newQueue(limit, committers int) *queue {
 	q := &queue{
 		limit: limit, owners: map[domain.ConversationID]int{},
-		owned: make([][]domain.ConversationID, committers), working: make([]bool, committers),
+		owned: make([][]domain.ConversationID, committers), working: make([]bool, committers), paces: make([]pace, committers),
 	}
 	for range committers {
 		q.wake = append(q.wake, make(chan struct{}, 1))
@@ -53,6 +54,9 @@ func (q *queue) put(e *entry) error {
 	}
 	if q.size+e.size > q.limit {
 		return domain.ErrUnavailable.In(fullDelay)
+	}
+	if wait := wait(q.paces, q.size, time.Now()); wait > longestWait {
+		return busy(wait)
 	}
 	q.size += e.size
 	q.waiting = append(q.waiting, e)
@@ -162,6 +166,24 @@ func (q *queue) overdue(dst []*entry, now time.Time) []*entry {
 	clear(q.waiting[:n])
 	q.waiting = q.waiting[n:]
 	return dst
+}
+
+// full notes what committer c wrote, or could not, with a batch that was as large as
+// it may be.
+func (q *queue) full(c, size int, took time.Duration) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paces[c].full(size, took, time.Now())
+}
+
+// late is what those hear for whom there was no time.
+func (q *queue) late() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if wait := wait(q.paces, q.size, time.Now()); wait > 0 {
+		return busy(wait)
+	}
+	return domain.ErrUnavailable
 }
 
 func (q *queue) release(size int) {

@@ -83,3 +83,27 @@ func TestQueueOwnerIsWoken(t *testing.T) {
 	putAll(t, q, waiting(7))
 	require.Len(t, q.wake[1], 1)
 }
+
+// Where those before it take too long, a command is refused at once, and told for how
+// long; not any more when what was known of the pace is old.
+func TestQueueRefusesWhoWouldWaitForTooLong(t *testing.T) {
+	q := newQueue(1<<20, 2)
+	putAll(t, q, waiting(1, 2, 3, 4, 5))
+	require.Equal(t, domain.ErrUnavailable, q.late(), "no pace is known")
+	q.full(0, 1, time.Second)
+	q.full(1, 1, time.Second) // 2 bytes a second, and 5 wait
+	var refused *domain.Error
+	require.ErrorAs(t, q.put(waiting(6)[0]), &refused)
+	require.Equal(t, domain.CodeUnavailable, refused.Code)
+	require.GreaterOrEqual(t, refused.After, 1250*time.Millisecond)
+	require.LessOrEqual(t, refused.After, 2500*time.Millisecond)
+	require.ErrorAs(t, q.late(), &refused)
+	require.Positive(t, refused.After)
+	q.release(1)
+	putAll(t, q, waiting(6)) // 4 take no longer than they may
+
+	q.paces[1].at = time.Now().Add(-2 * paceHolds)
+	require.Error(t, q.put(waiting(7)[0]), "one committer alone takes longer")
+	q.paces[0].at = time.Now().Add(-2 * paceHolds)
+	putAll(t, q, waiting(7))
+}

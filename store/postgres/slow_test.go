@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +15,7 @@ import (
 
 	"im/domain"
 	"im/internal/proxytest"
+	"im/store/postgres"
 	"im/store/postgres/pgtest"
 )
 
@@ -31,29 +34,50 @@ func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
 	const senders, enough = 1500, 1000
 	content := text(strings.Repeat("x", 4_000))
 	ctx, stop := context.WithCancel(context.Background())
-	var accepted, refused, later atomic.Int64 // later: accepted after the first was refused
+	var accepted, refused, delayed atomic.Int64
+	var mu sync.Mutex
+	var waits []time.Duration // of what was accepted after the first was refused
 	var all sync.WaitGroup
 	for i := range senders {
 		all.Go(func() {
 			for k := 0; ctx.Err() == nil; k++ {
+				began := time.Now()
 				a := <-n.send(context.Background(), "alice", domain.Post{
 					ConversationID: id, ClientMsgID: fmt.Sprint(i, "-", k), Content: content,
 				})
 				if a.err != nil {
 					refused.Add(1)
+					var why *domain.Error
+					if errors.As(a.err, &why) && why.After > 0 {
+						delayed.Add(1)
+						select {
+						case <-time.After(why.After):
+						case <-ctx.Done():
+						}
+					}
 					continue
 				}
 				accepted.Add(1)
 				if refused.Load() > 0 {
-					later.Add(1)
+					mu.Lock()
+					waits = append(waits, time.Since(began))
+					mu.Unlock()
 				}
 			}
 		})
 	}
-	require.Eventually(t, func() bool { return later.Load() >= enough }, 2*deadline, 10*time.Millisecond,
-		"enough is accepted though some are refused")
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(waits) >= enough
+	}, 2*deadline, 10*time.Millisecond, "enough is accepted though some are refused")
 	stop()
 	proxy.Mend()
 	all.Wait()
 	require.GreaterOrEqual(t, int64(len(n.log(t, id))), 2+accepted.Load())
+	require.Positive(t, delayed.Load(), "who is refused is told for how long")
+	late := waits[enough/2 : enough]
+	slices.Sort(late)
+	t.Logf("%d accepted, %d refused, %d of them with a delay; waits: median %s, most %s", accepted.Load(), refused.Load(), delayed.Load(), late[len(late)/2], late[len(late)-1])
+	require.Less(t, late[len(late)/2], postgres.Patience/2, "accepted is what need not wait for long")
 }

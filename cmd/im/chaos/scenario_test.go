@@ -79,7 +79,7 @@ func (s *scenario) load(duration time.Duration, set []func(*verify.Options)) {
 		ServerToken: func(context.Context) (string, error) {
 			return sign("backend", true)
 		},
-		Users: either(12, 30), Conversations: either(12, 30), Rate: either(25.0, 40.0),
+		Users: either(12, 30), Conversations: either(12, 30), Rate: either(25.0, 40.0), Floods: either(false, true),
 		Duration: duration, CompleteWithin: 15 * time.Second, Settle: patience, Prefix: "v",
 	}
 	for _, set := range set {

@@ -47,8 +47,8 @@ func TestSoak(t *testing.T) {
 	time.Sleep(time.Until(began.Add(duration)))
 	close(stop)
 	samples := <-sampled
-	s.judge()
 	s.flat(measures, samples)
+	s.judge()
 	s.onlyLive(s.cache())
 	s.sameGoroutines()
 }

@@ -19,7 +19,7 @@ import (
 // verifying runs im verify --json and returns its report and exit code.
 func verifying(t *testing.T, env []string, args ...string) (*verify.Report, int) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60"}, args...)...)
+	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60", "--no-floods"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said

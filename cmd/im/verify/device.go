@@ -26,6 +26,7 @@ type device struct {
 	session *session // the live one, or nil
 	shelves map[string]*shelf
 	cursor  string
+	told    time.Time // when the last sync ended
 }
 
 // shelf is what a device holds of a conversation.
@@ -238,8 +239,8 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 	life := time.Duration(d.rng.ExpFloat64() * float64(8*time.Second))
 	until := time.Now().Add(max(life, 300*time.Millisecond))
 	d.syncing.Lock()
-	if d.sync(ctx, s) {
-		d.catchUp(ctx, s)
+	if d.sync(ctx, s) == nil {
+		_ = d.catchUp(ctx, s) // it is tried again as long as the session lives
 	}
 	d.syncing.Unlock()
 	tick := time.NewTicker(pinging)
@@ -292,7 +293,7 @@ func (d *device) chores(ctx context.Context, s *session, calm bool) {
 	}
 	if reading {
 		d.syncing.Lock()
-		d.catchUp(ctx, s)
+		_ = d.catchUp(ctx, s)
 		d.syncing.Unlock()
 		if !calm && d.rng.IntN(4) == 0 {
 			d.probe(ctx, s)
@@ -306,7 +307,7 @@ func (d *device) chores(ctx context.Context, s *session, calm bool) {
 // pauses has the session stop reading now and then: for seconds, or until what is
 // pushed to it overflows.
 func (d *device) pauses(s *session) bool {
-	if s.narrow && d.rng.IntN(3) == 0 {
+	if s.r.o.Floods && s.narrow && d.rng.IntN(3) == 0 {
 		if c := s.r.rooms.of(d.user.name, d.rng, true); c != nil && s.r.floods.begin(c.id, time.Now()) {
 			s.stop(true, func() bool { return !s.r.calm.Load() && s.r.floods.now(time.Now()) == c.id })
 			return true

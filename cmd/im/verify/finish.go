@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,13 +26,14 @@ type claim struct {
 // to date.
 func (r *runner) converge(ctx context.Context, deadline time.Time) {
 	heads := r.heads(ctx)
-	within := latest(deadline, time.Now().Add(r.o.CompleteWithin))
 	waited := time.Now().Add(r.o.CompleteWithin)
 	r.await(waited, func() bool { return r.reached(heads) })
+	within := latest(deadline, time.Now().Add(r.o.CompleteWithin))
 	for _, u := range r.users {
 		for _, d := range u.devices {
-			if !r.await(within, func() bool { return d.complete(ctx) }) {
-				r.unfinished(fmt.Sprintf("%s/%s could not bring its store up to date", u.name, d.id))
+			var err error
+			if !r.await(within, func() bool { err = d.complete(ctx); return err == nil }) {
+				r.unfinished(fmt.Sprintf("%s/%s could not bring its store up to date: %v", u.name, d.id, err))
 			}
 			if s := d.live(); s != nil && s.ws != nil {
 				s.socketClaims(ctx, r.socketTold)
@@ -47,15 +49,19 @@ func (r *runner) unfinished(what string) {
 	r.tally.count(func(p *Report) { p.Unfinished = append(p.Unfinished, what) })
 }
 
-// complete syncs and pulls until the store has all that it knows of.
-func (d *device) complete(ctx context.Context) bool {
+// complete syncs and pulls until the store has all that it knows of. An error says
+// what it lacks, or why that is not known.
+func (d *device) complete(ctx context.Context) error {
 	s := d.live()
 	if s == nil || !s.alive() {
-		return false
+		return errors.New("it is not connected")
 	}
 	d.syncing.Lock()
 	defer d.syncing.Unlock()
-	return d.sync(ctx, s) && d.catchUp(ctx, s)
+	if err := d.sync(ctx, s); err != nil {
+		return err
+	}
+	return d.catchUp(ctx, s)
 }
 
 // heads asks how far each conversation has come.

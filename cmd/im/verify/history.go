@@ -92,6 +92,15 @@ func (h *history) judge() []Breach {
 	return found
 }
 
+// describe says what an event is, and of when.
+func (h *history) describe(seq int64) string {
+	e := h.at(seq)
+	if e == nil {
+		return "not in the log"
+	}
+	return fmt.Sprintf("%s of %s", e.kind, stamp(e.at))
+}
+
 func stamp(t time.Time) string { return t.UTC().Format("15:04:05.000000") }
 
 // stay is one membership: the first and the last event that the user gets.

@@ -109,11 +109,10 @@ func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
 	}
 	r.report(judgeUnread(h, stays, claims, r.reads(h.id)))
 	for _, u := range r.users {
-		in := present(stays[u.name])
 		for _, d := range u.devices {
-			r.report(d.judge(h, in))
+			r.report(d.judge(h, stays[u.name]))
 		}
-		r.judgeAccess(ctx, h, u, in, stays[u.name])
+		r.judgeAccess(ctx, h, u, present(stays[u.name]), stays[u.name])
 	}
 }
 
@@ -138,16 +137,20 @@ func (r *runner) reads(id string) map[string]readMark {
 
 // judge checks that a device has converged: all of what is its user's, and
 // nothing else.
-func (d *device) judge(h *history, in bool) []Breach {
+func (d *device) judge(h *history, stays []stay) []Breach {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b := Breach{ConversationID: h.id, Client: d.user.name + "/" + d.id}
-	s := d.shelves[h.id]
+	s, in := d.shelves[h.id], present(stays)
 	switch {
 	case in && s == nil:
 		b.Invariant, b.Text = "I6", "the device's last sync did not list this conversation"
 	case !in && s != nil:
 		b.Invariant, b.Text = "I8", "the device was never told that its user is not in this conversation any more"
+		if len(stays) > 0 {
+			b.Seq = stays[len(stays)-1].to
+			b.Text += fmt.Sprintf(": %s; it holds up to %d, its last sync was at %s and told of %d", h.describe(b.Seq), s.head, stamp(d.told), s.synced)
+		}
 	case in:
 		x, lacks := s.held.hole(max(s.base, 1), h.head())
 		if !lacks {

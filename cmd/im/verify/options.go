@@ -28,6 +28,10 @@ type Options struct {
 	Rate          float64       // sends per second, of all users together; 50 unless set
 	Seed          uint64        // of everything random; 0 takes one by chance
 
+	// Floods has now and then a reader stop until its node gives up what it should be
+	// pushed, for a gap. A flood is 3 MiB to one conversation.
+	Floods bool
+
 	// CompleteWithin is how long after the commit an event may take to a session
 	// that was connected all the time (I6); 10 s unless set.
 	CompleteWithin time.Duration

@@ -20,7 +20,7 @@ func (d *device) poll(ctx context.Context) {
 		d.mu.Unlock()
 		until := time.Now().Add(time.Duration(d.rng.ExpFloat64() * float64(8*time.Second)))
 		for ctx.Err() == nil && (r.calm.Load() || time.Now().Before(until)) {
-			if d.complete(ctx) && d.rng.IntN(4) == 0 {
+			if d.complete(ctx) == nil && d.rng.IntN(4) == 0 {
 				d.probe(ctx, s)
 			}
 			nap(ctx, time.Duration(d.rng.Int64N(int64(2*pinging))))

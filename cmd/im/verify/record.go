@@ -70,7 +70,9 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 		checked += end - base
 		first, reached := x.extent(h.id, in)
 		if reached < end {
-			say("I6", max(reached, base)+1, "never pushed, nor up to %d; the session lived until %s", end, stamp(x.heard))
+			from := max(reached, base) + 1
+			say("I6", from, "never pushed (%s), nor up to %d (%s); the session lived from %s to %s; its user is in from %d on",
+				h.describe(from), end, h.describe(end), stamp(x.began), stamp(x.heard), in.from)
 		} else if first > base+1 {
 			say("I4", base+1, "a hole at the beginning: all above %d had to be pushed, the first was %d", base, first)
 		}

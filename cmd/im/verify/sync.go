@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -10,8 +11,8 @@ import (
 	"time"
 )
 
-// sync brings the list of conversations up to date; false when it could not.
-func (d *device) sync(ctx context.Context, s *session) bool {
+// sync brings the list of conversations up to date. An error says why it could not.
+func (d *device) sync(ctx context.Context, s *session) error {
 	cursor := d.cursor
 	whole := cursor == ""
 	rest := s.ws == nil || d.rng.IntN(4) == 0
@@ -24,18 +25,21 @@ func (d *device) sync(ctx context.Context, s *session) bool {
 			cursor, whole, listed = "", true, map[string]bool{}
 			continue
 		}
-		if p == nil || !d.inEpoch(s, p.Epoch) {
-			return false
+		if p == nil {
+			return fmt.Errorf("a sync was answered with %s", code)
+		}
+		if !d.inEpoch(s, p.Epoch) {
+			return errEpoch
 		}
 		d.takeSync(s, p, listed)
 		if p.Done {
 			d.synced(s, listed, whole)
 			d.cursor = p.Cursor
-			return true
+			return nil
 		}
 		cursor = p.Cursor
 	}
-	return false
+	return errors.New("a sync of 1000 pages did not end")
 }
 
 func (d *device) syncPage(ctx context.Context, s *session, rest bool, cursor string, timeline int) (*syncPage, string) {
@@ -101,6 +105,7 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 // cursor did not list has not moved since the last.
 func (d *device) synced(s *session, listed map[string]bool, whole bool) {
 	d.mu.Lock()
+	d.told = time.Now()
 	still := map[string]int64{}
 	for id, shelf := range d.shelves {
 		switch {
@@ -166,45 +171,57 @@ func (d *device) lacks() []missing {
 	return list
 }
 
-// catchUp pulls what is missing; true when nothing is any more.
-func (d *device) catchUp(ctx context.Context, s *session) bool {
-	whole := true
+// errEpoch is an answer of another epoch than that of the session.
+var errEpoch = errors.New("an answer was of another epoch")
+
+// catchUp pulls what is missing, and says of the last of it that could not be had why.
+func (d *device) catchUp(ctx context.Context, s *session) error {
+	var failed error
 	for _, m := range d.lacks() {
-		for range 100 {
-			if !d.pull(ctx, s, m) {
-				whole = false
-				break
-			}
-			d.mu.Lock()
-			shelf := d.shelves[m.id]
-			ok := false
-			if shelf != nil {
-				m.stretch, ok = shelf.held.hole(max(shelf.base, 1), shelf.head)
-			}
-			d.mu.Unlock()
-			if !ok {
-				break
-			}
+		if err := d.fill(ctx, s, m); err != nil {
+			failed = fmt.Errorf("%d to %d of %s are missing: %w", m.from, m.to, m.id, err)
 		}
 	}
-	return whole
+	return failed
+}
+
+// fill pulls page after page until nothing of a conversation is missing.
+func (d *device) fill(ctx context.Context, s *session, m missing) error {
+	for range 100 {
+		if err := d.pull(ctx, s, m); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		shelf := d.shelves[m.id]
+		more := false
+		if shelf != nil {
+			m.stretch, more = shelf.held.hole(max(shelf.base, 1), shelf.head)
+		}
+		d.mu.Unlock()
+		if !more {
+			return nil
+		}
+	}
+	return nil // there was more and more: the next time
 }
 
 // pull reads one page of what is missing, from its beginning or from its end.
-func (d *device) pull(ctx context.Context, s *session, m missing) bool {
+func (d *device) pull(ctx context.Context, s *session, m missing) error {
 	limit, after, before := 50+d.rng.IntN(451), m.from-1, int64(0)
 	if d.rng.IntN(5) == 0 {
 		after, before = 0, m.to+1
 	}
 	p, code := d.page(ctx, s, m.id, after, before, limit)
-	if code == "not_found" {
+	switch {
+	case code == "not_found":
 		d.mu.Lock()
 		delete(d.shelves, m.id)
 		d.mu.Unlock()
-		return true
-	}
-	if p == nil || s.r.epoch(p.Epoch) != s.epoch {
-		return false
+		return nil
+	case p == nil:
+		return fmt.Errorf("a pull was answered with %s", code)
+	case s.r.epoch(p.Epoch) != s.epoch:
+		return errEpoch
 	}
 	for _, text := range p.wrongs(m.id, after, before) {
 		s.breach(wrong{"I2", text}, m.id, p.FromSeq, "")
@@ -212,7 +229,10 @@ func (d *device) pull(ctx context.Context, s *session, m missing) bool {
 	s.r.shown(s.reader(), m.id, p.FloorSeq, p.HeadSeq, p.Events)
 	d.floor(m.id, p.FloorSeq)
 	d.store(s, p.Events)
-	return len(p.Events) > 0
+	if len(p.Events) == 0 {
+		return errors.New("a pull brought no events")
+	}
+	return nil
 }
 
 func (d *device) page(ctx context.Context, s *session, id string, after, before int64, limit int) (*page, string) {
