@@ -34,6 +34,7 @@ type shelf struct {
 	held   stretches
 	base   int64 // it wants everything from here on
 	floor  int64 // the lowest seq that it was told it may read
+	since  int   // the session in which it was made
 	head   int64 // the furthest that it knows of
 	synced int64 // the head that the last sync told
 }
@@ -45,7 +46,7 @@ const furthest = 2000
 func (d *device) shelf(id string) *shelf {
 	s := d.shelves[id]
 	if s == nil {
-		s = &shelf{}
+		s = &shelf{since: d.serial}
 		d.shelves[id] = s
 	}
 	return s
@@ -199,8 +200,8 @@ func nap(ctx context.Context, d time.Duration) {
 
 // use lives through one session, and tells whether the device left by itself.
 func (d *device) use(ctx context.Context, s *session) (left bool) {
-	d.serial++
 	d.mu.Lock()
+	d.serial++
 	if d.epoch != s.epoch {
 		d.epoch, d.shelves, d.cursor = s.epoch, map[string]*shelf{}, ""
 	}

@@ -62,6 +62,27 @@ func TestConnectStopped(t *testing.T) {
 	require.Equal(t, patience, dialing(1000))
 }
 
+// TestSynced: what a whole sync does not list is gone, also what was learnt by pushes
+// alone; but not what was pushed to this session, perhaps after the page.
+func TestSynced(t *testing.T) {
+	t.Parallel()
+	r := newRunner(&Options{Users: 1, Seed: 1})
+	d := r.users[0].devices[0]
+	s := &session{r: r, d: d, stream: newStream(d.user.name)}
+	d.know("pushed before", 1)
+	d.know("synced before", 1)
+	d.shelves["synced before"].synced = 1
+	d.know("listed", 1)
+	d.serial++
+	d.know("pushed now", 1)
+	d.synced(s, map[string]bool{"listed": true}, false)
+	require.Len(t, d.shelves, 4)
+	d.synced(s, map[string]bool{"listed": true}, true)
+	require.Len(t, d.shelves, 2)
+	require.Contains(t, d.shelves, "listed")
+	require.Contains(t, d.shelves, "pushed now")
+}
+
 // TestConnectWaits: after a round over all nodes, a device waits, longer each time.
 func TestConnectWaits(t *testing.T) {
 	t.Parallel()

@@ -240,6 +240,19 @@ func TestJudgeSession(t *testing.T) {
 			require.Equal(t, c.checked, checked)
 		})
 	}
+	t.Run("in and out", func(t *testing.T) {
+		t.Parallel()
+		h := logOf(founded("a"), happened(2, added, "a", "", map[string]any{"user_id": "b", "role": "member"}),
+			said(3, "a", "a.1", "x"), happened(4, removed, "a", "", map[string]any{"user_id": "b"}), said(5, "a", "a.2", "x"))
+		for within, want := range map[time.Duration][]string{1900 * time.Millisecond: {"I6"}, 2100 * time.Millisecond: nil} {
+			x := record{user: "b", began: dawn().Add(-time.Minute), heard: since(100)}
+			_, found := x.judge(h, h.stays()["b"], since, new(clock), within)
+			require.Equal(t, want, kindsOf(found), "%v: it was in for 2 s", found)
+			x.stints = map[string][]*stint{"c": {at(2, 3, 3)}}
+			_, found = x.judge(h, h.stays()["b"], since, new(clock), within)
+			require.Equal(t, []string{"I6"}, kindsOf(found), "it knew of it, and was not told of the end")
+		}
+	})
 	t.Run("a stranger", func(t *testing.T) {
 		t.Parallel()
 		x := record{user: "z", stints: map[string][]*stint{"c": {at(-1, 3, 3)}}}

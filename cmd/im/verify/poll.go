@@ -10,12 +10,12 @@ import (
 func (d *device) poll(ctx context.Context) {
 	r := d.user.r
 	for ctx.Err() == nil {
-		d.serial++
 		s := &session{r: r, d: d, stream: newStream(d.user.name), done: make(chan struct{}), url: d.user.node(d.rng)}
 		s.name = fmt.Sprintf("%s/%s over REST", d.user.name, d.id)
 		s.number = r.witness.client(s.name)
 		s.epoch = d.epoch
 		d.mu.Lock()
+		d.serial++
 		d.session = s
 		d.mu.Unlock()
 		until := time.Now().Add(time.Duration(d.rng.ExpFloat64() * float64(8*time.Second)))

@@ -67,8 +67,11 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 		if end <= base {
 			continue
 		}
-		checked += end - base
 		first, reached := x.extent(h.id, in)
+		if first == 0 && reached == 0 && h.brief(in, base, within) {
+			continue
+		}
+		checked += end - base
 		if reached < end {
 			from := max(reached, base) + 1
 			say("I6", from, "never pushed (%s), nor up to %d (%s); the session lived from %s to %s; its user is in from %d on",
@@ -78,6 +81,14 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 		}
 	}
 	return checked, found
+}
+
+// brief tells whether a stay that the session learnt of by no sync was over before
+// its beginning had to be pushed. To such a user nothing needs to be told: neither is
+// the conversation there any more, nor was it ever.
+func (h *history) brief(in stay, base int64, within time.Duration) bool {
+	joined, left := h.at(in.from), h.at(in.to)
+	return base < in.from && joined != nil && left != nil && left.at.Sub(joined.at) < within
 }
 
 // orTimeOf is when the first client knew of an event, or else its own time.

@@ -101,7 +101,8 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 	}
 }
 
-// synced ends a sync: what a whole one did not list is gone; what one with a
+// synced ends a sync: what a whole one did not list is gone, unless it was pushed
+// to this session, perhaps after the page that could have had it; what one with a
 // cursor did not list has not moved since the last.
 func (d *device) synced(s *session, listed map[string]bool, whole bool) {
 	d.mu.Lock()
@@ -109,10 +110,10 @@ func (d *device) synced(s *session, listed map[string]bool, whole bool) {
 	still := map[string]int64{}
 	for id, shelf := range d.shelves {
 		switch {
-		case listed[id] || shelf.synced == 0:
-		case whole:
+		case listed[id]:
+		case whole && (shelf.synced > 0 || shelf.since < d.serial):
 			delete(d.shelves, id)
-		default:
+		case shelf.synced > 0:
 			still[id] = shelf.synced
 		}
 	}
