@@ -370,6 +370,19 @@ func TestJoin(t *testing.T) {
 		s.eventually(func() bool { return len(b.types()) > 0 })
 		require.Equal(t, []string{"welcome"}, b.types())
 	})
+	t.Run("a list older than another's is read again, so that nothing after welcome is missed", func(t *testing.T) {
+		s := newStage(t, never)
+		id := s.w.create("a", "b")
+		s.w.read = func(context.Context) {
+			s.w.read = func(context.Context) {}
+			s.w.post(id, "a", "m")
+			s.connect("a", "1")
+		}
+		b := s.connect("b", "1")
+		s.push(s.w.remove(id, "b"))
+		s.eventually(func() bool { return len(b.heard()) > 1 })
+		require.Equal(t, []string{"welcome", "member.removed"}, b.types())
+	})
 	t.Run("an addition after the list was read is introduced", func(t *testing.T) {
 		s := newStage(t, never)
 		id := s.w.create("a")

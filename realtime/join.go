@@ -70,20 +70,23 @@ func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
 
 // enterAll reads the user's conversations and makes the user a member of each,
 // from the head that was read on. Where an event that came meanwhile tells more
-// than the list, the event is right.
+// than the list, the event is right. Where an entry begins above what the list has
+// seen, the list is read again.
 func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) error {
-	read, list, err := h.o.Directory.Memberships(ctx, u.id)
-	if err != nil {
-		return err
+	var older map[domain.ConversationID]struct{} // of which the list was too old; nil: all
+	for older == nil || len(older) > 0 {
+		read, list, err := h.o.Directory.Memberships(ctx, u.id)
+		if err != nil {
+			return err
+		}
+		if older, err = h.enterListed(u, list, older, read, epoch); err != nil {
+			return err
+		}
 	}
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
-	if read != epoch || h.epoch != epoch {
-		h.readFeedSoon()
+	if h.epoch != epoch {
 		return domain.ErrUnavailable.Saying("the epoch has changed")
-	}
-	for _, m := range list {
-		h.enterOne(u, m)
 	}
 	for id, n := range u.settled() {
 		if n.enters {
@@ -93,26 +96,47 @@ func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) error {
 	return nil
 }
 
-func (h *Hub) enterOne(u *user, m domain.Membership) {
+// enterListed makes the user a member of those that are listed and, unless that is
+// nil, among some; and returns those of which the list was too old.
+func (h *Hub) enterListed(u *user, list []domain.Membership, some map[domain.ConversationID]struct{}, read, epoch string) (older map[domain.ConversationID]struct{}, err error) {
+	h.epochMu.RLock()
+	defer h.epochMu.RUnlock()
+	if read != epoch || h.epoch != epoch {
+		h.readFeedSoon()
+		return nil, domain.ErrUnavailable.Saying("the epoch has changed")
+	}
+	older = map[domain.ConversationID]struct{}{}
+	for _, m := range list {
+		if _, among := some[m.ConversationID]; some != nil && !among {
+			continue
+		}
+		if !h.enterOne(u, m) {
+			older[m.ConversationID] = struct{}{}
+		}
+	}
+	return older, nil
+}
+
+// enterOne makes the user a member, if nothing is known that says otherwise; false
+// if that cannot be told: between the list and where the entry begins the user may
+// have been removed.
+func (h *Hub) enterOne(u *user, m domain.Membership) bool {
 	sh := h.shard(m.ConversationID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if !u.admit(m) {
-		return
-	}
 	e := sh.entries[m.ConversationID]
+	if e != nil && e.began > m.HeadSeq {
+		return false
+	}
+	if !u.admit(m) {
+		return true
+	}
 	if e == nil {
 		e = sh.track(m.ConversationID, m.HeadSeq)
 	}
-	if e.began > m.HeadSeq {
-		// Between the list and where the entry began the user may have been
-		// removed, and nothing here would tell: have the directory say so.
-		e.enter(u, m.HeadSeq+1)
-		h.settle(sh, e)
-		return
-	}
 	e.learn(m.HeadSeq, m.SinceJoin)
 	e.members[u] = membership{m.HeadSeq, m.JoinedSeq}
+	return true
 }
 
 // enterLate begins the introduction of a user who was added while the list was
