@@ -31,7 +31,7 @@ func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
 	n.post(t, "alice", id, "warm", "x")
 	proxy.Slow(100 * time.Millisecond)
 
-	const senders, enough = 1500, 1000
+	const senders, enough = 1500, 2000 // nothing is refused among the first
 	content := text(strings.Repeat("x", 4_000))
 	ctx, stop := context.WithCancel(context.Background())
 	var accepted, refused, delayed atomic.Int64
@@ -76,7 +76,7 @@ func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
 	all.Wait()
 	require.GreaterOrEqual(t, int64(len(n.log(t, id))), 2+accepted.Load())
 	require.Positive(t, delayed.Load(), "who is refused is told for how long")
-	late := waits[enough/2 : enough]
+	late := waits[enough-500 : enough]
 	slices.Sort(late)
 	t.Logf("%d accepted, %d refused, %d of them with a delay; waits: median %s, most %s", accepted.Load(), refused.Load(), delayed.Load(), late[len(late)/2], late[len(late)-1])
 	require.Less(t, late[len(late)/2], postgres.Patience/2, "accepted is what need not wait for long")

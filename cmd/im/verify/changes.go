@@ -53,7 +53,8 @@ func (u *user) plan(c *room) *change {
 	case n < 93 && roles[u.name] == "owner":
 		who := in[u.rng.IntN(len(in))]
 		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
-		return &change{c.id, "member.role_changed", who, http.MethodPut, base + "/members/" + who, map[string]any{"role": role}}
+		// Who has left meanwhile is added by it.
+		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": role}}
 	case leads:
 		title := fmt.Sprintf("Group %d", u.rng.IntN(1000))
 		return &change{c.id, updated, "", http.MethodPatch, base, map[string]any{"title": title}}

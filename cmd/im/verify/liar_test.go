@@ -166,24 +166,29 @@ func TestLiar(t *testing.T) {
 			proxy := liar.New(url, lie())
 			defer proxy.Close()
 			o := options(proxy.URL, tokens)
+			attempts := 1
 			if long, is := rare[name]; is {
-				o.Duration, o.Rate = long, 120
+				o.Duration, o.Rate, attempts = long, 120, 5 // there may be no occasion for it
 			}
 			o.Floods = name == "swallows a gap"
-			report, err := verify.Run(t.Context(), o)
-			require.NoError(t, err)
-			require.False(t, report.OK(), "%s", report.Text())
 			kinds := map[string]int{}
-			for _, b := range report.Breaches {
-				kinds[b.Invariant]++
-				require.NotEmpty(t, b.Text)
-				require.NotEmpty(t, b.Client)
-				require.False(t, b.At.IsZero() && b.Invariant != "unread", "%+v", b)
+			reported := func(invariant string) bool { return kinds[invariant] > 0 }
+			for ; attempts > 0 && slices.IndexFunc(want[name], reported) < 0; attempts-- {
+				report, err := verify.Run(t.Context(), o)
+				require.NoError(t, err)
+				require.True(t, attempts > 1 || !report.OK(), "%s", report.Text())
+				for _, b := range report.Breaches {
+					kinds[b.Invariant]++
+					require.NotEmpty(t, b.Text)
+					require.NotEmpty(t, b.Client)
+					require.False(t, b.At.IsZero() && b.Invariant != "unread", "%+v", b)
+				}
+				t.Log(kinds, report.Unfinished[:min(3, len(report.Unfinished))])
+				o.Seed++
 			}
 			for _, invariant := range want[name] {
-				require.Positive(t, kinds[invariant], "%s is not reported: %v\n%s", invariant, kinds, report.Text())
+				require.Positive(t, kinds[invariant], "%s is not reported: %v", invariant, kinds)
 			}
-			t.Log(kinds, report.Unfinished[:min(3, len(report.Unfinished))])
 		})
 	}
 	require.Len(t, want, len(liar.Lies()), "every lie is told here")
