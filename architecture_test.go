@@ -25,12 +25,13 @@ func allowed() map[string][]string {
 		"im/token":                 domain,
 		"im/gate":                  domain,
 		"im/pace":                  domain,
-		"im/client":                domain,
+		"im/client":                {"im/domain", "im/internal/eventjson"},
 		"im/web":                   {},
 		"im/embedded":              {},
 		"im/deploy":                {},
 		"im/cmd/im":                {"im"},
 		"im/internal/proxytest":    {},
+		"im/internal/eventjson":    domain,
 		"im/store/postgres/pgtest": {"im/store/postgres", "im/migrations", "im/domain"},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"im/domain"
+	"im/internal/eventjson"
 )
 
 // push takes a pushed event.
@@ -154,7 +155,7 @@ func (e *engine) pull(s *stream) {
 func (e *engine) pulled(s *stream, frame json.RawMessage, err error) {
 	var page domain.EventPage
 	if err == nil {
-		err = json.Unmarshal(frame, &page)
+		page, err = eventjson.DecodePage(frame)
 	}
 	switch {
 	case e.streams[s.id] != s: // dropped meanwhile

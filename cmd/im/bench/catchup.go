@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"im/domain"
+	"im/internal/eventjson"
 )
 
 const (
@@ -75,23 +76,6 @@ type syncPage struct {
 	Done   bool   `json:"done"`
 }
 
-type eventPage struct {
-	Events  []event `json:"events"`
-	ToSeq   int64   `json:"to_seq"`
-	HasMore bool    `json:"has_more"`
-}
-
-// event is what a client keeps of one: all of it, decoded in one pass.
-type event struct {
-	ConversationID string           `json:"conversation_id"`
-	Seq            int64            `json:"seq"`
-	Type           domain.EventType `json:"type"`
-	Sender         string           `json:"sender"`
-	ClientMsgID    string           `json:"client_msg_id"`
-	At             string           `json:"at"`
-	Body           json.RawMessage  `json:"body"`
-}
-
 // catchUp syncs and pulls everything, and returns how many messages there were.
 func catchUp(sock *socket) (messages int, err error) {
 	var synced syncPage
@@ -100,8 +84,11 @@ func catchUp(sock *socket) (messages int, err error) {
 	}
 	for _, c := range synced.Conversations {
 		for after, more := int64(0), true; more; {
-			var page eventPage
-			err := sock.ask(&page, "page", map[string]any{"type": "pull", "conversation_id": c.ID, "after_seq": after, "limit": pullLimit})
+			payload, err := sock.request("page", map[string]any{"type": "pull", "conversation_id": c.ID, "after_seq": after, "limit": pullLimit})
+			if err != nil {
+				return 0, err
+			}
+			page, err := eventjson.DecodePage(payload) // as package client does
 			if err != nil {
 				return 0, err
 			}
@@ -116,14 +103,20 @@ func catchUp(sock *socket) (messages int, err error) {
 	return messages, nil
 }
 
-// ask sends a request, and decodes the answer of that type into answer.
-func (s *socket) ask(answer any, kind string, request map[string]any) error {
+// request sends a request, and returns the answer, which must be of that type. It is
+// good until the next call.
+func (s *socket) request(kind string, request map[string]any) ([]byte, error) {
 	s.number++
 	request["id"] = fmt.Sprint(s.number)
 	if err := s.write(request); err != nil {
-		return err
+		return nil, err
 	}
-	payload, err := s.await(kind)
+	return s.await(kind)
+}
+
+// ask sends a request, and decodes the answer of that type into answer.
+func (s *socket) ask(answer any, kind string, request map[string]any) error {
+	payload, err := s.request(kind, request)
 	if err != nil || answer == nil {
 		return err
 	}

@@ -1,0 +1,115 @@
+// Package eventjson decodes pages of events, of which a client that comes back may get
+// many: in one pass, where encoding/json goes through each event four times.
+package eventjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/go-faster/jx"
+
+	"im/domain"
+)
+
+// DecodePage decodes a page of events. Fields that it does not know are ignored, as
+// clients have to. Nothing of the page shares memory with data, but for one copy of it
+// that all bodies share.
+func DecodePage(data []byte) (page domain.EventPage, err error) {
+	d := jx.DecodeBytes(bytes.Clone(data))
+	err = members(d, func(d *jx.Decoder, key []byte) (err error) {
+		switch string(key) {
+		case "conversation_id":
+			err = conversationID(d, &page.ConversationID)
+		case "epoch":
+			page.Epoch, err = d.Str()
+		case "events":
+			err = d.Arr(func(d *jx.Decoder) error {
+				page.Events = append(page.Events, domain.Event{})
+				return event(d, &page.Events[len(page.Events)-1])
+			})
+		case "from_seq":
+			page.FromSeq, err = d.Int64()
+		case "to_seq":
+			page.ToSeq, err = d.Int64()
+		case "head_seq":
+			page.HeadSeq, err = d.Int64()
+		case "floor_seq":
+			page.FloorSeq, err = d.Int64()
+		case "has_more":
+			page.HasMore, err = d.Bool()
+		case "users":
+			var raw jx.Raw
+			if raw, err = d.Raw(); err == nil {
+				err = json.Unmarshal(raw, &page.Users)
+			}
+		default:
+			err = d.Skip()
+		}
+		return err
+	})
+	if err != nil {
+		return domain.EventPage{}, fmt.Errorf("page of events: %w", err)
+	}
+	return page, nil
+}
+
+func event(d *jx.Decoder, e *domain.Event) error {
+	return members(d, func(d *jx.Decoder, key []byte) (err error) {
+		switch string(key) {
+		case "conversation_id":
+			err = conversationID(d, &e.ConversationID)
+		case "seq":
+			e.Seq, err = d.Int64()
+		case "type":
+			var text []byte
+			if text, err = d.StrBytes(); err == nil {
+				e.Type = kind(text)
+			}
+		case "sender":
+			var text string
+			text, err = d.Str()
+			e.Sender = domain.UserID(text)
+		case "client_msg_id":
+			e.ClientMsgID, err = d.Str()
+		case "at":
+			var raw jx.Raw
+			if raw, err = d.Raw(); err == nil {
+				err = e.At.UnmarshalJSON(raw)
+			}
+		case "body":
+			var raw jx.Raw
+			raw, err = d.Raw()
+			e.Body = json.RawMessage(raw)
+		default:
+			err = d.Skip()
+		}
+		return err
+	})
+}
+
+// members decodes the members of an object. One that is null is as if it were not there.
+func members(d *jx.Decoder, member func(d *jx.Decoder, key []byte) error) error {
+	return d.ObjBytes(func(d *jx.Decoder, key []byte) error {
+		if d.Next() == jx.Null {
+			return d.Null()
+		}
+		return member(d, key)
+	})
+}
+
+func conversationID(d *jx.Decoder, id *domain.ConversationID) error {
+	text, err := d.StrBytes()
+	if err != nil {
+		return err
+	}
+	return id.UnmarshalText(text)
+}
+
+// kind is the type of an event; the most frequent one takes no memory of its own.
+func kind(text []byte) domain.EventType {
+	if string(text) == string(domain.MessagePosted) {
+		return domain.MessagePosted
+	}
+	return domain.EventType(text)
+}
