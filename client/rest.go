@@ -57,9 +57,19 @@ func (c *Client) AddMembers(ctx context.Context, id ConversationID, users ...Use
 	return c.Do(ctx, http.MethodPost, "/conversations/"+id.String()+"/members", map[string]any{"user_ids": users}, nil)
 }
 
+// AddMember adds a user to a group, as a plain member; the client's own user joins it,
+// if it is open.
+func (c *Client) AddMember(ctx context.Context, id ConversationID, user UserID) error {
+	return c.Do(ctx, http.MethodPut, memberPath(id, user), map[string]any{"role": domain.RoleMember}, nil)
+}
+
 // RemoveMember removes a user from a group; the client's own user leaves it.
 func (c *Client) RemoveMember(ctx context.Context, id ConversationID, user UserID) error {
-	return c.Do(ctx, http.MethodDelete, "/conversations/"+id.String()+"/members/"+url.PathEscape(string(user)), nil, nil)
+	return c.Do(ctx, http.MethodDelete, memberPath(id, user), nil, nil)
+}
+
+func memberPath(id ConversationID, user UserID) string {
+	return "/conversations/" + id.String() + "/members/" + url.PathEscape(string(user))
 }
 
 // Do makes any other REST call: path is below /v1, request and answer are JSON
