@@ -77,16 +77,19 @@ type Client struct {
 }
 
 type timing struct {
-	dial, most time.Duration // for a node to answer a new connection up to welcome: at first, and at most
+	dial, most time.Duration // for the handshake of a new connection: at first, and at most
+	welcome    time.Duration // from hello to welcome
 	pong, tick time.Duration
 	settled    time.Duration // a connection that lasted so long begins the delays anew
 	retry      backoff
 }
 
-// patience is how long a connection may take up to welcome after n in a row that did
-// not come so far. A node that is
-// stopped takes connections and never answers: the next one is tried soon. Where
-// all are slow, because thousands come at once, each round over them waits longer.
+// patience is how long a handshake may take after n connections in a row that did not
+// come to welcome. A node that is stopped takes connections and never answers: the
+// next one is tried soon. Where all are slow, because thousands come at once, each
+// round over them waits longer. A hello, though, is waited for as long as a node may
+// take to answer it: one that is given up may still be let in, and then replaces the
+// session that the device has begun elsewhere.
 func (t *timing) patience(n, nodes int) time.Duration {
 	within := t.dial
 	for range n / nodes {
@@ -129,7 +132,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		opts: o, http: &http.Client{Timeout: 30 * time.Second}, tokens: &tokens{source: o.Token},
 		timing: timing{
-			dial: 4 * time.Second, most: 16 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
+			dial: 4 * time.Second, most: 16 * time.Second, welcome: 22 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
 			settled: 10 * time.Second, retry: retry,
 		},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWaiting), ready: make(chan struct{}),

@@ -90,8 +90,9 @@ func TestClient_other_node(t *testing.T) {
 	p.has(t, room, 2, 2)
 }
 
-// TestClient_stopped_node: a node that takes connections and answers nothing, or no
-// hello, is given up soon, and later from round to round.
+// TestClient_stopped_node: a node that takes connections and answers nothing is given
+// up soon, and later from round to round; one that does not answer a hello, when it
+// will not any more.
 func TestClient_stopped_node(t *testing.T) {
 	f := newFake(t)
 	f.before = func(_ *fakeSocket, kind string, _ map[string]any) bool { return kind == "hello" }
@@ -102,7 +103,8 @@ func TestClient_stopped_node(t *testing.T) {
 		c, err := New(Options{URLs: []string{url}, Token: func(context.Context) (string, error) { return "alice", nil }})
 		require.NoError(t, err)
 		require.LessOrEqual(t, c.timing.dial, 5*time.Second)
-		c.timing.pong = time.Hour
+		require.Greater(t, c.timing.welcome, 20*time.Second, "a node takes 10 s for a turn, and 10 s to let in")
+		c.timing.pong, c.timing.welcome = time.Hour, 50*time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		lived, err := c.connect(ctx, url, 50*time.Millisecond)
 		require.Error(t, err)

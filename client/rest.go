@@ -57,10 +57,9 @@ func (c *Client) AddMembers(ctx context.Context, id ConversationID, users ...Use
 	return c.Do(ctx, http.MethodPost, "/conversations/"+id.String()+"/members", map[string]any{"user_ids": users}, nil)
 }
 
-// AddMember adds a user to a group, as a plain member; the client's own user joins it,
-// if it is open.
-func (c *Client) AddMember(ctx context.Context, id ConversationID, user UserID) error {
-	return c.Do(ctx, http.MethodPut, memberPath(id, user), map[string]any{"role": domain.RoleMember}, nil)
+// Join has the client's own user, who is self, join an open group as a plain member.
+func (c *Client) Join(ctx context.Context, id ConversationID, self UserID) error {
+	return c.Do(ctx, http.MethodPut, memberPath(id, self), map[string]any{"role": domain.RoleMember}, nil)
 }
 
 // RemoveMember removes a user from a group; the client's own user leaves it.

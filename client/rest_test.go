@@ -59,7 +59,7 @@ func TestRest(t *testing.T) {
 	require.ErrorIs(t, err, domain.ErrForbidden)
 	require.ErrorContains(t, err, "owners only")
 	require.Contains(t, seen[3], "/members/a%7Cb ")
-	require.ErrorIs(t, c.AddMember(t.Context(), made.ConversationID, "bob"), domain.ErrForbidden)
+	require.ErrorIs(t, c.Join(t.Context(), made.ConversationID, "bob"), domain.ErrForbidden)
 	require.Contains(t, seen[4], "PUT /v1/conversations/")
 	require.Contains(t, seen[4], `/members/bob {"role":"member"}`)
 	require.Equal(t, 2, asked)

@@ -31,7 +31,7 @@ type session struct {
 // errDrained asks for another node at once.
 var errDrained = errors.New("the node is going away")
 
-// connect runs one connection to base, which has to begin within a time, and
+// connect runs one connection to base, whose handshake may take so long, and
 // returns how long it lived from welcome on, 0 for not at all, and why it ended.
 func (c *Client) connect(ctx context.Context, base string, within time.Duration) (lived time.Duration, err error) {
 	token, err := c.tokens.next(ctx)
@@ -39,12 +39,11 @@ func (c *Client) connect(ctx context.Context, base string, within time.Duration)
 		return 0, fmt.Errorf("no token: %w", err)
 	}
 	c.say(Status{State: Connecting})
-	due := time.Now().Add(within)
 	l, err := dial(ctx, base, within)
 	if err != nil {
 		return 0, err
 	}
-	s := &session{client: c, link: l, heartbeat: within, due: due}
+	s := &session{client: c, link: l, heartbeat: c.timing.welcome, due: time.Now().Add(c.timing.welcome)}
 	s.hello(token)
 	reading := make(chan error, 1)
 	go func() { reading <- l.read(s.receive) }()

@@ -13,10 +13,9 @@ import (
 )
 
 // DecodePage decodes a page of events. Fields that it does not know are ignored, as
-// clients have to. Nothing of the page shares memory with data, but for one copy of it
-// that all bodies share.
+// clients have to. Nothing of the page shares memory with data.
 func DecodePage(data []byte) (page domain.EventPage, err error) {
-	d := jx.DecodeBytes(bytes.Clone(data))
+	d := jx.DecodeBytes(data)
 	err = members(d, func(d *jx.Decoder, key []byte) (err error) {
 		switch string(key) {
 		case "conversation_id":
@@ -80,7 +79,7 @@ func event(d *jx.Decoder, e *domain.Event) error {
 		case "body":
 			var raw jx.Raw
 			raw, err = d.Raw()
-			e.Body = json.RawMessage(raw)
+			e.Body = json.RawMessage(bytes.Clone(raw))
 		default:
 			err = d.Skip()
 		}
@@ -88,10 +87,11 @@ func event(d *jx.Decoder, e *domain.Event) error {
 	})
 }
 
-// members decodes the members of an object. One that is null is as if it were not there.
+// members decodes the members of an object. One that is null is as if it were not
+// there, but for a body, which is JSON of any kind.
 func members(d *jx.Decoder, member func(d *jx.Decoder, key []byte) error) error {
 	return d.ObjBytes(func(d *jx.Decoder, key []byte) error {
-		if d.Next() == jx.Null {
+		if d.Next() == jx.Null && string(key) != "body" {
 			return d.Null()
 		}
 		return member(d, key)

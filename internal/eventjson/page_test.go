@@ -40,6 +40,7 @@ func TestDecodePage(t *testing.T) {
 		"unknown fields": `{"type":"page","id":"7","new":{"a":[1,{"b":null}]},"events":[{"seq":1,"new":[[]],"type":"member.added","body":{"user_id":"b","x":"\u00e9\n"}}]}`,
 		"escapes":        `{"events":[{"client_msg_id":"a\"\u00e9\ud83d\ude00","sender":"a\u006cice","type":"message\u002eposted","body":{"é":"\\"}}]}`,
 		"spaces":         " { \"events\" : [ { \"seq\" : 5 , \"body\" : { \"a\" : 1 } } ] } ",
+		"no body":        `{"events":[{"seq":1,"body":null}]}`,
 		"nulls":          `{"epoch":null,"events":null,"head_seq":null,"has_more":null,"users":null}`,
 		"no object":      `[]`,
 		"broken":         `{"events":[{"seq":1},`,

@@ -127,7 +127,7 @@ func (c *committer) attempt(ctx context.Context) error {
 	if err := c.probe(ctx); err != nil {
 		return err
 	}
-	picked, size := c.pick()
+	picked, size, full := c.pick()
 	if len(picked) == 0 {
 		if len(c.held) > 0 {
 			c.pause = firstPause
@@ -141,7 +141,7 @@ func (c *committer) attempt(ctx context.Context) error {
 		err = c.write(ctx, b)
 	}
 	took := time.Since(began)
-	if full := len(picked) == batchCommands || size > c.extent.bytes/2; full && (err == nil || ctx.Err() != nil) {
+	if full && (err == nil || ctx.Err() != nil) {
 		c.queue.full(c.number, size, took)
 	}
 	switch {
@@ -165,10 +165,11 @@ func (c *committer) deadline() time.Time {
 	return deadline
 }
 
-// pick chooses the next batch, and tells its size. Commands of one conversation
+// pick chooses the next batch, and tells its size, and whether more was there than may
+// be in one. Commands of one conversation
 // stay in order; one that repeats the key of another waits until that one is
 // settled.
-func (c *committer) pick() (picked []*entry, size int) {
+func (c *committer) pick() (picked []*entry, size int, full bool) {
 	type posting struct {
 		target domain.ConversationID
 		sender domain.UserID
@@ -180,7 +181,10 @@ func (c *committer) pick() (picked []*entry, size int) {
 		if _, stuck := c.stuck[e.target]; stuck {
 			continue
 		}
-		if len(picked) == batchCommands || len(picked) > 0 && (e.alone || size+e.size > c.extent.bytes) {
+		if len(picked) == batchCommands || len(picked) > 0 && size+e.size > c.extent.bytes {
+			return picked, size, true
+		}
+		if len(picked) > 0 && e.alone {
 			break
 		}
 		if key, ok := e.cmd.Key(); ok {
@@ -196,7 +200,7 @@ func (c *committer) pick() (picked []*entry, size int) {
 			break
 		}
 	}
-	return picked, size
+	return picked, size, false
 }
 
 // expire answers those who waited for too long, or wait no more. One that is not

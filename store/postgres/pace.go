@@ -9,21 +9,21 @@ import (
 
 const (
 	// longestWait is how long a new command may have to wait for those before it; it is
-	// refused where they take longer. In a queue that is first in, first out, all would
-	// wait for as long as they may otherwise, and most for nothing.
+	// refused where they take longer. Otherwise, in a queue that is first in, first out,
+	// all would wait for nearly as long as they may, and most be refused then.
 	longestWait = 2 * time.Second
 	// paceHolds is how long what a batch told of the pace is believed.
 	paceHolds = attemptAppend + time.Second
 )
 
-// pace is how fast one committer writes while there is more than it can take. What
-// comes in batches that take all that waits says nothing: there is no more to do.
+// pace is how fast one committer writes while there is more than fits in a batch. One
+// that takes all that waits says nothing of it.
 type pace struct {
 	bytesPerSecond float64
 	at             time.Time
 }
 
-// full notes a batch that was as large as it may be.
+// full notes a batch beside which more waited.
 func (p *pace) full(size int, took time.Duration, now time.Time) {
 	if took > 0 {
 		p.bytesPerSecond, p.at = float64(size)/took.Seconds(), now
@@ -44,8 +44,10 @@ func wait(paces []pace, size int, now time.Time) time.Duration {
 	return time.Duration(float64(size) / all * float64(time.Second))
 }
 
-// busy refuses one who would have to wait for so long, and names a delay by which
-// some of what waits now is done; not the same to all, who came at the same time.
+// busy refuses one who would have to wait for so long, and names a delay: not the same
+// to all who came at the same time, and a short one, since the pace of a server that
+// hangs says nothing of when it goes on.
 func busy(wait time.Duration) error {
+	wait = min(wait, longestWait)
 	return domain.ErrUnavailable.In(max(fullDelay, wait/2+rand.N(wait/2+1)))
 }

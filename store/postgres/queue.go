@@ -168,8 +168,7 @@ func (q *queue) overdue(dst []*entry, now time.Time) []*entry {
 	return dst
 }
 
-// full notes what committer c wrote, or could not, with a batch that was as large as
-// it may be.
+// full notes what committer c wrote, or could not, in a batch beside which more waited.
 func (q *queue) full(c, size int, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -273,7 +273,7 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 func (s *session) gone(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.paused || s.still != nil || now.Sub(s.heard) < deadness {
+	if s.paused || now.Sub(s.heard) < deadness {
 		return false
 	}
 	s.r.tally.fault("silent socket")

@@ -140,27 +140,27 @@ func (r *runner) logPage(ctx context.Context, id string, after int64, limit int,
 	return nil, code
 }
 
-// readers are those who may read a log.
+// readers are those who may read a whole log.
 func (r *runner) readers(id string) []string {
 	if r.o.ServerToken != nil {
 		return []string{""}
 	}
 	r.rooms.mu.Lock()
 	defer r.rooms.mu.Unlock()
-	var names []string
 	c := r.rooms.byID[id]
-	if c == nil {
+	switch {
+	case c == nil:
 		return nil
+	case c.shape.sinceJoin:
+		return []string{c.founder} // the others have a floor
 	}
+	var names []string
 	for name, p := range c.members {
-		if p.role != "" && name != c.founder {
+		if p.role != "" {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	if c.members[c.founder].role != "" {
-		names = slices.Insert(names, 0, c.founder) // no floor
-	}
 	return names
 }
 

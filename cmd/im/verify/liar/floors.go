@@ -76,8 +76,8 @@ func lower() Lie {
 	}}
 }
 
-// reveal gives edits that are pushed without content that of what others were shown,
-// or else one.
+// reveal gives edits that are pushed without content the content that others were
+// shown, or else an invented one.
 func reveal() Lie {
 	var mu sync.Mutex
 	type place struct{ id, seq any }
