@@ -15,8 +15,10 @@ import (
 // page is one of n messages, as a node encodes it.
 func page(n int) []byte {
 	id := domain.NewConversationID(time.Now())
-	p := domain.EventPage{ConversationID: id, Epoch: "e1", FromSeq: 1, ToSeq: int64(n), HeadSeq: int64(n) + 5, FloorSeq: 1, HasMore: true,
-		Users: map[domain.UserID]domain.Profile{"alice": {}}}
+	p := domain.EventPage{
+		ConversationID: id, Epoch: "e1", FromSeq: 1, ToSeq: int64(n), HeadSeq: int64(n) + 5, FloorSeq: 1, HasMore: true,
+		Users: map[domain.UserID]domain.Profile{"alice": {}},
+	}
 	for seq := range int64(n) {
 		p.Events = append(p.Events, domain.Event{
 			ConversationID: id, Seq: seq + 1, Type: domain.MessagePosted, Sender: "alice", ClientMsgID: fmt.Sprint("m", seq),
