@@ -12,12 +12,12 @@ const (
 	// Rows that hang on the conversation are made from the row that was inserted:
 	// where there was one already, nothing is.
 	createSQL = `
-WITH made AS (
+WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now), made AS (
 	INSERT INTO conversations (id, kind, creator, direct_key, client_conversation_id, client_hash, title, avatar_url, settings, metadata,
 		created_at, last_at, head_seq, version, message_count, last_message_seq, member_count, changed,
 		blocked)
 	VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7, $8, $9::text::json, $10::text::json,
-		clock_timestamp(), clock_timestamp(), 1, 1, 0, 0, cardinality($11::text[]), pg_current_xact_id(),
+		(SELECT now FROM clock), (SELECT now FROM clock), 1, 1, 0, 0, cardinality($11::text[]), pg_current_xact_id(),
 		im_blocked_1($4, $3))
 	ON CONFLICT DO NOTHING
 	RETURNING id, last_at

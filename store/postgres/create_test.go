@@ -52,6 +52,21 @@ func TestOneDirectConversationHoweverManyAsk(t *testing.T) {
 	require.ErrorIs(t, err, domain.ErrNotFound)
 }
 
+// A conversation is made when its first event says: the clock is read once.
+func TestCreatedAtIsThatOfTheFirstEvent(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n := start(t, url)
+	for range 300 {
+		n.group(t, "alice", "bob")
+	}
+	var off int
+	require.NoError(t, connect(t, url).QueryRow(t.Context(), `
+		SELECT count(*) FROM conversations c JOIN events e ON e.conversation_id = c.id AND e.seq = 1
+		WHERE c.created_at <> e.at`).Scan(&off))
+	require.Zero(t, off)
+}
+
 func TestFirstSendsMakeOneDirectConversation(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
