@@ -68,7 +68,7 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 			continue
 		}
 		first, reached := x.extent(h.id, in)
-		if first == 0 && reached == 0 && h.brief(in, base, min(within, moment)) {
+		if first == 0 && reached == 0 && h.brief(in, base, within) {
 			continue
 		}
 		checked += end - base
@@ -82,10 +82,6 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 	}
 	return checked, found
 }
-
-// moment is how long it may take at most, in faults too, until who was added is told
-// so, and then everything from there on.
-const moment = 5 * time.Second
 
 // brief tells whether a stay that the session learnt of by no sync was over before
 // its beginning had to be pushed. To such a user nothing needs to be told: neither is
