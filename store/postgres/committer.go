@@ -165,10 +165,9 @@ func (c *committer) deadline() time.Time {
 	return deadline
 }
 
-// pick chooses the next batch, and tells its size, and whether more was there than may
-// be in one. Commands of one conversation
-// stay in order; one that repeats the key of another waits until that one is
-// settled.
+// pick chooses the next batch, and tells its size, and whether more was there than
+// may be in one. Commands of one conversation stay in order; one that repeats the
+// key of another waits until that one is settled.
 func (c *committer) pick() (picked []*entry, size int, full bool) {
 	type posting struct {
 		target domain.ConversationID

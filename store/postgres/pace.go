@@ -30,8 +30,8 @@ func (p *pace) full(size int, took time.Duration, now time.Time) {
 	}
 }
 
-// wait is how long that much takes at the pace of all; 0 where none is known.
-func wait(paces []pace, size int, now time.Time) time.Duration {
+// takes is how long that much takes at the pace of all; 0 where none is known.
+func takes(paces []pace, size int, now time.Time) time.Duration {
 	var all float64
 	for _, p := range paces {
 		if now.Sub(p.at) < paceHolds {

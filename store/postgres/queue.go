@@ -55,7 +55,7 @@ func (q *queue) put(e *entry) error {
 	if q.size+e.size > q.limit {
 		return domain.ErrUnavailable.In(fullDelay)
 	}
-	if wait := wait(q.paces, q.size, time.Now()); wait > longestWait {
+	if wait := takes(q.paces, q.size, time.Now()); wait > longestWait {
 		return busy(wait)
 	}
 	q.size += e.size
@@ -179,7 +179,7 @@ func (q *queue) full(c, size int, took time.Duration) {
 func (q *queue) late() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if wait := wait(q.paces, q.size, time.Now()); wait > 0 {
+	if wait := takes(q.paces, q.size, time.Now()); wait > 0 {
 		return busy(wait)
 	}
 	return domain.ErrUnavailable

@@ -153,8 +153,8 @@ func TestNodeCutOff(t *testing.T) {
 
 // TestRollingRestart: every node in turn, by SIGTERM, as an upgrade does it.
 func TestRollingRestart(t *testing.T) {
-	s := newScenario(t, 3, either(14*time.Second, 2*time.Minute))
-	for round := range either(1, 3) {
+	s := newScenario(t, 3, either(14*time.Second, 3*time.Minute))
+	for round := range either(1, 5) {
 		for _, n := range s.nodes {
 			// The probes know one node each, and wait longer from time to time where a
 			// connection does not last.

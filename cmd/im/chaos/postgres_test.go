@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+
+	"im/cmd/im/verify"
 )
 
 // startPostgres starts the server again, for all nodes.
@@ -20,7 +22,10 @@ func (s *scenario) startPostgres() {
 // TestPostgreSQL: sends are unavailable while it is away, sockets stay open, and
 // everything goes on by itself.
 func TestPostgreSQL(t *testing.T) {
-	s := newScenario(t, 2, either(28*time.Second, 4*time.Minute))
+	s := newScenario(t, 2, either(28*time.Second, 4*time.Minute), func(o *verify.Options) {
+		// Who is added just before an outage of 20 s is told after it.
+		o.CompleteWithin = either(o.CompleteWithin, 40*time.Second)
+	})
 	lasts := either(3*time.Second, 20*time.Second)
 	s.suffer(fault{
 		name: "PostgreSQL stopped and started", lasts: lasts,
