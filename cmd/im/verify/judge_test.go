@@ -332,15 +332,20 @@ func TestText(t *testing.T) {
 	r.Unfinished = []string{"a log could not be read"}
 	require.False(t, r.OK())
 	require.Contains(t, r.Text(), "UNFINISHED")
-	for n := range 60 {
-		r.Breaches = append(r.Breaches, Breach{Invariant: "I4", ConversationID: "c", Seq: int64(n), Client: "u/d#1", Text: fmt.Sprint("breach number ", n)})
+	tally := tally{report: *r}
+	for n := range 2000 {
+		tally.breach(Breach{Invariant: "I4", ConversationID: "c", Seq: int64(n), Client: "u/d#1", Text: fmt.Sprint("breach number ", n)})
 	}
-	r.BreachCount = 2000
+	tally.breach(Breach{Invariant: "I2", Text: "a rare one"})
+	r = &tally.report
+	require.Len(t, r.Breaches, keptBreaches+1)
 	text := r.Text()
-	require.Contains(t, text, "FAILED: 2,000 breaches")
-	require.Contains(t, text, "breach number 49")
-	require.NotContains(t, text, "breach number 50")
-	require.Contains(t, text, "1,950 more")
+	require.Contains(t, text, "FAILED: 2,001 breaches")
+	require.Contains(t, text, "I2 1   I4 2,000")
+	require.Contains(t, text, "breach number 9\n")
+	require.NotContains(t, text, "breach number 10\n")
+	require.Contains(t, text, "a rare one")
+	require.Contains(t, text, "1,990 more")
 	decoded := new(Report)
 	raw, err := r.JSON()
 	require.NoError(t, err)

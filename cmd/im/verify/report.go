@@ -57,10 +57,11 @@ type Report struct {
 	MaxOutage     Millis `json:"max_outage_ms"`
 	MaxUnanswered Millis `json:"max_unanswered_ms"`
 
-	Breaches     []Breach `json:"breaches"`     // the first ones, at most 1,000
-	BreachCount  int64    `json:"breach_count"` // all of them
-	Unfinished   []string `json:"unfinished"`   // what could not be judged, and why: makes the run fail too
-	MemoryPeakMB int64    `json:"memory_peak_mb"`
+	Breaches     []Breach         `json:"breaches"`     // the first 200 of each invariant
+	BreachCount  int64            `json:"breach_count"` // all of them
+	ByInvariant  map[string]int64 `json:"by_invariant"`
+	Unfinished   []string         `json:"unfinished"` // what could not be judged, and why: makes the run fail too
+	MemoryPeakMB int64            `json:"memory_peak_mb"`
 }
 
 // Breach is one guarantee that did not hold.

@@ -61,7 +61,8 @@ func newRunner(o *Options) *runner {
 	}
 	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), floors: newFloors(), socketTold: map[string][]claim{}}
 	r.tally.report = Report{
-		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Sockets: o.Token != nil, Faults: map[string]int64{}, Breaches: []Breach{}, Unfinished: []string{},
+		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Sockets: o.Token != nil, Faults: map[string]int64{},
+		Breaches: []Breach{}, ByInvariant: map[string]int64{}, Unfinished: []string{},
 	}
 	for i := range o.Users {
 		u := &user{r: r, index: i, name: fmt.Sprintf("%s-u%d", o.Prefix, i+1), rng: stream64(o.Seed, i, 0), reads: map[string]readMark{}}

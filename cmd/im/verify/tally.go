@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// maxBreaches is how many breaches are kept whole; the others are counted.
-const maxBreaches = 1000
+// keptBreaches is how many breaches of an invariant are kept whole; the others are
+// counted. So many of one do not hide that there is one of another.
+const keptBreaches = 200
 
 // tally gathers what is counted and found while users act, in the report itself.
 type tally struct {
@@ -38,7 +39,10 @@ func (t *tally) breach(b Breach) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.report.BreachCount++
-	if len(t.report.Breaches) < maxBreaches {
+	if t.report.ByInvariant == nil {
+		t.report.ByInvariant = map[string]int64{}
+	}
+	if t.report.ByInvariant[b.Invariant]++; t.report.ByInvariant[b.Invariant] <= keptBreaches {
 		t.report.Breaches = append(t.report.Breaches, b)
 	}
 }

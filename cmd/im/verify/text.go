@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// shownBreaches is how many breaches the text shows; JSON has them all.
-const shownBreaches = 50
+// The text shows some; JSON has all that are kept.
+const (
+	shownBreaches   = 10 // of each invariant
+	shownUnfinished = 50
+)
 
 // JSON is the report for programs.
 func (r *Report) JSON() ([]byte, error) { return json.MarshalIndent(r, "", "  ") }
@@ -119,7 +122,7 @@ func (r *Report) writeUnfinished(b *strings.Builder) {
 		return
 	}
 	fmt.Fprint(b, "\nNot judged\n")
-	for _, what := range r.Unfinished[:min(len(r.Unfinished), shownBreaches)] {
+	for _, what := range r.Unfinished[:min(len(r.Unfinished), shownUnfinished)] {
 		fmt.Fprintf(b, "  %s\n", what)
 	}
 }
@@ -128,23 +131,28 @@ func (r *Report) writeBreaches(b *strings.Builder) {
 	if r.BreachCount == 0 {
 		return
 	}
-	kinds := map[string]int64{}
-	for _, x := range r.Breaches {
-		kinds[x.Invariant]++
-	}
 	fmt.Fprintf(b, "\nBreaches: %s", thousands(r.BreachCount))
-	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
-		fmt.Fprintf(b, "   %s %s", kind, thousands(kinds[kind]))
+	for _, kind := range slices.Sorted(maps.Keys(r.ByInvariant)) {
+		fmt.Fprintf(b, "   %s %s", kind, thousands(r.ByInvariant[kind]))
 	}
 	fmt.Fprintln(b)
-	for _, x := range r.Breaches[:min(len(r.Breaches), shownBreaches)] {
+	shown := map[string]int64{}
+	for _, x := range r.Breaches {
+		if shown[x.Invariant] == shownBreaches {
+			continue
+		}
+		shown[x.Invariant]++
 		fmt.Fprintf(b, "\n  %-7s %s\n", x.Invariant, x.Text)
 		fmt.Fprintf(b, "          %s   %s\n", x.At.Format("15:04:05.000"), x.Client)
 		if x.ConversationID != "" {
 			fmt.Fprintf(b, "          %s:%d   %s\n", x.ConversationID, x.Seq, x.ClientMsgID)
 		}
 	}
-	if more := r.BreachCount - shownBreaches; more > 0 {
+	more := r.BreachCount
+	for _, n := range shown {
+		more -= n
+	}
+	if more > 0 {
 		fmt.Fprintf(b, "\n  … and %s more\n", thousands(more))
 	}
 }
