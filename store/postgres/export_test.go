@@ -55,6 +55,9 @@ func (i *Indexer) Hold(ctx context.Context) (bool, error) {
 	return held, err
 }
 
+// Keep prolongs its turn.
+func (i *Indexer) Keep(ctx context.Context) error { return i.x.keep(ctx) }
+
 // Step does a part of the work.
 func (i *Indexer) Step(ctx context.Context) (more bool, err error) {
 	more, _, err = i.x.step(ctx)

@@ -12,10 +12,13 @@ import (
 
 const (
 	indexInterval = 500 * time.Millisecond // between two looks at the feed
-	busyRest      = 9                      // times as long as it was at work it leaves the server to appends
-	quietRest     = 1                      // and where this node appends nothing just then
+	busyRest      = 4                      // times as long as it was at work it leaves the server to appends
+	quietRest     = 1                      // and where this node appends nothing just then, or it is late
+	latest        = 30 * time.Second       // so far behind the log it may be before it is late
+	keepAfter     = 500 * time.Millisecond // of the 1.5 s of a turn
 	longestRest   = 300 * time.Millisecond
-	indexStoring  = 30 * time.Second // so often a position is stored though nothing was written
+	busyFor       = 100 * time.Millisecond // after the last append, a node counts as one that appends
+	indexStoring  = 30 * time.Second       // so often a position is stored though nothing was written
 )
 
 // Whoever holds the projection keeps it for 1.5 s. A row that is locked is being
@@ -42,6 +45,9 @@ WHERE turn = $1`
 const moveIndexSQL = `
 UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms', position = $2 WHERE turn = $1`
 
+const keepIndexSQL = `
+UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' WHERE turn = $1`
+
 // errTurnLost: another node holds the projection now.
 var errTurnLost = errors.New("another node has taken over the search index")
 
@@ -52,8 +58,10 @@ type indexer struct {
 	store  *Store
 	name   string
 	turn   int64
+	kept   time.Time // when the turn was taken or prolonged last
 	stored time.Time // when a position was stored last
 	polite bool      // it rests between its parts: appends come first
+	upTo   time.Time // it has followed the feed to what was there then
 }
 
 // indexState is how far the projection is.
@@ -80,7 +88,7 @@ func (x *indexer) run(ctx context.Context) error {
 	ticker := time.NewTicker(indexInterval)
 	defer ticker.Stop()
 	defer x.release()
-	x.polite = true
+	x.polite, x.upTo = true, time.Now()
 	for failing := false; ; {
 		more, _, err := x.step(ctx)
 		switch {
@@ -126,6 +134,7 @@ func (x *indexer) step(ctx context.Context) (more bool, state indexState, err er
 
 // hold takes or keeps the turn; false if it is another node's.
 func (x *indexer) hold(ctx context.Context) (st indexState, held bool, err error) {
+	begun := time.Now()
 	err = x.store.read(ctx, func(ctx context.Context) error {
 		err := x.store.pool.QueryRow(ctx, holdIndexSQL, x.name, x.turn, terms.Version).
 			Scan(&st.turn, &st.version, &st.epoch, &st.position, &st.walking, &st.walked.id, &st.walked.seq, &st.count)
@@ -134,8 +143,11 @@ func (x *indexer) hold(ctx context.Context) (st indexState, held bool, err error
 		}
 		return err
 	})
+	if held && st.turn != x.turn {
+		x.upTo = begun // as far as is known: the one before was at work
+	}
 	if held {
-		x.turn = st.turn
+		x.turn, x.kept = st.turn, begun
 	}
 	return st, held, err
 }
@@ -146,6 +158,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if st.position == "" || st.version != terms.Version {
 		return x.restart(ctx, st)
 	}
+	begun := time.Now()
 	page, err := x.store.Feed(ctx, st.position)
 	if errors.Is(err, domain.ErrCursorInvalid) || err == nil && page.Epoch != st.epoch {
 		return x.restart(ctx, st)
@@ -153,8 +166,11 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if err != nil {
 		return st, err
 	}
-	for _, part := range stretches(page.Heads, indexSeqs) {
+	for part, left := takePart(page.Heads, x.seqs()); len(part) > 0; part, left = takePart(left, x.seqs()) {
 		begun := time.Now()
+		if err := x.keep(ctx); err != nil {
+			return st, err
+		}
 		docs, err := x.store.documents(ctx, part)
 		if err != nil {
 			return st, err
@@ -164,6 +180,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 		}
 		x.rest(ctx, time.Since(begun))
 	}
+	x.upTo = begun
 	if len(page.Heads) == 0 && time.Since(x.stored) < indexStoring {
 		return st, nil // what is read again next time is as little
 	}
@@ -171,17 +188,36 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	return st, x.write(ctx, moveIndexSQL, x.turn, string(page.Position))
 }
 
+// keep prolongs the turn while nothing is written: parts may hold no messages.
+func (x *indexer) keep(ctx context.Context) error {
+	if time.Since(x.kept) < keepAfter {
+		return nil
+	}
+	return x.write(ctx, keepIndexSQL, x.turn)
+}
+
+// seqs is how much is read and written at once: appends wait behind it for a core.
+func (x *indexer) seqs() int {
+	if x.polite && x.store.queue.busy() {
+		return busySeqs
+	}
+	return indexSeqs
+}
+
 // rest follows some work. So a flood of messages is found later, instead of being
-// taken in more slowly; the turn outlasts it.
+// taken in more slowly; one that lasts is not put off for ever. The turn outlasts it.
 func (x *indexer) rest(ctx context.Context, work time.Duration) {
 	if !x.polite {
 		return
 	}
-	rest := quietRest * work
-	if x.store.queue.busy() {
-		rest = busyRest * work
+	sleep(ctx, restAfter(work, x.store.queue.busy(), time.Since(x.upTo) > latest))
+}
+
+func restAfter(work time.Duration, busy, late bool) time.Duration {
+	if busy && !late {
+		return min(busyRest*work, longestRest)
 	}
-	sleep(ctx, min(rest, longestRest))
+	return min(quietRest*work, longestRest)
 }
 
 // restart begins a walk. What is committed meanwhile is in the feed from here on.
@@ -196,8 +232,10 @@ func (x *indexer) restart(ctx context.Context, st indexState) (indexState, error
 	return st, err
 }
 
-// write runs a statement that changes a row if it is still this node's turn.
+// write runs a statement that prolongs the turn, and changes nothing if it is no
+// longer this node's.
 func (x *indexer) write(ctx context.Context, sql string, args ...any) error {
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	tag, err := x.store.pool.Exec(ctx, sql, args...)
@@ -208,5 +246,6 @@ func (x *indexer) write(ctx context.Context, sql string, args ...any) error {
 	if tag.RowsAffected() == 0 {
 		return errTurnLost
 	}
+	x.kept = begun
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 
 const (
 	indexSeqs   = 512    // of the log, read at once
+	busySeqs    = 64     // the same, while this node appends
 	indexPlaces = 20_000 // terms written at once, beside those of one message
 )
 
@@ -80,26 +81,18 @@ type document struct {
 	terms   terms.Vector
 }
 
-// stretches cuts what the feed told of into parts of at most so many seqs.
-func stretches(heads []domain.FeedHead, seqs int64) (parts [][]domain.FeedHead) {
-	var part []domain.FeedHead
-	room := seqs
-	for _, h := range heads {
-		for h.First <= h.Head {
-			piece := h
-			piece.Head = min(h.Head, h.First+room-1)
-			part = append(part, piece)
-			room -= piece.Head - piece.First + 1
-			h.First = piece.Head + 1
-			if room == 0 {
-				parts, part, room = append(parts, part), nil, seqs
-			}
+// takePart takes a part of at most so many seqs off what the feed told of. It uses heads up.
+func takePart(heads []domain.FeedHead, seqs int) (part, rest []domain.FeedHead) {
+	for room := int64(seqs); room > 0 && len(heads) > 0; {
+		piece := heads[0]
+		piece.Head = min(piece.Head, piece.First+room-1)
+		room -= piece.Head - piece.First + 1
+		part = append(part, piece)
+		if heads[0].First = piece.Head + 1; heads[0].First > heads[0].Head {
+			heads = heads[1:]
 		}
 	}
-	if len(part) > 0 {
-		parts = append(parts, part)
-	}
-	return parts
+	return part, heads
 }
 
 // documents reads the messages that events of the stretches are about.

@@ -167,6 +167,24 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 	eventually(t, "another takes over", func() bool { return len(n.found(t, "alice", "needle")) == 1 })
 }
 
+func TestSearchIndexKeepsItsTurn(t *testing.T) {
+	t.Parallel()
+	n := start(t, pgtest.New(t))
+	conn := connect(t, n.url)
+	atWork, next := n.Indexer(), n.Indexer()
+	atWork.TakeOver(t.Context())
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET held_until = clock_timestamp() + interval '100 ms'`)
+	require.NoError(t, err)
+	require.NoError(t, atWork.Keep(t.Context()))
+	var kept bool
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT held_until > clock_timestamp() + interval '200 ms' FROM search_position`).Scan(&kept))
+	require.True(t, kept)
+	next.TakeOver(t.Context())
+	require.NoError(t, atWork.Keep(t.Context()), "it was kept a moment ago")
+	time.Sleep(600 * time.Millisecond)
+	require.ErrorIs(t, atWork.Keep(t.Context()), postgres.ErrTurnLost)
+}
+
 func TestSearchIndexSeesWhatCommitsLate(t *testing.T) {
 	t.Parallel()
 	n := start(t, pgtest.New(t))

@@ -75,7 +75,7 @@ func (s *Store) verifyPart(ctx context.Context, from indexKey) (part verified, e
 		if err != nil {
 			return part, err
 		}
-		part = verified{to: endOf(docs), messages: len(docs)}
+		part = verified{to: endOf(docs, indexSeqs), messages: len(docs)}
 		part.differences, err = s.indexDifferences(ctx, docs, from, part.to)
 		if err != nil || len(part.differences) == 0 || try == verifyTries {
 			return part, err

@@ -26,15 +26,15 @@ FROM held WHERE turn = $1`
 
 // walk goes on through the log from where the walk has come to.
 func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
-	begun := time.Now()
-	docs, err := x.store.readDocuments(ctx, walkSQL, st.walked.id, st.walked.seq, indexSeqs)
+	begun, seqs := time.Now(), x.seqs()
+	docs, err := x.store.readDocuments(ctx, walkSQL, st.walked.id, st.walked.seq, seqs)
 	if err != nil {
 		return st, err
 	}
 	if err := x.put(ctx, docs); err != nil {
 		return st, err
 	}
-	to := endOf(docs)
+	to := endOf(docs, seqs)
 	more := to != lastKey()
 	err = x.write(ctx, walkedSQL, x.turn, st.walked.id, st.walked.seq, to.id, to.seq, len(docs), more)
 	st.walked, st.walking, st.count = to, more, st.count+int64(len(docs))
@@ -42,9 +42,9 @@ func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
 	return st, err
 }
 
-// endOf is how far a reading has come that found these.
-func endOf(docs []document) indexKey {
-	if len(docs) < indexSeqs {
+// endOf is how far a reading has come that found these, of so many at most.
+func endOf(docs []document, atMost int) indexKey {
+	if len(docs) < atMost {
 		return lastKey()
 	}
 	return docs[len(docs)-1].key

@@ -29,7 +29,8 @@ type queue struct {
 	owners  map[domain.ConversationID]int
 	owned   [][]domain.ConversationID // by each committer
 	working []bool
-	paces   []pace // of each committer
+	rested  time.Time // when a committer was done last
+	paces   []pace    // of each committer
 	size    int
 	limit   int
 	closed  bool
@@ -119,7 +120,7 @@ func (q *queue) keep(c int, held []*entry, lost *batch) {
 			q.own(c, w.id)
 		}
 	}
-	q.working[c] = false
+	q.working[c], q.rested = false, time.Now()
 	if q.closed {
 		q.signalAll() // somebody may wait for the last to be taken
 	}
@@ -147,11 +148,11 @@ func (q *queue) pending() bool {
 	return len(q.waiting) > 0
 }
 
-// busy tells whether a committer is at work.
+// busy tells whether a committer is at work, or was a moment ago.
 func (q *queue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return slices.Contains(q.working, true)
+	return slices.Contains(q.working, true) || time.Since(q.rested) < busyFor
 }
 
 // overdue moves those whose time is up to the end of dst.
