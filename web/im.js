@@ -15,6 +15,8 @@ import { Views } from './views.js';
 export { Refusal };
 
 const pongMs = 10_000;
+const openMs = 20_000;
+const welcomeMs = 22_000; // a node may take 20 s; it would let in one that is given up earlier, beside the next try
 const maxPulls = 4;
 const settledMs = 10_000;
 
@@ -157,9 +159,14 @@ export class Client {
     this.#socket = socket;
     this.#heard = began;
     this.#pinged = false;
-    socket.onopen = () => this.#hello();
+    socket.onopen = () => { if (this.#socket === socket) this.#opened(); };
     socket.onmessage = ({ data }) => { if (this.#socket === socket) this.#receive(JSON.parse(data)); };
     socket.onclose = ({ code, reason }) => { if (this.#socket === socket) this.#closed(code, reason, Date.now() - began); };
+  }
+
+  #opened() {
+    this.#heard = Date.now();
+    this.#hello();
   }
 
   #hello() {
@@ -223,8 +230,9 @@ export class Client {
 
   #tick() {
     const silence = Date.now() - this.#heard;
-    const heartbeat = this.#welcome?.heartbeat_ms ?? 10_000;
-    if (this.#socket && silence > heartbeat + pongMs) this.#abandon('nothing heard from the server');
+    const heartbeat = this.#welcome?.heartbeat_ms;
+    const patience = this.#welcome ? heartbeat + pongMs : this.#socket?.readyState === WebSocket.OPEN ? welcomeMs : openMs;
+    if (this.#socket && silence > patience) this.#abandon('nothing heard from the server');
     else if (this.#welcome && silence > heartbeat && !this.#pinged) {
       this.#pinged = true;
       this.#write({ type: 'ping' });
