@@ -1,5 +1,7 @@
 package domain
 
+import "time"
+
 // SessionEntry is a live session as the registry and the nodes know it.
 type SessionEntry struct {
 	Session    SessionID
@@ -9,6 +11,19 @@ type SessionEntry struct {
 	Epoch      string // numbers of different epochs do not compare
 	Background bool   // does not count as online
 	Connected  Time
+}
+
+// Admission is what a session begins with.
+type Admission struct {
+	Number        int64     // of the session, higher than any that was given in the epoch before
+	RevokedBefore time.Time // tokens of the user that were issued earlier are good no more; zero: none is revoked
+}
+
+// Memberships are all conversations of a user, and what is revoked, as of one moment.
+type Memberships struct {
+	Epoch         string
+	List          []Membership
+	RevokedBefore time.Time // as in Admission
 }
 
 // FeedPosition is how far a reader of the feed of commits has come. It is

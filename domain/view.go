@@ -2,18 +2,6 @@ package domain
 
 import "encoding/json"
 
-// Identity is who a valid token says that the caller is.
-type Identity struct {
-	User    UserID
-	Device  DeviceID // "" if the token does not bind one
-	Name    string   // profile claims, perhaps ""
-	Picture string
-	Server  bool // the token of a backend
-	Scope   string
-	Expires Time
-	Issued  Time // zero if the token does not say
-}
-
 // Actor is on whose behalf something is asked.
 type Actor struct {
 	User UserID

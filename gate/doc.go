@@ -3,9 +3,8 @@
 // users' profiles. Only cmd/im wires it; rest and realtime see it as their judge
 // of tokens.
 //
-// A session is let in only after its token was looked up among the revocations
-// at a moment when the session could be ended already; a call is judged by what
-// was true a second ago at most.
+// A call is judged by what was true a second ago at most. A session is judged by the
+// hub that lets it in, which reads what is revoked with the rest of what it needs.
 //
 // It promises that noting a profile never delays a call, and is bounded (I9):
 // claims that were noted before cost a look into a map, others are gathered and

@@ -35,7 +35,7 @@ func New(o Options) *Gate {
 }
 
 // Verify returns whom raw speaks for, and notes what it says of the user. A
-// revocation is not looked at: that is for Confirm, or for Calls.
+// revocation is not looked at: that is for whoever lets sessions in, or for Calls.
 func (g *Gate) Verify(ctx context.Context, raw string) (domain.Identity, error) {
 	id, err := g.verifier.Verify(ctx, raw)
 	if err != nil {
@@ -47,12 +47,6 @@ func (g *Gate) Verify(ctx context.Context, raw string) (domain.Identity, error) 
 	return id, nil
 }
 
-// Confirm asks, past every cache, whether the token of id has been revoked:
-// domain.ErrUnauthenticated, or domain.ErrUnavailable if that cannot be told.
-func (g *Gate) Confirm(ctx context.Context, id domain.Identity) error {
-	return g.verdicts.judge(ctx, id, 0)
-}
-
 // Calls is the gate for single calls, where each has to be judged by itself.
 type Calls struct{ *Gate }
 
@@ -61,7 +55,7 @@ type Calls struct{ *Gate }
 func (c Calls) Verify(ctx context.Context, raw string) (domain.Identity, error) {
 	id, err := c.Gate.Verify(ctx, raw)
 	if err == nil {
-		err = c.verdicts.judge(ctx, id, verdictAge)
+		err = c.verdicts.judge(ctx, id)
 	}
 	if err != nil {
 		return domain.Identity{}, err

@@ -37,11 +37,10 @@ func newVerdicts(r Revocations) *verdicts {
 	return &verdicts{revocations: r, now: map[domain.UserID]verdict{}}
 }
 
-// judge refuses a revoked token. One that does not say when it was issued was
-// issued before.
-func (v *verdicts) judge(ctx context.Context, id domain.Identity, age time.Duration) error {
+// judge refuses a revoked token, by what was true a moment ago.
+func (v *verdicts) judge(ctx context.Context, id domain.Identity) error {
 	known, ok := v.recall(id.User)
-	if asked := time.Now(); !ok || age == 0 || asked.Sub(known.asked) > age {
+	if asked := time.Now(); !ok || asked.Sub(known.asked) > verdictAge {
 		before, err := v.revocations.RevokedBefore(ctx, id.User)
 		if err != nil {
 			return err
@@ -49,10 +48,7 @@ func (v *verdicts) judge(ctx context.Context, id domain.Identity, age time.Durat
 		known = verdict{before, asked}
 		v.remember(id.User, known)
 	}
-	if id.Issued.Before(known.before) {
-		return domain.ErrUnauthenticated.Saying("the token has been revoked")
-	}
-	return nil
+	return id.Unrevoked(known.before)
 }
 
 func (v *verdicts) recall(user domain.UserID) (verdict, bool) {

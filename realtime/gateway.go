@@ -14,14 +14,11 @@ import (
 	"im/domain"
 )
 
-// Authenticator judges tokens.
+// Authenticator judges tokens by themselves: whether one has been revoked, the hub asks.
 type Authenticator interface {
 	// Verify returns whose token raw is. It fails with ErrTokenExpired,
 	// ErrUnauthenticated, or ErrUnavailable if that cannot be told now.
 	Verify(ctx context.Context, raw string) (domain.Identity, error)
-	// Confirm asks whether the token has been revoked by now: ErrUnauthenticated,
-	// or ErrUnavailable if that cannot be told.
-	Confirm(ctx context.Context, id domain.Identity) error
 }
 
 // Chat posts messages.
@@ -106,6 +103,7 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
+	places   int // taken for sockets that are being upgraded
 	draining bool
 	running  sync.WaitGroup // goroutines of sockets
 }
@@ -149,9 +147,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, status, err)
 		return
 	}
+	if !g.takePlace() {
+		writeProblem(w, http.StatusServiceUnavailable, errFull())
+		return
+	}
 	k := newSocket(g, identity, address)
 	k.conn, err = g.upgrader.upgrade(w, r, g.o.Limits.FrameBytes, g.o.Stall, k.pong)
 	if err != nil {
+		g.givePlace()
 		return
 	}
 	if !g.add(k) {
@@ -179,9 +182,6 @@ func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, i
 	}
 	if err := g.o.Pace.Admit(domain.Connects, "", from); err != nil {
 		return nil, http.StatusTooManyRequests, err
-	}
-	if g.full() {
-		return nil, http.StatusServiceUnavailable, errFull()
 	}
 	authorization := r.Header.Get("Authorization")
 	if authorization == "" {
@@ -234,6 +234,7 @@ func (g *Gateway) isDraining() bool {
 func (g *Gateway) add(k *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.places--
 	if g.draining {
 		return false
 	}

@@ -21,14 +21,6 @@ import (
 // behind a "#". Some names are special.
 type tokens struct{ expires time.Time }
 
-// Confirm knows one token that was revoked.
-func (v tokens) Confirm(_ context.Context, id domain.Identity) error {
-	if id.User == "revoked" {
-		return domain.ErrUnauthenticated
-	}
-	return nil
-}
-
 func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	switch raw {
 	case "expired":
@@ -359,6 +351,11 @@ func TestRenewal(t *testing.T) {
 	p.send(`{"type":"hello","device_id":"d","token":"away"}`)
 	p.expectError("unavailable", "")
 	p.send(`{"type":"hello","device_id":"d","token":"bob/s"}`)
+	p.expectClose(4400)
+
+	p = s.hello("alice", "d")
+	s.w.revoke("alice")
+	p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
 	p.expectClose(4400)
 }
 

@@ -94,22 +94,13 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
-	if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
-		return closeCodeOf(err) // before it could replace a session that is good
-	}
 	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.At(time.Now()), out: k.out}
 	s.background.Store(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.join(ctx, s, admission{
-		register: func(ctx context.Context, e domain.SessionEntry) error {
-			// Again, now that the session can be ended: who revokes the token
-			// meanwhile either ends the session or is seen here.
-			if err := k.g.o.Authenticator.Confirm(ctx, *identity); err != nil {
-				return err
-			}
-			return k.g.register(ctx, e)
-		},
-		welcome: k.welcome,
+		unrevoked: identity.Unrevoked,
+		register:  k.g.register,
+		welcome:   k.welcome,
 	})
 	if err != nil {
 		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)
@@ -172,6 +163,9 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
 	identity, err := k.g.o.Authenticator.Verify(ctx, h.token)
+	if err == nil {
+		err = k.g.o.Hub.judge(ctx, &identity)
+	}
 	switch {
 	case errors.Is(err, domain.ErrUnavailable):
 		return err // the old token still holds

@@ -15,11 +15,12 @@ import (
 // Directory tells the hub what it has to know to let sessions in, from the
 // primary.
 type Directory interface {
-	// SessionNumber returns a number higher than any that it returned before.
-	SessionNumber(ctx context.Context) (int64, error)
-	// Memberships returns all conversations of a user with their heads, as of
-	// one moment in the epoch.
-	Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error)
+	// Admit returns what a session of the user begins with.
+	Admit(ctx context.Context, user domain.UserID) (domain.Admission, error)
+	// Memberships returns all conversations of a user with their heads.
+	Memberships(ctx context.Context, user domain.UserID) (domain.Memberships, error)
+	// RevokedBefore returns since when tokens of the user are good; zero: always.
+	RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error)
 	// Views returns the conversation as each of the users sees it who is a
 	// member at its head; others are left out.
 	Views(ctx context.Context, id domain.ConversationID, users []domain.UserID) (map[domain.UserID]domain.ConversationView, error)

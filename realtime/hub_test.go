@@ -42,6 +42,11 @@ func newListener(user domain.UserID, device domain.DeviceID, limit int, wg *sync
 	return l
 }
 
+// unrevoked judges a token that does not say when it was issued.
+func (l *listener) unrevoked(before time.Time) error {
+	return domain.Identity{User: l.s.user}.Unrevoked(before)
+}
+
 func (l *listener) write() {
 	defer l.wg.Done()
 	for {
@@ -157,9 +162,15 @@ func (s *stage) eventually(ok func() bool) {
 }
 
 func (s *stage) join(l *listener) error {
+	return s.joinWhile(l, func() {})
+}
+
+// joinWhile joins, and does something while the session is being registered.
+func (s *stage) joinWhile(l *listener, do func()) error {
 	return s.hub.join(s.t.Context(), l.s, admission{
-		register: func(context.Context, domain.SessionEntry) error { return nil },
-		welcome:  func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
+		unrevoked: l.unrevoked,
+		register:  func(context.Context, domain.SessionEntry) error { do(); return nil },
+		welcome:   func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
 	})
 }
 
@@ -437,6 +448,33 @@ func TestJoin(t *testing.T) {
 		s.connect("a", "1")
 		require.Len(t, s.hub.Sessions(), 1)
 	})
+}
+
+// TestJoinOfTheRevoked: nobody comes in whose token was revoked before the session
+// could be ended, and nobody is replaced by one whose token was revoked long ago.
+func TestJoinOfTheRevoked(t *testing.T) {
+	for name, other := range map[string]domain.DeviceID{"the first session": "", "beside another": "2"} {
+		t.Run(name, func(t *testing.T) {
+			s := newStage(t, never)
+			id := s.w.create("a", "b")
+			if other != "" {
+				s.connect("a", other)
+			}
+			l := newListener("a", "1", 1<<20, &s.wg)
+			require.ErrorIs(t, s.joinWhile(l, func() { s.w.revoke("a") }), domain.ErrUnauthenticated)
+			s.hub.leave(l.s)
+			s.push(s.w.post(id, "b", "m"))
+			require.Empty(t, l.types())
+			require.Equal(t, other == "", s.hub.users.get("a") == nil, "it is gone without a trace")
+		})
+	}
+	s := newStage(t, never)
+	good := s.connect("a", "1")
+	s.w.revoke("a")
+	l := newListener("a", "1", 1<<20, &s.wg)
+	require.ErrorIs(t, s.joinWhile(l, func() { t.Error("registered") }), domain.ErrUnauthenticated)
+	s.hub.leave(l.s)
+	require.False(t, good.s.out.over())
 }
 
 func TestLeave(t *testing.T) {

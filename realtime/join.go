@@ -2,12 +2,15 @@ package realtime
 
 import (
 	"context"
+	"time"
 
 	"im/domain"
 )
 
 // admission is what the gateway adds to the letting in of a session.
 type admission struct {
+	// unrevoked judges the session's token by since when tokens of its user are good.
+	unrevoked func(before time.Time) error
 	// register enters the session in the registry of the cluster.
 	register func(context.Context, domain.SessionEntry) error
 	// welcome encodes the session's first frame.
@@ -17,14 +20,23 @@ type admission struct {
 // join lets a session in: what is committed after its welcome is pushed, what
 // was committed before is in its sync. It registers first and reads second, so
 // that nothing falls between. After an error, too, leave has to be called.
+//
+// The token is judged twice. At first, so that one that was revoked before does not
+// replace a session that is good. Then when the session can be ended: who revokes the
+// token meanwhile either ends it or is seen now.
 func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 	var err error
 	if s.epoch, err = h.awaitEpoch(ctx); err != nil {
 		return err
 	}
-	if s.number, err = h.o.Directory.SessionNumber(ctx); err != nil {
+	admitted, err := h.o.Directory.Admit(ctx, s.user)
+	if err != nil {
 		return err
 	}
+	if err := a.unrevoked(admitted.RevokedBefore); err != nil {
+		return err
+	}
+	s.number = admitted.Number
 	u, err := h.users.add(s, h.o.Limits.SessionsPerUser, h.o.Single)
 	if err != nil {
 		return err
@@ -37,10 +49,12 @@ func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 		return err
 	}
 	defer release()
-	if !u.isJoined() {
-		if err := h.enterAll(ctx, u, s.epoch); err != nil {
-			return err
-		}
+	before, err := h.learn(ctx, u, s.epoch)
+	if err != nil {
+		return err
+	}
+	if err := a.unrevoked(before); err != nil {
+		return err
 	}
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
@@ -68,45 +82,64 @@ func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
 	}
 }
 
+// judge asks whether a token has been revoked.
+func (h *Hub) judge(ctx context.Context, id *domain.Identity) error {
+	before, err := h.o.Directory.RevokedBefore(ctx, id.User)
+	if err != nil {
+		return err
+	}
+	return id.Unrevoked(before)
+}
+
+// learn has the hub know the user's conversations, and returns since when tokens of
+// the user are good.
+func (h *Hub) learn(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
+	if u.isJoined() {
+		return h.o.Directory.RevokedBefore(ctx, u.id)
+	}
+	return h.enterAll(ctx, u, epoch)
+}
+
 // enterAll reads the user's conversations and makes the user a member of each,
 // from the head that was read on. Where an event that came meanwhile tells more
 // than the list, the event is right. Where an entry begins above what the list has
 // seen, the list is read again.
-func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) error {
+func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
 	var older map[domain.ConversationID]struct{} // of which the list was too old; nil: all
 	for older == nil || len(older) > 0 {
-		read, list, err := h.o.Directory.Memberships(ctx, u.id)
+		read, err := h.o.Directory.Memberships(ctx, u.id)
 		if err != nil {
-			return err
+			return revokedBefore, err
 		}
-		if older, err = h.enterListed(u, list, older, read, epoch); err != nil {
-			return err
+		if older, err = h.enterListed(u, read, older, epoch); err != nil {
+			return revokedBefore, err
 		}
+		revokedBefore = read.RevokedBefore
 	}
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
 	if h.epoch != epoch {
-		return domain.ErrUnavailable.Saying("the epoch has changed")
+		return revokedBefore, domain.ErrUnavailable.Saying("the epoch has changed")
 	}
 	for id, n := range u.settled() {
 		if n.enters {
 			h.enterLate(u, id, n.seq)
 		}
 	}
-	return nil
+	return revokedBefore, nil
 }
 
 // enterListed makes the user a member of those that are listed and, unless that is
 // nil, among some; and returns those of which the list was too old.
-func (h *Hub) enterListed(u *user, list []domain.Membership, some map[domain.ConversationID]struct{}, read, epoch string) (older map[domain.ConversationID]struct{}, err error) {
+func (h *Hub) enterListed(u *user, read domain.Memberships, some map[domain.ConversationID]struct{}, epoch string) (older map[domain.ConversationID]struct{}, err error) {
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
-	if read != epoch || h.epoch != epoch {
+	if read.Epoch != epoch || h.epoch != epoch {
 		h.readFeedSoon()
 		return nil, domain.ErrUnavailable.Saying("the epoch has changed")
 	}
 	older = map[domain.ConversationID]struct{}{}
-	for _, m := range list {
+	for _, m := range read.List {
 		if _, among := some[m.ConversationID]; some != nil && !among {
 			continue
 		}

@@ -52,14 +52,22 @@ func errFull() error {
 	return domain.ErrUnavailable.Saying("this node is full").In(time.Second + rand.N(4*time.Second))
 }
 
-// full tells whether the node has as many sockets as it may have.
-func (g *Gateway) full() bool {
-	if g.o.MaxSockets == 0 {
-		return false
-	}
+// takePlace takes the place of a socket that is to be upgraded; false if the node has
+// as many as it may have. The place becomes that of the socket, or is given back.
+func (g *Gateway) takePlace() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.sockets) >= g.o.MaxSockets
+	if g.o.MaxSockets > 0 && len(g.sockets)+g.places >= g.o.MaxSockets {
+		return false
+	}
+	g.places++
+	return true
+}
+
+func (g *Gateway) givePlace() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.places--
 }
 
 // joins lets in so many sessions at once. The others wait for their turn, which

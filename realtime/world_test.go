@@ -28,6 +28,7 @@ type world struct {
 	lost          []int64
 	acked         map[domain.Ack]bool
 	seen          map[domain.UserID]domain.Time
+	revoked       map[domain.UserID]time.Time
 	sync          domain.SyncQuery
 	committed     func(domain.Committed)
 	// read is called after the list of conversations was read.
@@ -50,7 +51,7 @@ var (
 
 func newWorld() *world {
 	return &world{
-		seen:  make(map[domain.UserID]domain.Time),
+		seen: make(map[domain.UserID]domain.Time), revoked: map[domain.UserID]time.Time{"revoked": time.Now()},
 		epoch: "e1", conversations: make(map[domain.ConversationID]*history), acked: make(map[domain.Ack]bool),
 		committed: func(domain.Committed) {}, read: func(context.Context) {},
 	}
@@ -59,6 +60,9 @@ func newWorld() *world {
 func (w *world) begin() func() { w.mu.Lock(); return w.mu.Unlock }
 
 func (w *world) setAway(away bool) { defer w.begin()(); w.away = away }
+
+// revoke has tokens of the user refused that were issued before now.
+func (w *world) revoke(user domain.UserID) { defer w.begin()(); w.revoked[user] = time.Now() }
 
 func (w *world) create(members ...domain.UserID) domain.ConversationID {
 	id := domain.NewConversationID(time.Now())
@@ -159,38 +163,47 @@ func (w *world) isMember(id domain.ConversationID, user domain.UserID) bool {
 // newEpoch lets the log come back in an earlier state.
 func (w *world) newEpoch(epoch string) { defer w.begin()(); w.epoch, w.commits = epoch, nil }
 
-// SessionNumber implements Directory.
-func (w *world) SessionNumber(context.Context) (int64, error) {
+// Admit implements Directory.
+func (w *world) Admit(_ context.Context, user domain.UserID) (domain.Admission, error) {
 	defer w.begin()()
 	if w.away {
-		return 0, errAway
+		return domain.Admission{}, errAway
 	}
 	w.number++
-	return w.number, nil
+	return domain.Admission{Number: w.number, RevokedBefore: w.revoked[user]}, nil
+}
+
+// RevokedBefore implements Directory.
+func (w *world) RevokedBefore(_ context.Context, user domain.UserID) (time.Time, error) {
+	defer w.begin()()
+	if w.away {
+		return time.Time{}, errAway
+	}
+	return w.revoked[user], nil
 }
 
 // Memberships implements Directory.
-func (w *world) Memberships(ctx context.Context, user domain.UserID) (string, []domain.Membership, error) {
-	epoch, list, err := w.memberships(user)
+func (w *world) Memberships(ctx context.Context, user domain.UserID) (domain.Memberships, error) {
+	m, err := w.memberships(user)
 	w.read(ctx)
-	return epoch, list, err
+	return m, err
 }
 
-func (w *world) memberships(user domain.UserID) (string, []domain.Membership, error) {
+func (w *world) memberships(user domain.UserID) (domain.Memberships, error) {
 	defer w.begin()()
 	if w.away {
-		return "", nil, errAway
+		return domain.Memberships{}, errAway
 	}
-	var list []domain.Membership
+	m := domain.Memberships{Epoch: w.epoch, RevokedBefore: w.revoked[user]}
 	for id, h := range w.conversations {
 		if h.members[user] != 0 {
-			list = append(list, domain.Membership{
+			m.List = append(m.List, domain.Membership{
 				ConversationID: id, HeadSeq: int64(len(h.events)),
 				JoinedSeq: h.members[user], SinceJoin: h.settings.History == domain.HistorySinceJoin,
 			})
 		}
 	}
-	return w.epoch, list, nil
+	return m, nil
 }
 
 // Views implements Directory.

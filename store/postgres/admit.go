@@ -46,40 +46,54 @@ func (s *Store) revokedOne(ctx context.Context, user domain.UserID) (before time
 }
 
 func (s *Store) revokedAll(ctx context.Context, users []domain.UserID) ([]time.Time, error) {
-	return readAll(ctx, s, func(row pgx.CollectableRow) (before time.Time, err error) {
-		var stored *time.Time
-		if err = row.Scan(&stored); stored != nil {
-			before = *stored
-		}
-		return before, err
+	return readAll(ctx, s, func(row pgx.CollectableRow) (time.Time, error) {
+		var before *time.Time
+		err := row.Scan(&before)
+		return orZero(before), err
 	}, revokedAllSQL, texts(users))
 }
 
 const (
-	sessionNumberSQL  = `SELECT nextval('session_numbers')`
-	sessionNumbersSQL = `SELECT nextval('session_numbers') FROM generate_series(1, $1::int)`
+	admitSQL = `SELECT nextval('session_numbers'), (SELECT before FROM revocations WHERE user_id = $1)`
+
+	admitAllSQL = `
+SELECT nextval('session_numbers'), (SELECT before FROM revocations WHERE user_id = u.id)
+FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)
+ORDER BY u.n`
 )
 
-// SessionNumber returns a number that is higher than all that were returned in this
-// epoch before it was asked for.
-func (s *Store) SessionNumber(ctx context.Context) (int64, error) {
-	return s.numbers.ask(ctx, struct{}{})
+// Admit returns what a session of the user begins with. The number is higher than
+// all that were returned in this epoch before it was asked for; what was revoked
+// before, it sees.
+func (s *Store) Admit(ctx context.Context, user domain.UserID) (domain.Admission, error) {
+	return s.admissions.ask(ctx, user)
 }
 
-func (s *Store) sessionNumber(ctx context.Context, _ struct{}) (n int64, err error) {
-	err = s.read(ctx, func(ctx context.Context) error {
-		return s.pool.QueryRow(ctx, sessionNumberSQL).Scan(&n)
+func (s *Store) admitOne(ctx context.Context, user domain.UserID) (a domain.Admission, err error) {
+	err = s.read(ctx, func(ctx context.Context) (err error) {
+		a, err = scanAdmission(s.pool.QueryRow(ctx, admitSQL, string(user)))
+		return err
 	})
-	return n, err
+	return a, err
 }
 
-func (s *Store) sessionNumbers(ctx context.Context, wanted []struct{}) ([]int64, error) {
-	return readAll(ctx, s, pgx.RowTo[int64], sessionNumbersSQL, len(wanted))
+func (s *Store) admitAll(ctx context.Context, users []domain.UserID) ([]domain.Admission, error) {
+	return readAll(ctx, s, func(row pgx.CollectableRow) (domain.Admission, error) {
+		return scanAdmission(row)
+	}, admitAllSQL, texts(users))
+}
+
+func scanAdmission(row pgx.Row) (a domain.Admission, err error) {
+	var revoked *time.Time
+	err = row.Scan(&a.Number, &revoked)
+	a.RevokedBefore = orZero(revoked)
+	return a, err
 }
 
 const (
 	membershipsSQL = `
-SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
+SELECT e.epoch, (SELECT before FROM revocations WHERE user_id = $1),
+	coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
 FROM epoch e CROSS JOIN LATERAL (
 	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
 		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
@@ -88,7 +102,8 @@ FROM epoch e CROSS JOIN LATERAL (
 ) m`
 
 	membershipsAllSQL = `
-SELECT e.epoch, coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
+SELECT e.epoch, (SELECT before FROM revocations WHERE user_id = u.id),
+	coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
 FROM epoch e CROSS JOIN unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n) CROSS JOIN LATERAL (
 	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
 		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
@@ -98,20 +113,13 @@ FROM epoch e CROSS JOIN unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)
 ORDER BY u.n`
 )
 
-// memberships are all of a user's as of one moment, and the epoch.
-type memberships struct {
-	epoch string
-	list  []domain.Membership
+// Memberships returns what a node must know of a user's conversations to push to
+// the user, and what is revoked, all as of one moment.
+func (s *Store) Memberships(ctx context.Context, user domain.UserID) (domain.Memberships, error) {
+	return s.lists.ask(ctx, user)
 }
 
-// Memberships returns what a node must know of a user's conversations to push
-// to the user, all as of one moment, and the epoch.
-func (s *Store) Memberships(ctx context.Context, user domain.UserID) (epoch string, list []domain.Membership, err error) {
-	m, err := s.lists.ask(ctx, user)
-	return m.epoch, m.list, err
-}
-
-func (s *Store) membershipsOne(ctx context.Context, user domain.UserID) (m memberships, err error) {
+func (s *Store) membershipsOne(ctx context.Context, user domain.UserID) (m domain.Memberships, err error) {
 	err = s.read(ctx, func(ctx context.Context) (err error) {
 		m, err = scanMemberships(s.pool.QueryRow(ctx, membershipsSQL, string(user)))
 		return err
@@ -119,22 +127,24 @@ func (s *Store) membershipsOne(ctx context.Context, user domain.UserID) (m membe
 	return m, err
 }
 
-func (s *Store) membershipsAll(ctx context.Context, users []domain.UserID) ([]memberships, error) {
-	return readAll(ctx, s, func(row pgx.CollectableRow) (memberships, error) {
+func (s *Store) membershipsAll(ctx context.Context, users []domain.UserID) ([]domain.Memberships, error) {
+	return readAll(ctx, s, func(row pgx.CollectableRow) (domain.Memberships, error) {
 		return scanMemberships(row)
 	}, membershipsAllSQL, texts(users))
 }
 
-func scanMemberships(row pgx.Row) (m memberships, err error) {
+func scanMemberships(row pgx.Row) (m domain.Memberships, err error) {
 	var ids [][16]byte
 	var heads, joined []int64
 	var sinceJoin []bool
-	if err := row.Scan(&m.epoch, &ids, &heads, &joined, &sinceJoin); err != nil {
-		return memberships{}, err
+	var revoked *time.Time
+	if err := row.Scan(&m.Epoch, &revoked, &ids, &heads, &joined, &sinceJoin); err != nil {
+		return domain.Memberships{}, err
 	}
-	m.list = make([]domain.Membership, len(ids))
+	m.RevokedBefore = orZero(revoked)
+	m.List = make([]domain.Membership, len(ids))
 	for i, id := range ids {
-		m.list[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
+		m.List[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
 	}
 	return m, nil
 }
@@ -158,4 +168,11 @@ func texts(users []domain.UserID) []string {
 		list[i] = string(user)
 	}
 	return list
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }

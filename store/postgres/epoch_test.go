@@ -197,9 +197,9 @@ func TestSessionNumbersAscend(t *testing.T) {
 	nodes := []*node{start(t, url), start(t, url)}
 	last := int64(0)
 	for i := range 10 {
-		number, err := nodes[i%2].SessionNumber(t.Context())
+		given, err := nodes[i%2].Admit(t.Context(), "alice")
 		require.NoError(t, err)
-		require.Greater(t, number, last)
-		last = number
+		require.Greater(t, given.Number, last)
+		last = given.Number
 	}
 }

@@ -244,9 +244,9 @@ func TestFloorOfViews(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 4, state.ReadSeq, "on joining one has read up to there")
 	require.EqualValues(t, 1, state.UnreadCount)
-	_, list, err := n.Memberships(t.Context(), "carol")
+	read, err := n.Memberships(t.Context(), "carol")
 	require.NoError(t, err)
-	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 6, JoinedSeq: 4, SinceJoin: true}}, list)
+	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 6, JoinedSeq: 4, SinceJoin: true}}, read.List)
 }
 
 // What lies below the floor is not there for commands either, on whatever node and

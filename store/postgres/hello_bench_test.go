@@ -50,18 +50,12 @@ SELECT conversation_id, 1, 1, 0, changed, role, 'u' || i FROM members, generate_
 // hello reads what a session of the user needs to begin.
 func hello(n *node, user domain.UserID, conversations int) error {
 	ctx := context.Background()
-	if _, err := n.RevokedBefore(ctx, user); err != nil {
+	if _, err := n.Admit(ctx, user); err != nil {
 		return err
 	}
-	if _, err := n.SessionNumber(ctx); err != nil {
-		return err
-	}
-	if _, err := n.RevokedBefore(ctx, user); err != nil {
-		return err
-	}
-	_, list, err := n.Memberships(ctx, user)
-	if err == nil && len(list) != conversations {
-		err = fmt.Errorf("%d conversations", len(list))
+	m, err := n.Memberships(ctx, user)
+	if err == nil && len(m.List) != conversations {
+		err = fmt.Errorf("%d conversations", len(m.List))
 	}
 	return err
 }

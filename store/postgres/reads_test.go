@@ -263,9 +263,9 @@ func TestI8NothingForWhoIsNotIn(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, page.Conversations)
 		require.Empty(t, page.Removed)
-		_, list, err := n.Memberships(t.Context(), who)
+		read, err := n.Memberships(t.Context(), who)
 		require.NoError(t, err)
-		require.Empty(t, list)
+		require.Empty(t, read.List)
 	}
 }
 
@@ -274,12 +274,12 @@ func TestMembershipsAndViews(t *testing.T) {
 	n := start(t, pgtest.New(t))
 	id := n.group(t, "alice", "bob")
 	n.post(t, "alice", id, "m", "x")
-	epoch, list, err := n.Memberships(t.Context(), "bob")
+	read, err := n.Memberships(t.Context(), "bob")
 	require.NoError(t, err)
 	want, err := n.Epoch(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, want, epoch)
-	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 2, JoinedSeq: 1}}, list)
+	require.Equal(t, want, read.Epoch)
+	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 2, JoinedSeq: 1}}, read.List)
 	views, err := n.Views(t.Context(), id, []domain.UserID{"bob", "alice", "stranger"})
 	require.NoError(t, err)
 	require.Len(t, views, 2)

@@ -55,9 +55,9 @@ type Store struct {
 	committers []*committer
 	searching  chan struct{} // has room for as many searches as may run at once
 
-	revoked *gatherer[domain.UserID, time.Time]   // RevokedBefore
-	numbers *gatherer[struct{}, int64]            // SessionNumber
-	lists   *gatherer[domain.UserID, memberships] // Memberships
+	revoked    *gatherer[domain.UserID, time.Time]          // RevokedBefore
+	admissions *gatherer[domain.UserID, domain.Admission]   // Admit
+	lists      *gatherer[domain.UserID, domain.Memberships] // Memberships
 }
 
 var _ domain.Log = (*Store)(nil)
@@ -69,7 +69,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{options: o, log: o.Logger.With("component", "store"), queue: newQueue(o.QueueBytes, o.Committers)}
 	s.searching = make(chan struct{}, max(1, o.Readers/2))
 	s.revoked = newGatherer(usersAtOnce, o.Readers/2, s.revokedOne, s.revokedAll)
-	s.numbers = newGatherer(usersAtOnce, o.Readers/2, s.sessionNumber, s.sessionNumbers)
+	s.admissions = newGatherer(usersAtOnce, o.Readers/2, s.admitOne, s.admitAll)
 	s.lists = newGatherer(listsAtOnce, o.Readers/2, s.membershipsOne, s.membershipsAll)
 	config, err := readConfig(o, s.checkEpoch)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) Run(ctx context.Context) error {
 // Close releases the connections of reads. Those of committers end with Run.
 func (s *Store) Close() {
 	s.revoked.rest()
-	s.numbers.rest()
+	s.admissions.rest()
 	s.lists.rest()
 	s.pool.Close()
 }

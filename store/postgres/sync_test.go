@@ -242,9 +242,9 @@ func TestSyncWhileConversationsMove(t *testing.T) {
 					break
 				}
 			}
-			_, present, err := n.Memberships(t.Context(), "bob")
+			present, err := n.Memberships(t.Context(), "bob")
 			require.NoError(rt, err)
-			for _, m := range present {
+			for _, m := range present.List {
 				if !touched[m.ConversationID] {
 					require.Contains(rt, d.views, m.ConversationID, "it was there from the first page to the last")
 				}
