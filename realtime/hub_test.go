@@ -181,6 +181,13 @@ func (s *stage) connect(user domain.UserID, device domain.DeviceID) *listener {
 	return l
 }
 
+// hears waits until the listener has been sent that many frames; they are these.
+func (s *stage) hears(l *listener, types ...string) {
+	s.t.Helper()
+	s.eventually(func() bool { return len(l.heard()) >= len(types) })
+	require.Equal(s.t, types, l.types())
+}
+
 func (s *stage) push(events ...domain.Event) {
 	s.hub.Push(domain.Committed{ConversationID: events[0].ConversationID, Events: events})
 }
@@ -199,7 +206,7 @@ func TestPush(t *testing.T) {
 			s.eventually(func() bool { return len(l.seqs(id)) == 3 })
 			require.Equal(t, []int64{2, 3, 4}, l.seqs(id))
 		}
-		require.Equal(t, []string{"welcome"}, c.types())
+		s.hears(c, "welcome")
 	})
 	t.Run("drops what it has pushed", func(t *testing.T) {
 		s := newStage(t, never)
@@ -245,8 +252,7 @@ func TestIntroduce(t *testing.T) {
 		s.push(s.w.add(id, "b"))
 		s.eventually(func() bool { return len(b.heard()) == 3 })
 		s.push(s.w.post(id, "a", "m"))
-		s.eventually(func() bool { return len(b.heard()) == 4 })
-		require.Equal(t, []string{"welcome", "conversation", "member.added", "message.posted"}, b.types())
+		s.hears(b, "welcome", "conversation", "member.added", "message.posted")
 		require.Equal(t, []int64{3, 4}, b.seqs(id))
 	})
 	t.Run("the creator too", func(t *testing.T) {
@@ -254,8 +260,7 @@ func TestIntroduce(t *testing.T) {
 		a := s.connect("a", "1")
 		id := s.w.create("a", "b")
 		s.push(s.w.event(id, 1))
-		s.eventually(func() bool { return len(a.heard()) == 3 })
-		require.Equal(t, []string{"welcome", "conversation", "conversation.created"}, a.types())
+		s.hears(a, "welcome", "conversation", "conversation.created")
 	})
 	t.Run("I6 by the tail alone", func(t *testing.T) {
 		s := newStage(t, 5*time.Millisecond)
@@ -265,7 +270,7 @@ func TestIntroduce(t *testing.T) {
 		s.eventually(func() bool { return len(b.seqs(id)) == 1 })
 		s.w.post(id, "a", "m")
 		s.eventually(func() bool { return len(b.seqs(id)) == 2 })
-		require.Equal(t, []string{"welcome", "conversation", "member.added", "message.posted"}, b.types())
+		s.hears(b, "welcome", "conversation", "member.added", "message.posted")
 	})
 	t.Run("waits for the log to come back", func(t *testing.T) {
 		s := newStage(t, 5*time.Millisecond)
@@ -288,8 +293,7 @@ func TestIntroduce(t *testing.T) {
 				added := s.w.add(id, "b")
 				s.connect("a", "1")
 				tell(s, added)
-				s.eventually(func() bool { return len(b.heard()) == 3 })
-				require.Equal(t, []string{"welcome", "conversation", "member.added"}, b.types())
+				s.hears(b, "welcome", "conversation", "member.added")
 			})
 		}
 	})
@@ -344,11 +348,11 @@ func TestRemoved(t *testing.T) {
 	s.push(s.w.post(id, "a", "m"))
 	s.eventually(func() bool { return len(a.seqs(id)) == 2 })
 	s.eventually(func() bool { return len(b.seqs(id)) == 1 })
-	require.Equal(t, []string{"welcome", "member.removed"}, b.types())
+	s.hears(b, "welcome", "member.removed")
 
 	s.push(s.w.add(id, "b"))
 	s.eventually(func() bool { return len(b.seqs(id)) == 2 })
-	require.Equal(t, []string{"welcome", "member.removed", "conversation", "member.added"}, b.types())
+	s.hears(b, "welcome", "member.removed", "conversation", "member.added")
 }
 
 func TestJoin(t *testing.T) {
@@ -363,8 +367,7 @@ func TestJoin(t *testing.T) {
 		a := s.connect("a", "1")
 		s.push(s.w.post(id, "a", "m"))
 		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
-		s.eventually(func() bool { return len(b.types()) > 0 })
-		require.Equal(t, []string{"welcome"}, b.types())
+		s.hears(b, "welcome")
 	})
 	t.Run("a removal that only another's list has seen", func(t *testing.T) {
 		s := newStage(t, never)
@@ -378,8 +381,7 @@ func TestJoin(t *testing.T) {
 		b := s.connect("b", "1")
 		s.push(s.w.post(id, "a", "m"))
 		s.eventually(func() bool { return len(a.seqs(id)) == 1 })
-		s.eventually(func() bool { return len(b.types()) > 0 })
-		require.Equal(t, []string{"welcome"}, b.types())
+		s.hears(b, "welcome")
 	})
 	t.Run("a list older than another's is read again, so that nothing after welcome is missed", func(t *testing.T) {
 		s := newStage(t, never)
@@ -391,8 +393,7 @@ func TestJoin(t *testing.T) {
 		}
 		b := s.connect("b", "1")
 		s.push(s.w.remove(id, "b"))
-		s.eventually(func() bool { return len(b.heard()) > 1 })
-		require.Equal(t, []string{"welcome", "member.removed"}, b.types())
+		s.hears(b, "welcome", "member.removed")
 	})
 	t.Run("an addition after the list was read is introduced", func(t *testing.T) {
 		s := newStage(t, never)
@@ -402,8 +403,7 @@ func TestJoin(t *testing.T) {
 			s.push(s.w.add(id, "b"))
 		}
 		b := s.connect("b", "1")
-		s.eventually(func() bool { return len(b.heard()) == 3 })
-		require.Equal(t, []string{"welcome", "conversation", "member.added"}, b.types())
+		s.hears(b, "welcome", "conversation", "member.added")
 	})
 	t.Run("the list wins over what it knows already", func(t *testing.T) {
 		s := newStage(t, never)
@@ -416,7 +416,7 @@ func TestJoin(t *testing.T) {
 		b := s.connect("b", "1")
 		s.push(s.w.post(id, "a", "m"))
 		s.eventually(func() bool { return len(b.seqs(id)) == 1 })
-		require.Equal(t, []string{"welcome", "message.posted"}, b.types())
+		s.hears(b, "welcome", "message.posted")
 	})
 	t.Run("nothing of the time before it, though the node pushes that late", func(t *testing.T) {
 		s := newStage(t, never)
@@ -435,7 +435,7 @@ func TestJoin(t *testing.T) {
 		s.connect("a", "1")
 		s.eventually(func() bool { return len(old.heard()) == 2 })
 		require.Equal(t, 4402, old.heard()[1].Code)
-		require.Equal(t, []string{"welcome"}, other.types())
+		s.hears(other, "welcome")
 	})
 	t.Run("fails while the log is away, and works again after", func(t *testing.T) {
 		s := newStage(t, never)
@@ -485,7 +485,7 @@ func TestLeave(t *testing.T) {
 	s.hub.leave(a1.s)
 	s.push(s.w.post(id, "b", "m"))
 	s.eventually(func() bool { return len(a2.seqs(id)) == 1 })
-	require.Equal(t, []string{"welcome"}, a1.types())
+	s.hears(a1, "welcome")
 	s.hub.leave(a2.s)
 	require.Empty(t, s.hub.Sessions())
 	for i := range s.hub.shards {
@@ -566,9 +566,8 @@ func TestSignal(t *testing.T) {
 	a1, a2, b := s.connect("a", "1"), s.connect("a", "2"), s.connect("b", "1")
 	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"one"}`)})
 	s.hub.Signal(domain.Signal{User: "a", Frame: json.RawMessage(`{"type":"two"}`), Except: a1.s.id})
-	s.eventually(func() bool { return len(a2.heard()) == 3 })
-	require.Equal(t, []string{"welcome", "one", "two"}, a2.types())
-	require.Equal(t, []string{"welcome", "one"}, a1.types())
+	s.hears(a2, "welcome", "one", "two")
+	s.hears(a1, "welcome", "one")
 
 	s.hub.Signal(domain.Signal{User: "a", End: &domain.SessionEnd{Session: a1.s.id, Code: 4401}})
 	s.eventually(func() bool { return len(a1.heard()) == 3 })
@@ -576,8 +575,7 @@ func TestSignal(t *testing.T) {
 	s.hub.Signal(domain.Signal{User: "a", End: &domain.SessionEnd{Below: a2.s.number + 1, Code: 4402}})
 	s.eventually(func() bool { return len(a2.heard()) == 4 })
 	require.Equal(t, 4402, a2.heard()[3].Code)
-	s.eventually(func() bool { return len(b.types()) > 0 })
-	require.Equal(t, []string{"welcome"}, b.types())
+	s.hears(b, "welcome")
 }
 
 func TestSlowReader(t *testing.T) {
