@@ -79,6 +79,7 @@ type Client struct {
 type timing struct {
 	dial, most time.Duration // for the handshake of a new connection: at first, and at most
 	welcome    time.Duration // from hello to welcome
+	renewal    time.Duration // from one try to renew the token to the next
 	pong, tick time.Duration
 	settled    time.Duration // a connection that lasted so long begins the delays anew
 	retry      backoff
@@ -132,7 +133,7 @@ func New(o Options) (*Client, error) {
 	return &Client{
 		opts: o, http: &http.Client{Timeout: 30 * time.Second}, tokens: &tokens{source: o.Token},
 		timing: timing{
-			dial: 4 * time.Second, most: 16 * time.Second, welcome: 22 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
+			dial: 4 * time.Second, most: 16 * time.Second, welcome: 22 * time.Second, renewal: 10 * time.Second, pong: 10 * time.Second, tick: 100 * time.Millisecond,
 			settled: 10 * time.Second, retry: retry,
 		},
 		wake: make(chan struct{}, 1), slots: make(chan struct{}, maxWaiting), ready: make(chan struct{}),

@@ -205,6 +205,49 @@ func TestClient_token_renewed(t *testing.T) {
 	}
 }
 
+// TestClient_token_renewed_again: a renewal that the server has no time for is tried
+// again, with a token that the source had told before.
+func TestClient_token_renewed_again(t *testing.T) {
+	f := newFake(t)
+	f.expires = 40 * time.Millisecond
+	var asked, refused atomic.Int64
+	f.before = func(s *fakeSocket, kind string, frame map[string]any) bool {
+		if kind != "hello" || frame["token"] != "alice-2" || refused.Add(1) > 2 {
+			return false
+		}
+		s.queue(map[string]any{"type": "error", "code": "unavailable", "message": "no time"})
+		return true
+	}
+	p := start(t, "alice", Options{Token: func(context.Context) (string, error) {
+		return fmt.Sprintf("alice-%d", min(asked.Add(1), 2)), nil
+	}}, f.http.URL)
+	p.online(t)
+	welcomes := func() int {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return len(f.hellos)
+	}
+	asks := func(more int64) {
+		until := asked.Load() + more
+		eventually(t, func() error {
+			if asked.Load() < until {
+				return errors.New("the source is not asked any more")
+			}
+			return nil
+		})
+	}
+	eventually(t, func() error {
+		if welcomes() < 2 {
+			return errors.New("not renewed")
+		}
+		return nil
+	})
+	asks(50) // what was told before the client read that is answered
+	before := refused.Load()
+	asks(20)
+	require.Equal(t, before, refused.Load(), "once welcome, a token is not told again")
+}
+
 func TestClient_new_epoch(t *testing.T) {
 	f := newFake(t)
 	room := f.conversation("alice", "bob")

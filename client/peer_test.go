@@ -61,7 +61,7 @@ func start(t testing.TB, user UserID, o Options, urls ...string) *peer {
 	var err error
 	p.Client, err = New(o)
 	require.NoError(t, err)
-	p.timing.tick = 5 * time.Millisecond
+	p.timing.tick, p.timing.renewal = 5*time.Millisecond, 10*time.Millisecond
 	p.timing.retry = backoff{first: time.Millisecond, most: 10 * time.Millisecond}
 	p.engine.outbox.delay = p.timing.retry
 	ctx, cancel := context.WithCancel(context.Background())

@@ -19,6 +19,8 @@ type session struct {
 	due time.Time // until when it has to begin
 
 	mu        sync.Mutex
+	offered   string // the token of the last hello
+	accepted  string // the one that the last welcome answered
 	begun     bool
 	began     time.Time // when it did
 	heartbeat time.Duration
@@ -59,6 +61,9 @@ func (c *Client) connect(ctx context.Context, base string, within time.Duration)
 }
 
 func (s *session) hello(token string) {
+	s.mu.Lock()
+	s.offered = token
+	s.mu.Unlock()
 	o := &s.client.opts
 	s.link.write(encode(helloFrame{Type: "hello", DeviceID: o.Device, Token: token, Background: o.Background}))
 }
@@ -152,7 +157,7 @@ func (s *session) welcome(w *welcomeFrame) {
 		s.heartbeat = time.Duration(w.HeartbeatMS) * time.Millisecond
 	}
 	s.renewAt = renewal(w)
-	s.refusal = nil
+	s.refusal, s.accepted = nil, s.offered
 	s.client.welcomed(w, s.link.write)
 	if !s.begun {
 		s.begun, s.began = true, time.Now()
@@ -179,12 +184,16 @@ func (s *session) renewalDue() bool {
 	return true
 }
 
-// renew brings a fresh token to the session. Without one, the server closes
+// renew brings a fresh token to the session, again and again until one is welcome:
+// the source may have none yet, the server no time. Without one, the server closes
 // when the present one ends, and the next connection tries again.
 func (s *session) renew(ctx context.Context) {
-	old := s.client.tokens.current()
 	token, err := s.client.tokens.next(ctx)
-	if err == nil && token != old {
+	s.mu.Lock()
+	s.renewAt = time.Now().Add(s.client.timing.renewal)
+	fresh := err == nil && token != s.accepted
+	s.mu.Unlock()
+	if fresh {
 		s.hello(token)
 	}
 }

@@ -14,10 +14,10 @@ type Identity struct {
 	Issued  Time // zero if the token does not say
 }
 
-// Unrevoked fails with ErrUnauthenticated if tokens that were issued before a moment
+// CheckRevoked fails with ErrUnauthenticated if tokens that were issued before a moment
 // are good no more, and the identity's is one of them. A token that does not say when
 // it was issued was issued before.
-func (id Identity) Unrevoked(before time.Time) error {
+func (id Identity) CheckRevoked(before time.Time) error {
 	if id.Issued.Before(before) {
 		return ErrUnauthenticated.Saying("the token has been revoked")
 	}

@@ -48,7 +48,7 @@ func (v *verdicts) judge(ctx context.Context, id domain.Identity) error {
 		known = verdict{before, asked}
 		v.remember(id.User, known)
 	}
-	return id.Unrevoked(known.before)
+	return id.CheckRevoked(known.before)
 }
 
 func (v *verdicts) recall(user domain.UserID) (verdict, bool) {

@@ -15,6 +15,8 @@
 //     the conversation, then of every event from the joining on.
 //   - I8: member.removed is the last that a user gets of a conversation; whom a
 //     view does not show as a member gets nothing.
+//     No session begins with a token that has been revoked, and who revokes ends
+//     those there are.
 //   - I9: what waits for a socket is bounded in bytes, and so are the requests
 //     that it has in flight. A hole keeps no events in memory: the hub notes how
 //     far the log has come, and reads. A slow reader costs itself only; under

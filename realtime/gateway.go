@@ -103,7 +103,7 @@ type Gateway struct {
 
 	mu       sync.Mutex
 	sockets  map[*socket]struct{}
-	places   int // taken for sockets that are being upgraded
+	places   int // taken by handshakes
 	draining bool
 	running  sync.WaitGroup // goroutines of sockets
 }
@@ -141,14 +141,15 @@ func NewGateway(o GatewayOptions) *Gateway {
 // ServeHTTP makes a socket of the request, or refuses it with a problem
 // document. It returns as soon as the socket lives by itself.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !g.takePlace() {
+		writeProblem(w, http.StatusServiceUnavailable, errFull())
+		return
+	}
 	address := g.o.Pace.Address(r)
 	identity, status, err := g.admit(r, address)
 	if err != nil {
+		g.givePlace()
 		writeProblem(w, status, err)
-		return
-	}
-	if !g.takePlace() {
-		writeProblem(w, http.StatusServiceUnavailable, errFull())
 		return
 	}
 	k := newSocket(g, identity, address)

@@ -359,6 +359,16 @@ func TestRenewal(t *testing.T) {
 	p.expectClose(4400)
 }
 
+// TestRenewalWithoutPostgres: a renewal does not hold up the socket where nobody
+// knows what is revoked.
+func TestRenewalWithoutPostgres(t *testing.T) {
+	s := newSite(t, func(o *GatewayOptions) { o.Request = time.Hour })
+	p := s.hello("alice", "d")
+	s.w.setStuck(true)
+	p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
+	p.expect("welcome")
+}
+
 func TestFrames(t *testing.T) {
 	s := newSite(t, nil)
 	id := s.w.create("alice", "bob")

@@ -98,9 +98,9 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 	s.background.Store(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.join(ctx, s, admission{
-		unrevoked: identity.Unrevoked,
-		register:  k.g.register,
-		welcome:   k.welcome,
+		judge:    identity.CheckRevoked,
+		register: k.g.register,
+		welcome:  k.welcome,
 	})
 	if err != nil {
 		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)
@@ -164,7 +164,7 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	defer cancel()
 	identity, err := k.g.o.Authenticator.Verify(ctx, h.token)
 	if err == nil {
-		err = k.g.o.Hub.judge(ctx, &identity)
+		err = k.g.o.Hub.judgeRenewal(ctx, &identity)
 	}
 	switch {
 	case errors.Is(err, domain.ErrUnavailable):

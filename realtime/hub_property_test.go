@@ -182,9 +182,9 @@ func (p *play) connect(user domain.UserID) {
 	go func() {
 		defer close(g.joined)
 		g.err = p.hub.join(context.WithValue(context.Background(), guestKey{}, g), g.l.s, admission{
-			unrevoked: g.l.unrevoked,
-			register:  func(context.Context, domain.SessionEntry) error { g.wait("register"); return nil },
-			welcome:   func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
+			judge:    g.l.judge,
+			register: func(context.Context, domain.SessionEntry) error { g.wait("register"); return nil },
+			welcome:  func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
 		})
 		g.after = p.w.heads()
 		if g.err != nil {

@@ -24,6 +24,7 @@ type listener struct {
 	mu     sync.Mutex
 	paused chan struct{} // nil while it reads
 	frames []heard
+	marks  int // frames of the test's own, which are not among them
 	wg     *sync.WaitGroup
 }
 
@@ -42,9 +43,9 @@ func newListener(user domain.UserID, device domain.DeviceID, limit int, wg *sync
 	return l
 }
 
-// unrevoked judges a token that does not say when it was issued.
-func (l *listener) unrevoked(before time.Time) error {
-	return domain.Identity{User: l.s.user}.Unrevoked(before)
+// judge judges a token that does not say when it was issued.
+func (l *listener) judge(before time.Time) error {
+	return domain.Identity{User: l.s.user}.CheckRevoked(before)
 }
 
 func (l *listener) write() {
@@ -63,7 +64,11 @@ func (l *listener) write() {
 		}
 		l.mu.Lock()
 		for _, w := range batch {
-			l.frames = append(l.frames, decode(w))
+			if h := decode(w); h.Type == "mark" {
+				l.marks++
+			} else {
+				l.frames = append(l.frames, h)
+			}
 		}
 		l.mu.Unlock()
 	}
@@ -92,6 +97,12 @@ func (l *listener) heard() []heard {
 	return append([]heard(nil), l.frames...)
 }
 
+func (l *listener) marked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.marks
+}
+
 // seqs are those of the events of a conversation that came.
 func (l *listener) seqs(id domain.ConversationID) []int64 {
 	seqs := []int64{}
@@ -104,7 +115,7 @@ func (l *listener) seqs(id domain.ConversationID) []int64 {
 }
 
 func (l *listener) types() []string {
-	types := []string{}
+	var types []string
 	for _, f := range l.heard() {
 		if f.Type == "event" {
 			f.Type = string(f.Event.Type)
@@ -168,9 +179,9 @@ func (s *stage) join(l *listener) error {
 // joinWhile joins, and does something while the session is being registered.
 func (s *stage) joinWhile(l *listener, do func()) error {
 	return s.hub.join(s.t.Context(), l.s, admission{
-		unrevoked: l.unrevoked,
-		register:  func(context.Context, domain.SessionEntry) error { do(); return nil },
-		welcome:   func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
+		judge:    l.judge,
+		register: func(context.Context, domain.SessionEntry) error { do(); return nil },
+		welcome:  func(string) wire { return textFrame([]byte(`{"type":"welcome"}`)) },
 	})
 }
 
@@ -181,10 +192,14 @@ func (s *stage) connect(user domain.UserID, device domain.DeviceID) *listener {
 	return l
 }
 
-// hears waits until the listener has been sent that many frames; they are these.
+// hears waits until the listener has been sent that many frames; they are these, and
+// no other is on its way.
 func (s *stage) hears(l *listener, types ...string) {
 	s.t.Helper()
 	s.eventually(func() bool { return len(l.heard()) >= len(types) })
+	marks := l.marked()
+	l.s.out.offer(textFrame([]byte(`{"type":"mark"}`)))
+	s.eventually(func() bool { return l.marked() > marks })
 	require.Equal(s.t, types, l.types())
 }
 
@@ -464,7 +479,7 @@ func TestJoinOfTheRevoked(t *testing.T) {
 			require.ErrorIs(t, s.joinWhile(l, func() { s.w.revoke("a") }), domain.ErrUnauthenticated)
 			s.hub.leave(l.s)
 			s.push(s.w.post(id, "b", "m"))
-			require.Empty(t, l.types())
+			s.hears(l)
 			require.Equal(t, other == "", s.hub.users.get("a") == nil, "it is gone without a trace")
 		})
 	}

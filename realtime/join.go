@@ -9,8 +9,8 @@ import (
 
 // admission is what the gateway adds to the letting in of a session.
 type admission struct {
-	// unrevoked judges the session's token by since when tokens of its user are good.
-	unrevoked func(before time.Time) error
+	// judge judges the session's token by since when tokens of its user are good.
+	judge func(before time.Time) error
 	// register enters the session in the registry of the cluster.
 	register func(context.Context, domain.SessionEntry) error
 	// welcome encodes the session's first frame.
@@ -19,7 +19,8 @@ type admission struct {
 
 // join lets a session in: what is committed after its welcome is pushed, what
 // was committed before is in its sync. It registers first and reads second, so
-// that nothing falls between. After an error, too, leave has to be called.
+// that nothing falls between; until it is in, others may see it listed. After an
+// error, too, leave has to be called.
 //
 // The token is judged twice. At first, so that one that was revoked before does not
 // replace a session that is good. Then when the session can be ended: who revokes the
@@ -33,7 +34,7 @@ func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 	if err != nil {
 		return err
 	}
-	if err := a.unrevoked(admitted.RevokedBefore); err != nil {
+	if err := a.judge(admitted.RevokedBefore); err != nil {
 		return err
 	}
 	s.number = admitted.Number
@@ -44,16 +45,11 @@ func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 	if err := a.register(ctx, s.entry()); err != nil {
 		return err
 	}
-	release, err := u.take(ctx)
+	before, err := h.enterFirst(ctx, u, s.epoch)
 	if err != nil {
 		return err
 	}
-	defer release()
-	before, err := h.learn(ctx, u, s.epoch)
-	if err != nil {
-		return err
-	}
-	if err := a.unrevoked(before); err != nil {
+	if err := a.judge(before); err != nil {
 		return err
 	}
 	h.epochMu.RLock()
@@ -82,22 +78,36 @@ func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
 	}
 }
 
-// judge asks whether a token has been revoked.
-func (h *Hub) judge(ctx context.Context, id *domain.Identity) error {
+// judgeRenewal asks whether the token that renews a session has been revoked. Who
+// revokes ends the sessions there are, whatever they are renewed with: where there is
+// no answer soon, this one goes on.
+func (h *Hub) judgeRenewal(ctx context.Context, id *domain.Identity) error {
+	ctx, cancel := context.WithTimeout(ctx, renewalPatience)
+	defer cancel()
 	before, err := h.o.Directory.RevokedBefore(ctx, id.User)
 	if err != nil {
-		return err
+		return nil
 	}
-	return id.Unrevoked(before)
+	return id.CheckRevoked(before)
 }
 
-// learn has the hub know the user's conversations, and returns since when tokens of
-// the user are good.
-func (h *Hub) learn(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
-	if u.isJoined() {
-		return h.o.Directory.RevokedBefore(ctx, u.id)
+// renewalPatience is short: what the session asks meanwhile waits.
+const renewalPatience = time.Second
+
+// enterFirst has the hub know the user's conversations, if this is the first session
+// of the user, and returns since when tokens of the user are good. Sessions that come
+// while the first one reads wait for it; what they ask themselves they ask together.
+func (h *Hub) enterFirst(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
+	release, err := u.take(ctx)
+	if err != nil {
+		return revokedBefore, err
 	}
-	return h.enterAll(ctx, u, epoch)
+	if !u.isJoined() {
+		defer release()
+		return h.enterAll(ctx, u, epoch)
+	}
+	release()
+	return h.o.Directory.RevokedBefore(ctx, u.id)
 }
 
 // enterAll reads the user's conversations and makes the user a member of each,

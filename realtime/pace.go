@@ -52,8 +52,8 @@ func errFull() error {
 	return domain.ErrUnavailable.Saying("this node is full").In(time.Second + rand.N(4*time.Second))
 }
 
-// takePlace takes the place of a socket that is to be upgraded; false if the node has
-// as many as it may have. The place becomes that of the socket, or is given back.
+// takePlace takes a place for a handshake; false if the node has as many sockets as it
+// may have. The place becomes that of the socket, or is given back.
 func (g *Gateway) takePlace() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -7,10 +7,12 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
@@ -173,9 +175,18 @@ func TestPaceOfBackends(t *testing.T) {
 }
 
 // TestMaxSockets: a node that is full says so before anything is upgraded, and
-// takes sockets again as soon as one has gone.
+// takes sockets again as soon as one has gone. Handshakes that fail take no place.
 func TestMaxSockets(t *testing.T) {
 	s := newSite(t, func(o *GatewayOptions) { o.MaxSockets = 2 })
+	for range 3 {
+		response, err := http.Get(s.server.URL + "/v1/ws")
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusBadRequest, response.StatusCode)
+		_, response, err = s.dial(http.Header{"Authorization": {"Basic x"}}, subprotocol)
+		require.Error(t, err)
+		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
+	}
 	first := s.hello("alice", "1")
 	s.open() // one without a hello takes a place, too
 	_, response, err := s.dial(nil, subprotocol)
@@ -190,6 +201,26 @@ func TestMaxSockets(t *testing.T) {
 		}
 		return err == nil && response.StatusCode == http.StatusSwitchingProtocols
 	}, patience, 10*time.Millisecond)
+}
+
+// TestMaxSocketsAtOnce: nor are there more when many come at once.
+func TestMaxSocketsAtOnce(t *testing.T) {
+	s := newSite(t, func(o *GatewayOptions) { o.MaxSockets = 1 })
+	var in atomic.Int64
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			ws, response, err := s.dial(nil, subprotocol)
+			if err != nil {
+				assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+				return
+			}
+			in.Add(1)
+			t.Cleanup(func() { _ = ws.Close() })
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 1, in.Load())
 }
 
 // TestJoinsTakeTurns: so many hellos become sessions at once; the rest waits,

@@ -23,6 +23,7 @@ type world struct {
 	conversations map[domain.ConversationID]*history
 	commits       []domain.FeedHead
 	away          bool // reads fail
+	stuck         bool // revocations are not answered
 	forgotten     bool // the feed reaches back to no position
 	rangeLimit    int  // events of one LogRange; 0 for all
 	lost          []int64
@@ -60,6 +61,9 @@ func newWorld() *world {
 func (w *world) begin() func() { w.mu.Lock(); return w.mu.Unlock }
 
 func (w *world) setAway(away bool) { defer w.begin()(); w.away = away }
+
+func (w *world) setStuck(stuck bool) { defer w.begin()(); w.stuck = stuck }
+func (w *world) isStuck() bool       { defer w.begin()(); return w.stuck }
 
 // revoke has tokens of the user refused that were issued before now.
 func (w *world) revoke(user domain.UserID) { defer w.begin()(); w.revoked[user] = time.Now() }
@@ -174,7 +178,11 @@ func (w *world) Admit(_ context.Context, user domain.UserID) (domain.Admission, 
 }
 
 // RevokedBefore implements Directory.
-func (w *world) RevokedBefore(_ context.Context, user domain.UserID) (time.Time, error) {
+func (w *world) RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error) {
+	if w.isStuck() {
+		<-ctx.Done()
+		return time.Time{}, errAway
+	}
 	defer w.begin()()
 	if w.away {
 		return time.Time{}, errAway

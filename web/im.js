@@ -18,6 +18,7 @@ const pongMs = 10_000;
 const openMs = 20_000;
 const welcomeMs = 22_000; // a node may take 20 s; it would let in one that is given up earlier, beside the next try
 const maxPulls = 4;
+const renewMs = 10_000; // from one try to renew the token to the next
 const settledMs = 10_000;
 
 /** What the end of a connection asks for, by the range of its close code. */
@@ -33,6 +34,7 @@ export class Client {
   #welcome = null; // of the present session
   #token = null;
   #expired = null; // a token that was refused as too old
+  #welcomeToken = null; // the one that the last welcome answered
   #streams = new Map();
   #views;
   #outbox = new Outbox();
@@ -154,6 +156,7 @@ export class Client {
       return;
     }
     this.#token = token;
+    this.#welcomeToken = null;
     const socket = new WebSocket(`${this.#options.base.replace(/^http/, 'ws')}/v1/ws`, 'im.v1');
     const began = Date.now();
     this.#socket = socket;
@@ -199,7 +202,7 @@ export class Client {
         this.#end({ code, reason });
         return;
       case 'token':
-        this.#expired = this.#token;
+        this.#expired = this.#welcomeToken ?? this.#token;
         this.#token = null;
     }
     this.#retry({ code, reason });
@@ -275,6 +278,7 @@ export class Client {
     this.#welcome = frame;
     this.#views.self = frame.user_id;
     this.#expired = null;
+    this.#welcomeToken = this.#token;
     const left = Date.parse(frame.token_expires_at) - Date.parse(frame.server_time);
     clearTimeout(this.#timers.renew);
     if (left > 0) this.#timers.renew = setTimeout(() => this.#renew(), Math.min(Math.max(left - 60_000, left / 2), 2 ** 31 - 1));
@@ -289,9 +293,13 @@ export class Client {
     this.#sync();
   }
 
+  /** Brings a fresh token, again and again until one is welcome. */
   async #renew() {
     const token = await this.#options.token().catch(() => null);
-    if (!token || token === this.#token || !this.#welcome) return;
+    if (!this.#welcome) return;
+    clearTimeout(this.#timers.renew);
+    this.#timers.renew = setTimeout(() => this.#renew(), renewMs);
+    if (!token || token === this.#welcomeToken) return;
     this.#token = token;
     this.#hello();
   }

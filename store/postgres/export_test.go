@@ -40,10 +40,10 @@ type Indexer struct {
 // Indexer returns one that does nothing by itself.
 func (s *Store) Indexer() *Indexer { return &Indexer{x: newIndexer(s)} }
 
-// TakeOver makes it this one's turn, whoever was at work.
+// TakeOver makes it this one's turn, whoever was at work, for as long as theirs at least.
 func (i *Indexer) TakeOver(ctx context.Context) {
 	err := i.x.store.pool.QueryRow(ctx, `UPDATE search_position SET turn = turn + 1, holder = $1,
-		held_until = clock_timestamp() + interval '1500 ms' RETURNING turn`, i.x.name).Scan(&i.x.turn)
+		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.turn)
 	if err != nil {
 		panic(err)
 	}
@@ -55,8 +55,11 @@ func (i *Indexer) Hold(ctx context.Context) (bool, error) {
 	return held, err
 }
 
-// Keep prolongs its turn.
-func (i *Indexer) Keep(ctx context.Context) error { return i.x.keep(ctx) }
+// Keep prolongs its turn, which was prolonged long ago.
+func (i *Indexer) Keep(ctx context.Context) error {
+	i.x.kept = time.Time{}
+	return i.x.keep(ctx)
+}
 
 // Step does a part of the work.
 func (i *Indexer) Step(ctx context.Context) (more bool, err error) {

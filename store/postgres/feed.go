@@ -46,9 +46,8 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 	var epoch string
 	var at int64
 	if from != "" {
-		r := readCursor(cursorOfFeed, string(from))
-		epoch, position, at = r.text(), r.snapshot(), int64(r.number())
-		if err := r.err(); err != nil {
+		var err error
+		if epoch, position, at, err = parsePosition(from); err != nil {
 			return domain.FeedPage{}, err
 		}
 		text := position.String()
@@ -75,6 +74,14 @@ func (s *Store) Feed(ctx context.Context, from domain.FeedPosition) (domain.Feed
 		return domain.FeedPage{}, domain.ErrCursorInvalid
 	}
 	return f.page, nil
+}
+
+// parsePosition takes a position apart: the snapshot that it is, of which epoch, and
+// when it was the present, in Unix seconds of the server's clock.
+func parsePosition(p domain.FeedPosition) (epoch string, s snapshot, at int64, err error) {
+	r := readCursor(cursorOfFeed, string(p))
+	epoch, s, at = r.text(), r.snapshot(), int64(r.number())
+	return epoch, s, at, r.err()
 }
 
 // feed is one reading: whether it is of the server that the epoch was begun on,

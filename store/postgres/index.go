@@ -14,11 +14,11 @@ const (
 	indexInterval = 500 * time.Millisecond // between two looks at the feed
 	busyRest      = 4                      // times as long as it was at work it leaves the server to appends
 	quietRest     = 1                      // and where this node appends nothing just then, or it is late
-	latest        = 30 * time.Second       // so far behind the log it may be before it is late
+	lateAfter     = 30 * time.Second       // so far behind the log it may be
 	keepAfter     = 500 * time.Millisecond // of the 1.5 s of a turn
 	longestRest   = 300 * time.Millisecond
 	busyFor       = 100 * time.Millisecond // after the last append, a node counts as one that appends
-	indexStoring  = 30 * time.Second       // so often a position is stored though nothing was written
+	indexStoring  = 10 * time.Second       // so often a position is stored though nothing was written
 )
 
 // Whoever holds the projection keeps it for 1.5 s. A row that is locked is being
@@ -61,7 +61,7 @@ type indexer struct {
 	kept   time.Time // when the turn was taken or prolonged last
 	stored time.Time // when a position was stored last
 	polite bool      // it rests between its parts: appends come first
-	upTo   time.Time // it has followed the feed to what was there then
+	upTo   time.Time // what was committed by then is in the index
 }
 
 // indexState is how far the projection is.
@@ -88,7 +88,7 @@ func (x *indexer) run(ctx context.Context) error {
 	ticker := time.NewTicker(indexInterval)
 	defer ticker.Stop()
 	defer x.release()
-	x.polite, x.upTo = true, time.Now()
+	x.polite = true
 	for failing := false; ; {
 		more, _, err := x.step(ctx)
 		switch {
@@ -143,9 +143,6 @@ func (x *indexer) hold(ctx context.Context) (st indexState, held bool, err error
 		}
 		return err
 	})
-	if held && st.turn != x.turn {
-		x.upTo = begun // as far as is known: the one before was at work
-	}
 	if held {
 		x.turn, x.kept = st.turn, begun
 	}
@@ -158,7 +155,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if st.position == "" || st.version != terms.Version {
 		return x.restart(ctx, st)
 	}
-	begun := time.Now()
+	asked := time.Now()
 	page, err := x.store.Feed(ctx, st.position)
 	if errors.Is(err, domain.ErrCursorInvalid) || err == nil && page.Epoch != st.epoch {
 		return x.restart(ctx, st)
@@ -166,6 +163,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if err != nil {
 		return st, err
 	}
+	x.upTo = asked.Add(-span(st.position, page.Position))
 	for part, left := takePart(page.Heads, x.seqs()); len(part) > 0; part, left = takePart(left, x.seqs()) {
 		begun := time.Now()
 		if err := x.keep(ctx); err != nil {
@@ -180,7 +178,7 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 		}
 		x.rest(ctx, time.Since(begun))
 	}
-	x.upTo = begun
+	x.upTo = asked
 	if len(page.Heads) == 0 && time.Since(x.stored) < indexStoring {
 		return st, nil // what is read again next time is as little
 	}
@@ -210,7 +208,7 @@ func (x *indexer) rest(ctx context.Context, work time.Duration) {
 	if !x.polite {
 		return
 	}
-	sleep(ctx, restAfter(work, x.store.queue.busy(), time.Since(x.upTo) > latest))
+	sleep(ctx, restAfter(work, x.store.queue.busy(), time.Since(x.upTo) > lateAfter))
 }
 
 func restAfter(work time.Duration, busy, late bool) time.Duration {
@@ -220,6 +218,17 @@ func restAfter(work time.Duration, busy, late bool) time.Duration {
 	return min(quietRest*work, longestRest)
 }
 
+// span is the time between two positions that were read from the feed, by the clock
+// of the server that told them.
+func span(from, to domain.FeedPosition) time.Duration {
+	_, _, a, errA := parsePosition(from)
+	_, _, b, errB := parsePosition(to)
+	if errA != nil || errB != nil {
+		return 0
+	}
+	return time.Duration(b-a) * time.Second
+}
+
 // restart begins a walk. What is committed meanwhile is in the feed from here on.
 func (x *indexer) restart(ctx context.Context, st indexState) (indexState, error) {
 	page, err := x.store.Feed(ctx, "")
@@ -227,6 +236,7 @@ func (x *indexer) restart(ctx context.Context, st indexState) (indexState, error
 		return st, err
 	}
 	x.store.log.Info("the search index is built anew")
+	x.upTo = time.Now()
 	err = x.write(ctx, restartIndexSQL, x.turn, terms.Version, page.Epoch, string(page.Position))
 	st.walking, st.walked, st.count = true, indexKey{}, 0
 	return st, err

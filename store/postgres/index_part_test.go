@@ -59,3 +59,15 @@ func TestSmallPartsWhileAppending(t *testing.T) {
 	q.rested = q.rested.Add(-busyFor)
 	require.Equal(t, indexSeqs, x.seqs())
 }
+
+// How far behind the index is, is told by its position, whoever stored it.
+func TestSpan(t *testing.T) {
+	at := func(seconds uint64) domain.FeedPosition {
+		w := newCursor(cursorOfFeed)
+		w.text("epoch")
+		w.snapshot(snapshot{xmin: 1, xmax: 1})
+		w.number(seconds)
+		return domain.FeedPosition(w.String())
+	}
+	require.Equal(t, time.Minute, span(at(1000), at(1060)))
+}

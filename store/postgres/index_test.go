@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -157,11 +156,9 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 		require.NoError(t, n.TurnIsOver(t.Context(), &over))
 		return over
 	})
-	began := time.Now()
 	held, err := n.Indexer().Hold(t.Context())
-	require.NoError(t, err)
+	require.NoError(t, err, "whoever waited for the row would have met lock_timeout")
 	require.False(t, held)
-	require.Less(t, time.Since(began), 900*time.Millisecond, "nobody waits for the row: lock_timeout is 1 s")
 	require.NoError(t, tx.Rollback(t.Context()))
 	n.post(t, "alice", id, "1", "needle")
 	eventually(t, "another takes over", func() bool { return len(n.found(t, "alice", "needle")) == 1 })
@@ -169,19 +166,18 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 
 func TestSearchIndexKeepsItsTurn(t *testing.T) {
 	t.Parallel()
-	n := start(t, pgtest.New(t))
-	conn := connect(t, n.url)
+	url := pgtest.New(t)
+	conn := connect(t, url)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET held_until = 'infinity'`)
+	require.NoError(t, err)
+	n := start(t, url)
 	atWork, next := n.Indexer(), n.Indexer()
 	atWork.TakeOver(t.Context())
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET held_until = clock_timestamp() + interval '100 ms'`)
-	require.NoError(t, err)
 	require.NoError(t, atWork.Keep(t.Context()))
 	var kept bool
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT held_until > clock_timestamp() + interval '200 ms' FROM search_position`).Scan(&kept))
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT held_until < 'infinity' FROM search_position`).Scan(&kept))
 	require.True(t, kept)
 	next.TakeOver(t.Context())
-	require.NoError(t, atWork.Keep(t.Context()), "it was kept a moment ago")
-	time.Sleep(600 * time.Millisecond)
 	require.ErrorIs(t, atWork.Keep(t.Context()), postgres.ErrTurnLost)
 }
 

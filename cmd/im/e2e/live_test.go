@@ -109,6 +109,7 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	c.redis.Mend()
 	var p presence
 	for p.Online == nil { // told again when it becomes known when bob was last seen
+		p = presence{}
 		alice.next("presence").into(t, &p)
 	}
 	require.Equal(t, presence{"bob", new(true), nil}, p)

@@ -74,8 +74,7 @@ func numberOf(v any) int64 {
 
 // clone copies a frame as JSON does.
 func clone(f map[string]any) map[string]any {
-	text, _ := json.Marshal(f)
-	copied, _ := parse(text)
+	copied, _ := parse(encode(f))
 	return copied
 }
 

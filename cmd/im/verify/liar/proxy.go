@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -60,32 +61,51 @@ func (c *Conn) Pass(frames ...map[string]any) {
 }
 
 func write(ws *websocket.Conn, f map[string]any) {
+	_ = ws.SetWriteDeadline(time.Now().Add(30 * time.Second))
+	_ = ws.WriteMessage(websocket.TextMessage, encode(f))
+}
+
+// encode is the inverse of parse.
+func encode(f map[string]any) []byte {
 	text, err := json.Marshal(f)
-	if err == nil {
-		_ = ws.SetWriteDeadline(time.Now().Add(30 * time.Second))
-		_ = ws.WriteMessage(websocket.TextMessage, text)
+	if err != nil {
+		panic(err)
 	}
+	return text
+}
+
+// Proxy stands in front of a node, and lies.
+type Proxy struct {
+	*httptest.Server
+
+	lie  Lie
+	told atomic.Int64
 }
 
 // New starts a proxy in front of the node at target, an http URL.
-func New(target string, lie Lie) *httptest.Server {
+func New(target string, lie Lie) *Proxy {
 	base, err := url.Parse(target)
 	if err != nil {
 		panic(err)
 	}
+	p := &Proxy{lie: lie}
 	rest := httputil.NewSingleHostReverseProxy(base)
-	rest.ModifyResponse = lie.modify
-	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	rest.ModifyResponse = p.modify
+	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/v1/ws" {
-			lie.socket(w, r, "ws"+strings.TrimPrefix(target, "http")+"/v1/ws")
+			p.socket(w, r, "ws"+strings.TrimPrefix(target, "http")+"/v1/ws")
 			return
 		}
 		rest.ServeHTTP(w, r)
 	}))
+	return p
 }
 
-func (l *Lie) modify(r *http.Response) error {
-	if l.Answer == nil {
+// Told is how often something was not passed on as it came.
+func (p *Proxy) Told() int64 { return p.told.Load() }
+
+func (p *Proxy) modify(r *http.Response) error {
+	if p.lie.Answer == nil {
 		return nil
 	}
 	text, err := io.ReadAll(r.Body)
@@ -94,9 +114,10 @@ func (l *Lie) modify(r *http.Response) error {
 	}
 	_ = r.Body.Close()
 	if body, ok := parse(text); ok {
-		l.Answer(r, body)
-		if text, err = json.Marshal(body); err != nil {
-			return err
+		before, status := encode(body), r.StatusCode
+		p.lie.Answer(r, body)
+		if text = encode(body); r.StatusCode != status || !bytes.Equal(text, before) {
+			p.told.Add(1)
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(text))
@@ -113,13 +134,13 @@ func parse(text []byte) (map[string]any, bool) {
 	return body, decoder.Decode(&body) == nil && body != nil
 }
 
-func (l *Lie) socket(w http.ResponseWriter, r *http.Request, target string) {
+func (p *Proxy) socket(w http.ResponseWriter, r *http.Request, target string) {
 	header := http.Header{}
 	if bearer := r.Header.Get("Authorization"); bearer != "" {
 		header.Set("Authorization", bearer)
 	}
 	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}}
-	if l.Narrow {
+	if p.lie.Narrow {
 		dialer.NetDialContext = narrow.Dial
 	}
 	server, response, err := dialer.DialContext(r.Context(), target, header)
@@ -141,24 +162,29 @@ func (l *Lie) socket(w http.ResponseWriter, r *http.Request, target string) {
 	c := &Conn{client: client, server: server}
 	var both sync.WaitGroup
 	both.Go(func() {
-		pump(client, c.Pass, func(f map[string]any) []map[string]any { return apply(l.Up, c, f) }, server, &c.upstream)
+		pump(client, c.Pass, func(f map[string]any) []map[string]any { return p.apply(p.lie.Up, c, f) }, server, &c.upstream)
 	})
 	both.Go(func() {
-		pump(server, c.Push, func(f map[string]any) []map[string]any { return apply(l.Down, c, f) }, client, &c.mu)
+		pump(server, c.Push, func(f map[string]any) []map[string]any { return p.apply(p.lie.Down, c, f) }, client, &c.mu)
 	})
 	both.Wait()
 	_ = client.Close()
 	_ = server.Close()
 }
 
-func apply(lie func(*Conn, map[string]any) []map[string]any, c *Conn, f map[string]any) []map[string]any {
+func (p *Proxy) apply(lie func(*Conn, map[string]any) []map[string]any, c *Conn, f map[string]any) []map[string]any {
 	if f["type"] == "welcome" {
 		c.User, _ = f["user_id"].(string)
 	}
 	if lie == nil {
 		return []map[string]any{f}
 	}
-	return lie(c, f)
+	before := encode(f)
+	passed := lie(c, f)
+	if len(passed) != 1 || !bytes.Equal(encode(passed[0]), before) {
+		p.told.Add(1)
+	}
+	return passed
 }
 
 // pump carries frames until one side ends, and then ends the other alike.
