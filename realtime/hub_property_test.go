@@ -68,7 +68,7 @@ type guest struct {
 type guestKey struct{}
 
 // rest is how long everything may take to come to rest.
-const rest = 2 * time.Second
+const rest = patience
 
 var players = []domain.UserID{"a", "b", "c"}
 

@@ -42,12 +42,12 @@ func TestClose(t *testing.T) {
 		s.eventually(func() bool { return s.registry.size() == 0 })
 	})
 	t.Run("a peer that answers pings stays", func(t *testing.T) {
-		s := newSite(t, func(o *GatewayOptions) { o.Heartbeat = 50 * time.Millisecond })
+		s := newSite(t, func(o *GatewayOptions) { o.Heartbeat = 500 * time.Millisecond })
 		p := s.hello("alice", "1")
 		pings := 0
 		answer := p.ws.PingHandler()
 		p.ws.SetPingHandler(func(data string) error {
-			if pings++; pings == 10 {
+			if pings++; pings == 4 { // two without an answer would have been too many
 				p.send(`{"type":"ping"}`)
 			}
 			return answer(data)

@@ -226,14 +226,18 @@ func TestMaxSocketsAtOnce(t *testing.T) {
 // TestJoinsTakeTurns: so many hellos become sessions at once; the rest waits,
 // and who waits for too long is told to come again.
 func TestJoinsTakeTurns(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.Joins, o.Crowd = 2, 300*time.Millisecond })
 	const all = 2
-	for range all {
-		s.gateway.joins.turns <- struct{}{}
+	full := func(crowd time.Duration) *site {
+		s := newSite(t, func(o *GatewayOptions) { o.Joins, o.Crowd = all, crowd })
+		for range all {
+			s.gateway.joins.turns <- struct{}{}
+		}
+		return s
 	}
-	late := s.open()
+	late := full(300 * time.Millisecond).open()
 	late.send(`{"type":"hello","device_id":"1","token":"alice"}`)
 	late.expectClose(4003)
+	s := full(patience)
 	patient := s.open()
 	patient.send(`{"type":"hello","device_id":"2","token":"alice"}`)
 	<-s.gateway.joins.turns

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"im/internal/freeport"
 )
 
 // asProgram makes the test binary the program itself: the tests of this package
@@ -129,10 +131,9 @@ func get(url string) (int, error) {
 
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := freeport.Addr()
 	require.NoError(t, err)
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return addr
 }
 
 // takenAddr is an address that somebody listens on.

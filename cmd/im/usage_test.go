@@ -23,7 +23,7 @@ func services(databaseURL string) []string {
 		"IM_DATABASE_URL=" + databaseURL,
 		"IM_REDIS_URL=" + envOr("IM_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
 		"IM_AMQP_URL=" + envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"),
-		"IM_JWT_SECRET=" + testSecret, "IM_ADDR=127.0.0.1:0", "IM_START_TIMEOUT=5s",
+		"IM_JWT_SECRET=" + testSecret, "IM_ADDR=127.0.0.1:0", "IM_START_TIMEOUT=60s",
 	}
 }
 
@@ -64,12 +64,12 @@ func TestUsage(t *testing.T) {
 		"bad address":          {"serve", []string{"IM_ADDR=nowhere"}, "IM_ADDR"},
 		"address taken":        {"serve", []string{"IM_ADDR=" + taken}, "IM_ADDR"},
 		"not a database URL":   {"serve", []string{"IM_DATABASE_URL=mysql://u:" + password + "@h/x"}, "IM_DATABASE_URL"},
-		"database away":        {"serve", []string{"IM_DATABASE_URL=postgres://u:" + password + "@127.0.0.1:1/x", "IM_START_TIMEOUT=300ms"}, "IM_DATABASE_URL"},
-		"no schema":            {"serve", []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t), "IM_MIGRATE=off", "IM_START_TIMEOUT=300ms"}, "IM_DATABASE_URL"},
+		"database away":        {"serve", []string{"IM_DATABASE_URL=postgres://u:" + password + "@127.0.0.1:1/x", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
+		"no schema":            {"serve", []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t), "IM_MIGRATE=off", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
 		"not a Redis URL":      {"serve", []string{"IM_REDIS_URL=http://u:" + password + "@h"}, "IM_REDIS_URL"},
-		"Redis away":           {"serve", []string{"IM_REDIS_URL=redis://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=300ms"}, "IM_REDIS_URL"},
+		"Redis away":           {"serve", []string{"IM_REDIS_URL=redis://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_REDIS_URL"},
 		"not an AMQP URL":      {"serve", []string{"IM_AMQP_URL=http://u:" + password + "@h"}, "IM_AMQP_URL"},
-		"RabbitMQ away":        {"serve", []string{"IM_AMQP_URL=amqp://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=300ms"}, "IM_AMQP_URL"},
+		"RabbitMQ away":        {"serve", []string{"IM_AMQP_URL=amqp://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_AMQP_URL"},
 		"RabbitMQ says no":     {"serve", []string{"IM_AMQP_URL=" + strings.Replace(envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"), ":guest@", ":"+password+"@", 1)}, "IM_AMQP_URL"},
 		"no node":              {"dev --nodes 0", nil, "--nodes"},
 		"dev's address taken":  {"dev --ephemeral --addr " + taken, nil, "IM_ADDR"},

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/freeport"
 	"im/token"
 )
 
@@ -131,7 +131,7 @@ func (p Place) serve(ctx context.Context, name string, nodes int, profiling bool
 	}()
 	secret := c.signing()
 	for i := range nodes {
-		addr, err := freeAddr(ctx)
+		addr, err := freeport.Addr()
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +165,7 @@ func (c *cluster) debugging(wanted bool, env ...string) ([]string, error) {
 	if !wanted {
 		return env, nil
 	}
-	addr, err := freeAddr(context.Background())
+	addr, err := freeport.Addr()
 	if err != nil {
 		return nil, err
 	}
@@ -196,14 +196,6 @@ func isReady(ctx context.Context, base string) bool {
 	defer func() { _ = response.Body.Close() }()
 	var state struct{ Status string }
 	return json.NewDecoder(response.Body).Decode(&state) == nil && state.Status == "ready"
-}
-
-func freeAddr(ctx context.Context) (string, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
 
 // withDatabase returns the URL with another database.

@@ -13,7 +13,8 @@ import (
 
 const (
 	drainWithin = 15 * time.Second
-	maxInFlight = 64 // the contract's requests_in_flight
+	quiet       = 100 * time.Millisecond // without an event, after the last that was missing
+	maxInFlight = 64                     // the contract's requests_in_flight
 )
 
 // load is traffic over sockets that are set up already.
@@ -116,12 +117,19 @@ func (l *load) close() {
 	}
 }
 
-// drain waits until no answer and no event is missing any more. What does not
+// drain waits until no answer and no event is missing any more, and none has come for
+// a moment: one that came twice stands for one that is still to come. What does not
 // come in time shows as a difference of the counts.
 func (l *load) drain(ctx context.Context) error {
 	deadline := time.After(l.patience)
+	var came int64
+	var last time.Time
 	for {
-		if l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0 {
+		if now := l.received.Load() + l.echoed.Load(); now != came || last.IsZero() {
+			came, last = now, time.Now()
+		}
+		complete := l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0
+		if complete && time.Since(last) > quiet {
 			return nil
 		}
 		select {

@@ -84,7 +84,7 @@ func TestLost(t *testing.T) {
 				return 1
 			}
 			l := f.load(1, 2, 1)
-			l.patience = short
+			l.patience = 10 * short
 			f.run(l, Options{Duration: short})
 			require.Equal(t, c.lost, l.lost())
 		})

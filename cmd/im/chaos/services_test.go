@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/embedded"
+	"im/internal/freeport"
 )
 
 // database is a PostgreSQL of the tests' own.
@@ -87,15 +88,6 @@ func (d *database) url(name string) string {
 	return strings.Replace(d.server.URL(), "/postgres?", "/"+name+"?", 1)
 }
 
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
 // redisServer is a Redis of the tests' own, that keeps nothing.
 type redisServer struct {
 	dir  string
@@ -107,7 +99,7 @@ func (r *redisServer) addr() string { return net.JoinHostPort("127.0.0.1", strco
 
 func (r *redisServer) start() (err error) {
 	if r.port == 0 {
-		if r.port, err = freePort(); err != nil {
+		if r.port, err = freeport.Port(); err != nil {
 			return err
 		}
 	}
@@ -181,7 +173,7 @@ func (r *rabbitServer) start() (err error) {
 
 func (r *rabbitServer) prepare() (err error) {
 	for _, port := range []*int{&r.port, &r.dist, &r.names} {
-		if *port, err = freePort(); err != nil {
+		if *port, err = freeport.Port(); err != nil {
 			return err
 		}
 	}

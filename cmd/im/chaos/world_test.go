@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/freeport"
 	"im/internal/proxytest"
 	"im/token"
 )
@@ -71,7 +72,7 @@ func newWorld(t *testing.T, n int) *world {
 }
 
 func (w *world) place(name string) *node {
-	port, err := freePort()
+	port, err := freeport.Port()
 	require.NoError(w.t, err)
 	n := &node{t: w.t, name: name, addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	n.postgres = proxytest.New(w.t, shared.postgres.socket())

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/freeport"
 	"im/internal/proxytest"
 	"im/store/postgres/pgtest"
 	"im/token"
@@ -145,7 +145,8 @@ type testNode struct {
 // node starts a node and waits until it is ready.
 func (c *cluster) node(name string, env ...string) *testNode {
 	c.t.Helper()
-	addr := freeAddr(c.t)
+	addr, err := freeport.Addr()
+	require.NoError(c.t, err)
 	n := &testNode{t: c.t, url: "http://" + addr, log: &lockedBuffer{}, exited: make(chan struct{})}
 	n.cmd = exec.Command(binary, "serve")
 	n.cmd.Env = append(append(os.Environ(), c.env...), append([]string{
@@ -160,14 +161,6 @@ func (c *cluster) node(name string, env ...string) *testNode {
 	c.t.Cleanup(n.end)
 	c.awaitReady(n)
 	return n
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
 }
 
 // awaitReady waits until each node says that it can reach everything.

@@ -91,6 +91,7 @@ func TestPreferencesAreSeenLive(t *testing.T) {
 	got := nodes[1].want(200, userToken(t, "alice"), "GET", path, nil)
 	require.Equal(t, want, decode[domain.Preferences](t, got))
 	bob.until(id, 2)
+	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
 	_, err := bob.await(func(f frame) bool { return f.Type == "conversation" }, time.Millisecond)
 	require.Error(t, err, "preferences are one's own")
 }

@@ -43,8 +43,9 @@ type socket struct {
 	ws       *websocket.Conn
 	protocol *frametest.Protocol
 
-	writing sync.Mutex
-	ids     int
+	writing  sync.Mutex
+	ids      int
+	presence map[domain.UserID]*bool // that was told last
 
 	mu     sync.Mutex
 	frames []frame
@@ -60,7 +61,7 @@ func dial(t testing.TB, url string, header http.Header) *socket {
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
 	require.NoError(t, err)
 	_ = resp.Body.Close()
-	s := &socket{t: t, ws: ws, protocol: protocol(t), news: make(chan struct{})}
+	s := &socket{t: t, ws: ws, protocol: protocol(t), news: make(chan struct{}), presence: make(map[domain.UserID]*bool)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

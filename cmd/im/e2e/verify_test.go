@@ -68,7 +68,7 @@ func TestVerify(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			_ = two.cmd.Process.Signal(syscall.SIGTERM)
 		}()
-		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s")
+		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
 		<-meddled
 		require.Zero(t, code, "%s", report.Text())
 		require.Positive(t, report.Reconnects)
