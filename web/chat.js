@@ -2,6 +2,7 @@
 
 import { $, avatar, el, reconcile, when } from './dom.js';
 import { Client, newId } from './im.js';
+import { Search } from './search.js';
 import { Thread } from './thread.js';
 import { nameOf, preview, states, whyStopped } from './words.js';
 
@@ -9,6 +10,10 @@ let client = null;
 let thread = null;
 let drawing = false;
 const drafts = new Map(); // conversation id or user → text
+const search = new Search(() => client, ({ conversation_id: id, seq }) => {
+  if (thread?.id !== id) open({ id });
+  thread.reveal(seq);
+});
 
 // Signing in. In `im dev` a name will do; elsewhere the app's backend makes the
 // token. Either is kept for this tab only.
@@ -62,6 +67,7 @@ function signIn(who) {
 function signOut(problem) {
   client?.stop();
   client = null;
+  search.clear();
   open(null);
   sessionStorage.removeItem('im.who');
   askWhoItIs(problem);

@@ -8,6 +8,7 @@ import { nameOf, noteOf, subtitleOf, textOf } from './words.js';
 
 const pageSize = 50;
 const nearEdge = 120; // pixels
+const maxPages = 12; // of 500, to find a message in
 
 export class Thread {
   #client;
@@ -17,7 +18,7 @@ export class Thread {
   #first = 0; // of history; live events do not count
   #drawn = null; // the first seq on the page
   #loaded = false;
-  #loading = false;
+  #loading = null; // a promise, while a page is on its way
   #complete = false; // nothing precedes the first entry
   #newAfter = null; // what others wrote beyond it is new
   #marked = 0;
@@ -51,9 +52,13 @@ export class Thread {
     this.#load(Math.min(Math.max(pageSize, (view?.unread_count ?? 0) + 10), 500));
   }
 
-  async #load(limit) {
-    if (this.#loading || this.#complete) return;
-    this.#loading = true;
+  /** Loads a page of what comes before, unless one is on its way. */
+  #load(limit) {
+    if (!this.#complete) this.#loading ??= this.#page(limit).finally(() => { this.#loading = null; });
+    return this.#loading;
+  }
+
+  async #page(limit) {
     const before = this.#order.length && this.#first ? `&before_seq=${this.#first}` : '';
     try {
       const page = await this.#client.rest('GET', `/conversations/${this.id}/messages?limit=${limit}${before}`);
@@ -65,12 +70,10 @@ export class Thread {
     } catch (error) {
       if (error.retry === 'never') this.#complete = true;
       else if (!this.#closed) setTimeout(() => this.#load(limit), 2_000);
-    } finally {
-      this.#loading = false;
     }
     this.render();
     this.markRead();
-    if (this.#loaded && $('scroller').scrollTop < nearEdge) this.#load(pageSize); // there is room for more
+    if (this.#loaded && !this.#closed && $('scroller').scrollTop < nearEdge) setTimeout(() => this.#load(pageSize)); // there is room for more
   }
 
   #put(seq, entry) {
@@ -154,6 +157,16 @@ export class Thread {
     }
     if ($('scroller').scrollTop < nearEdge && this.id) this.#load(pageSize);
     this.#renderNewer();
+  }
+
+  /** Shows a message that may lie further back. */
+  async reveal(seq) {
+    for (let pages = 0; pages < maxPages && !this.#entries.has(seq) && !this.#complete && !this.#closed; pages++) await this.#load(500);
+    const item = !this.#closed && $('messages').querySelector(`[data-seq="${seq}"]`);
+    if (!item) return;
+    item.scrollIntoView({ block: 'center' });
+    item.classList.add('found');
+    item.addEventListener('animationend', () => item.classList.remove('found'), { once: true });
   }
 
   // Drawing.

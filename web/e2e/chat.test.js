@@ -116,6 +116,52 @@ test('scrolling back loads older messages', async () => {
   await frank.leave();
 });
 
+test('a message is found and shown where it stands', async () => {
+  const judy = await Person.at(browser, server.url, 'judy');
+  await judy.signIn();
+  await judy.startWith('kim');
+  await judy.start();
+  await judy.say('Dinner in 北京 <b>on</b> Friday?');
+  await judy.sees(['Dinner in 北京 <b>on</b> Friday?']);
+  await judy.page.evaluate(async () => {
+    const { token } = await (await fetch('/dev/token', { method: 'POST', body: JSON.stringify({ user: 'judy' }), headers: { 'Content-Type': 'application/json' } })).json();
+    for (let i = 1; i <= 120; i++) {
+      const response = await fetch('/v1/messages', {
+        method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ to: 'kim', client_msg_id: `s-${i}`, content: { type: 'text', text: `after it ${i}` } }),
+      });
+      if (!response.ok) throw new Error(await response.text());
+    }
+  });
+  await judy.page.reload();
+  await judy.online();
+
+  const found = judy.page.getByRole('list', { name: 'Messages found' }).getByRole('button');
+  await judy.search('京 din', () => found.count(), 1);
+  assert.deepEqual(await found.locator('mark').allTextContents(), ['Dinner', '京']);
+  assert.match(await found.textContent(), /kim.*You: Dinner in 北京 <b>on<\/b> Friday\?/);
+  assert.equal(await judy.page.locator('#conversations').isVisible(), false);
+  await judy.picture('search');
+  await found.click();
+  const message = judy.page.locator('.message').filter({ hasText: 'Dinner' });
+  await message.waitFor();
+  await judy.page.waitForFunction((node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  }, await message.elementHandle());
+  await judy.picture('found');
+
+  await judy.search('after', () => found.count(), 31); // a page of 30, and the button for more
+  await judy.page.getByRole('button', { name: 'More', exact: true }).click();
+  await judy.page.waitForFunction(() => document.querySelectorAll('#found .last').length === 60);
+  await judy.search('nowhere', () => judy.page.locator('#search-note').textContent(), 'Nothing found.');
+  await judy.search('?', () => judy.page.locator('#search-note').textContent().then((text) => text.length > 0), true);
+  await judy.page.keyboard.press('Escape');
+  await judy.page.locator('#conversations').waitFor();
+  assert.equal(await judy.page.locator('#thread').isVisible(), true, 'the conversation stays open');
+  await judy.leave();
+});
+
 test('the server is killed and comes back: both catch up by themselves, each message once', async () => {
   const heidi = await Person.at(browser, server.url, 'heidi');
   const ivan = await Person.at(browser, server.url, 'ivan');

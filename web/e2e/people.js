@@ -89,6 +89,22 @@ export class Person {
     assert.deepEqual(seen, texts, `what ${this.name} sees`);
   }
 
+  /** Types what to look for, again until the index has followed: until got gives what is wanted. */
+  async search(text, got, wanted, timeout = 20_000) {
+    const field = this.page.getByLabel('Search messages');
+    const deadline = Date.now() + timeout;
+    let last;
+    do {
+      await field.fill('');
+      await field.fill(text);
+      for (let i = 0; i < 40 && last !== wanted; i++) {
+        await this.page.waitForTimeout(50);
+        last = await got();
+      }
+    } while (last !== wanted && Date.now() < deadline);
+    assert.equal(last, wanted, `what ${this.name} finds by ${text}`);
+  }
+
   badge(name) {
     return this.page.locator('#conversations button').filter({ has: this.page.locator('.name', { hasText: name }) }).locator('.badge');
   }
