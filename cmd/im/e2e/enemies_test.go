@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -197,16 +198,22 @@ func TestHostileText(t *testing.T) {
 // requireUnforgedLogs: each line is an entry of the program's own making.
 func requireUnforgedLogs(t *testing.T, asJSON, asText *testNode) {
 	t.Helper()
-	for line := range strings.Lines(asJSON.log.String()) {
+	for line := range wholeLines(asJSON) {
 		var entry struct{ Time, Msg string }
 		require.NoError(t, json.Unmarshal([]byte(line), &entry), "%q", line)
 		require.NotEmpty(t, entry.Time)
 		require.NotContains(t, entry.Msg, "injected")
 	}
-	for line := range strings.Lines(asText.log.String()) {
+	for line := range wholeLines(asText) {
 		require.Regexp(t, `^time=\S+ level=(DEBUG|INFO|WARN) msg=`, line)
 		require.NotContains(t, line, "\x1b")
 	}
+}
+
+// wholeLines are those that the node has logged so far.
+func wholeLines(n *testNode) iter.Seq[string] {
+	text := n.log.String()
+	return strings.Lines(text[:strings.LastIndexByte(text, '\n')+1])
 }
 
 // TestNothingSecretInLogs: of tokens, passwords, the secret and what people
