@@ -235,14 +235,6 @@ func (r *registry) look(ctx context.Context) error {
 		alive[node] = n == 1
 	}
 	forgotten, died := r.lookups.view.update(alive, time.Now())
-	if died {
-		r.upheavals.Add(1)
-	}
-	if len(forgotten) > 0 {
-		if err := r.redis.SRem(ctx, r.nodesKey(), forgotten...).Err(); err != nil {
-			return err
-		}
-	}
 	if !alive[own] {
 		r.rename()
 	}
@@ -255,7 +247,13 @@ func (r *registry) look(ctx context.Context) error {
 			r.again.Store(true)
 		}
 	}
-	return nil
+	if died { // after the doubts: who is told that much has changed must find them
+		r.upheavals.Add(1)
+	}
+	if len(forgotten) == 0 {
+		return nil
+	}
+	return r.redis.SRem(ctx, r.nodesKey(), forgotten...).Err()
 }
 
 // runID finds the name of a Redis server's life in its INFO.
