@@ -53,7 +53,9 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		c.connect(t, "carol", 2)
 		forBob, forBoth, forNobody := newConversation(), newConversation(), newConversation()
 		want := committed(forBob, 1, "alice", "bob")
+		release := a.gather(t)
 		a.commit(want, committed(forBoth, 1, "bob", "carol"), committed(forNobody, 1, "dave"))
+		release()
 		eventually(t, "all arrived", func() bool {
 			return b.local.got(forBob, 1) && b.local.got(forBoth, 1) && c.local.got(forBoth, 1) && a.local.got(forNobody, 1)
 		})
@@ -61,7 +63,7 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		require.Nil(t, b.local.pushed[0].Audience)
 		require.Empty(t, c.local.seqs(forBob))
 		require.Empty(t, b.local.seqs(forNobody))
-		eventually(t, "counted", func() bool { return a.Stats().Dispatched == 3 })
+		eventually(t, "counted", func() bool { return a.Stats().Dispatched == 4 })
 		require.EqualValues(t, 2, a.Stats().Sent, "one message a node a batch")
 		require.Zero(t, a.Stats().Broadcast)
 		require.Equal(t, []int64{1}, a.local.seqs(forBob), "the own node once")

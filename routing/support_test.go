@@ -270,6 +270,23 @@ func startNode(t *testing.T, o Options) *member {
 	return &member{node, local, stop}
 }
 
+// gather has what is committed from now on dispatched as one batch, when release
+// is called.
+func (m *member) gather(t *testing.T) (release func()) {
+	t.Helper()
+	memory := &m.registry.lookups.mu
+	memory.Lock()
+	release = sync.OnceFunc(memory.Unlock)
+	t.Cleanup(release)
+	m.Publish([]domain.Committed{committed(newConversation(), 1, "nobody")}) // its lookup waits
+	eventually(t, "the dispatcher waits", func() bool {
+		m.remote.mu.Lock()
+		defer m.remote.mu.Unlock()
+		return len(m.remote.items) == 0
+	})
+	return release
+}
+
 // commit is what a store does after a commit.
 func (m *member) commit(batch ...domain.Committed) {
 	m.Publish(batch)
