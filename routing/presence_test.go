@@ -13,7 +13,7 @@ func TestOnline(t *testing.T) {
 	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	begin := func(name string) *member {
-		m := startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: NewInProcess(testLogger(t))})
+		m := startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: NewInProcess(testLogger(t)), RedisTimeout: calm})
 		m.awaitReady(t)
 		return m
 	}
