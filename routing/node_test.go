@@ -295,8 +295,10 @@ func TestRedisOutage(t *testing.T) {
 			eventually(t, "more by broadcast", func() bool { next(); return a.Stats().Broadcast >= broadcast+3 })
 			eventually(t, "not ready", func() bool { return a.Ready(t.Context()) != nil && b.Ready(t.Context()) != nil })
 			begun = time.Now()
+			b.registry.lookups.breaker.close() // as if nobody had asked for a while
 			during := b.connect(t, "bob", 100+seq)
 			b.local.leave(before)
+			b.registry.lookups.breaker.close()
 			require.NoError(t, b.Unregister(t.Context(), before))
 			require.Less(t, time.Since(begun), soon)
 
