@@ -31,9 +31,9 @@ func (n *Node) SessionsOf(ctx context.Context, user domain.UserID) ([]domain.Liv
 // SessionsOfEach is SessionsOf several users, in two round trips. Who has no
 // session has no entry; without an error it is never nil.
 func (n *Node) SessionsOfEach(ctx context.Context, users []domain.UserID) (map[domain.UserID][]domain.LiveSession, error) {
-	ctx, cancel := context.WithTimeout(ctx, censusTimeout)
-	defer cancel()
 	r := n.registry
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(censusTimeout))
+	defer cancel()
 	each := make(map[domain.UserID][]domain.LiveSession, len(users))
 	if len(users) == 0 {
 		return each, nil
@@ -116,7 +116,7 @@ const scanCount = 1000
 // the Redis database, so it is for now and then. It fails with
 // domain.ErrUnavailable while Redis is away.
 func (n *Node) Census(ctx context.Context) (domain.Census, error) {
-	ctx, cancel := context.WithTimeout(ctx, censusTimeout)
+	ctx, cancel := context.WithTimeout(ctx, n.registry.atLeast(censusTimeout))
 	defer cancel()
 	t := &tally{registry: n.registry, nodes: map[domain.NodeID]*domain.NodeCensus{}}
 	err := t.readNodes(ctx)

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	lookupTimeout = 250 * time.Millisecond
 	remembered    = 250 * time.Millisecond
 	maxRemembered = 50_000 // users
 	breakerPause  = 500 * time.Millisecond
@@ -76,7 +75,7 @@ func (l *lookups) ask(ctx context.Context, unknown []domain.UserID, places map[d
 		return errResting
 	}
 	asked := time.Now()
-	limited, cancel := context.WithTimeout(ctx, lookupTimeout)
+	limited, cancel := context.WithTimeout(ctx, l.registry.timeout)
 	defer cancel()
 	pipe := l.registry.redis.Pipeline()
 	answers := make([]*redis.MapStringStringCmd, len(unknown))

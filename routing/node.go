@@ -35,8 +35,8 @@ type Local interface {
 	Sessions() []domain.SessionEntry
 }
 
-// Options are what a Node is made of; Name, Prefix, Logger and SessionsPerUser
-// may be left out.
+// Options are what a Node is made of; Name, Prefix, Logger, SessionsPerUser
+// and RedisTimeout may be left out.
 type Options struct {
 	Name   string                // of the host, say; the node id is this and a suffix
 	Prefix string                // of all Redis keys; "im" if empty
@@ -47,6 +47,10 @@ type Options struct {
 	// SessionsPerUser is how many live sessions a user may have in the whole
 	// cluster, as far as the registry knows; the contract's if zero.
 	SessionsPerUser int
+	// RedisTimeout is how long a lookup, or whoever registers a session, waits for
+	// Redis; a quarter of a second if zero. No other call gives up sooner, and a Redis
+	// that came back empty is doubted for as long at least.
+	RedisTimeout time.Duration
 }
 
 // Node is one node's place among the others.
@@ -77,6 +81,9 @@ func NewNode(o Options) (*Node, error) {
 	}
 	if o.SessionsPerUser == 0 {
 		o.SessionsPerUser = domain.DefaultLimits().SessionsPerUser
+	}
+	if o.RedisTimeout == 0 {
+		o.RedisTimeout = redisTimeout
 	}
 	n := &Node{
 		broker:       o.Broker,
@@ -201,7 +208,7 @@ func (n *Node) counted(fits bool) {
 // single, all older ones of the user. If a newer one is there already, the
 // answer is domain.ErrConflict and the session has to end with 4402 itself; if
 // the user has as many sessions as may be, it is domain.ErrLimitExceeded.
-// Without Redis it returns nil in a quarter of a second at most; the session is
+// Without Redis it returns nil in Options.RedisTimeout at most; the session is
 // registered when Redis is back, and Local is told then if it was replaced.
 func (n *Node) Register(ctx context.Context, e domain.SessionEntry, single bool) error {
 	return n.registry.register(ctx, e, single)

@@ -64,7 +64,7 @@ func (r *registry) online(ctx context.Context, users []domain.UserID) (map[domai
 }
 
 func (r *registry) onlineSome(ctx context.Context, users []domain.UserID, online map[domain.UserID]bool) error {
-	limited, cancel := context.WithTimeout(ctx, lookupTimeout)
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	pipe := r.redis.Pipeline()
 	answers := make([]*redis.MapStringStringCmd, len(users))
@@ -99,6 +99,6 @@ func (r *registry) settled(err error) {
 
 // doubts notes that Redis may have lost what it knew.
 func (r *registry) doubts() {
-	r.doubt.Store(time.Now().Add(doubtful).UnixMilli())
+	r.doubt.Store(time.Now().Add(r.atLeast(doubtful)).UnixMilli())
 	r.upheavals.Add(1)
 }

@@ -13,7 +13,7 @@ func TestOnline(t *testing.T) {
 	prefix, client := newPrefix(), realRedis(t)
 	forget(t, client, prefix)
 	begin := func(name string) *member {
-		m := startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: NewInProcess(testLogger(t))})
+		m := startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: NewInProcess(testLogger(t)), RedisTimeout: calm})
 		m.awaitReady(t)
 		return m
 	}
@@ -48,8 +48,8 @@ func TestOnline(t *testing.T) {
 	t.Run("unknown while Redis has forgotten, and known again", func(t *testing.T) {
 		b.connect(t, "dave", 3)
 		before := a.Upheavals()
-		require.NoError(t, client.Del(t.Context(), a.registry.leaseKey(a.ID()), a.registry.userKey("dave")).Err())
-		require.NoError(t, client.Del(t.Context(), b.registry.leaseKey(b.ID())).Err())
+		require.NoError(t, client.Del(t.Context(), // at once, as a Redis does that forgets
+			a.registry.leaseKey(a.ID()), b.registry.leaseKey(b.ID()), a.registry.userKey("dave")).Err())
 		eventually(t, "noticed", func() bool { return a.Upheavals() > before })
 		_, err := a.Online(t.Context(), []domain.UserID{"dave"})
 		require.ErrorIs(t, err, domain.ErrUnavailable)

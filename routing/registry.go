@@ -18,9 +18,10 @@ import (
 const (
 	leaseTTL     = 10 * time.Second
 	leaseRenewal = 3 * time.Second
-	registryTurn = time.Second      // how often the registry looks around
-	allAgain     = time.Minute      // how often all sessions are registered again
-	userTTL      = 10 * time.Minute // of what Redis has of a user that nobody registers again
+	registryTurn = time.Second            // how often the registry looks around
+	allAgain     = time.Minute            // how often all sessions are registered again
+	userTTL      = 10 * time.Minute       // of what Redis has of a user that nobody registers again
+	redisTimeout = 250 * time.Millisecond // of what somebody waits for
 	turnTimeout  = time.Second
 	leaveTimeout = 2 * time.Second
 )
@@ -39,7 +40,8 @@ type registry struct {
 	name   string
 	// started is the value of the lease: since when the node is there (Unix ms).
 	started int64
-	limit   int // of sessions a user
+	limit   int           // of sessions a user
+	timeout time.Duration // of a call that somebody waits for
 	log     *repeatedLog
 	count   *counters
 	// end tells a session of another node that it ends.
@@ -78,6 +80,7 @@ func newRegistry(o Options, count *counters, end func(domain.NodeID, domain.Sign
 		name:        nodeName(o.Name),
 		started:     time.Now().UnixMilli(),
 		limit:       o.SessionsPerUser,
+		timeout:     o.RedisTimeout,
 		log:         newRepeatedLog(o.Logger),
 		count:       count,
 		end:         end,
@@ -115,6 +118,9 @@ func (r *registry) nodeID() domain.NodeID              { return r.id.Load().(dom
 func (r *registry) nodesKey() string                   { return r.prefix + ":nodes" }
 func (r *registry) leaseKey(node domain.NodeID) string { return r.prefix + ":node:" + string(node) }
 func (r *registry) userKey(user domain.UserID) string  { return r.prefix + ":user:" + string(user) }
+
+// atLeast is d, or what a call may take where that is longer.
+func (r *registry) atLeast(d time.Duration) time.Duration { return max(d, r.timeout) }
 
 // run keeps the lease and the sessions of this node in Redis until ctx ends,
 // then takes them out.
@@ -167,7 +173,7 @@ func (r *registry) keepLease(ctx context.Context) error {
 	if r.held && time.Since(r.renewed) < leaseRenewal {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(turnTimeout))
 	defer cancel()
 	begun := time.Now()
 	if r.held {
@@ -208,7 +214,7 @@ func (r *registry) rename() {
 // look refreshes the view of the other nodes, and notices what happened to
 // Redis: a lease that is gone, another server.
 func (r *registry) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(turnTimeout))
 	defer cancel()
 	known, err := r.redis.SMembers(ctx, r.nodesKey()).Result()
 	if err != nil {
@@ -235,14 +241,6 @@ func (r *registry) look(ctx context.Context) error {
 		alive[node] = n == 1
 	}
 	forgotten, died := r.lookups.view.update(alive, time.Now())
-	if died {
-		r.upheavals.Add(1)
-	}
-	if len(forgotten) > 0 {
-		if err := r.redis.SRem(ctx, r.nodesKey(), forgotten...).Err(); err != nil {
-			return err
-		}
-	}
 	if !alive[own] {
 		r.rename()
 	}
@@ -255,7 +253,13 @@ func (r *registry) look(ctx context.Context) error {
 			r.again.Store(true)
 		}
 	}
-	return nil
+	if died { // after the doubts: who is told that much has changed must find them
+		r.upheavals.Add(1)
+	}
+	if len(forgotten) == 0 {
+		return nil
+	}
+	return r.redis.SRem(ctx, r.nodesKey(), forgotten...).Err()
 }
 
 // runID finds the name of a Redis server's life in its INFO.
@@ -269,7 +273,7 @@ func runID(info string) string {
 func (r *registry) leave(ctx context.Context) {
 	r.left.Store(true)
 	r.ready.Store(false)
-	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(leaveTimeout))
 	defer cancel()
 	pipe := r.redis.Pipeline()
 	for _, entry := range r.local.Sessions() {

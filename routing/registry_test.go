@@ -22,28 +22,27 @@ func TestRegistry(t *testing.T) {
 
 // town is a cluster of nodes on one Redis and one in-process broker.
 type town struct {
-	client redis.UniversalClient
-	prefix string
-	broker *InProcess
+	client  redis.UniversalClient
+	prefix  string
+	broker  *InProcess
+	timeout time.Duration // of Redis
 }
 
 func newTown(t *testing.T, open func(*testing.T) redis.UniversalClient) *town {
-	w := &town{client: open(t), prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
+	w := &town{client: open(t), prefix: newPrefix(), broker: NewInProcess(testLogger(t)), timeout: calm}
 	forget(t, w.client, w.prefix)
 	return w
 }
 
 func (w *town) node(t *testing.T, name string) *member {
 	t.Helper()
-	m := startNode(t, Options{Name: name, Prefix: w.prefix, Redis: w.client, Broker: w.broker})
-	m.awaitReady(t)
-	return m
+	return w.limited(t, name, 0)
 }
 
-// limited is a node that lets a user have so many sessions.
+// limited is a node that lets a user have so many sessions; the usual if 0.
 func (w *town) limited(t *testing.T, name string, sessions int) *member {
 	t.Helper()
-	m := startNode(t, Options{Name: name, Prefix: w.prefix, Redis: w.client, Broker: w.broker, SessionsPerUser: sessions})
+	m := startNode(t, Options{Name: name, Prefix: w.prefix, Redis: w.client, Broker: w.broker, SessionsPerUser: sessions, RedisTimeout: w.timeout})
 	m.awaitReady(t)
 	return m
 }
@@ -188,9 +187,9 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		w := newTown(t, open)
 		a := w.node(t, "a")
 		id, key := a.ID(), w.prefix+":node:"+string(a.ID())
-		require.NoError(t, w.client.PExpire(t.Context(), key, 5*time.Second).Err())
+		require.NoError(t, w.client.PExpire(t.Context(), key, 9*time.Second).Err())
 		eventually(t, "the lease is renewed", func() bool {
-			return w.client.PTTL(t.Context(), key).Val() > 8*time.Second
+			return w.client.PTTL(t.Context(), key).Val() > 9*time.Second
 		})
 		require.Equal(t, id, a.ID())
 	})

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -15,9 +14,8 @@ import (
 )
 
 const (
-	registerTimeout = 250 * time.Millisecond
-	registerChunk   = 500     // sessions a pipeline
-	maxRemovals     = 100_000 // remembered at most; the rest goes with the TTL of its user
+	registerChunk = 500     // sessions a pipeline
+	maxRemovals   = 100_000 // remembered at most; the rest goes with the TTL of its user
 
 	closeReplaced = 4402
 )
@@ -94,7 +92,7 @@ func (r *registry) register(ctx context.Context, e domain.SessionEntry, single b
 		r.again.Store(true)
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, registerTimeout)
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	node := r.nodeID()
 	answer, err := r.enter(limited, node, e, single, r.limit)
@@ -197,7 +195,7 @@ func (r *registry) unregister(ctx context.Context, e domain.SessionEntry) {
 		r.toRemove(e.Session, removal{user: e.User})
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, registerTimeout)
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	err := r.redis.HDel(limited, r.userKey(e.User), string(e.Session)).Err()
 	if err != nil && ctx.Err() == nil {
@@ -240,13 +238,13 @@ func (r *registry) registerAll(ctx context.Context) error {
 
 // load makes the script known to the server: a pipeline has no second try.
 func (r *registry) load(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(turnTimeout))
 	defer cancel()
 	return r.registering.Load(ctx, r.redis).Err()
 }
 
 func (r *registry) registerSome(ctx context.Context, some []domain.SessionEntry, single bool) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(turnTimeout))
 	defer cancel()
 	node := r.nodeID()
 	pipe := r.redis.Pipeline()
@@ -287,7 +285,7 @@ func (r *registry) removeLeft(ctx context.Context) error {
 }
 
 func (r *registry) removeSome(ctx context.Context, some []domain.SessionID, what map[domain.SessionID]removal) error {
-	ctx, cancel := context.WithTimeout(ctx, turnTimeout)
+	ctx, cancel := context.WithTimeout(ctx, r.atLeast(turnTimeout))
 	defer cancel()
 	pipe := r.redis.Pipeline()
 	for _, session := range some {

@@ -39,6 +39,9 @@ func (silence) Printf(context.Context, string, ...any) {}
 
 const patience = time.Minute
 
+// calm is for nodes whose Redis stays: one call that takes long is not an outage.
+const calm = 10 * time.Second
+
 func redisURL() string {
 	return cmp.Or(os.Getenv("IM_TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")
 }
@@ -54,6 +57,10 @@ func testLogger(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
+// soon is what something that waits for nobody may take on a busy machine. It is
+// well below what waiting takes: patience for Redis, the heartbeats of RabbitMQ.
+const soon = 5 * time.Second
+
 // newPrefix is unlike that of any other test.
 func newPrefix() string { return "imtest-" + strings.ToLower(rand.Text()[:10]) }
 
@@ -66,11 +73,17 @@ func eventually(t *testing.T, what string, happened func() bool) {
 	}
 }
 
-// openRedis returns a client of the service, or of address.
+// openRedis returns a client as of OpenRedis, but one that waits for as long as
+// its callers do: what ends sooner has been ended by them.
 func openRedis(t *testing.T, address string) redis.UniversalClient {
 	t.Helper()
-	client, err := OpenRedis(address)
+	hasty, err := OpenRedis(address)
 	require.NoError(t, err)
+	require.NoError(t, hasty.Close())
+	o := *hasty.(*redis.Client).Options()
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
+	o.Dialer = nil // that of hasty has its timeout
+	client := redis.NewClient(&o)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
@@ -268,6 +281,23 @@ func startNode(t *testing.T, o Options) *member {
 	})
 	t.Cleanup(stop)
 	return &member{node, local, stop}
+}
+
+// gather has what is committed from now on dispatched as one batch, when release
+// is called.
+func (m *member) gather(t *testing.T) (release func()) {
+	t.Helper()
+	memory := &m.registry.lookups.mu
+	memory.Lock()
+	release = sync.OnceFunc(memory.Unlock)
+	t.Cleanup(release)
+	m.Publish([]domain.Committed{committed(newConversation(), 1, "nobody")}) // its lookup waits
+	eventually(t, "the dispatcher waits", func() bool {
+		m.remote.mu.Lock()
+		defer m.remote.mu.Unlock()
+		return len(m.remote.items) == 0
+	})
+	return release
 }
 
 // commit is what a store does after a commit.
