@@ -138,7 +138,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		a.local.join(e)
 		require.NoError(t, a.Register(t.Context(), e, false))
 		require.ErrorIs(t, a.Register(t.Context(), entry("u", "d2", 3), false), domain.ErrLimitExceeded)
-		eventually(t, "the entry of the dead node is swept", func() bool { return len(w.entries(t, "u")) == 1 })
+		require.Len(t, w.entries(t, "u"), 1, "the entry of the dead node is gone")
 	})
 	t.Run("numbers of another epoch do not compare", func(t *testing.T) {
 		w := newTown(t, open)

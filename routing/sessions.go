@@ -96,8 +96,11 @@ func (r *registry) register(ctx context.Context, e domain.SessionEntry, single b
 	defer cancel()
 	node := r.nodeID()
 	answer, err := r.enter(limited, node, e, single, r.limit)
-	if dead := r.deadAmong(e.User, answer); err == nil && dead > 0 {
-		answer, err = r.enter(limited, node, e, single, r.limit+dead)
+	if dead := r.deadAmong(e.User, answer); err == nil && len(dead) > 0 {
+		// Not only let the limit be higher: somebody may have removed them meanwhile.
+		if err = r.removeSome(limited, slices.Collect(maps.Keys(dead)), dead); err == nil {
+			answer, err = r.enter(limited, node, e, single, r.limit)
+		}
 	}
 	if err != nil {
 		r.again.Store(true)
@@ -135,16 +138,15 @@ func registerArgs(node domain.NodeID, e domain.SessionEntry, single bool, limit 
 
 func tooMany(answer []any) bool { return len(answer) > 0 && answer[0] == int64(2) }
 
-// deadAmong counts the sessions of dead nodes among those that are too many,
-// and has them swept.
-func (r *registry) deadAmong(user domain.UserID, answer []any) (dead int) {
+// deadAmong returns the sessions of dead nodes among those that are too many.
+func (r *registry) deadAmong(user domain.UserID, answer []any) map[domain.SessionID]removal {
 	if !tooMany(answer) {
-		return 0
+		return nil
 	}
+	dead := make(map[domain.SessionID]removal)
 	for session, node := range pairs(answer) {
 		if r.lookups.view.isDead(node) {
-			r.toRemove(session, removal{user: user, of: node})
-			dead++
+			dead[session] = removal{user: user, of: node}
 		}
 	}
 	return dead
