@@ -103,8 +103,15 @@ func (s *Store) SawTransactions(epoch string, xmax uint64) {
 // Disconnect gives up the connections of reads.
 func (s *Store) Disconnect() { s.pool.Reset() }
 
-// Patience is how long a command may take.
-const Patience = patience
+// Idle is how many connections of reads nobody uses.
+func (s *Store) Idle() int { return int(s.pool.Stat().IdleConns()) }
+
+const (
+	// Patience is how long a command may take.
+	Patience = patience
+	// AttemptTimeout is how long one attempt at a read, or at a batch, may take.
+	AttemptTimeout = min(attemptTimeout, attemptAppend)
+)
 
 // BeginLookup begins the transactions of lookups.
 const BeginLookup = beginLookup
