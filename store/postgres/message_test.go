@@ -184,6 +184,7 @@ func TestRecallErasesEverywhere(t *testing.T) {
 	made(t, domain.MessageEdited)(n.edit("alice", id, seq, "unspeakable 2"))
 	made(t, domain.MessageEdited)(n.edit("alice", id, seq, "unspeakable 3", "bob"))
 	made(t, domain.MessageEdited)(n.edit("alice", id, kept, "speakable 2", "bob"))
+	n.indexed(t)
 	e := made(t, domain.MessageRecalled)(n.chat.RecallMessage(t.Context(), user("alice"), id, seq, "a slip"))
 	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"reason":"a slip"}`, seq), string(e.Body))
 	requireNowhere(t, n, "unspeakable")
