@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"sync"
 	"testing"
 
@@ -127,18 +128,28 @@ func TestCreateSurvivesALostAnswer(t *testing.T) {
 	url := pgtest.New(t)
 	via, proxy := proxytest.Before(t, url)
 	n := start(t, via)
-	_, err := n.Epoch(t.Context())
-	require.NoError(t, err)
-	proxy.CutAnswer(completed("SELECT 1"))
-	title := "t"
-	id, created, err := n.chat.Create(t.Context(), user("alice"), domain.Creation{
-		Kind: domain.Group, Members: []domain.UserID{"bob"}, Title: &title,
-	})
-	require.NoError(t, err)
-	require.True(t, created)
-	require.Len(t, n.log(t, id), 1)
-	require.Len(t, n.told(id), 1)
+	conn := connect(t, url)
+	title := "unanswered"
+	passed := proxy.HoldAnswerTo(title)
+	type result struct {
+		id      domain.ConversationID
+		created bool
+		err     error
+	}
+	creating := make(chan result, 1)
+	go func() {
+		id, created, err := n.chat.Create(context.Background(), user("alice"), domain.Creation{
+			Kind: domain.Group, Members: []domain.UserID{"bob"}, Title: &title,
+		})
+		creating <- result{id, created, err}
+	}()
+	loseAnswer(t, proxy, passed, conn, `SELECT EXISTS (SELECT FROM conversations WHERE title = $1)`, title)
+	made := wait(t, creating)
+	require.NoError(t, made.err)
+	require.True(t, made.created)
+	require.Len(t, n.log(t, made.id), 1)
+	require.Len(t, n.told(made.id), 1)
 	var count int
-	require.NoError(t, connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM conversations`).Scan(&count))
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM conversations`).Scan(&count))
 	require.Equal(t, 1, count)
 }

@@ -40,7 +40,8 @@ type Indexer struct {
 // Indexer returns one that does nothing by itself.
 func (s *Store) Indexer() *Indexer { return &Indexer{x: newIndexer(s)} }
 
-// TakeOver makes it this one's turn, whoever was at work, for as long as theirs at least.
+// TakeOver makes it this one's turn, whoever was at work, for as long as theirs at
+// least; see turnsLast.
 func (i *Indexer) TakeOver(ctx context.Context) {
 	err := i.x.store.pool.QueryRow(ctx, `UPDATE search_position SET turn = turn + 1, holder = $1,
 		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.turn)
@@ -69,7 +70,10 @@ func (i *Indexer) Step(ctx context.Context) (more bool, err error) {
 
 // WriteSome reads what is new and writes n rows of it, and no position.
 func (i *Indexer) WriteSome(ctx context.Context, n int) error {
-	state, _, err := i.x.hold(ctx)
+	state, held, err := i.x.hold(ctx)
+	if err == nil && !held {
+		err = errTurnLost
+	}
 	if err != nil {
 		return err
 	}
@@ -99,8 +103,15 @@ func (s *Store) SawTransactions(epoch string, xmax uint64) {
 // Disconnect gives up the connections of reads.
 func (s *Store) Disconnect() { s.pool.Reset() }
 
-// Patience is how long a command may take.
-const Patience = patience
+// Idle is how many connections of reads nobody uses.
+func (s *Store) Idle() int { return int(s.pool.Stat().IdleConns()) }
+
+const (
+	// Patience is how long a command may take.
+	Patience = patience
+	// AttemptTimeout is how long one attempt at a read, or at a batch, may take.
+	AttemptTimeout = min(attemptTimeout, attemptAppend)
+)
 
 // BeginLookup begins the transactions of lookups.
 const BeginLookup = beginLookup

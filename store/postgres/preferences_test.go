@@ -112,8 +112,8 @@ func TestArchivingRacesAMessage(t *testing.T) {
 	}()
 	require.Eventually(t, func() bool {
 		var waiting bool
-		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
-			WHERE NOT granted AND d.datname = current_database()) OR EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')`).Scan(&waiting))
+		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
+			WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid)))`, int32(conn.PgConn().PID())).Scan(&waiting))
 		return waiting || len(done) > 0
 	}, deadline, time.Millisecond)
 	require.NoError(t, tx.Commit(t.Context()))

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
@@ -91,6 +92,19 @@ func TestRebuildResumes(t *testing.T) {
 	require.EqualValues(t, 5, p.Conversations)
 }
 
+// harm does damage beside appends: it takes its locks in their order, heads first, or
+// the two could wait for each other.
+func harm(t *testing.T, conn *pgx.Conn, damage string) {
+	t.Helper()
+	require.NoError(t, pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), `SELECT FROM conversations ORDER BY id FOR UPDATE`); err != nil {
+			return err
+		}
+		_, err := tx.Exec(t.Context(), damage)
+		return err
+	}))
+}
+
 // Appends go on during repairs, on two nodes, and nothing is lost: neither what is
 // appended nor what is repaired.
 func TestRebuildUnderAppends(t *testing.T) {
@@ -130,8 +144,7 @@ func TestRebuildUnderAppends(t *testing.T) {
 			`UPDATE members SET read_message_no = 0`, `UPDATE conversations SET message_count = message_count + 3, member_count = 0`,
 			`UPDATE events SET message_no = 0 WHERE seq % 5 = 0`,
 		} {
-			_, err := conn.Exec(t.Context(), damage)
-			require.NoError(t, err)
+			harm(t, conn, damage)
 		}
 		found, p := nodes[round%2].rebuild(t, postgres.RebuildOptions{})
 		require.NotEmpty(t, found)
