@@ -13,8 +13,10 @@ import (
 const (
 	indexInterval = 500 * time.Millisecond // between two looks at the feed
 	busyRest      = 4                      // times as long as it was at work it leaves the server to appends
-	quietRest     = 1                      // and where this node appends nothing just then, or it is late
-	lateAfter     = 30 * time.Second       // so far behind the log it may be
+	lateRest      = 2                      // the same, where it is late
+	quietRest     = 1                      // and where it is very late, or this node appends nothing just then
+	late          = 2 * time.Second        // so far behind the log
+	veryLate      = 30 * time.Second
 	keepAfter     = 500 * time.Millisecond // of the 1.5 s of a turn
 	longestRest   = 300 * time.Millisecond
 	busyFor       = 100 * time.Millisecond // after the last append, a node counts as one that appends
@@ -203,19 +205,24 @@ func (x *indexer) seqs() int {
 }
 
 // rest follows some work. So a flood of messages is found later, instead of being
-// taken in more slowly; one that lasts is not put off for ever. The turn outlasts it.
+// taken in more slowly; the later, the less so. The turn outlasts it.
 func (x *indexer) rest(ctx context.Context, work time.Duration) {
 	if !x.polite {
 		return
 	}
-	sleep(ctx, restAfter(work, x.store.queue.busy(), time.Since(x.upTo) > lateAfter))
+	sleep(ctx, restAfter(work, x.store.queue.busy(), time.Since(x.upTo)))
 }
 
-func restAfter(work time.Duration, busy, late bool) time.Duration {
-	if busy && !late {
-		return min(busyRest*work, longestRest)
+func restAfter(work time.Duration, busy bool, behind time.Duration) time.Duration {
+	switch {
+	case !busy, behind > veryLate:
+		work *= quietRest
+	case behind > late:
+		work *= lateRest
+	default:
+		work *= busyRest
 	}
-	return min(quietRest*work, longestRest)
+	return min(work, longestRest)
 }
 
 // span is the time between two positions that were read from the feed, by the clock

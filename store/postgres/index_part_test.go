@@ -29,13 +29,14 @@ func TestTakePart(t *testing.T) {
 	require.Empty(t, rest)
 }
 
-// Appends come first, until the index is late.
+// Appends come first, and the less so the later the index is.
 func TestRestAfter(t *testing.T) {
 	for want, got := range map[time.Duration]time.Duration{
-		40 * time.Millisecond: restAfter(10*time.Millisecond, true, false),
-		11 * time.Millisecond: restAfter(11*time.Millisecond, true, true),
-		12 * time.Millisecond: restAfter(12*time.Millisecond, false, false),
-		longestRest:           restAfter(time.Second, true, false),
+		40 * time.Millisecond: restAfter(10*time.Millisecond, true, time.Second),
+		22 * time.Millisecond: restAfter(11*time.Millisecond, true, 3*time.Second),
+		12 * time.Millisecond: restAfter(12*time.Millisecond, true, time.Minute),
+		13 * time.Millisecond: restAfter(13*time.Millisecond, false, 0),
+		longestRest:           restAfter(time.Second, true, 0),
 	} {
 		require.Equal(t, want, got)
 	}
