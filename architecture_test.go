@@ -32,6 +32,7 @@ func allowed() map[string][]string {
 		"im/cmd/im":                {"im"},
 		"im/internal/proxytest":    {},
 		"im/internal/eventjson":    domain,
+		"im/internal/freeport":     {},
 		"im/store/postgres/pgtest": {"im/store/postgres", "im/migrations", "im/domain"},
 	}
 }

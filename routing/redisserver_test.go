@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"im/internal/freeport"
 )
 
 // redisServer is a Redis of the test's own, to be flushed and killed.
@@ -17,10 +19,9 @@ type redisServer struct {
 
 func startRedisServer(t *testing.T) *redisServer {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Port()
 	require.NoError(t, err)
-	s := &redisServer{port: free.Addr().(*net.TCPAddr).Port}
-	require.NoError(t, free.Close())
+	s := &redisServer{port: port}
 	s.start(t)
 	t.Cleanup(func() { s.kill(t) })
 	return s
