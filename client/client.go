@@ -170,7 +170,7 @@ func (c *Client) stayConnected(ctx context.Context) error {
 	retry := c.timing.retry
 	expired, tries := "", 0
 	for i := 0; ; i++ {
-		lived, err := c.connect(ctx, c.opts.URLs[i%len(c.opts.URLs)], c.timing.patience(tries, len(c.opts.URLs)))
+		lived, token, err := c.connect(ctx, c.opts.URLs[i%len(c.opts.URLs)], c.timing.patience(tries, len(c.opts.URLs)))
 		if tries++; lived > 0 {
 			tries = 0
 		}
@@ -181,10 +181,10 @@ func (c *Client) stayConnected(ctx context.Context) error {
 		case stop:
 			return err
 		case renewToken:
-			if expired == c.tokens.current() {
+			if expired == token {
 				return fmt.Errorf("client: no newer token: %w", err)
 			}
-			expired = c.tokens.current()
+			expired = token
 		}
 		c.opts.Logger.Info("disconnected", "error", err)
 		c.say(Status{State: Offline, Err: err})

@@ -106,7 +106,7 @@ func TestClient_stopped_node(t *testing.T) {
 		require.Greater(t, c.timing.welcome, 20*time.Second, "a node takes 10 s for a turn, and 10 s to let in")
 		c.timing.pong, c.timing.welcome = time.Hour, 50*time.Millisecond
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		lived, err := c.connect(ctx, url, 50*time.Millisecond)
+		lived, _, err := c.connect(ctx, url, 50*time.Millisecond)
 		require.Error(t, err)
 		require.NoError(t, ctx.Err(), "it still waits for %s", url)
 		require.Zero(t, lived)

@@ -34,16 +34,17 @@ type session struct {
 var errDrained = errors.New("the node is going away")
 
 // connect runs one connection to base, whose handshake may take so long, and
-// returns how long it lived from welcome on, 0 for not at all, and why it ended.
-func (c *Client) connect(ctx context.Context, base string, within time.Duration) (lived time.Duration, err error) {
-	token, err := c.tokens.next(ctx)
+// returns how long it lived from welcome on, 0 for not at all, and why it ended, with
+// the token that it had then.
+func (c *Client) connect(ctx context.Context, base string, within time.Duration) (lived time.Duration, token string, err error) {
+	token, err = c.tokens.next(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("no token: %w", err)
+		return 0, "", fmt.Errorf("no token: %w", err)
 	}
 	c.say(Status{State: Connecting})
 	l, err := dial(ctx, base, within)
 	if err != nil {
-		return 0, err
+		return 0, token, err
 	}
 	s := &session{client: c, link: l, heartbeat: c.timing.welcome, due: time.Now().Add(c.timing.welcome)}
 	s.hello(token)
@@ -55,9 +56,9 @@ func (c *Client) connect(ctx context.Context, base string, within time.Duration)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.begun {
-		lived = time.Since(s.began)
+		lived, token = time.Since(s.began), s.accepted
 	}
-	return lived, errors.Join(err, s.refusal)
+	return lived, token, errors.Join(err, s.refusal)
 }
 
 func (s *session) hello(token string) {
@@ -190,7 +191,9 @@ func (s *session) renewalDue() bool {
 func (s *session) renew(ctx context.Context) {
 	token, err := s.client.tokens.next(ctx)
 	s.mu.Lock()
-	s.renewAt = time.Now().Add(s.client.timing.renewal)
+	if s.renewAt.IsZero() { // no welcome has come meanwhile, to an earlier hello
+		s.renewAt = time.Now().Add(s.client.timing.renewal)
+	}
 	fresh := err == nil && token != s.accepted
 	s.mu.Unlock()
 	if fresh {

@@ -86,6 +86,7 @@ func (h *Hub) judgeRenewal(ctx context.Context, id *domain.Identity) error {
 	defer cancel()
 	before, err := h.o.Directory.RevokedBefore(ctx, id.User)
 	if err != nil {
+		h.o.Logger.Warn("session renewed without a look at revocations", "user", id.User, "error", err)
 		return nil
 	}
 	return id.CheckRevoked(before)

@@ -48,8 +48,9 @@ type Options struct {
 	// cluster, as far as the registry knows; the contract's if zero.
 	SessionsPerUser int
 	// RedisTimeout is how long a lookup, or whoever registers a session, waits for
-	// Redis; a quarter of a second if zero. No other call gives up sooner, and a Redis
-	// that came back empty is doubted for as long at least.
+	// Redis; a quarter of a second if zero, maxRedisTimeout at most. The turns of the
+	// registry take as long at least, and so long at least is a Redis doubted that came
+	// back empty.
 	RedisTimeout time.Duration
 }
 
@@ -81,6 +82,9 @@ func NewNode(o Options) (*Node, error) {
 	}
 	if o.SessionsPerUser == 0 {
 		o.SessionsPerUser = domain.DefaultLimits().SessionsPerUser
+	}
+	if o.RedisTimeout > maxRedisTimeout {
+		return nil, fmt.Errorf("routing: RedisTimeout is above %s", maxRedisTimeout)
 	}
 	if o.RedisTimeout == 0 {
 		o.RedisTimeout = redisTimeout

@@ -23,7 +23,9 @@ const (
 	userTTL      = 10 * time.Minute       // of what Redis has of a user that nobody registers again
 	redisTimeout = 250 * time.Millisecond // of what somebody waits for
 	turnTimeout  = time.Second
-	leaveTimeout = 2 * time.Second
+
+	maxRedisTimeout = leaseTTL / 2 // or a lease could end while it is being renewed
+	leaveTimeout    = 2 * time.Second
 )
 
 // registry is this node's part of the map in Redis:

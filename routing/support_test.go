@@ -40,7 +40,7 @@ func (silence) Printf(context.Context, string, ...any) {}
 const patience = time.Minute
 
 // calm is for nodes whose Redis stays: one call that takes long is not an outage.
-const calm = 10 * time.Second
+const calm = maxRedisTimeout
 
 func redisURL() string {
 	return cmp.Or(os.Getenv("IM_TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")

@@ -10,9 +10,10 @@ let client = null;
 let thread = null;
 let drawing = false;
 const drafts = new Map(); // conversation id or user → text
-const search = new Search(() => client, ({ conversation_id: id, seq }) => {
+const search = new Search(() => client, async ({ conversation_id: id, seq }) => {
+  if (!client.conversation(id)) return false; // not ours any more, or not yet
   if (thread?.id !== id) open({ id });
-  thread.reveal(seq);
+  return thread.reveal(seq);
 });
 
 // Signing in. In `im dev` a name will do; elsewhere the app's backend makes the

@@ -34,6 +34,7 @@ export class Client {
   #welcome = null; // of the present session
   #token = null;
   #expired = null; // a token that was refused as too old
+  #offered = null; // the token of the last hello
   #welcomeToken = null; // the one that the last welcome answered
   #streams = new Map();
   #views;
@@ -173,7 +174,8 @@ export class Client {
   }
 
   #hello() {
-    this.#write({ type: 'hello', device_id: this.#options.device, token: this.#token });
+    this.#offered = this.#token;
+    this.#write({ type: 'hello', device_id: this.#options.device, token: this.#offered });
   }
 
   #write(frame) {
@@ -202,7 +204,7 @@ export class Client {
         this.#end({ code, reason });
         return;
       case 'token':
-        this.#expired = this.#welcomeToken ?? this.#token;
+        this.#expired = this.#welcomeToken ?? this.#offered;
         this.#token = null;
     }
     this.#retry({ code, reason });
@@ -278,7 +280,7 @@ export class Client {
     this.#welcome = frame;
     this.#views.self = frame.user_id;
     this.#expired = null;
-    this.#welcomeToken = this.#token;
+    this.#welcomeToken = this.#offered;
     const left = Date.parse(frame.token_expires_at) - Date.parse(frame.server_time);
     clearTimeout(this.#timers.renew);
     if (left > 0) this.#timers.renew = setTimeout(() => this.#renew(), Math.min(Math.max(left - 60_000, left / 2), 2 ** 31 - 1));
@@ -295,9 +297,9 @@ export class Client {
 
   /** Brings a fresh token, again and again until one is welcome. */
   async #renew() {
+    const welcome = this.#welcome;
     const token = await this.#options.token().catch(() => null);
-    if (!this.#welcome) return;
-    clearTimeout(this.#timers.renew);
+    if (!welcome || this.#welcome !== welcome) return; // the next one has its own time
     this.#timers.renew = setTimeout(() => this.#renew(), renewMs);
     if (!token || token === this.#welcomeToken) return;
     this.#token = token;

@@ -10,12 +10,12 @@ const pageSize = 30;
 export class Search {
   #clientOf;
   #pick;
-  #asked = null; // what is looked for
+  #asked = null; // { q }: what is looked for, another one for each change of it
   #timer = null;
 
   /**
    * @param {() => Client} clientOf the one that is signed in
-   * @param {(message: {conversation_id: string, seq: number}) => void} pick opens what was found
+   * @param {(message: {conversation_id: string, seq: number}) => Promise<boolean>} pick shows what was found, if it can
    */
   constructor(clientOf, pick) {
     this.#clientOf = clientOf;
@@ -36,48 +36,66 @@ export class Search {
 
   #typed() {
     clearTimeout(this.#timer);
-    this.#asked = $('search').value.trim() || null;
+    const q = $('search').value.trim();
+    this.#asked = q ? { q } : null;
     $('sidebar').classList.toggle('searching', this.#asked !== null);
-    if (this.#asked !== null) this.#timer = setTimeout(() => this.#ask(this.#asked), restMs);
+    if (this.#asked) this.#timer = setTimeout(() => this.#first(this.#asked), restMs);
     else this.#show([]);
   }
 
-  async #ask(q, cursor = null) {
-    const client = this.#clientOf();
-    const query = new URLSearchParams({ q, limit: pageSize, ...(cursor && { cursor }) });
+  async #first(asked) {
     try {
-      const page = await client.rest('GET', `/search/messages?${query}`);
-      if (this.#asked !== q || this.#clientOf() !== client) return; // another is looked for
-      const items = page.items.map((message) => this.#item(client, message));
-      if (page.next_cursor) items.push(this.#more(q, page.next_cursor));
-      if (cursor) $('found').append(...items);
-      else this.#show(items, 'Nothing found.');
+      const items = await this.#page(asked);
+      if (this.#asked === asked) this.#show(items, items.length ? '' : 'Nothing found.');
     } catch (error) {
-      if (this.#asked === q) this.#show([], error.message);
+      if (this.#asked === asked) this.#show([], error.message);
     }
   }
 
-  #show(items, otherwise = '') {
+  async #next(asked, cursor, more) {
+    try {
+      const items = await this.#page(asked, cursor);
+      if (this.#asked === asked) more.replaceWith(...items);
+    } catch (error) {
+      if (this.#asked === asked) this.#note(error.message);
+    }
+  }
+
+  async #page(asked, cursor = null) {
+    const client = this.#clientOf();
+    const query = new URLSearchParams({ q: asked.q, limit: pageSize, ...(cursor && { cursor }) });
+    const page = await client.rest('GET', `/search/messages?${query}`);
+    const items = page.items.map((message) => this.#item(client, message));
+    if (page.next_cursor) items.push(this.#more(asked, page.next_cursor));
+    return items;
+  }
+
+  #show(items, note = '') {
     $('found').replaceChildren(...items);
     $('found').scrollTop = 0;
-    $('search-note').textContent = items.length ? '' : otherwise;
+    this.#note(note);
   }
+
+  #note(text) { $('search-note').textContent = text; }
 
   #item(client, message) {
     const view = client.conversation(message.conversation_id);
     const name = view ? nameOf(view) : message.sender;
     const who = message.sender === client.user ? 'You' : message.sender;
-    return el('li', {}, el('button', { type: 'button', click: () => this.#pick(message) },
+    return el('li', {}, el('button', { type: 'button', click: () => this.#picked(message) },
       avatar(el('span'), name, view?.kind === 'group'),
       el('span', { class: 'name' }, name),
       el('time', { datetime: message.at }, when(message.at)),
       el('span', { class: 'last' }, `${who}: `, ...marked(message.highlights[0]))));
   }
 
-  #more(q, cursor) {
-    const item = el('li', { class: 'more' }, el('button', {
-      type: 'button', click: () => { item.remove(); this.#ask(q, cursor); },
-    }, 'More'));
+  async #picked(message) {
+    this.#note('');
+    if (!await this.#pick(message)) this.#note('This message cannot be shown here.');
+  }
+
+  #more(asked, cursor) {
+    const item = el('li', { class: 'more' }, el('button', { type: 'button', click: () => this.#next(asked, cursor, item) }, 'More'));
     return item;
   }
 }

@@ -18,7 +18,9 @@ export class Thread {
   #first = 0; // of history; live events do not count
   #drawn = null; // the first seq on the page
   #loaded = false;
-  #loading = null; // a promise, while a page is on its way
+  #loading = null; // while a page is on its way: a promise of whether it came
+  #retry = null; // a timer, after a page that did not
+  #revealing = null; // the seq that is looked for
   #complete = false; // nothing precedes the first entry
   #newAfter = null; // what others wrote beyond it is new
   #marked = 0;
@@ -36,7 +38,10 @@ export class Thread {
 
   get view() { return this.id ? this.#client.conversation(this.id) : null; }
 
-  close() { this.#closed = true; }
+  close() {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+  }
 
   /** The conversation of a thread that had none exists now. */
   exists(id) {
@@ -54,26 +59,30 @@ export class Thread {
 
   /** Loads a page of what comes before, unless one is on its way. */
   #load(limit) {
-    if (!this.#complete) this.#loading ??= this.#page(limit).finally(() => { this.#loading = null; });
+    if (!this.#complete && !this.#closed) this.#loading ??= this.#page(limit).finally(() => { this.#loading = null; });
     return this.#loading;
   }
 
   async #page(limit) {
+    clearTimeout(this.#retry);
     const before = this.#order.length && this.#first ? `&before_seq=${this.#first}` : '';
     try {
       const page = await this.#client.rest('GET', `/conversations/${this.id}/messages?limit=${limit}${before}`);
-      if (this.#closed) return;
+      if (this.#closed) return false;
       for (const message of page.messages) this.#put(message.seq, message);
       this.#first = page.messages[0]?.seq ?? this.#first;
       this.#complete = !page.has_more_before;
       this.#loaded = true;
     } catch (error) {
       if (error.retry === 'never') this.#complete = true;
-      else if (!this.#closed) setTimeout(() => this.#load(limit), 2_000);
+      else if (!this.#closed) this.#retry = setTimeout(() => this.#load(limit), 2_000);
+      this.render();
+      return false;
     }
     this.render();
     this.markRead();
-    if (this.#loaded && !this.#closed && $('scroller').scrollTop < nearEdge) setTimeout(() => this.#load(pageSize)); // there is room for more
+    if ($('scroller').scrollTop < nearEdge) setTimeout(() => this.#load(pageSize)); // there is room for more
+    return true;
   }
 
   #put(seq, entry) {
@@ -159,14 +168,20 @@ export class Thread {
     this.#renderNewer();
   }
 
-  /** Shows a message that may lie further back. */
+  /** Shows a message that may lie further back; resolves to false if it lies too far. */
   async reveal(seq) {
-    for (let pages = 0; pages < maxPages && !this.#entries.has(seq) && !this.#complete && !this.#closed; pages++) await this.#load(500);
-    const item = !this.#closed && $('messages').querySelector(`[data-seq="${seq}"]`);
-    if (!item) return;
+    this.#revealing = seq;
+    const wanted = () => !this.#closed && this.#revealing === seq;
+    for (let pages = 0; pages < maxPages && wanted() && !this.#entries.has(seq) && !this.#complete; pages++) {
+      if (!await this.#load(500)) break;
+    }
+    if (!wanted()) return true; // another is
+    const item = $('messages').querySelector(`[data-seq="${seq}"]`);
+    if (!item) return false;
     item.scrollIntoView({ block: 'center' });
     item.classList.add('found');
     item.addEventListener('animationend', () => item.classList.remove('found'), { once: true });
+    return true;
   }
 
   // Drawing.

@@ -1,6 +1,7 @@
 // Package freeport finds ports for servers that have to be told theirs. They lie below
-// those that the kernel hands out to whoever asks for any (32768 and above on Linux), so
-// that nobody gets one that its server has not bound yet, or gives up for a moment.
+// those that the kernel hands out to whoever asks for any (32768 and above on Linux), and
+// are picked at random. So hardly anybody else binds one before its server does, or while
+// that is being restarted.
 package freeport
 
 import (
@@ -9,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
-	"sync"
 )
 
 const (
@@ -18,25 +18,13 @@ const (
 	tries  = 1000
 )
 
-var (
-	mu     sync.Mutex
-	handed = make(map[int]bool) // by this process
-)
-
-// Port returns a TCP port that nobody listens on at the IPv4 loopback address. A process
-// gets each but once.
+// Port returns a TCP port that nobody listens on at the IPv4 loopback address.
 func Port() (int, error) {
-	mu.Lock()
-	defer mu.Unlock()
 	var err error
 	for range tries {
 		port := lowest + rand.IntN(beyond-lowest)
-		if handed[port] {
-			continue
-		}
 		var l net.Listener
 		if l, err = new(net.ListenConfig).Listen(context.Background(), "tcp", addr(port)); err == nil {
-			handed[port] = true
 			return port, l.Close()
 		}
 	}

@@ -248,7 +248,8 @@ type RawHandler interface {
 	//
 	// The text, caption and file name of messages as they stand, in conversations that the caller is in:
 	// the most relevant first, of equals the newest. A message is found within 2 s of its commit, and
-	// later in a flood; what was edited or recalled is found by what it says now.
+	// later while more is posted than the index takes; what was edited or recalled is found by what it
+	// says now.
 	//
 	// All words of `q` must be in one field or the other, in any order; the last one may be the beginning
 	// of a word. What stands in double quotes, or is written without a space, must stand together. Upper

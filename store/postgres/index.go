@@ -20,7 +20,7 @@ const (
 	keepAfter     = 500 * time.Millisecond // of the 1.5 s of a turn
 	longestRest   = 300 * time.Millisecond
 	busyFor       = 100 * time.Millisecond // after the last append, a node counts as one that appends
-	indexStoring  = 10 * time.Second       // so often a position is stored though nothing was written
+	indexStoring  = 30 * time.Second       // so often a position is stored though nothing was written
 )
 
 // Whoever holds the projection keeps it for 1.5 s. A row that is locked is being
@@ -165,7 +165,9 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if err != nil {
 		return st, err
 	}
-	x.upTo = asked.Add(-span(st.position, page.Position))
+	if known := asked.Add(-span(st.position, page.Position)); known.After(x.upTo) {
+		x.upTo = known
+	}
 	for part, left := takePart(page.Heads, x.seqs()); len(part) > 0; part, left = takePart(left, x.seqs()) {
 		begun := time.Now()
 		if err := x.keep(ctx); err != nil {

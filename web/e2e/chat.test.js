@@ -151,6 +151,7 @@ test('a message is found and shown where it stands', async () => {
   }, await message.elementHandle());
   await judy.picture('found');
 
+  await judy.search('"after it 120"', () => found.count(), 1); // so far the index has come
   await judy.search('after', () => found.count(), 31); // a page of 30, and the button for more
   await judy.page.getByRole('button', { name: 'More', exact: true }).click();
   await judy.page.waitForFunction(() => document.querySelectorAll('#found .last').length === 60);

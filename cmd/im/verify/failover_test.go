@@ -85,6 +85,38 @@ func TestLateAnswer(t *testing.T) {
 	require.Equal(t, []string{"I1"}, kindsOf(r.tally.report.Breaches), "%v", r.tally.report.Breaches)
 }
 
+// TestCallsAcrossEpochs: over REST nobody tells the epoch: two answers may differ where
+// one may be of a new epoch that nobody had seen yet, and nowhere else.
+func TestCallsAcrossEpochs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		byCall, failover bool
+		want             []string
+	}{
+		"a call across a failover": {true, true, nil},
+		"a call without one":       {true, false, []string{"I3", "I3"}},
+		"a session, which knows":   {false, true, []string{"I3", "I3"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1, Prefix: "v"})
+			u, l := r.users[0], r.ledger
+			sent := said(6, u.name, u.name+".1", "x")
+			s, id := l.begin(u, "c")
+			s.content = contentHash(sent.Body)
+			l.attempt(s, 2)
+			r.epoch("e1")
+			l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 8, at: time.Now()})
+			l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 6, at: sent.At, byCall: c.byCall})
+			if c.failover {
+				r.epoch("e2")
+			}
+			r.report(l.differing(r.epochSeen))
+			require.Equal(t, c.want, kindsOf(r.tally.report.Breaches))
+		})
+	}
+}
+
 // TestReadsOfEpoch: what was read is judged by the answers of the present epoch.
 func TestReadsOfEpoch(t *testing.T) {
 	t.Parallel()

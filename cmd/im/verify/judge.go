@@ -38,6 +38,7 @@ func (r *runner) finish() {
 	}
 	epoch := r.epochNow()
 	r.report(r.ledger.judge(epoch))
+	r.report(r.ledger.differing(r.epochSeen))
 	r.tally.count(func(p *Report) {
 		p.Epochs = int64(epoch)
 		p.Conversations = int64(r.rooms.count())

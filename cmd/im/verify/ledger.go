@@ -19,6 +19,7 @@ type send struct {
 	open         int16 // attempts that may still be answered
 	attempts     int16
 	epoch        int16 // in which it was answered
+	byCall       bool  // so it was
 	unknown      bool  // an attempt may have been committed without an answer
 	committed    bool  // an answer said that it was the first
 	code         string
@@ -38,6 +39,7 @@ type outcome struct {
 	code         string // of an error, or what happened to the connection
 	unknown      bool
 	rested       bool // the session did not read meanwhile: its times say nothing
+	byCall       bool // over REST, where nobody tells the epoch: it is that of before, or a newer one
 }
 
 // definite tells whether an error code means that nothing was committed.
@@ -58,6 +60,7 @@ type ledger struct {
 	sends   [][]*send // by user, in order
 	changes map[uint64]bool
 	moved   []moved
+	doubted []doubted
 	gone    map[string]bool // conversations that a failover took away
 }
 
@@ -66,6 +69,28 @@ type ledger struct {
 type moved struct {
 	from   string
 	breach Breach
+}
+
+// doubted is a breach unless a new epoch began at that time: two answers that differ,
+// one of which may be of the new epoch though nobody had seen that yet.
+type doubted struct {
+	epoch  int
+	at     time.Time
+	breach Breach
+}
+
+// seenWithin is how long after its first answer a new epoch is seen.
+const seenWithin = 10 * time.Second
+
+// differing returns the answers that differ though no epoch lay between them. seen is
+// when an epoch was seen first, zero if it was not.
+func (l *ledger) differing(seen func(epoch int) time.Time) (found []Breach) {
+	for _, d := range l.doubted {
+		if next := seen(d.epoch + 1); next.IsZero() || next.Sub(d.at) > seenWithin {
+			found = append(found, d.breach)
+		}
+	}
+	return found
 }
 
 func newLedger(t *tally, users []*user) *ledger {
@@ -166,13 +191,20 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 		l.tally.count(func(r *Report) { r.Duplicates++ })
 	}
 	if s.seq > 0 && int(s.epoch) == epoch {
+		differs := say
+		if s.byCall || o.byCall {
+			differs = func(invariant, text string, args ...any) {
+				b.Invariant, b.Text = invariant, fmt.Sprintf(text, args...)
+				l.doubted = append(l.doubted, doubted{epoch, time.Now(), b})
+			}
+		}
 		if s.seq != o.seq {
-			say("I3", "answered twice, with the seqs %d and %d", s.seq, o.seq)
+			differs("I3", "answered twice, with the seqs %d and %d", s.seq, o.seq)
 		} else if s.at != o.at.UnixMicro() {
-			say("I1", "answered twice, with different times")
+			differs("I1", "answered twice, with different times")
 		}
 		if s.committed && !o.duplicate {
-			say("I3", "answered as new twice")
+			differs("I3", "answered as new twice")
 		}
 	}
 	if s.seq == 0 {
@@ -184,7 +216,7 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 	if epoch < int(s.epoch) {
 		return // of what is no more
 	}
-	s.seq, s.at, s.epoch = o.seq, o.at.UnixMicro(), int16(epoch)
+	s.seq, s.at, s.epoch, s.byCall = o.seq, o.at.UnixMicro(), int16(epoch), o.byCall
 	s.committed = s.committed || !o.duplicate
 }
 

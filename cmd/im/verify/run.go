@@ -29,7 +29,8 @@ type runner struct {
 
 	mu      sync.Mutex
 	epochs  []string
-	records []record // of ended sessions
+	seen    []time.Time // when each of them was first
+	records []record    // of ended sessions
 
 	socketTold map[string][]claim // by conversation: what syncs over sockets told at the end
 }
@@ -208,7 +209,7 @@ func (r *runner) epoch(name string) int {
 			return i + 1
 		}
 	}
-	r.epochs = append(r.epochs, name)
+	r.epochs, r.seen = append(r.epochs, name), append(r.seen, time.Now())
 	if len(r.epochs) > 1 {
 		r.witness.forget()
 		r.floors.forget()
@@ -221,6 +222,16 @@ func (r *runner) epochNow() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.epochs)
+}
+
+// epochSeen is when an epoch was seen first, zero if it was not.
+func (r *runner) epochSeen(epoch int) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if epoch < 1 || epoch > len(r.seen) {
+		return time.Time{}
+	}
+	return r.seen[epoch-1]
 }
 
 func (r *runner) present(epoch int) bool { return epoch == r.epochNow() }

@@ -73,7 +73,7 @@ func (u *user) byREST(ctx context.Context, base string, behalf bool, a *attempt)
 	var e event
 	o := &outcome{code: r.code, unknown: r.unknown()}
 	if r.into(&e) {
-		o = &outcome{conversation: e.ConversationID, clientMsgID: e.ClientMsgID, seq: e.Seq, at: e.At, duplicate: r.status == http.StatusOK}
+		o = &outcome{conversation: e.ConversationID, clientMsgID: e.ClientMsgID, seq: e.Seq, at: e.At, duplicate: r.status == http.StatusOK, byCall: true}
 		u.saw(&e, epoch)
 	}
 	u.settle(a, u.name+" over REST", epoch, o)
