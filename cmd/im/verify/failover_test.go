@@ -91,11 +91,14 @@ func TestCallsAcrossEpochs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		byCall, failover bool
+		known            int // the epoch that was seen before
 		want             []string
 	}{
-		"a call across a failover": {true, true, nil},
-		"a call without one":       {true, false, []string{"I3", "I3"}},
-		"a session, which knows":   {false, true, []string{"I3", "I3"}},
+		"a call across a failover":            {true, true, 1, nil},
+		"a call without one":                  {true, false, 1, []string{"I3", "I3"}},
+		"a session, which knows":              {false, true, 1, []string{"I3", "I3"}},
+		"a call before an epoch was seen":     {true, false, 0, []string{"I3", "I3"}},
+		"the same, and a failover after that": {true, true, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,9 +108,9 @@ func TestCallsAcrossEpochs(t *testing.T) {
 			s, id := l.begin(u, "c")
 			s.content = contentHash(sent.Body)
 			l.attempt(s, 2)
+			l.settle(s, id, "a/d", c.known, &outcome{conversation: "c", clientMsgID: id, seq: 8, at: time.Now()})
 			r.epoch("e1")
-			l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 8, at: time.Now()})
-			l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 6, at: sent.At, byCall: c.byCall})
+			l.settle(s, id, "a/d", c.known, &outcome{conversation: "c", clientMsgID: id, seq: 6, at: sent.At, byCall: c.byCall})
 			if c.failover {
 				r.epoch("e2")
 			}

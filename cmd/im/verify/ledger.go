@@ -83,10 +83,10 @@ type doubted struct {
 const seenWithin = 10 * time.Second
 
 // differing returns the answers that differ though no epoch lay between them. seen is
-// when an epoch was seen first, zero if it was not.
+// when an epoch was seen first, zero if it was not. Before any was seen, it was the first.
 func (l *ledger) differing(seen func(epoch int) time.Time) (found []Breach) {
 	for _, d := range l.doubted {
-		if next := seen(d.epoch + 1); next.IsZero() || next.Sub(d.at) > seenWithin {
+		if next := seen(max(d.epoch, 1) + 1); next.IsZero() || next.Sub(d.at) > seenWithin {
 			found = append(found, d.breach)
 		}
 	}
