@@ -91,17 +91,8 @@ test('scrolling back loads older messages', async () => {
   await frank.start();
   await frank.say('0');
   await frank.sees(['0']);
-  await frank.page.evaluate(async () => {
-    const { token } = await (await fetch('/dev/token', { method: 'POST', body: JSON.stringify({ user: 'grace' }), headers: { 'Content-Type': 'application/json' } })).json();
-    for (let i = 1; i < 180; i++) {
-      const response = await fetch('/v1/messages', {
-        method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ to: 'frank', client_msg_id: `g-${i}`, content: { type: 'text', text: String(i) } }),
-      });
-      if (!response.ok) throw new Error(await response.text());
-    }
-  });
   const all = Array.from({ length: 180 }, (_, i) => String(i));
+  await frank.postsOf('grace', 'frank', all.slice(1));
   await frank.sees(all); // live, all of them
   await frank.page.reload();
   await frank.online();
@@ -123,16 +114,7 @@ test('a message is found and shown where it stands', async () => {
   await judy.start();
   await judy.say('Dinner in 北京 <b>on</b> Friday?');
   await judy.sees(['Dinner in 北京 <b>on</b> Friday?']);
-  await judy.page.evaluate(async () => {
-    const { token } = await (await fetch('/dev/token', { method: 'POST', body: JSON.stringify({ user: 'judy' }), headers: { 'Content-Type': 'application/json' } })).json();
-    for (let i = 1; i <= 120; i++) {
-      const response = await fetch('/v1/messages', {
-        method: 'POST', headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-        body: JSON.stringify({ to: 'kim', client_msg_id: `s-${i}`, content: { type: 'text', text: `after it ${i}` } }),
-      });
-      if (!response.ok) throw new Error(await response.text());
-    }
-  });
+  await judy.postsOf('judy', 'kim', Array.from({ length: 120 }, (_, i) => `after it ${i + 1}`));
   await judy.page.reload();
   await judy.online();
 

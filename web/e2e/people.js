@@ -70,6 +70,21 @@ export class Person {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Has a user write to another over REST, from this page. */
+  postsOf(user, to, texts) {
+    return this.page.evaluate(async ([user, to, texts]) => {
+      const json = { 'Content-Type': 'application/json' };
+      const { token } = await (await fetch('/dev/token', { method: 'POST', body: JSON.stringify({ user }), headers: json })).json();
+      for (const text of texts) {
+        const response = await fetch('/v1/messages', {
+          method: 'POST', headers: { ...json, Authorization: `Bearer ${token}` },
+          body: JSON.stringify({ to, client_msg_id: `by REST: ${text}`, content: { type: 'text', text } }),
+        });
+        if (!response.ok) throw new Error(await response.text());
+      }
+    }, [user, to, texts]);
+  }
+
   open(name) {
     return this.page.locator('#conversations button').filter({ has: this.page.locator('.name', { hasText: name }) }).click();
   }
