@@ -32,12 +32,12 @@ test-web: ## Test the web chat in a headless Chromium
 # The short form of these is a part of make test.
 .PHONY: chaos
 chaos: ## Have every fault happen for longer, under im verify (20 minutes)
-	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -timeout 60m -v -run 'Test[^S]' ./cmd/im/chaos
+	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -timeout 60m -v -run 'Test[^S]' ./test/chaos
 
 SOAK ?= 1h
 .PHONY: soak
 soak: ## Load for SOAK (1h), a fault every minute; memory, connections, keys must stay flat
-	IM_SOAK=$(SOAK) $(SERVICES) $(GO) test -count=1 -timeout 26h -v -run TestSoak ./cmd/im/chaos
+	IM_SOAK=$(SOAK) $(SERVICES) $(GO) test -count=1 -timeout 26h -v -run TestSoak ./test/chaos
 
 .PHONY: bench
 bench: ## Run the Go benchmarks
@@ -45,7 +45,7 @@ bench: ## Run the Go benchmarks
 
 .PHONY: overload
 overload: ## Overload a node for minutes: floods, 5,000 reconnects, 1,000 readers that do not read
-	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -v -parallel 1 -timeout 30m ./cmd/im/e2e -run 'Overload|OneConversation|ReconnectStorm|DoNotRead'
+	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -v -parallel 1 -timeout 30m ./test/e2e -run 'Overload|OneConversation|ReconnectStorm|DoNotRead'
 
 FUZZTIME ?= 1m
 .PHONY: fuzz

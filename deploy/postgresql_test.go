@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 var setting = regexp.MustCompile(`^([a-z_]+) = ('[^']*'|[0-9.]+(?:kB|MB|GB|ms|s|min)?|on|off)(?: +#.*)?$`)

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strconv"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // Pages are appended by hand: encoding/json would go three times through every

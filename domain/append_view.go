@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // AppendJSON appends the view in the one shape that it has everywhere.

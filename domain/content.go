@@ -6,7 +6,7 @@ import (
 	"maps"
 	"unicode/utf8"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // The content types of contract v1.

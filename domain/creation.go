@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // Creation is what somebody asks of a new conversation. Members are the

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"time"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // Code is what a client reads of an error. The set is fixed by the contract.

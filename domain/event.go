@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // EventType names a kind of durable change.

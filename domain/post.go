@@ -4,7 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 const maxClientID = 64

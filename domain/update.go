@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // Field is a member of a PATCH: absent, null, or a value.

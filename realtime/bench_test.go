@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // BenchmarkFrame encodes the answers that are large.

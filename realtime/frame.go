@@ -7,7 +7,7 @@ import (
 	"strconv"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // wire is one WebSocket frame (RFC 6455, from server to client), header and

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 func (k *socket) actor() domain.Actor { return domain.Actor{User: k.session.user} }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // hello is the first frame of a socket, and any later one that renews its token.

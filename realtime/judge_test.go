@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im"
-	"im/domain/strictjson"
-	"im/realtime/frametest"
+	"im/internal/strictjson"
+	"im/test/frametest"
 )
 
 // judge holds the frames of a test against asyncapi.yaml.

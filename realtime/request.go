@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 const (

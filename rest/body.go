@@ -6,7 +6,7 @@ import (
 	"net/http"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // maxDrained is how much of a body that is too large is still read, so that

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 )
 
 // TestBroker is what every Broker has to pass. The function makes brokers that

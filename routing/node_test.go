@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 )
 
 // TestNode runs wired as a cluster is, and as im dev is.

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 )
 
 // TestBrokerOutage: sends go on, the own node is served at once, and the fast

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"im/cmd/im/bench"
+	"im/tools/bench"
 	"im/domain"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/store/postgres/pgtest"
-	"im/token"
+	"im/test/pgtest"
+	"im/internal/auth/token"
 )
 
 func TestToken(t *testing.T) {

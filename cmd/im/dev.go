@@ -12,8 +12,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"im/cmd/im/node"
-	"im/embedded"
+	"im/internal/app"
+	"im/internal/devservices"
 	"im/routing"
 )
 
@@ -34,9 +34,9 @@ type devCmd struct {
 	Ephemeral   bool   `help:"Keep nothing."`
 	PostgresBin string `name:"postgres-bin" placeholder:"FOLDER" help:"Folder of initdb and postgres; by default it is looked for."`
 
-	node.Tokens
-	node.Rules
-	node.Log
+	app.Tokens
+	app.Rules
+	app.Log
 	debugging
 }
 
@@ -73,7 +73,7 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, listeners []net.Listener) error {
 	_, _ = fmt.Fprintln(std.err, "im dev: starting")
 	progress := slog.New(progressHandler{w: std.err})
-	database, err := embedded.Open(ctx, embedded.Options{Dir: c.Data, Bin: c.PostgresBin, Logger: progress})
+	database, err := devservices.Open(ctx, devservices.Options{Dir: c.Data, Bin: c.PostgresBin, Logger: progress})
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -85,7 +85,7 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 			logger.Error("PostgreSQL", "error", err)
 		}
 	}()
-	redis, err := embedded.OpenRedis()
+	redis, err := devservices.OpenRedis()
 	if err != nil {
 		return err
 	}
@@ -112,13 +112,13 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 }
 
 // open makes the nodes, which share what machines would share.
-func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, redisURL string, listeners []net.Listener) ([]*node.Node, error) {
+func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, redisURL string, listeners []net.Listener) ([]*app.Node, error) {
 	broker := routing.NewInProcess(logger)
-	var nodes []*node.Node
+	var nodes []*app.Node
 	for i, listener := range listeners {
-		n, err := node.New(ctx, node.Options{
+		n, err := app.New(ctx, app.Options{
 			Name: "dev" + strconv.Itoa(i+1),
-			Services: node.Services{
+			Services: app.Services{
 				DatabaseURL: databaseURL, RedisURL: redisURL, Prefix: "im", Migrate: "auto", StartTimeout: devStartTimeout,
 			},
 			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: broker, Drain: devDrain,
@@ -134,7 +134,7 @@ func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, red
 
 // runAll runs the nodes until ctx ends or one of them, or the database, does.
 // Greet is called once all of them are ready.
-func runAll(ctx context.Context, nodes []*node.Node, listeners []net.Listener, databaseDone <-chan struct{}, greet func() error) error {
+func runAll(ctx context.Context, nodes []*app.Node, listeners []net.Listener, databaseDone <-chan struct{}, greet func() error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range nodes {
 		g.Go(func() error { return n.Run(ctx, listeners[i]) })

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"time"
 
-	"im/cmd/im/node"
+	"im/internal/app"
 	"im/domain"
 )
 
@@ -31,11 +31,11 @@ type devTokenAnswer struct {
 // only, to programs and pages of this machine only. A page elsewhere has
 // another Origin; one whose name was made to point here has another Host.
 type tokenDesk struct {
-	tokens node.Tokens
+	tokens app.Tokens
 	addr   net.Addr // where the node listens
 }
 
-func newTokenDesk(tokens node.Tokens, addr net.Addr) *tokenDesk { return &tokenDesk{tokens, addr} }
+func newTokenDesk(tokens app.Tokens, addr net.Addr) *tokenDesk { return &tokenDesk{tokens, addr} }
 
 // ServeHTTP implements http.Handler.
 func (d *tokenDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -10,13 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/cmd/im/node"
-	"im/token"
+	"im/internal/app"
+	"im/internal/auth/token"
 )
 
 func TestTokenDesk(t *testing.T) {
 	t.Parallel()
-	desk := newTokenDesk(node.Tokens{Secret: testSecret, UserClaim: "uid"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
+	desk := newTokenDesk(app.Tokens{Secret: testSecret, UserClaim: "uid"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
 	good := func() *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/dev/token", strings.NewReader(`{"user":"dave"}`))
 		r.RemoteAddr = "127.0.0.1:50000"

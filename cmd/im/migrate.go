@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"im/cmd/im/node"
+	"im/internal/app"
 	"im/store/postgres"
 )
 
@@ -19,21 +19,21 @@ type migrateCmd struct {
 type databaseFlags struct {
 	DatabaseURL string `name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"PostgreSQL."`
 
-	node.Log
+	app.Log
 }
 
 func (f databaseFlags) named(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("IM_DATABASE_URL: %w", node.Cause(err))
+	return fmt.Errorf("IM_DATABASE_URL: %w", app.Cause(err))
 }
 
 type migrateUpCmd struct{ databaseFlags }
 
 // Run implements the command.
 func (c *migrateUpCmd) Run(ctx context.Context, std streams) error {
-	if err := node.Migrate(ctx, c.DatabaseURL, c.Logger(std.err)); err != nil {
+	if err := app.Migrate(ctx, c.DatabaseURL, c.Logger(std.err)); err != nil {
 		return c.named(err)
 	}
 	return printStatus(ctx, std, c.databaseFlags)

@@ -13,7 +13,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func TestRebuild(t *testing.T) {

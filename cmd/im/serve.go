@@ -8,7 +8,7 @@ import (
 	"os"
 	"strings"
 
-	"im/cmd/im/node"
+	"im/internal/app"
 )
 
 // serveCmd runs one node until a signal ends it.
@@ -16,10 +16,10 @@ type serveCmd struct {
 	Addr     string `default:":8080" help:"Address to listen on."`
 	NodeName string `placeholder:"HOST" help:"Name of the node; its id is this and a suffix that is new at each start."`
 
-	node.Services
-	node.Tokens
-	node.Rules
-	node.Log
+	app.Services
+	app.Tokens
+	app.Rules
+	app.Log
 	debugging
 }
 
@@ -42,7 +42,7 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 		return usageError{err}
 	}
 	defer stopDebugging()
-	n, err := node.New(ctx, node.Options{
+	n, err := app.New(ctx, app.Options{
 		Name: c.NodeName, Services: c.Services, Tokens: c.Tokens, Rules: c.Rules, Logger: logger,
 	})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"im/cmd/im/node"
+	"im/internal/app"
 	"im/domain"
 )
 
@@ -54,7 +54,7 @@ func (t *target) tokens(user domain.UserID, urls []string) func(context.Context)
 	case t.Token != "":
 		return func(context.Context) (string, error) { return t.Token, nil }
 	case t.Secret != "":
-		signer := node.Tokens{Secret: t.Secret, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience}
+		signer := app.Tokens{Secret: t.Secret, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience}
 		return func(context.Context) (string, error) { return signer.Sign(user, false, signedTTL) }
 	default:
 		return func(ctx context.Context) (string, error) { return requestToken(ctx, user, urls) }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"im/cmd/im/node"
+	"im/internal/app"
 	"im/domain"
 )
 
@@ -30,7 +30,7 @@ func (c *tokenCmd) Run(std streams) error {
 	if c.TTL <= 0 {
 		return usageError{errors.New("--ttl must be above 0")}
 	}
-	tokens := node.Tokens{Secret: c.Secret, UserClaim: c.UserClaim, Issuer: c.Issuer, Audience: c.Audience}
+	tokens := app.Tokens{Secret: c.Secret, UserClaim: c.UserClaim, Issuer: c.Issuer, Audience: c.Audience}
 	signed, err := tokens.Sign(user, c.Server, c.TTL)
 	if err != nil {
 		return usageError{err}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func envOr(name, otherwise string) string {

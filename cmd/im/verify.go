@@ -7,8 +7,8 @@ import (
 	"io"
 	"time"
 
-	"im/cmd/im/node"
-	"im/cmd/im/verify"
+	"im/internal/app"
+	"im/tools/verify"
 	"im/domain"
 )
 
@@ -104,7 +104,7 @@ func (c *verifyCmd) serverToken() func(context.Context) (string, error) {
 	case c.Token != "":
 		return func(context.Context) (string, error) { return c.Token, nil }
 	case c.Secret != "":
-		signer := node.Tokens{Secret: c.Secret, UserClaim: c.UserClaim, Issuer: c.Issuer, Audience: c.Audience}
+		signer := app.Tokens{Secret: c.Secret, UserClaim: c.UserClaim, Issuer: c.Issuer, Audience: c.Audience}
 		return func(context.Context) (string, error) { return signer.Sign("im-verify", true, signedTTL) }
 	}
 	return nil

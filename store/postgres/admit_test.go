@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // crowd is how many ask at the same time: they share queries.

@@ -12,7 +12,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func TestI2DenseFromSeveralNodesToOneConversation(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // BenchmarkAppend posts to 100 conversations with so many in flight altogether.

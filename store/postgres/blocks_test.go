@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func (n *node) block(t *testing.T, by, user domain.UserID, on bool) {

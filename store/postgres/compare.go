@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"im/domain"
-	"im/domain/strictjson"
+	"im/internal/strictjson"
 )
 
 // comparison is one conversation: the fold of its log, and where its projections

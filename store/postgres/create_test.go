@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
-	"im/store/postgres/pgtest"
+	"im/test/proxytest"
+	"im/test/pgtest"
 )
 
 func TestOneDirectConversationHoweverManyAsk(t *testing.T) {

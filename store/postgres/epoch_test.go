@@ -10,7 +10,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func TestEpochBeginsWhenTheServerIsAnother(t *testing.T) {

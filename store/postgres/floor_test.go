@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func (n *node) set(t testing.TB, id domain.ConversationID, p domain.SettingsPatch) domain.Event {

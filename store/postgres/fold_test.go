@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // folded is what a log says of its messages up to some seq.

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // TestI8ForeignTakesTheSameWay: what is asked of a conversation of others makes

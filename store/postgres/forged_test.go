@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // hostile is what goes wrong in SQL where text is pasted together, and what

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // BenchmarkHello reads what a session needs to begin, one thing after the other, for

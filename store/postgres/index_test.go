@@ -12,7 +12,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // differences are what VerifySearch finds; of an index that is behind it is told

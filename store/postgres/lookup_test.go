@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // TestLookupsGoByIndexes: a connection may keep the plan that it made when there was

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func (n *node) edit(who domain.UserID, id domain.ConversationID, seq int64, words string, mentions ...domain.UserID) ([]domain.Event, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func (n *node) join(who domain.UserID, id domain.ConversationID, t testing.TB) ([]domain.Event, error) {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/proxytest"
+	"im/test/proxytest"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // loseAnswer has the answer lost that the proxy holds back: the request has passed, and

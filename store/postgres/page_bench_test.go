@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // BenchmarkEvents reads a page of 1,000 messages.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func archived(v bool) domain.PreferencesPatch { return domain.PreferencesPatch{Archived: &v} }

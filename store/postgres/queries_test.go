@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // Every constant whose name ends in SQL is prepared by the server.

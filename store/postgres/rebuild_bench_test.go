@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // longLogs gives every group so many more events: of ten, six messages, one of

@@ -14,7 +14,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // rebuild runs to the end and returns what was found.

@@ -11,7 +11,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // What a node has cached is not decided on once it was repaired.

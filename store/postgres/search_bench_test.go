@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // BenchmarkSearch looks among 200,000 messages in 2,000 conversations, of which the

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func (n *node) search(t testing.TB, who domain.Actor, q domain.SearchQuery) domain.SearchPage {

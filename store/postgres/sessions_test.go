@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // What is to end comes to every reader of the feed, once, beside the heads.

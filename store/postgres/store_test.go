@@ -17,7 +17,7 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

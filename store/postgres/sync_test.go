@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 // device is a client's store: what it holds after its syncs.

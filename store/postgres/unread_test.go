@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"im/domain"
-	"im/store/postgres/pgtest"
+	"im/test/pgtest"
 )
 
 func contextOf(t any) context.Context {

@@ -1,6 +1,0 @@
-// Package narrow connects with little room, at either end, for what is not read: so
-// that a peer who writes notices soon that nobody reads.
-package narrow
-
-// room is how many bytes the system keeps of what is not read.
-const room = 16 << 10

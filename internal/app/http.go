@@ -1,0 +1,110 @@
+package app
+
+import (
+	"bufio"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"im"
+	"im/domain"
+	"im/rest"
+	"im/web"
+)
+
+// server serves everything that a node has under one address.
+func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
+	api, err := rest.New(rest.Options{
+		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
+		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Traces: n.store, Signaller: n.routing,
+		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
+		Presence: n.presence, Pace: n.pace, Searcher: n.store,
+		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		SocketDescription: im.AsyncAPI(),
+		Checks: []rest.Check{
+			{Name: "postgresql", Ask: n.store.Ping},
+			{Name: "routing", Ask: n.routing.Ready, Spare: true},
+		},
+		Draining: func() bool { return !n.serving.Load() },
+		Logger:   n.o.Logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &http.Server{
+		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second, // sockets have their own from the upgrade on
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       120 * time.Second,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(n.o.Logger.Handler(), slog.LevelDebug),
+	}, nil
+}
+
+// routes chooses the handler by path alone. It is not http.ServeMux, which
+// would redirect where the contract says 404.
+type routes struct {
+	socket, rest, page http.Handler
+	extra              map[string]http.Handler
+}
+
+func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	switch extra := h.extra[path]; {
+	case extra != nil:
+		extra.ServeHTTP(w, r)
+	case path == "/v1/ws" && r.Method == http.MethodGet:
+		h.socket.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/v1/"), path == "/healthz", path == "/readyz", path == "/openapi.yaml", path == "/asyncapi.yaml":
+		h.rest.ServeHTTP(w, r)
+	default:
+		h.page.ServeHTTP(w, r)
+	}
+}
+
+// logged logs each request at debug, without its query: tokens may be there.
+// A WebSocket is logged when it begins.
+func logged(next http.Handler, logger *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !logger.Enabled(r.Context(), slog.LevelDebug) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		began := time.Now()
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		next.ServeHTTP(recorder, r)
+		logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path,
+			"status", recorder.status, "bytes", recorder.bytes, "took", time.Since(began))
+	})
+}
+
+// statusRecorder remembers what was answered.
+type statusRecorder struct {
+	http.ResponseWriter
+	status, bytes int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (r *statusRecorder) Write(p []byte) (int, error) {
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += n
+	return n, err
+}
+
+// Hijack implements http.Hijacker, for WebSockets.
+func (r *statusRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	r.status = http.StatusSwitchingProtocols
+	return http.NewResponseController(r.ResponseWriter).Hijack()
+}
+
+// Unwrap is for http.ResponseController.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"context"
+
+	"im/domain"
+	"im/realtime"
+	"im/store/postgres"
+)
+
+// reader is the store, with positions that others are told of.
+type reader struct {
+	*postgres.Store
+	receipts *realtime.Receipts
+}
+
+var _ realtime.Reader = reader{}
+
+func (r reader) MarkRead(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.ReadState, error) {
+	return r.receipts.MarkRead(ctx, a, id, seq)
+}
+
+func (r reader) Acknowledge(ctx context.Context, acks []domain.Ack) error {
+	return r.receipts.Acknowledge(ctx, acks)
+}

@@ -1,0 +1,122 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"im/tools/verify"
+)
+
+// startPostgres starts the server again, for all nodes.
+func (s *scenario) startPostgres() {
+	require.NoError(s.t, shared.postgres.start())
+	s.retarget()
+}
+
+// TestPostgreSQL: sends are unavailable while it is away, sockets stay open, and
+// everything goes on by itself.
+func TestPostgreSQL(t *testing.T) {
+	s := newScenario(t, 2, either(28*time.Second, 4*time.Minute), func(o *verify.Options) {
+		// Who is added just before an outage of 20 s is told after it.
+		o.CompleteWithin = either(o.CompleteWithin, 40*time.Second)
+	})
+	lasts := either(3*time.Second, 20*time.Second)
+	s.suffer(fault{
+		name: "PostgreSQL stopped and started", lasts: lasts,
+		begin: func() { require.NoError(t, shared.postgres.stop()) }, end: s.startPostgres,
+	})
+	s.suffer(fault{
+		name: "PostgreSQL's postmaster killed (kill -9), and started", lasts: lasts,
+		begin: func() { require.NoError(t, shared.postgres.kill()) }, end: s.startPostgres,
+	})
+	s.suffer(fault{
+		name: "PostgreSQL: connections cut", lasts: lasts,
+		begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() }),
+	})
+	s.suffer(fault{
+		name: "PostgreSQL: network interrupted, packets held", lasts: lasts,
+		begin: s.each(func(n *node) { n.postgres.Hold() }), end: s.each(func(n *node) { n.postgres.Mend() }),
+	})
+	// Nothing tells of the loss but the timeouts of the nodes.
+	s.suffer(fault{
+		name: "PostgreSQL: connections half-open, all packets dropped", lasts: lasts,
+		begin: s.each(func(n *node) { n.postgres.Lose() }), end: s.each(func(n *node) { n.postgres.Mend() }),
+		within: slack * 5 * time.Second,
+	})
+	s.judge()
+}
+
+// TestPostgreSQLDegraded: it answers, but not as it should.
+func TestPostgreSQLDegraded(t *testing.T) {
+	s := newScenario(t, 2, either(18*time.Second, 2*time.Minute))
+	lasts := either(4*time.Second, 20*time.Second)
+	for round := range either(3, 10) {
+		s.cutAtCommit(round)
+	}
+	s.suffer(fault{
+		name: "PostgreSQL: disk full (inserts fail)", lasts: lasts,
+		begin: func() {
+			s.sql(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
+				$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$`)
+			s.sql(`CREATE TRIGGER full_disk BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+		},
+		end: func() { s.sql(`DROP FUNCTION full_disk CASCADE`) },
+	})
+	s.suffer(fault{
+		name: "PostgreSQL slow: 100 ms each way", lasts: lasts,
+		begin: s.each(func(n *node) { n.postgres.Slow(100 * time.Millisecond) }), end: s.each(func(n *node) { n.postgres.Mend() }),
+	})
+	// As if the clock had been an hour ahead until now, and is set right.
+	s.suffer(fault{
+		name: "clock set back by an hour", lasts: time.Second,
+		begin: func() { s.sql(`UPDATE conversations SET last_at = last_at + interval '1 hour'`) },
+	})
+	s.judge()
+	require.Zero(t, s.count(`SELECT count(*) FROM (
+		SELECT at < lag(at) OVER (PARTITION BY conversation_id ORDER BY seq) AS back FROM events) e WHERE back`), "at went backward")
+}
+
+// cutAtCommit has the connection go when the answer to a commit is on its way:
+// the message is there, once, and its sender is told so.
+func (s *scenario) cutAtCommit(round int) {
+	s.t.Helper()
+	p := s.probes.all[0]
+	key := fmt.Sprint("at-commit-", round)
+	var status int
+	s.suffer(fault{name: "PostgreSQL: connection cut at the answer to a commit", begin: func() {
+		passed := p.node.postgres.CutAnswerTo(key)
+		status, _ = p.post(context.Background(), p.messages(), post(key))
+		<-passed
+		p.node.postgres.Mend()
+	}})
+	require.Equal(s.t, http.StatusCreated, status)
+	require.Equal(s.t, 1, s.count(`SELECT count(*) FROM events WHERE client_msg_id = $1`, key))
+}
+
+// TestTransactionLeftOpen: a transaction of somebody else's, on the same server,
+// neither hides commits from the tail nor holds them up.
+func TestTransactionLeftOpen(t *testing.T) {
+	s := newScenario(t, 2, either(8*time.Second, 12*time.Minute))
+	db, err := pgx.Connect(t.Context(), shared.postgres.url("postgres"))
+	require.NoError(t, err)
+	defer db.Close(context.Background())
+	tail := s.suffer(fault{
+		name: "a transaction left open in another database, and no RabbitMQ", lasts: either(6*time.Second, 11*time.Minute),
+		begin: func() {
+			_, err := db.Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()")
+			require.NoError(t, err)
+			s.each(func(n *node) { n.rabbit.Cut() })()
+		},
+		end: s.each(func(n *node) { n.rabbit.Mend() }),
+	})
+	require.Less(t, tail.delivery, recoverWithin)
+	s.judge()
+	_, err = db.Exec(t.Context(), "COMMIT")
+	require.NoError(t, err, "it was open all the time")
+}

@@ -1,0 +1,327 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/internal/freeport"
+	"im/test/proxytest"
+	"im/test/pgtest"
+	"im/internal/auth/token"
+)
+
+const secret = "a secret of the tests, 32 bytes long or more"
+
+// binary is the path of im, built once with the tests' own race setting.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "im-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	binary = filepath.Join(dir, "im")
+	args := []string{"build", "-o", binary}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "im/cmd/im")...)
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "building im:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// cluster is what nodes share: an own database, and an own prefix on Redis and
+// RabbitMQ, each behind a proxy that a test can cut.
+type cluster struct {
+	t        testing.TB
+	prefix   string
+	database string // past the proxy
+	postgres *proxytest.Proxy
+	redis    *proxytest.Proxy
+	amqp     *proxytest.Proxy
+	env      []string
+	store    *redis.Client // past the proxy
+}
+
+func newCluster(t testing.TB, env ...string) *cluster {
+	t.Helper()
+	if t, ok := t.(*testing.T); ok {
+		t.Parallel()
+	}
+	return newClusterAlone(t, env...)
+}
+
+// newClusterAlone is newCluster for a test that takes the whole machine: no other
+// runs meanwhile.
+func newClusterAlone(t testing.TB, env ...string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, prefix: "e2e-" + uuid.NewString()[:8]}
+	c.database = pgtest.New(t)
+	database, viaPostgres := proxytest.Before(t, c.database)
+	redisURL := envOr("IM_TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
+	cache, viaRedis := proxytest.Before(t, redisURL)
+	broker, viaAMQP := proxytest.Before(t, envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"))
+	c.postgres, c.redis, c.amqp = viaPostgres, viaRedis, viaAMQP
+	c.env = append([]string{
+		"IM_DATABASE_URL=" + database, "IM_REDIS_URL=" + cache, "IM_AMQP_URL=" + broker,
+		"IM_PREFIX=" + c.prefix, "IM_JWT_SECRET=" + secret,
+	}, env...)
+	options, err := redis.ParseURL(redisURL)
+	require.NoError(t, err)
+	c.store = redis.NewClient(options)
+	t.Cleanup(func() {
+		c.forgetRegistry()
+		_ = c.store.Close()
+	})
+	return c
+}
+
+func envOr(name, otherwise string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return otherwise
+}
+
+func (c *cluster) keys() []string {
+	keys, err := c.store.Keys(context.Background(), c.prefix+"*").Result()
+	require.NoError(c.t, err)
+	return keys
+}
+
+// forgetRegistry deletes all that the cluster has in Redis.
+func (c *cluster) forgetRegistry() {
+	if keys := c.keys(); len(keys) > 0 {
+		require.NoError(c.t, c.store.Del(context.Background(), keys...).Err())
+	}
+}
+
+// registered tells whether Redis knows sessions of a user.
+func (c *cluster) registered(user domain.UserID) bool {
+	for _, key := range c.keys() {
+		if strings.HasSuffix(key, ":"+string(user)) {
+			return true
+		}
+	}
+	return false
+}
+
+// testNode is one process of im serve.
+type testNode struct {
+	t   testing.TB
+	url string
+	cmd *exec.Cmd
+	log *lockedBuffer
+
+	exited chan struct{}
+	err    error
+}
+
+// node starts a node and waits until it is ready.
+func (c *cluster) node(name string, env ...string) *testNode {
+	c.t.Helper()
+	addr, err := freeport.Addr()
+	require.NoError(c.t, err)
+	n := &testNode{t: c.t, url: "http://" + addr, log: &lockedBuffer{}, exited: make(chan struct{})}
+	n.cmd = exec.Command(binary, "serve")
+	n.cmd.Env = append(append(os.Environ(), c.env...), append([]string{
+		"IM_ADDR=" + addr, "IM_NODE_NAME=" + name, "IM_LOG_FORMAT=json",
+	}, env...)...)
+	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
+	require.NoError(c.t, n.cmd.Start())
+	go func() {
+		n.err = n.cmd.Wait()
+		close(n.exited)
+	}()
+	c.t.Cleanup(n.end)
+	c.awaitReady(n)
+	return n
+}
+
+// awaitReady waits until each node says that it can reach everything.
+func (c *cluster) awaitReady(nodes ...*testNode) {
+	c.t.Helper()
+	for _, n := range nodes {
+		require.Eventually(c.t, func() bool {
+			resp, err := http.Get(n.url + "/readyz")
+			if err != nil {
+				return false
+			}
+			defer func() { _ = resp.Body.Close() }()
+			var state struct{ Status string }
+			return json.NewDecoder(resp.Body).Decode(&state) == nil && state.Status == "ready"
+		}, 2*patience, 20*time.Millisecond, "the node is not ready: %s", n.log)
+	}
+}
+
+func (n *testNode) signal(s syscall.Signal) { require.NoError(n.t, n.cmd.Process.Signal(s)) }
+
+// wait waits for the end of the process.
+func (n *testNode) wait() error {
+	select {
+	case <-n.exited:
+		return n.err
+	case <-time.After(2 * patience):
+		return fmt.Errorf("%s still runs: %s", n.url, n.log)
+	}
+}
+
+// stop ends the node as an operator would.
+func (n *testNode) stop() {
+	n.t.Helper()
+	n.signal(syscall.SIGTERM)
+	require.NoError(n.t, n.wait(), "%s", n.log)
+}
+
+// end is the clean-up: no process stays, and none may have reported a race or
+// a panic.
+func (n *testNode) end() {
+	_ = n.cmd.Process.Signal(syscall.SIGCONT)
+	_ = n.cmd.Process.Signal(syscall.SIGTERM)
+	if err := n.wait(); err != nil {
+		_ = n.cmd.Process.Kill()
+		<-n.exited
+	}
+	log := n.log.String()
+	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
+		if strings.Contains(log, bad) {
+			n.t.Errorf("%s in the log of a node:\n%s", bad, log)
+		}
+	}
+	if n.t.Failed() {
+		n.t.Logf("log of %s:\n%s", n.url, log)
+	}
+}
+
+// call makes a REST call as a user and returns status and body.
+func (n *testNode) call(user domain.UserID, method, path string, body any) (int, []byte) {
+	n.t.Helper()
+	return n.callWith(userToken(n.t, user), method, path, body)
+}
+
+func (n *testNode) callWith(bearer, method, path string, body any) (int, []byte) {
+	n.t.Helper()
+	var data []byte
+	if body != nil {
+		var err error
+		data, err = json.Marshal(body)
+		require.NoError(n.t, err)
+	}
+	return n.do(bearer, method, path, data)
+}
+
+// callText sends a body as it is.
+func (n *testNode) callText(user domain.UserID, method, path, body string) (int, []byte) {
+	n.t.Helper()
+	return n.do(userToken(n.t, user), method, path, []byte(body))
+}
+
+func (n *testNode) do(bearer, method, path string, body []byte) (int, []byte) {
+	n.t.Helper()
+	req, err := http.NewRequest(method, n.url+path, bytes.NewReader(body))
+	require.NoError(n.t, err)
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	if len(body) > 0 {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(n.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(n.t, err)
+	return resp.StatusCode, answer
+}
+
+func (n *testNode) create(user domain.UserID, fields map[string]any) domain.ConversationID {
+	n.t.Helper()
+	status, body := n.call(user, "POST", "/v1/conversations", fields)
+	require.Contains(n.t, []int{http.StatusOK, http.StatusCreated}, status, "%s", body)
+	return decode[domain.ConversationView](n.t, body).ConversationID
+}
+
+// direct makes or finds the direct conversation of two users.
+func (n *testNode) direct(user, other domain.UserID) domain.ConversationID {
+	n.t.Helper()
+	return n.create(user, map[string]any{"kind": "direct", "members": []domain.UserID{other}})
+}
+
+// group makes a group of which user is the owner.
+func (n *testNode) group(user domain.UserID, others ...domain.UserID) domain.ConversationID {
+	n.t.Helper()
+	return n.create(user, map[string]any{"kind": "group", "members": others})
+}
+
+func (n *testNode) add(user domain.UserID, id domain.ConversationID, added domain.UserID) {
+	n.t.Helper()
+	status, body := n.call(user, "PUT", memberPath(id, added), map[string]any{"role": "member"})
+	require.Equal(n.t, http.StatusCreated, status, "%s", body)
+}
+
+func (n *testNode) remove(user domain.UserID, id domain.ConversationID, removed domain.UserID) {
+	n.t.Helper()
+	status, body := n.call(user, "DELETE", memberPath(id, removed), nil)
+	require.Equal(n.t, http.StatusOK, status, "%s", body)
+}
+
+func memberPath(id domain.ConversationID, user domain.UserID) string {
+	return "/v1/conversations/" + id.String() + "/members/" + string(user)
+}
+
+func userToken(t testing.TB, user domain.UserID) string {
+	t.Helper()
+	raw, err := token.Sign(secret, user, token.Grant{TTL: time.Hour})
+	require.NoError(t, err)
+	return raw
+}
+
+func decode[T any](t testing.TB, data []byte) T {
+	t.Helper()
+	var v T
+	require.NoError(t, json.Unmarshal(data, &v), "%s", data)
+	return v
+}
+
+// lockedBuffer gathers the output of a process.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}

@@ -1,0 +1,402 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"im"
+	"im/domain"
+	"im/test/proxytest"
+	"im/internal/auth/token"
+)
+
+// hostile is what breaks out of SQL, logs, keys and markup where text is pasted
+// together, and what databases cannot hold.
+var hostile = []string{
+	"", "'", `"`, `\`, "''; DROP TABLE events; --", `\'; SELECT pg_sleep(20); --`, "$1", "%00", "%", "_", "{0}", "$$", "/*", "--",
+	"'||(SELECT epoch FROM epoch)||'", "<script>alert(1)</script>", "\r\nlevel=ERROR msg=injected", "\x1b[31m", "\u2028", "\u202e",
+	"a\x00b", "../../etc/passwd", "NULL", "NaN", "-1", "1e999", "\U0001f980", strings.Repeat("x", 300),
+}
+
+// operations are all of openapi.yaml.
+func operations(t *testing.T) (list []string) {
+	t.Helper()
+	var described struct {
+		Paths map[string]map[string]any
+	}
+	require.NoError(t, yaml.Unmarshal(im.OpenAPI(), &described))
+	for path, methods := range described.Paths {
+		for method := range methods {
+			if strings.HasPrefix(path, "/v1/") && method != "parameters" {
+				list = append(list, strings.ToUpper(method)+" "+path)
+			}
+		}
+	}
+	require.Greater(t, len(list), 30)
+	return list
+}
+
+// allCalls are calls of every operation of openapi.yaml.
+func allCalls(t *testing.T) []restCall {
+	t.Helper()
+	all := slices.Concat(conversationCalls, otherCalls, []restCall{{"GET", "/v1/presence?user_id=bob", nil}})
+	placeholder := regexp.MustCompile(`\\\{[^}]*\\\}`)
+	for _, operation := range operations(t) {
+		method, path, _ := strings.Cut(operation, " ")
+		pattern := regexp.MustCompile("^" + placeholder.ReplaceAllString(regexp.QuoteMeta(path), "[^/]+") + "$")
+		require.True(t, slices.ContainsFunc(all, func(c restCall) bool {
+			at, _, _ := strings.Cut(c.path, "?")
+			return c.method == method && pattern.MatchString(at)
+		}), "no call of %s here", operation)
+	}
+	return all
+}
+
+// TestI8BehalfTakesAServerToken: X-IM-User without a server token is refused by
+// every operation, even for oneself.
+func TestI8BehalfTakesAServerToken(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	id := n.group("alice", "bob").String()
+	for _, call := range allCalls(t) {
+		for _, behalf := range []string{"alice", "bob", ""} {
+			data, err := json.Marshal(call.body)
+			require.NoError(t, err)
+			if call.body == nil {
+				data = nil
+			}
+			req, err := http.NewRequest(call.method, n.url+call.of(id), bytes.NewReader(data))
+			require.NoError(t, err)
+			req.Header.Set("Authorization", "Bearer "+userToken(t, "alice"))
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("X-IM-User", behalf)
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s as %q", call.name(), behalf)
+		}
+	}
+	_, events := n.call("alice", "GET", "/v1/conversations/"+id+"/events", nil)
+	require.Len(t, decode[page](t, events).Events, 1, "nothing was done")
+}
+
+// mutants are a call with s in the place of each of its texts, in turn.
+func (c restCall) mutants(s string) (list []restCall) {
+	path, query, _ := strings.Cut(c.path, "?")
+	steps := strings.Split(path, "/")
+	for i := 3; i < len(steps); i++ { // behind /v1/…
+		changed := slices.Clone(steps)
+		changed[i] = url.PathEscape(s)
+		list = append(list, restCall{c.method, strings.Join(changed, "/"), c.body})
+	}
+	if name, _, ok := strings.Cut(query, "="); ok {
+		list = append(list, restCall{c.method, path + "?" + name + "=" + url.QueryEscape(s), c.body})
+	}
+	for _, name := range []string{"cursor", "limit", "reason", "device_id", "revoke"} {
+		list = append(list, restCall{c.method, path + "?" + name + "=" + url.QueryEscape(s), c.body})
+	}
+	for _, body := range leaves(c.body, s) {
+		list = append(list, restCall{c.method, c.path, body})
+	}
+	return list
+}
+
+// leaves are copies of v with s in the place of each text and of each name.
+func leaves(v any, s string) (list []any) {
+	switch v := v.(type) {
+	case string:
+		return []any{s}
+	case []string:
+		return []any{[]string{s}}
+	case map[string]any:
+		for name, value := range v {
+			for _, changed := range leaves(value, s) {
+				other := map[string]any{}
+				for k, kept := range v {
+					other[k] = kept
+				}
+				other[name] = changed
+				list = append(list, other)
+			}
+		}
+		renamed := map[string]any{s: 1}
+		for k, kept := range v {
+			renamed[k] = kept
+		}
+		list = append(list, renamed)
+	}
+	return list
+}
+
+// TestHostileText: whatever stands in any text of any operation, it is data or
+// refused: no call fails, nothing of others is touched, and what is accepted
+// comes back as it was.
+func TestHostileText(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one", "IM_LOG_LEVEL=debug")
+	plain := c.node("two", "IM_LOG_LEVEL=debug", "IM_LOG_FORMAT=text")
+	private := n.group("eve", "mallory")
+	require.Empty(t, connect(t, n.url, "eve", "phone").post(private, "c", "untouched").Code)
+	id := n.group("alice", "bob").String()
+	server, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	require.NoError(t, err)
+	for i, s := range hostile {
+		for _, call := range allCalls(t) {
+			for j, mutant := range call.mutants(s) {
+				bearer := userToken(t, "alice")
+				if strings.Contains(call.path, "/users/") || strings.Contains(call.path, "notices") {
+					bearer = server
+				}
+				node := []*testNode{n, plain}[(i+j)%2]
+				status, answer := node.callWith(bearer, mutant.method, mutant.of(id), mutant.body)
+				require.Less(t, status, 500, "%s %v: %s", mutant.name(), mutant.body, answer)
+			}
+		}
+	}
+	socket := connect(t, n.url, "alice", "phone")
+	room := n.group("alice", "bob")
+	for i, s := range hostile {
+		for _, field := range []string{"type", "id", "client_msg_id", "conversation_id", "to", "cursor"} {
+			socket.write(map[string]any{"type": "sync", "id": "x", field: s})
+			socket.write(map[string]any{"type": "send", "id": "x", "client_msg_id": "c", "conversation_id": room, "content": text("x"), field: s})
+		}
+		if s == "" || strings.Contains(s, "\x00") {
+			continue
+		}
+		metadata := map[string]any{s: s}
+		answer := socket.request(map[string]any{
+			"type": "send", "conversation_id": room, "client_msg_id": fmt.Sprint("good-", i), "content": text(s), "metadata": metadata,
+		})
+		require.Equal(t, "sent", answer.Type, "%q: %s", s, answer.raw)
+		seq := decode[sent](t, answer.raw).Seq
+		_, body := n.call("bob", "GET", fmt.Sprintf("/v1/conversations/%s/messages/%d", room, seq), nil)
+		m := decode[domain.Message](t, body)
+		require.Equal(t, s, decode[struct{ Text string }](t, m.Content).Text, "as it was")
+		require.Equal(t, metadata, decode[map[string]any](t, m.Metadata))
+	}
+	require.Equal(t, "pong", socket.request(map[string]any{"type": "ping"}).Type, "the socket is still good")
+	_, events := n.call("eve", "GET", "/v1/conversations/"+private.String()+"/events", nil)
+	require.Len(t, decode[page](t, events).Events, 2, "the log is all there")
+	requireUnforgedLogs(t, n, plain)
+}
+
+// requireUnforgedLogs: each line is an entry of the program's own making.
+func requireUnforgedLogs(t *testing.T, asJSON, asText *testNode) {
+	t.Helper()
+	for line := range wholeLines(asJSON) {
+		var entry struct{ Time, Msg string }
+		require.NoError(t, json.Unmarshal([]byte(line), &entry), "%q", line)
+		require.NotEmpty(t, entry.Time)
+		require.NotContains(t, entry.Msg, "injected")
+	}
+	for line := range wholeLines(asText) {
+		require.Regexp(t, `^time=\S+ level=(DEBUG|INFO|WARN) msg=`, line)
+		require.NotContains(t, line, "\x1b")
+	}
+}
+
+// wholeLines are those that the node has logged so far.
+func wholeLines(n *testNode) iter.Seq[string] {
+	text := n.log.String()
+	return strings.Lines(text[:strings.LastIndexByte(text, '\n')+1])
+}
+
+// TestNothingSecretInLogs: of tokens, passwords, the secret and what people
+// write, nothing is in the log, whatever fails and however much is logged.
+func TestNothingSecretInLogs(t *testing.T) {
+	c := newCluster(t)
+	const password, words = "hush-password", "hush-words"
+	database, err := url.Parse(c.env[0][len("IM_DATABASE_URL="):])
+	require.NoError(t, err)
+	database.User = url.UserPassword(database.User.Username(), password)
+	n := c.node("one", "IM_LOG_LEVEL=debug", "IM_DATABASE_URL="+database.String())
+	bearer := userToken(t, "alice")
+	id := n.create("alice", map[string]any{"kind": "group", "members": []string{"bob"}, "title": words, "metadata": map[string]any{words: words}})
+	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	require.Empty(t, alice.post(id, "c-1", words).Code)
+	bob.until(id, 2)
+	base := "/v1/conversations/" + id.String()
+	for _, body := range []string{
+		`{"client_msg_id":"c-1","content":{"type":"text","text":"` + words + ` other"}}`, `{"` + words + `":1}`, `{"` + words, `["` + words + `"]`,
+		`{"client_msg_id":"c","content":{"type":"text","text":"` + words + `"},"mentions":["nobody"]}`,
+		`{"client_msg_id":"c","content":{"type":"text","text":"` + strings.Repeat(words, 5_000) + `"}}`,
+	} {
+		status, _ := n.do(bearer, "POST", base+"/messages", []byte(body))
+		require.GreaterOrEqual(t, status, 400)
+		alice.write(map[string]any{"type": "send", "id": "x", "conversation_id": id, "client_msg_id": "c-1", "content": json.RawMessage(`"` + words + `"`)})
+		require.NoError(t, alice.writeRaw(websocket.TextMessage, []byte(body)))
+	}
+	for _, raw := range badTokens(t) {
+		n.do(raw, "GET", base, nil)
+		n.do(raw, "GET", "/v1/sync?access_token="+raw, nil)
+	}
+	n.do(bearer, "GET", "/v1/sync?access_token="+bearer, nil)
+	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
+		service.Cut()
+	}
+	status, _ := n.do(bearer, "POST", base+"/messages", []byte(`{"client_msg_id":"c-9","content":{"type":"text","text":"`+words+`"}}`))
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Eventually(t, func() bool {
+		log := n.log.String()
+		return strings.Contains(log, "WARN") || strings.Contains(log, "ERROR")
+	}, patience, 50*time.Millisecond)
+	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
+		service.Mend()
+	}
+	c.awaitReady(n)
+	n.stop()
+	log := n.log.String()
+	require.Contains(t, log, `"DEBUG"`, "much is logged")
+	require.Contains(t, log, base, "paths are")
+	signature := bearer[strings.LastIndexByte(bearer, '.')+1:]
+	for _, hush := range []string{password, words, secret, bearer, signature, "Bearer ", "access_token"} {
+		require.NotContains(t, log, hush)
+	}
+}
+
+// TestAnswersThatAreNotRead: who asks for large answers and does not read them holds
+// the requests that one user may have in flight, no more, and keeps nobody else from
+// the node. In the end, such connections are cut off.
+func TestAnswersThatAreNotRead(t *testing.T) {
+	const greedy, pipelined = 8, 40 // 40 MiB are more than the system holds for a connection
+	c := newCluster(t, fmt.Sprint("IM_LIMIT_REQUESTS_IN_FLIGHT=", greedy))
+	n := c.node("one")
+	id := n.direct("alice", "bob")
+	alice := connect(t, n.url, "alice", "phone")
+	for i := range 35 {
+		require.Empty(t, alice.post(id, fmt.Sprint(i), strings.Repeat("x", 30_000)).Code)
+	}
+	request := "GET /v1/conversations/" + id.String() + "/events?after_seq=0&limit=1000 HTTP/1.1\r\nHost: x\r\n" +
+		"Authorization: Bearer " + userToken(t, "alice") + "\r\n\r\n"
+	var open []net.Conn
+	status := func(user domain.UserID) int {
+		status, _ := n.call(user, "GET", "/v1/sync", nil)
+		return status
+	}
+	for end := time.Now().Add(patience); status("alice") != http.StatusTooManyRequests; {
+		require.True(t, time.Now().Before(end), "she may ask for as much as she likes")
+		for range greedy { // and again: a connection that is refused all it asks for holds nothing
+			conn, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
+			_, err = io.WriteString(conn, strings.Repeat(request, pipelined))
+			require.NoError(t, err)
+			open = append(open, conn)
+		}
+	}
+	for range 50 {
+		require.Equal(t, http.StatusOK, status("bob"), "others are served")
+	}
+	require.Less(t, n.resident(), most(300))
+	if long(false, true) { // the node ends it after a minute by itself
+		require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, 3*patience, time.Second)
+		return
+	}
+	for _, conn := range open {
+		require.NoError(t, conn.Close())
+	}
+	require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, patience, 20*time.Millisecond)
+}
+
+// TestSlowloris: who keeps a node waiting is cut off, at every step, and keeps
+// nobody else from it meanwhile.
+func TestSlowloris(t *testing.T) {
+	const headersTimeout = 20 * time.Second // 5 s, and what a busy machine adds; below that of bodies
+	c := newCluster(t)
+	n := c.node("one")
+	address := strings.TrimPrefix(n.url, "http://")
+	open := func(t *testing.T, text string) net.Conn {
+		t.Helper()
+		conn, err := net.Dial("tcp", address)
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = io.WriteString(conn, text)
+		require.NoError(t, err)
+		return conn
+	}
+	// drip sends a byte now and then until the other side has had enough.
+	drip := func(t *testing.T, conn net.Conn, b byte, within time.Duration) {
+		t.Helper()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_, _ = io.Copy(io.Discard, conn)
+		}()
+		for deadline := time.After(within); ; {
+			select {
+			case <-ended:
+				return
+			case <-deadline:
+				t.Fatal("still open")
+			case <-time.After(200 * time.Millisecond):
+				_, _ = conn.Write([]byte{b})
+			}
+		}
+	}
+	for name, text := range map[string]string{
+		"nothing":    "",
+		"headers":    "GET /v1/ws HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"first line": "GET /",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := open(t, text)
+			if name == "nothing" {
+				_ = conn.SetReadDeadline(time.Now().Add(headersTimeout))
+				_, err := conn.Read(make([]byte, 1))
+				require.ErrorIs(t, err, io.EOF, "closed, and not by the test's own patience")
+				return
+			}
+			drip(t, conn, 'x', headersTimeout)
+		})
+	}
+	t.Run("hello", func(t *testing.T) {
+		t.Parallel()
+		s := dial(t, n.url, nil)
+		conn := s.ws.NetConn()
+		_, err := conn.Write([]byte{0x81, 0xfe, 0x40, 0, 1, 2, 3, 4}) // a masked frame of 16 KiB, of which little comes
+		require.NoError(t, err)
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					return
+				case <-time.After(200 * time.Millisecond):
+					_, _ = conn.Write([]byte{'x'})
+				}
+			}
+		}()
+		require.Equal(t, 4300, s.closed())
+	})
+	t.Run("body", func(t *testing.T) {
+		t.Parallel()
+		drip(t, open(t, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+userToken(t, "alice")+
+			"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"), ' ', 2*patience)
+	})
+	t.Run("a thousand half open", func(t *testing.T) {
+		t.Parallel()
+		for range 1000 {
+			open(t, "GET / HTTP/1.1\r\n")
+		}
+		status, _ := n.call("bob", "GET", "/v1/sync", nil)
+		require.Equal(t, http.StatusOK, status, "others are served")
+	})
+}

@@ -1,0 +1,184 @@
+package e2e
+
+import (
+	"net/http"
+	"reflect"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/internal/auth/token"
+)
+
+// TestTypingOnAnotherNode: who types is seen on every node by the members, and
+// forgotten; strangers see nothing.
+func TestTypingOnAnotherNode(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	id := one.group("alice", "bob")
+	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	eve := connect(t, two.url, "eve", "phone")
+
+	alice.write(map[string]any{"type": "typing", "conversation_id": id})
+	for _, on := range []bool{true, false} {
+		var seen struct {
+			ConversationID domain.ConversationID `json:"conversation_id"`
+			UserID         domain.UserID         `json:"user_id"`
+			On             bool
+		}
+		bob.next("typing").into(t, &seen)
+		require.Equal(t, id, seen.ConversationID)
+		require.Equal(t, domain.UserID("alice"), seen.UserID)
+		require.Equal(t, on, seen.On)
+	}
+	require.Equal(t, "pong", eve.request(map[string]any{"type": "ping"}).Type)
+	require.NotContains(t, eve.summary(), "typing")
+	require.NotContains(t, alice.summary(), "typing")
+}
+
+type presence struct {
+	UserID     domain.UserID `json:"user_id"`
+	Online     *bool         `json:"online"`
+	LastSeenAt *time.Time    `json:"last_seen_at"`
+}
+
+// nextPresence waits for a presence frame of that state; nil is unknown. The state
+// before may be told again: when a user was last seen becomes known later.
+func (s *socket) nextPresence(user domain.UserID, online *bool) presence {
+	s.t.Helper()
+	for {
+		var p presence
+		s.next("presence").into(s.t, &p)
+		require.Equal(s.t, user, p.UserID)
+		if before, told := s.presence[user]; told && reflect.DeepEqual(before, p.Online) && !reflect.DeepEqual(online, p.Online) {
+			continue
+		}
+		s.presence[user] = p.Online
+		require.Equal(s.t, online, p.Online, "%s: %s", s.user, s.summary())
+		return p
+	}
+}
+
+// TestPresence: who comes and goes on one node is seen on the other, by who
+// shares a conversation and by nobody else; a killed node's users go with its
+// lease.
+func TestPresence(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	one.group("alice", "bob")
+	one.group("eve", "frank")
+	alice, eve := connect(t, one.url, "alice", "phone"), connect(t, one.url, "eve", "phone")
+	for _, s := range []*socket{alice, eve} {
+		s.write(map[string]any{"type": "watch", "user_ids": []string{"bob"}})
+		require.Nil(t, s.nextPresence("bob", new(false)).LastSeenAt)
+	}
+	bob := connect(t, two.url, "bob", "phone")
+	alice.nextPresence("bob", new(true))
+
+	ask := func(n *testNode, user domain.UserID) presence {
+		status, body := n.call(user, "GET", "/v1/presence?user_id=bob", nil)
+		require.Equal(t, http.StatusOK, status, "%s", body)
+		return decode[struct{ Items []presence }](t, body).Items[0]
+	}
+	require.Equal(t, presence{"bob", new(true), nil}, ask(two, "alice"))
+	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"))
+
+	begun := time.Now()
+	require.NoError(t, bob.ws.Close())
+	seen := alice.nextPresence("bob", new(false))
+	require.NotNil(t, seen.LastSeenAt)
+	require.WithinDuration(t, begun, *seen.LastSeenAt, patience)
+	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "not even when bob was seen")
+
+	connect(t, two.url, "bob", "phone")
+	alice.nextPresence("bob", new(true))
+	two.signal(syscall.SIGKILL)
+	alice.nextPresence("bob", new(false))
+	require.Equal(t, "pong", eve.request(map[string]any{"type": "ping"}).Type)
+	require.NotContains(t, eve.summary(), "presence")
+}
+
+// TestPresenceWithoutRedis: while the map is away presence is unknown; then it
+// is right again by itself, without anybody's coming or going.
+func TestPresenceWithoutRedis(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	one.group("alice", "bob")
+	alice := connect(t, one.url, "alice", "phone")
+	connect(t, two.url, "bob", "phone")
+	alice.write(map[string]any{"type": "watch", "user_ids": []string{"bob"}})
+	alice.nextPresence("bob", new(true))
+	c.redis.Cut()
+	alice.nextPresence("bob", nil)
+	c.forgetRegistry()
+	c.redis.Mend()
+	require.Nil(t, alice.nextPresence("bob", new(true)).LastSeenAt)
+	require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
+	require.NotContains(t, alice.summary(), "presence")
+}
+
+// TestReceipts: what one member's devices have stored and what they have read
+// is seen by the others, on another node, and listed.
+func TestReceipts(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	id := one.group("alice", "bob")
+	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	eve := connect(t, one.url, "eve", "phone")
+	require.Empty(t, alice.post(id, "c", "x").Code)
+	bob.until(id, 2)
+
+	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
+	var delivered, read domain.Receipt
+	alice.next("receipt").into(t, &delivered)
+	require.Equal(t, domain.Receipt{ConversationID: id, UserID: "bob", DeliveredSeq: 2}, delivered)
+	status, _ := two.call("bob", "PUT", "/v1/conversations/"+id.String()+"/read", map[string]any{"seq": 2})
+	require.Equal(t, http.StatusOK, status)
+	alice.next("receipt").into(t, &read)
+	require.Equal(t, domain.Receipt{ConversationID: id, UserID: "bob", ReadSeq: 2}, read)
+
+	status, body := one.call("alice", "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, []domain.MemberReceipt{{UserID: "alice", ReadSeq: 2}, {UserID: "bob", DeliveredSeq: 2, ReadSeq: 2}},
+		decode[domain.Page[domain.MemberReceipt]](t, body).Items)
+	for _, s := range []*socket{bob, eve} {
+		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
+		require.NotContains(t, s.summary(), "receipt")
+	}
+}
+
+// TestTrace: a backend sees where a message goes, and which device and which user
+// of another node has come how far.
+func TestTrace(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+	id := one.group("alice", "bob", "carol")
+	bob := connect(t, two.url, "bob", "phone")
+	backend, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	require.NoError(t, err)
+	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})
+	require.Equal(t, http.StatusCreated, status, "%s", body)
+	bob.until(id, 2)
+	trace := func() domain.Trace {
+		return decode[domain.Trace](t, one.want(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
+	}
+	first := trace()
+	require.Equal(t, "one", *first.Committed.Node)
+	require.Len(t, first.Routed, 1)
+	require.Contains(t, string(first.Routed[0]), "two")
+	require.Len(t, first.Items, 3)
+	require.True(t, first.Items[0].Read, "who wrote it has read it")
+	require.False(t, first.Items[1].Delivered)
+	require.Nil(t, first.Items[1].Sessions[0].Pushed)
+	require.Empty(t, first.Items[2].Sessions)
+
+	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
+	bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2})
+	require.Eventually(t, func() bool {
+		m := trace().Items[1]
+		return m.Delivered && m.Read && len(m.Devices) == 1 && m.Devices[0].Acked && m.Sessions[0].Pushed != nil
+	}, patience, 50*time.Millisecond)
+}

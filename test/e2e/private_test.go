@@ -1,0 +1,228 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/internal/auth/token"
+)
+
+// restCall is one call; {id} stands for a conversation.
+type restCall struct {
+	method, path string
+	body         any
+}
+
+func (c restCall) name() string { return c.method + " " + c.path }
+
+func (c restCall) of(id string) string { return strings.ReplaceAll(c.path, "{id}", id) }
+
+// conversationCalls are all calls that name a conversation.
+var conversationCalls = []restCall{
+	{"GET", "/v1/conversations/{id}", nil},
+	{"PATCH", "/v1/conversations/{id}", map[string]any{"title": "mine"}},
+	{"GET", "/v1/conversations/{id}/members", nil},
+	{"GET", "/v1/conversations/{id}/receipts", nil},
+	{"POST", "/v1/conversations/{id}/members", map[string]any{"user_ids": []string{"eve"}}},
+	{"PUT", "/v1/conversations/{id}/members/eve", map[string]any{"role": "member"}},
+	{"PUT", "/v1/conversations/{id}/members/bob", map[string]any{"role": "admin"}},
+	{"DELETE", "/v1/conversations/{id}/members/eve", nil},
+	{"DELETE", "/v1/conversations/{id}/members/bob", nil},
+	{"POST", "/v1/conversations/{id}/messages", map[string]any{"client_msg_id": "e", "content": text("x")}},
+	{"GET", "/v1/conversations/{id}/messages", nil},
+	{"GET", "/v1/conversations/{id}/messages?as_of_seq=2", nil},
+	{"GET", "/v1/conversations/{id}/messages/2", nil},
+	{"PATCH", "/v1/conversations/{id}/messages/2", map[string]any{"content": text("x")}},
+	{"DELETE", "/v1/conversations/{id}/messages/2", nil},
+	{"GET", "/v1/conversations/{id}/messages/2/reactions", nil},
+	{"PUT", "/v1/conversations/{id}/messages/2/reactions/x", nil},
+	{"DELETE", "/v1/conversations/{id}/messages/2/reactions/x", nil},
+	{"PUT", "/v1/conversations/{id}/messages/2/pin", nil},
+	{"DELETE", "/v1/conversations/{id}/messages/2/pin", nil},
+	{"GET", "/v1/conversations/{id}/pins", nil},
+	{"GET", "/v1/conversations/{id}/events", nil},
+	{"GET", "/v1/search/messages?q=private&conversation_id={id}", nil},
+	{"PUT", "/v1/conversations/{id}/read", map[string]any{"seq": 1}},
+	{"PUT", "/v1/conversations/{id}/ack", map[string]any{"device_id": "phone", "seq": 1}},
+	{"GET", "/v1/conversations/{id}/preferences", nil},
+	{"PATCH", "/v1/conversations/{id}/preferences", map[string]any{"pinned": true}},
+}
+
+// otherCalls need a token and name no conversation.
+var otherCalls = []restCall{
+	{"GET", "/v1/conversations", nil},
+	{"POST", "/v1/conversations", map[string]any{"kind": "group", "members": []string{}}},
+	{"POST", "/v1/messages", map[string]any{"to": "bob", "client_msg_id": "e", "content": text("x")}},
+	{"GET", "/v1/sync", nil},
+	{"GET", "/v1/search/messages?q=private", nil},
+	{"GET", "/v1/users?user_id=bob", nil},
+	{"PUT", "/v1/users/bob", map[string]any{"name": "x"}},
+	{"GET", "/v1/sessions", nil},
+	{"DELETE", "/v1/sessions/S1", nil},
+	{"DELETE", "/v1/users/bob/sessions", nil},
+	{"GET", "/v1/blocks", nil},
+	{"PUT", "/v1/blocks/bob", nil},
+	{"DELETE", "/v1/blocks/bob", nil},
+	{"POST", "/v1/users/bob/notices", map[string]any{"biz_type": "x", "data": 1}},
+	{"POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1}},
+	{"GET", "/v1/stats", nil},
+	{"GET", "/v1/conversations/{id}/messages/2/trace", nil},
+}
+
+// conversationFrames are all requests of the socket that name a conversation.
+var conversationFrames = []map[string]any{
+	{"type": "send", "client_msg_id": "e", "content": text("x")},
+	{"type": "pull", "after_seq": 0},
+	{"type": "pull", "before_seq": 10},
+	{"type": "read", "seq": 1},
+}
+
+func badTokens(t *testing.T) map[string]string {
+	t.Helper()
+	expired, err := token.Sign(secret, "alice", token.Grant{TTL: -time.Hour})
+	require.NoError(t, err)
+	forged, err := token.Sign(strings.ToUpper(secret), "alice", token.Grant{TTL: time.Hour})
+	require.NoError(t, err)
+	good := userToken(t, "alice")
+	unsigned := "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + "."
+	return map[string]string{"no token": "", "expired": expired, "forged": forged, "unsigned": unsigned, "garbage": "x.y.z"}
+}
+
+// TestI8Private: every call and every frame × who is not a member, who is no
+// longer one, and who has no valid token. The answers for a conversation that
+// exists are those for one that does not, and nothing changes.
+func TestI8Private(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	id := n.group("alice", "bob", "frank")
+	alice := connect(t, n.url, "alice", "phone")
+	require.EqualValues(t, 2, alice.post(id, "c", "private").Seq)
+	n.remove("alice", id, "frank")
+	before := alice.history(id)
+	nowhere := uuid.NewString()
+
+	for _, user := range []domain.UserID{"eve", "frank"} {
+		for _, call := range conversationCalls {
+			status, body := n.call(user, call.method, call.of(id.String()), call.body)
+			require.Equal(t, http.StatusNotFound, status, "%s %s: %s", user, call.name(), body)
+			_, none := n.call(user, call.method, call.of(nowhere), call.body)
+			require.Equal(t, string(none), string(body), "%s %s tells that it exists", user, call.name())
+		}
+		trace := restCall{"GET", "/v1/conversations/{id}/messages/2/trace", nil}
+		status, body := n.call(user, trace.method, trace.of(id.String()), nil)
+		require.Equal(t, http.StatusForbidden, status)
+		_, none := n.call(user, trace.method, trace.of(nowhere), nil)
+		require.Equal(t, string(none), string(body), "a trace tells that it exists")
+		s := connect(t, n.url, user, "phone")
+		for _, fields := range conversationFrames {
+			require.Equal(t, s.refusal(fields, nowhere), s.refusal(fields, id.String()), "%s %v", user, fields)
+		}
+		s.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 3, nowhere: 1}})
+		views, last := s.sync("", 100)
+		require.Empty(t, views)
+		require.Zero(t, *last.UnreadTotal)
+		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type, "the socket is still good")
+	}
+	for what, bearer := range badTokens(t) {
+		for _, call := range append(append([]restCall{}, conversationCalls...), otherCalls...) {
+			status, body := n.callWith(bearer, call.method, call.of(id.String()), call.body)
+			require.Equal(t, http.StatusUnauthorized, status, "%s, %s: %s", what, call.name(), body)
+			code := domain.CodeUnauthenticated
+			if what == "expired" {
+				code = domain.CodeTokenExpired
+			}
+			require.Equal(t, code, decode[sent](t, body).Code, "%s, %s", what, call.name())
+		}
+		s := dial(t, n.url, nil)
+		hello := map[string]any{"type": "hello", "device_id": "phone"}
+		if bearer != "" {
+			hello["token"] = bearer
+		}
+		s.write(hello)
+		want := 4400
+		if what == "expired" {
+			want = 4200
+		}
+		require.Equal(t, want, s.closed(), what)
+	}
+	require.Equal(t, before, alice.history(id), "nothing changed")
+	_, err := domain.ParseConversationID("", nowhere)
+	require.NoError(t, err)
+}
+
+// refusal is the answer to a request of a conversation, less its id.
+func (s *socket) refusal(fields map[string]any, id string) string {
+	s.t.Helper()
+	request := map[string]any{"conversation_id": id}
+	for k, v := range fields {
+		request[k] = v
+	}
+	f := s.request(request)
+	require.Equal(s.t, "error", f.Type, "%s", f.raw)
+	require.Equal(s.t, domain.CodeNotFound, decode[sent](s.t, f.raw).Code)
+	return strings.Replace(string(f.raw), `"id":"`+f.ID+`"`, "", 1)
+}
+
+// TestI8BehalfOfUsers: only a server token may speak for others.
+func TestI8BehalfOfUsers(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one")
+	id := n.direct("alice", "bob")
+	server, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	require.NoError(t, err)
+
+	call := func(bearer, behalf string) int {
+		req, err := http.NewRequest("GET", n.url+"/v1/conversations/"+id.String(), nil)
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "Bearer "+bearer)
+		if behalf != "" {
+			req.Header.Set("X-IM-User", behalf)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	require.Equal(t, http.StatusOK, call(server, ""))
+	require.Equal(t, http.StatusOK, call(server, "alice"))
+	require.Equal(t, http.StatusNotFound, call(server, "eve"))
+	require.Equal(t, http.StatusBadRequest, call(server, "no user"))
+	require.Equal(t, http.StatusForbidden, call(userToken(t, "alice"), "alice"))
+	require.Equal(t, http.StatusForbidden, call(userToken(t, "eve"), "alice"))
+}
+
+// TestOrigin: a page of another origin opens no socket, token or not.
+func TestOrigin(t *testing.T) {
+	c := newCluster(t)
+	n := c.node("one", "IM_ALLOWED_ORIGINS=https://chat.example.org")
+	upgrade := func(origin string) int {
+		req, err := http.NewRequest("GET", n.url+"/v1/ws", nil)
+		require.NoError(t, err)
+		for k, v := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+			"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol": "im.v1",
+			"Authorization": "Bearer " + userToken(t, "alice"),
+		} {
+			req.Header.Set(k, v)
+		}
+		if origin != "" {
+			req.Header.Set("Origin", origin)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode
+	}
+	require.Equal(t, http.StatusSwitchingProtocols, upgrade(""))
+	require.Equal(t, http.StatusSwitchingProtocols, upgrade(n.url))
+	require.Equal(t, http.StatusSwitchingProtocols, upgrade("https://chat.example.org"))
+	require.Equal(t, http.StatusForbidden, upgrade("https://evil.example.org"))
+	require.Equal(t, http.StatusForbidden, upgrade("http://chat.example.org"))
+	require.Equal(t, http.StatusForbidden, upgrade("null"))
+}

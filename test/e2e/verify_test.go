@@ -1,0 +1,77 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/tools/verify"
+	"im/test/faultproxy"
+)
+
+// verifying runs im verify --json and returns its report and exit code.
+func verifying(t *testing.T, env []string, args ...string) (*verify.Report, int) {
+	t.Helper()
+	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60", "--no-floods"}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
+		require.NoError(t, err)
+	}
+	report := new(verify.Report)
+	require.NoError(t, json.Unmarshal(out.Bytes(), report), "%s\n%s", out.Bytes(), said.Bytes())
+	return report, cmd.ProcessState.ExitCode()
+}
+
+// TestVerify: im verify finds nothing wrong with two nodes, not even when one is
+// stopped for a while and drained then; and finds what a liar does.
+func TestVerify(t *testing.T) {
+	c := newCluster(t)
+	one, two := c.node("one"), c.node("two")
+
+	t.Run("two nodes", func(t *testing.T) {
+		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
+		require.Zero(t, code, "%s", report.Text())
+		require.True(t, report.OK())
+		require.EqualValues(t, 11, report.Seed)
+		require.Greater(t, report.Answered, int64(100))
+		require.Greater(t, report.Checked, int64(500))
+	})
+	t.Run("a liar", func(t *testing.T) {
+		proxy := faultproxy.New(one.url, faultproxy.Lies()["drops an event"]())
+		defer proxy.Close()
+		report, code := verifying(t, c.env, "--url", proxy.URL, "--duration", "4s")
+		require.Equal(t, 1, code)
+		require.Positive(t, report.BreachCount)
+		require.Equal(t, "I4", report.Breaches[0].Invariant)
+		require.NotEmpty(t, report.Breaches[0].Client)
+		require.NotZero(t, report.Breaches[0].Seq)
+	})
+	t.Run("a node stopped for a while, then drained", func(t *testing.T) {
+		meddled := make(chan struct{})
+		go func() {
+			defer close(meddled)
+			time.Sleep(3 * time.Second)
+			_ = two.cmd.Process.Signal(syscall.SIGSTOP)
+			time.Sleep(6 * time.Second)
+			_ = two.cmd.Process.Signal(syscall.SIGCONT)
+			time.Sleep(3 * time.Second)
+			_ = two.cmd.Process.Signal(syscall.SIGTERM)
+		}()
+		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
+		<-meddled
+		require.Zero(t, code, "%s", report.Text())
+		require.Positive(t, report.Reconnects)
+		require.NotEmpty(t, report.Faults)
+	})
+}
