@@ -134,7 +134,7 @@ func posting(sender UserID, clientMsgID, text string) Event {
 
 func (f *fakeServer) append(id ConversationID, e Event) Event {
 	c := f.convs[id]
-	e.ConversationID, e.Seq, e.At = id, int64(len(c.events)+1), domain.At(time.Now())
+	e.ConversationID, e.Seq, e.At = id, int64(len(c.events)+1), domain.TimeOf(time.Now())
 	c.events = append(c.events, e)
 	f.changes++
 	c.changed = f.changes
@@ -294,7 +294,7 @@ func (s *fakeSocket) take(kind string, frame map[string]any, data []byte) {
 			"unread_count": f.unread(conversation, s.user), "mention_count": 0, "unread_total": 0,
 		})
 	case "ping":
-		s.queue(map[string]any{"type": "pong", "server_time": domain.At(time.Now())})
+		s.queue(map[string]any{"type": "pong", "server_time": domain.TimeOf(time.Now())})
 	}
 }
 
@@ -319,8 +319,8 @@ func (s *fakeSocket) hello(data []byte) {
 	now := time.Now()
 	s.queue(map[string]any{
 		"type": "welcome", "user_id": s.user, "device_id": hello.DeviceID, "session_id": "s", "epoch": f.epoch,
-		"heartbeat_ms": f.heartbeat.Milliseconds(), "server_time": domain.At(now),
-		"token_expires_at": domain.At(now.Add(expires)), "limits": domain.DefaultLimits(),
+		"heartbeat_ms": f.heartbeat.Milliseconds(), "server_time": domain.TimeOf(now),
+		"token_expires_at": domain.TimeOf(now.Add(expires)), "limits": domain.DefaultLimits(),
 	})
 	f.sockets[s] = true
 }

@@ -42,7 +42,7 @@ func TestPagesAppendWhatTheirFieldsSay(t *testing.T) {
 func TestTimesAppendAsTheyAreFormatted(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		at := domain.At(time.UnixMicro(rapid.Int64Range(-63_000_000_000_000_000, 253_402_300_799_999_999).Draw(t, "micros")))
+		at := domain.TimeOf(time.UnixMicro(rapid.Int64Range(-63_000_000_000_000_000, 253_402_300_799_999_999).Draw(t, "micros")))
 		require.Equal(t, at.Format(`"2006-01-02T15:04:05.000000Z07:00"`), string(at.AppendJSON(nil)))
 	})
 }
@@ -95,7 +95,7 @@ func drawID(t *rapid.T) (id domain.ConversationID) {
 }
 
 func drawTime(t *rapid.T) domain.Time {
-	return domain.At(time.UnixMicro(rapid.Int64Range(0, 1<<52).Draw(t, "micros")))
+	return domain.TimeOf(time.UnixMicro(rapid.Int64Range(0, 1<<52).Draw(t, "micros")))
 }
 
 func drawOptional[T any](t *rapid.T, draw func(*rapid.T) T) *T {

@@ -21,8 +21,8 @@ const (
 	RoleMember Role = "member"
 )
 
-// Leads tells whether the role may do what plain members may not.
-func (r Role) Leads() bool { return r == RoleOwner || r == RoleAdmin }
+// Moderates tells whether the role may do what plain members may not.
+func (r Role) Moderates() bool { return r == RoleOwner || r == RoleAdmin }
 
 // Settings are the rules of a conversation.
 type Settings struct {

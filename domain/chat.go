@@ -68,7 +68,7 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 		return ConversationID{}, err
 	}
 	if cmd.draft[0].ReplyTo != 0 {
-		return ConversationID{}, errAstray
+		return ConversationID{}, errBadReplyTarget
 	}
 	id, _, err = c.log.Create(ctx, n)
 	return id, err
@@ -101,7 +101,7 @@ func (c *Chat) find(ctx context.Context, n NewConversation) (id ConversationID, 
 }
 
 // errClosed is the answer to users where only backends make and fill conversations.
-var errClosed = ErrForbidden.Saying("only the app's backend may create conversations and add members")
+var errClosed = ErrForbidden.WithMessage("only the app's backend may create conversations and add members")
 
 // Update changes what a conversation says of itself. No event: nothing changed.
 func (c *Chat) Update(ctx context.Context, a Actor, id ConversationID, want Changes) ([]Event, error) {

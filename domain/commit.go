@@ -20,17 +20,17 @@ type Command interface {
 	Size() int
 }
 
-// Targeted is a Command about one message, which the log makes known to the
-// Conversation that is decided on (Consider), if there is one. What was decided is
+// MessageCommand is a Command about one message, which the log makes known to the
+// Conversation that is decided on (LoadMessage), if there is one. What was decided is
 // appended only while the message is as it was: an edit that races a recall never
 // brings content back.
-type Targeted interface {
+type MessageCommand interface {
 	Command
-	Subject() Subject
+	MessageQuery() MessageQuery
 }
 
-// Subject is what has to be known of a message.
-type Subject struct {
+// MessageQuery is what has to be known of a message.
+type MessageQuery struct {
 	Seq     int64
 	Content bool   // Content and Mentions are asked for
 	User    UserID // with Emoji: whether it is this user's reaction already

@@ -30,7 +30,7 @@ const (
 // JSON; the bytes are kept as they are.
 func checkContent(content json.RawMessage, limits Limits) error {
 	if len(content) > limits.ContentBytes {
-		return ErrTooLarge.At("/content", "longer than content_bytes")
+		return ErrTooLarge.WithField("/content", "longer than content_bytes")
 	}
 	if len(content) == 0 {
 		return Invalid("/content", "is required")

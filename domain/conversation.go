@@ -152,20 +152,20 @@ func (c *Conversation) Size() int {
 	return fixed + len(c.Metadata) + perMember*len(c.members) + 8*len(c.Pins)
 }
 
-// heir returns who becomes the owner when leaving does: the longest-serving
+// successor returns who becomes the owner when leaving does: the longest-serving
 // admin, else the longest-serving member.
-func (c *Conversation) heir(leaving UserID) (UserID, bool) {
-	var heir UserID
+func (c *Conversation) successor(leaving UserID) (UserID, bool) {
+	var successor UserID
 	var best MemberState
 	for user, m := range c.members {
 		if user == leaving {
 			continue
 		}
-		if heir == "" || precedes(m, user, best, heir) {
-			heir, best = user, m
+		if successor == "" || precedes(m, user, best, successor) {
+			successor, best = user, m
 		}
 	}
-	return heir, heir != ""
+	return successor, successor != ""
 }
 
 func precedes(a MemberState, aID UserID, b MemberState, bID UserID) bool {

@@ -71,7 +71,7 @@ func (c *Creation) checkGroup(limits Limits) error {
 		return err
 	}
 	if len(c.Members)+1 > limits.GroupMembers {
-		return ErrLimitExceeded.Saying("the group would have more than group_members")
+		return ErrLimitExceeded.WithMessage("the group would have more than group_members")
 	}
 	return c.Settings.check()
 }
@@ -124,8 +124,8 @@ func (n *NewConversation) state() *Conversation {
 		n.Created.Settings, n.Created.Metadata, 1, 1, members)
 }
 
-// OtherOf returns the other user of a direct key, for who is one of the two.
-func OtherOf(directKey string, user UserID) UserID {
+// PeerOf returns the other user of a direct key, for who is one of the two.
+func PeerOf(directKey string, user UserID) UserID {
 	a, b, _ := strings.Cut(directKey, "\n")
 	if UserID(a) == user {
 		return UserID(b)

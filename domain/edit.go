@@ -11,10 +11,10 @@ type editMessage struct {
 	want Edit
 }
 
-var _ Targeted = (*editMessage)(nil)
+var _ MessageCommand = (*editMessage)(nil)
 
-func (c *editMessage) Size() int        { return 256 + len(c.want.Content) }
-func (c *editMessage) Subject() Subject { return Subject{Seq: c.seq, Content: true} }
+func (c *editMessage) Size() int                  { return 256 + len(c.want.Content) }
+func (c *editMessage) MessageQuery() MessageQuery { return MessageQuery{Seq: c.seq, Content: true} }
 
 func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	role, m, err := c.message(conv)
@@ -22,7 +22,7 @@ func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	case err != nil:
 		return nil, err
 	case m.Sender != c.actor.User:
-		return nil, ErrForbidden.Saying("only the author may edit a message")
+		return nil, ErrForbidden.WithMessage("only the author may edit a message")
 	case m.Recalled:
 		return nil, errRecalled
 	}
@@ -51,15 +51,15 @@ type recallMessage struct {
 	reason string
 }
 
-var _ Targeted = (*recallMessage)(nil)
+var _ MessageCommand = (*recallMessage)(nil)
 
 func (c *recallMessage) Decide(conv *Conversation) ([]Draft, error) {
 	role, m, err := c.message(conv)
 	switch {
 	case err != nil:
 		return nil, err
-	case m.Sender != c.actor.User && !role.Leads():
-		return nil, ErrForbidden.Saying("only its author, the owner and admins may recall a message")
+	case m.Sender != c.actor.User && !role.Moderates():
+		return nil, ErrForbidden.WithMessage("only its author, the owner and admins may recall a message")
 	case m.Recalled:
 		return nil, nil
 	}

@@ -88,22 +88,22 @@ func (e *Error) Is(target error) bool {
 // Unwrap returns the cause, which clients never see.
 func (e *Error) Unwrap() error { return e.cause }
 
-// Because returns a copy of e that carries cause for the log.
-func (e *Error) Because(cause error) *Error {
+// WithCause returns a copy of e that carries cause for the log.
+func (e *Error) WithCause(cause error) *Error {
 	c := *e
 	c.cause = cause
 	return &c
 }
 
-// Saying returns a copy of e with another message for the client.
-func (e *Error) Saying(message string) *Error {
+// WithMessage returns a copy of e with another message for the client.
+func (e *Error) WithMessage(message string) *Error {
 	c := *e
 	c.Message = message
 	return &c
 }
 
-// At returns a copy of e that names the field at pointer.
-func (e *Error) At(pointer, reason string) *Error {
+// WithField returns a copy of e that names the field at pointer.
+func (e *Error) WithField(pointer, reason string) *Error {
 	c := *e
 	c.Fields = maps.Clone(e.Fields)
 	if c.Fields == nil {
@@ -113,8 +113,8 @@ func (e *Error) At(pointer, reason string) *Error {
 	return &c
 }
 
-// In returns a copy of e that asks the client to wait for delay.
-func (e *Error) In(delay time.Duration) *Error {
+// WithRetryAfter returns a copy of e that asks the client to wait for delay.
+func (e *Error) WithRetryAfter(delay time.Duration) *Error {
 	c := *e
 	c.After = delay
 	return &c
@@ -133,7 +133,7 @@ func (e *Error) Retry() Retry {
 }
 
 // Invalid is the refusal of one field of a request.
-func Invalid(pointer, reason string) *Error { return ErrInvalid.At(pointer, reason) }
+func Invalid(pointer, reason string) *Error { return ErrInvalid.WithField(pointer, reason) }
 
 // InvalidJSON is the refusal of the text at pointer, which strictjson.Check has
 // refused with err. It names the member that err is in.

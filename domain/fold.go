@@ -32,8 +32,8 @@ type Fold struct {
 	// DirectKey is "" for groups.
 	DirectKey string
 
-	Members   map[UserID]FoldedMember // former ones too
-	Touches   map[int64]FoldedTouches // of the messages that were edited or recalled
+	Members   map[UserID]FoldedMember   // former ones too
+	Touches   map[int64]FoldedRevisions // of the messages that were edited or recalled
 	Mentions  map[int64]FoldedMentions
 	Reactions map[FoldedReactor]FoldedMark
 	Pins      map[int64]FoldedMark
@@ -51,11 +51,11 @@ type FoldedMember struct {
 	Read int64
 }
 
-// FoldedTouches are the last edit and the recall of a message; 0: none.
-type FoldedTouches struct{ Edited, Recalled int64 }
+// FoldedRevisions are the last edit and the recall of a message; 0: none.
+type FoldedRevisions struct{ Edited, Recalled int64 }
 
-// Touched is the later of the two.
-func (t FoldedTouches) Touched() int64 { return max(t.Edited, t.Recalled) }
+// Revision is the later of the two.
+func (t FoldedRevisions) Revision() int64 { return max(t.Edited, t.Recalled) }
 
 // FoldedMentions are whom a message mentions as it stands, ascending.
 type FoldedMentions struct {
@@ -130,7 +130,7 @@ func (f *Fold) create(e *Event) error {
 	*f = Fold{
 		ID: e.ConversationID, Kind: body.Kind, Creator: e.Sender, CreatedAt: e.At,
 		Title: body.Title, AvatarURL: body.AvatarURL, Settings: body.Settings, Metadata: body.Metadata,
-		Members: make(map[UserID]FoldedMember, len(body.Members)), Touches: map[int64]FoldedTouches{},
+		Members: make(map[UserID]FoldedMember, len(body.Members)), Touches: map[int64]FoldedRevisions{},
 		Mentions: map[int64]FoldedMentions{}, Reactions: map[FoldedReactor]FoldedMark{}, Pins: map[int64]FoldedMark{},
 	}
 	for _, m := range body.Members {

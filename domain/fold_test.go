@@ -15,7 +15,7 @@ func folded(t *testing.T, events ...[3]string) *Fold {
 	for i, e := range events {
 		require.NoError(t, f.Apply(&Event{
 			ConversationID: groupID, Seq: int64(i + 1), Type: EventType(e[0]), Sender: UserID(e[1]), Body: json.RawMessage(e[2]),
-			At: At(testTime.Add(time.Duration(i) * time.Second)),
+			At: TimeOf(testTime.Add(time.Duration(i) * time.Second)),
 		}))
 	}
 	return f
@@ -56,15 +56,15 @@ func TestFold(t *testing.T) {
 		"bob":   {Role: RoleMember, Joined: 19, Read: 19},
 		"carol": {Role: RoleMember, Joined: 15, Left: 22, Read: 17},
 	}, f.Members)
-	require.Equal(t, map[int64]FoldedTouches{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Touches)
+	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Touches)
 	require.Equal(t, map[int64]FoldedMentions{4: {"bob", []UserID{"*", "alice", "bob"}}}, f.Mentions)
-	require.Equal(t, map[FoldedReactor]FoldedMark{{2, "x", "alice"}: {8, At(testTime.Add(7 * time.Second)), "alice"}}, f.Reactions)
-	require.Equal(t, map[int64]FoldedMark{2: {10, At(testTime.Add(9 * time.Second)), "alice"}}, f.Pins)
+	require.Equal(t, map[FoldedReactor]FoldedMark{{2, "x", "alice"}: {8, TimeOf(testTime.Add(7 * time.Second)), "alice"}}, f.Reactions)
+	require.Equal(t, map[int64]FoldedMark{2: {10, TimeOf(testTime.Add(9 * time.Second)), "alice"}}, f.Pins)
 	require.Nil(t, f.Title)
 	require.Equal(t, "u", *f.AvatarURL)
 	require.Equal(t, PostingAdmins, f.Settings.Posting)
 	require.JSONEq(t, `{"a":1}`, string(f.Metadata))
-	require.Equal(t, At(testTime.Add(23*time.Second)), f.LastAt)
+	require.Equal(t, TimeOf(testTime.Add(23*time.Second)), f.LastAt)
 	require.Empty(t, f.DirectKey)
 	for seq, want := range map[int64]int64{0: 0, 1: 0, 2: 1, 3: 2, 4: 3, 13: 3, 14: 4, 24: 5, 1000: 5} {
 		require.Equal(t, want, f.MessageNo(seq), seq)

@@ -36,7 +36,7 @@ func golden(t *testing.T, name string, got []byte) {
 func TestGoldenEvents(t *testing.T) {
 	seen := map[EventType]bool{}
 	for name, e := range decided(t) {
-		e.ConversationID, e.Seq, e.Sender, e.At = groupID, 42, "olga", At(testTime)
+		e.ConversationID, e.Seq, e.Sender, e.At = groupID, 42, "olga", TimeOf(testTime)
 		switch e.Type {
 		case ConversationCreated:
 			e.Seq = 1
@@ -62,8 +62,8 @@ func decided(t *testing.T) map[string]Event {
 	olga := Actor{User: "olga"}
 	do := func(name string, change func(context.Context, *Chat) ([]Event, error)) {
 		chat, log := newChat()
-		log.group.Consider(&MessageState{
-			Seq: target, Sender: "olga", Content: text("hi"), Mentions: []UserID{"mia", Everyone}, Touched: target,
+		log.group.LoadMessage(&MessageState{
+			Seq: target, Sender: "olga", Content: text("hi"), Mentions: []UserID{"mia", Everyone}, Revision: target,
 			Reactions: map[Reactor]bool{{"olga", "❤️"}: true},
 		})
 		made, err := change(t.Context(), chat)

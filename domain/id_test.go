@@ -73,7 +73,7 @@ func FuzzParseNames(f *testing.F) {
 
 func TestEventJSON(t *testing.T) {
 	e := Event{
-		ConversationID: groupID, Seq: 42, Type: MessagePosted, Sender: "alice", ClientMsgID: "c-\"1", At: At(testTime),
+		ConversationID: groupID, Seq: 42, Type: MessagePosted, Sender: "alice", ClientMsgID: "c-\"1", At: TimeOf(testTime),
 		Body: json.RawMessage(`{"content": {"type":"text"}}`),
 	}
 	const want = `{"conversation_id":"01900000-0000-7000-8000-000000000000","seq":42,"type":"message.posted","sender":"alice",` +
@@ -84,18 +84,18 @@ func TestEventJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(want), &back))
 	require.Equal(t, e, back)
 
-	e.ClientMsgID, e.At = "", At(testTime.Truncate(time.Second))
+	e.ClientMsgID, e.At = "", TimeOf(testTime.Truncate(time.Second))
 	require.Contains(t, string(e.AppendJSON(nil)), `"sender":"alice","at":"2026-01-02T03:04:05.000000Z",`)
 }
 
 func TestErrorSaysWhatToDo(t *testing.T) {
 	cause := errors.New("dial tcp")
-	err := ErrUnavailable.Because(cause)
+	err := ErrUnavailable.WithCause(cause)
 	require.ErrorIs(t, err, cause)
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.NotErrorIs(t, err, ErrInternal)
 	require.Equal(t, RetryAgain, err.Retry())
-	require.Equal(t, RetryAgain, err.In(time.Second).Retry(), "a delay that is named changes nothing")
+	require.Equal(t, RetryAgain, err.WithRetryAfter(time.Second).Retry(), "a delay that is named changes nothing")
 	require.Equal(t, RetryAfter, ErrRateLimited.Retry())
 	require.Equal(t, RetryNever, ErrForbidden.Retry())
 	require.Nil(t, ErrInvalid.Fields, "predeclared errors stay as they are")

@@ -19,7 +19,7 @@ type Identity struct {
 // it was issued was issued before.
 func (id Identity) CheckRevoked(before time.Time) error {
 	if id.Issued.Before(before) {
-		return ErrUnauthenticated.Saying("the token has been revoked")
+		return ErrUnauthenticated.WithMessage("the token has been revoked")
 	}
 	return nil
 }

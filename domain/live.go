@@ -17,23 +17,23 @@ type LiveSession struct {
 	Current bool `json:"current,omitempty"`
 }
 
-// Reach is how many live sessions something went to, and how many users are
+// NoticeResult is how many live sessions something went to, and how many users are
 // online with them.
-type Reach struct {
+type NoticeResult struct {
 	Online   int `json:"online"`
 	Sessions int `json:"sessions"`
 }
 
-// Census is who is there, in the whole cluster. Users with no session but
+// ClusterStats is who is there, in the whole cluster. Users with no session but
 // background ones do not count as online.
-type Census struct {
-	OnlineUsers int          `json:"online_users"` // each once
-	Sessions    int          `json:"sessions"`
-	Nodes       []NodeCensus `json:"nodes"`
+type ClusterStats struct {
+	OnlineUsers int         `json:"online_users"` // each once
+	Sessions    int         `json:"sessions"`
+	Nodes       []NodeStats `json:"nodes"`
 }
 
-// NodeCensus is who is at one node.
-type NodeCensus struct {
+// NodeStats is who is at one node.
+type NodeStats struct {
 	NodeID    NodeID `json:"node_id"`
 	Sessions  int    `json:"sessions"`
 	Users     int    `json:"users"` // with a session of any kind there
@@ -54,7 +54,7 @@ func NewNotice(id, bizType string, data json.RawMessage, limits Limits) (Notice,
 	case bizType == "":
 		return Notice{}, Invalid("/biz_type", "must not be empty")
 	case len(data) > limits.ContentBytes:
-		return Notice{}, ErrTooLarge.At("/data", "longer than content_bytes")
+		return Notice{}, ErrTooLarge.WithField("/data", "longer than content_bytes")
 	}
 	if err := checkText("/biz_type", &bizType, maxBizType); err != nil {
 		return Notice{}, err

@@ -20,7 +20,7 @@ func (c change) role(conv *Conversation) (Role, error) {
 		return "", err
 	}
 	if conv.Kind == Direct {
-		return "", ErrForbidden.Saying("a direct conversation never changes")
+		return "", ErrForbidden.WithMessage("a direct conversation never changes")
 	}
 	return role, nil
 }
@@ -28,7 +28,7 @@ func (c change) role(conv *Conversation) (Role, error) {
 func (c change) draft(t EventType, m MemberRole) (Draft, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
-		return Draft{}, ErrInternal.Because(err)
+		return Draft{}, ErrInternal.WithCause(err)
 	}
 	return Draft{Type: t, Sender: c.actor.User, Body: body, Member: m}, nil
 }
@@ -65,14 +65,14 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !role.Leads() {
-		return nil, ErrForbidden.Saying("only the owner and admins may add members")
+	if !role.Moderates() {
+		return nil, ErrForbidden.WithMessage("only the owner and admins may add members")
 	}
 	if c.closed && !c.actor.isServer() {
 		return nil, errClosed
 	}
 	if c.as != RoleMember && role != RoleOwner {
-		return nil, ErrForbidden.Saying("only the owner may make admins")
+		return nil, ErrForbidden.WithMessage("only the owner may make admins")
 	}
 	var added []MemberRole
 	seen := map[UserID]bool{}
@@ -87,7 +87,7 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 		added[0].Role = RoleOwner
 	}
 	if conv.MemberCount()+len(added) > c.limit {
-		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
+		return nil, ErrLimitExceeded.WithMessage("the group would have more than group_members")
 	}
 	return c.drafts(MemberAdded, added...)
 }
@@ -122,11 +122,11 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	case present.Role == c.as:
 		return nil, nil
 	case role != RoleOwner:
-		return nil, ErrForbidden.Saying("only the owner may change roles")
+		return nil, ErrForbidden.WithMessage("only the owner may change roles")
 	case c.as == RoleOwner:
 		return c.handOver(conv)
 	case present.Role == RoleOwner:
-		return nil, ErrConflict.Saying("a group has one owner: make another member the owner first")
+		return nil, ErrConflict.WithMessage("a group has one owner: make another member the owner first")
 	}
 	return c.drafts(MemberRoleChanged, MemberRole{UserID: c.user, Role: c.as})
 }
@@ -145,9 +145,9 @@ func (c *putMember) enter(conv *Conversation) ([]Draft, error) {
 	case c.closed && !c.actor.isServer():
 		return nil, errClosed
 	case c.as != RoleMember:
-		return nil, ErrForbidden.Saying("who joins an open group joins as a member")
+		return nil, ErrForbidden.WithMessage("who joins an open group joins as a member")
 	case conv.MemberCount() >= c.limit:
-		return nil, ErrLimitExceeded.Saying("the group would have more than group_members")
+		return nil, ErrLimitExceeded.WithMessage("the group would have more than group_members")
 	}
 	as := RoleMember
 	if conv.MemberCount() == 0 {
@@ -186,12 +186,12 @@ func (c *removeMember) Decide(conv *Conversation) ([]Draft, error) {
 	present, in := conv.Member(c.user)
 	leaving := c.user == c.actor.User
 	switch {
-	case !leaving && !role.Leads():
-		return nil, ErrForbidden.Saying("only the owner and admins may remove members")
+	case !leaving && !role.Moderates():
+		return nil, ErrForbidden.WithMessage("only the owner and admins may remove members")
 	case !in:
 		return nil, nil
-	case !leaving && role == RoleAdmin && present.Role.Leads():
-		return nil, ErrForbidden.Saying("only the owner may remove admins, and nobody the owner")
+	case !leaving && role == RoleAdmin && present.Role.Moderates():
+		return nil, ErrForbidden.WithMessage("only the owner may remove admins, and nobody the owner")
 	}
 	removed, err := c.draft(MemberRemoved, MemberRole{UserID: c.user, Role: present.Role})
 	if err != nil {
@@ -200,11 +200,11 @@ func (c *removeMember) Decide(conv *Conversation) ([]Draft, error) {
 	if present.Role != RoleOwner {
 		return []Draft{removed}, nil
 	}
-	heir, ok := conv.heir(c.user)
+	successor, ok := conv.successor(c.user)
 	if !ok {
 		return []Draft{removed}, nil
 	}
-	handed, err := c.draft(MemberRoleChanged, MemberRole{UserID: heir, Role: RoleOwner})
+	handed, err := c.draft(MemberRoleChanged, MemberRole{UserID: successor, Role: RoleOwner})
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,10 @@ type MessageState struct {
 	Content  json.RawMessage // as it stands; null once it was recalled
 	Mentions []UserID        // as they stand, in the order they were given
 	Recalled bool
-	// Touched is the seq of the last event that edited or recalled the message;
+	// Revision is the seq of the last event that edited or recalled the message;
 	// that of the message itself if none did. Who appends names the one that was
 	// decided on.
-	Touched int64
+	Revision int64
 	// Emojis are the different ones on the message.
 	Emojis []string
 	// Reactions tells which of the reactions that were asked for are there.
@@ -29,9 +29,9 @@ type Reactor struct {
 	Emoji string
 }
 
-// Consider makes a message known to the decisions on this copy of the state. It
+// LoadMessage makes a message known to the decisions on this copy of the state. It
 // is copied: decisions tentatively change it.
-func (c *Conversation) Consider(m *MessageState) {
+func (c *Conversation) LoadMessage(m *MessageState) {
 	if c.messages == nil {
 		c.messages = map[int64]*MessageState{}
 	}
@@ -47,9 +47,9 @@ func (c *Conversation) Consider(m *MessageState) {
 func (m *MessageState) apply(d Draft, seq int64) {
 	switch d.Type {
 	case MessageEdited:
-		m.Content, m.Mentions, m.Touched = d.Edit.Content, d.Edit.Mentions, seq
+		m.Content, m.Mentions, m.Revision = d.Edit.Content, d.Edit.Mentions, seq
 	case MessageRecalled:
-		m.Content, m.Mentions, m.Recalled, m.Touched = json.RawMessage("null"), nil, true, seq
+		m.Content, m.Mentions, m.Recalled, m.Revision = json.RawMessage("null"), nil, true, seq
 	case ReactionAdded:
 		m.Reactions[Reactor{d.Sender, d.Emoji}] = true
 		if !slices.Contains(m.Emojis, d.Emoji) {
@@ -72,7 +72,7 @@ type about struct {
 	seq int64
 }
 
-func (a about) Subject() Subject { return Subject{Seq: a.seq} }
+func (a about) MessageQuery() MessageQuery { return MessageQuery{Seq: a.seq} }
 
 // message returns the actor's role and the message; ErrNotFound for who must not
 // learn of it, and for a seq that is no message or lies below the actor's floor.
@@ -91,9 +91,9 @@ func (a about) message(conv *Conversation) (Role, *MessageState, error) {
 func (a about) event(t EventType, body any) (Draft, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
-		return Draft{}, ErrInternal.Because(err)
+		return Draft{}, ErrInternal.WithCause(err)
 	}
 	return Draft{Type: t, Sender: a.actor.User, Body: text, Target: a.seq}, nil
 }
 
-var errRecalled = ErrConflict.Saying("the message was recalled")
+var errRecalled = ErrConflict.WithMessage("the message was recalled")

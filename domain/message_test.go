@@ -13,8 +13,8 @@ const target = 7
 
 // says makes a message of somebody known to the decisions.
 func (s scenario) says(author UserID, mentions ...UserID) scenario {
-	s.conversation.Consider(&MessageState{
-		Seq: target, Sender: author, Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions, Touched: target,
+	s.conversation.LoadMessage(&MessageState{
+		Seq: target, Sender: author, Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions, Revision: target,
 	})
 	return s
 }
@@ -206,9 +206,9 @@ func TestMessagesLeaveTheVersionAlone(t *testing.T) {
 // A clone decides on the messages that it is given, and changes only its own.
 func TestConsiderKeepsApart(t *testing.T) {
 	base := club()
-	m := &MessageState{Seq: target, Sender: "mia", Content: text("hi"), Touched: target}
+	m := &MessageState{Seq: target, Sender: "mia", Content: text("hi"), Revision: target}
 	clone := scenario{base.conversation.Clone()}
-	clone.conversation.Consider(m)
+	clone.conversation.LoadMessage(m)
 	clone.then(t, reacts(as("mia"), "+1"), "reaction.added").then(t, recall(as("mia")), "message.recalled")
 	require.False(t, m.Recalled)
 	require.Empty(t, m.Emojis)

@@ -9,7 +9,7 @@ type pin struct {
 	take  bool
 }
 
-var _ Targeted = (*pin)(nil)
+var _ MessageCommand = (*pin)(nil)
 
 func (c *pin) Decide(conv *Conversation) ([]Draft, error) {
 	role, m, err := c.message(conv)
@@ -19,8 +19,8 @@ func (c *pin) Decide(conv *Conversation) ([]Draft, error) {
 	_, there := slices.BinarySearch(conv.Pins, c.seq)
 	t := MessagePinned
 	switch {
-	case conv.Kind == Group && !role.Leads():
-		return nil, ErrForbidden.Saying("only the owner and admins may pin")
+	case conv.Kind == Group && !role.Moderates():
+		return nil, ErrForbidden.WithMessage("only the owner and admins may pin")
 	case there == !c.take:
 		return nil, nil
 	case c.take:
@@ -28,7 +28,7 @@ func (c *pin) Decide(conv *Conversation) ([]Draft, error) {
 	case m.Recalled:
 		return nil, errRecalled
 	case len(conv.Pins) >= c.limit:
-		return nil, ErrLimitExceeded.Saying("the conversation has as many pins as it may")
+		return nil, ErrLimitExceeded.WithMessage("the conversation has as many pins as it may")
 	}
 	if err := conv.mayPost(c.actor); err != nil && !c.take {
 		return nil, err

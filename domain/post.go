@@ -107,8 +107,8 @@ func (b *PostedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(append(text, '}'))
 }
 
-// errAstray is the answer to a reply to what is no message, or none to be seen.
-var errAstray = Invalid("/reply_to", "is not a message of the conversation")
+// errBadReplyTarget is the answer to a reply to what is no message, or none to be seen.
+var errBadReplyTarget = Invalid("/reply_to", "is not a message of the conversation")
 
 func (m *postMessage) Target() ConversationID { return m.target }
 
@@ -126,11 +126,11 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if err := c.mayPost(m.actor); err != nil {
 		return nil, err
 	}
-	if c.Settings.Posting == PostingAdmins && !role.Leads() {
-		return nil, ErrForbidden.Saying("only the owner and admins may post here")
+	if c.Settings.Posting == PostingAdmins && !role.Moderates() {
+		return nil, ErrForbidden.WithMessage("only the owner and admins may post here")
 	}
 	if m.draft[0].ReplyTo != 0 && m.draft[0].ReplyTo < c.floor(m.actor) {
-		return nil, errAstray
+		return nil, errBadReplyTarget
 	}
 	if err := c.mayMention(role, m.named); err != nil {
 		return nil, err
@@ -145,8 +145,8 @@ func (c *Conversation) mayMention(role Role, mentions []UserID) error {
 			if c.Kind != Group {
 				return Invalid(mentionPointer(i), "everyone can be mentioned in groups only")
 			}
-			if !role.Leads() {
-				return ErrForbidden.Saying("only the owner and admins may mention everyone")
+			if !role.Moderates() {
+				return ErrForbidden.WithMessage("only the owner and admins may mention everyone")
 			}
 			continue
 		}

@@ -8,20 +8,20 @@ type Presence struct {
 	LastSeenAt *Time  `json:"last_seen_at,omitempty"`
 }
 
-// Glance is one user's wish to know of another's presence.
-type Glance struct {
+// PresenceQuery is one user's wish to know of another's presence.
+type PresenceQuery struct {
 	Viewer, User UserID
 }
 
-// Acquaintance is what the store knows for a Glance: whether the two share a
+// Visibility is what the store knows for a PresenceQuery: whether the two share a
 // conversation and the user has not blocked the viewer, or they are one, and when the user was seen last; zero for never.
-type Acquaintance struct {
-	Known    bool
+type Visibility struct {
+	Visible  bool
 	LastSeen Time
 }
 
-// Sighting says that a user was online at some time.
-type Sighting struct {
+// LastSeen says that a user was online at some time.
+type LastSeen struct {
 	User UserID
 	At   Time
 }

@@ -23,8 +23,8 @@ func (p *UserProfile) Check(limits Limits) error {
 	return checkMetadata(p.Metadata, limits)
 }
 
-// Claims are what a token says of its user's profile. Nil is what it does not say.
-type Claims struct {
+// ProfileClaims are what a token says of its user's profile. Nil is what it does not say.
+type ProfileClaims struct {
 	User   UserID
 	Name   *string
 	Avatar *string
@@ -34,8 +34,8 @@ type Claims struct {
 // Claims returns the profile claims of the token; false if it has none. Those
 // that are no profile's, too long or not text, count as not there: a token is
 // not refused for them.
-func (i *Identity) Claims(limits Limits) (Claims, bool) {
-	c := Claims{
+func (i *Identity) Claims(limits Limits) (ProfileClaims, bool) {
+	c := ProfileClaims{
 		User: i.User, Name: claim(i.Name, limits.NameChars), Avatar: claim(i.Picture, limits.URLChars), Issued: i.Issued,
 	}
 	return c, c.Name != nil || c.Avatar != nil

@@ -14,9 +14,11 @@ type react struct {
 	take  bool
 }
 
-var _ Targeted = (*react)(nil)
+var _ MessageCommand = (*react)(nil)
 
-func (c *react) Subject() Subject { return Subject{Seq: c.seq, User: c.actor.User, Emoji: c.emoji} }
+func (c *react) MessageQuery() MessageQuery {
+	return MessageQuery{Seq: c.seq, User: c.actor.User, Emoji: c.emoji}
+}
 
 func (c *react) Decide(conv *Conversation) ([]Draft, error) {
 	_, m, err := c.message(conv)
@@ -31,7 +33,7 @@ func (c *react) Decide(conv *Conversation) ([]Draft, error) {
 	case m.Recalled:
 		return nil, errRecalled
 	case len(m.Emojis) >= c.limit && !slices.Contains(m.Emojis, c.emoji):
-		return nil, ErrLimitExceeded.Saying("the message has message_emojis different ones already")
+		return nil, ErrLimitExceeded.WithMessage("the message has message_emojis different ones already")
 	}
 	if err := conv.mayPost(c.actor); err != nil {
 		return nil, err

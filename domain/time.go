@@ -8,8 +8,8 @@ const timeLayout = `"2006-01-02T15:04:05.000000Z07:00"`
 // PostgreSQL keeps microseconds, so nothing is lost on the way.
 type Time struct{ time.Time }
 
-// At returns t in UTC, cut to microseconds.
-func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
+// TimeOf returns t in UTC, cut to microseconds.
+func TimeOf(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
 
 // MarshalJSON implements json.Marshaler.
 func (t Time) MarshalJSON() ([]byte, error) { return t.AppendJSON(nil), nil }

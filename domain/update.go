@@ -102,8 +102,8 @@ func (c *updateConversation) Decide(conv *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !role.Leads() {
-		return nil, ErrForbidden.Saying("only the owner and admins may change the conversation")
+	if !role.Moderates() {
+		return nil, ErrForbidden.WithMessage("only the owner and admins may change the conversation")
 	}
 	var u UpdatedBody
 	if c.want.Title.Set && !equal(conv.Title, c.want.Title.Value) {
@@ -126,7 +126,7 @@ func (c *updateConversation) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	body, err := json.Marshal(u)
 	if err != nil {
-		return nil, ErrInternal.Because(err)
+		return nil, ErrInternal.WithCause(err)
 	}
 	return []Draft{{Type: ConversationUpdated, Sender: c.actor.User, Body: body, Update: &u}}, nil
 }

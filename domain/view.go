@@ -83,8 +83,8 @@ type Reaction struct {
 	Mine  bool   `json:"mine"`
 }
 
-// Reacted is one user's reaction as lists show it.
-type Reacted struct {
+// UserReaction is one user's reaction as lists show it.
+type UserReaction struct {
 	UserID UserID `json:"user_id"`
 	Emoji  string `json:"emoji"`
 	At     Time   `json:"at"`
@@ -103,7 +103,7 @@ type PinnedMessage struct {
 func MessageOf(e *Event) (Message, error) {
 	var body PostedBody
 	if err := json.Unmarshal(e.Body, &body); err != nil {
-		return Message{}, ErrInternal.Because(err)
+		return Message{}, ErrInternal.WithCause(err)
 	}
 	return Message{
 		ConversationID: e.ConversationID, Seq: e.Seq, Sender: e.Sender, ClientMsgID: e.ClientMsgID, At: e.At,
@@ -116,7 +116,7 @@ func MessageOf(e *Event) (Message, error) {
 func (m *Message) Edited(at Time, body json.RawMessage) error {
 	var b EditedBody
 	if err := json.Unmarshal(body, &b); err != nil {
-		return ErrInternal.Because(err)
+		return ErrInternal.WithCause(err)
 	}
 	m.Content, m.Mentions, m.EditedAt = b.Content, b.Mentions, &at
 	return nil

@@ -15,7 +15,7 @@ import (
 
 // BenchmarkFrame encodes the answers that are large.
 func BenchmarkFrame(b *testing.B) {
-	at := domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC))
+	at := domain.TimeOf(time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC))
 	body := json.RawMessage(`{"content":{"type":"text","text":"` + strings.Repeat("x", 100) + `"}}`)
 	name := "Alice"
 	page := domain.EventPage{Epoch: "01JGF3", Users: map[domain.UserID]domain.Profile{"alice": {Name: &name}}}

@@ -111,8 +111,8 @@ func coded(err error) *domain.Error {
 	case errors.As(err, &e):
 		return e
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return domain.ErrUnavailable.Because(err)
+		return domain.ErrUnavailable.WithCause(err)
 	default:
-		return domain.ErrInternal.Because(err)
+		return domain.ErrInternal.WithCause(err)
 	}
 }

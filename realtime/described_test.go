@@ -39,7 +39,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	ask(`{"type":"ping","id":"r5","background":false}`, "pong")
 	ask(`{"type":"send","id":"r6","to":"carol","client_msg_id":"c","content":{"type":"text","text":"x"}}`, "error")
 	ask(`{"type":"watch","user_ids":["carol"]}`, "presence")
-	receipts := NewReceipts(&ledger{rooms: map[domain.ConversationID]domain.Room{must(domain.ParseConversationID("", id)): {Members: 2, Receipts: true}}}, s.hub, nil)
+	receipts := NewReceipts(&ledger{rooms: map[domain.ConversationID]domain.SignalScope{must(domain.ParseConversationID("", id)): {Members: 2, Receipts: true}}}, s.hub, nil)
 	_, err := receipts.MarkRead(t.Context(), domain.Actor{User: "bob"}, must(domain.ParseConversationID("", id)), 1)
 	require.NoError(t, err)
 	receipts.flush(t.Context())

@@ -64,7 +64,7 @@ type GatewayOptions struct {
 	Reader        Reader
 	Registry      Registry
 	Signaller     Signaller
-	Rooms         Rooms
+	SignalScopes  SignalScopes
 	Presence      *Presence
 	Pace          Pace // none if nil
 	Logger        *slog.Logger
@@ -166,7 +166,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func errDraining() error {
-	return domain.ErrUnavailable.Saying("this node is going away").In(time.Second)
+	return domain.ErrUnavailable.WithMessage("this node is going away").WithRetryAfter(time.Second)
 }
 
 // admit judges a handshake before anything is upgraded. The identity is nil if
@@ -176,12 +176,12 @@ func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, i
 		return nil, http.StatusServiceUnavailable, errDraining()
 	}
 	if !g.originAllowed(r) {
-		return nil, http.StatusForbidden, domain.ErrForbidden.Saying("the origin is not allowed")
+		return nil, http.StatusForbidden, domain.ErrForbidden.WithMessage("the origin is not allowed")
 	}
 	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && !offers(offered, subprotocol) {
-		return nil, http.StatusBadRequest, domain.ErrInvalid.Saying("the subprotocol is " + subprotocol)
+		return nil, http.StatusBadRequest, domain.ErrInvalid.WithMessage("the subprotocol is " + subprotocol)
 	}
-	if err := g.o.Pace.Admit(domain.Connects, "", from); err != nil {
+	if err := g.o.Pace.Admit(domain.RateConnect, "", from); err != nil {
 		return nil, http.StatusTooManyRequests, err
 	}
 	authorization := r.Header.Get("Authorization")

@@ -32,7 +32,7 @@ func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	}
 	raw, device, _ := strings.Cut(raw, "#")
 	user, scope, _ := strings.Cut(raw, "/")
-	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Scope: scope, Expires: domain.At(v.expires)}, nil
+	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Scope: scope, Expires: domain.TimeOf(v.expires)}, nil
 }
 
 // registry remembers who is registered.
@@ -89,7 +89,7 @@ func newSite(t *testing.T, change func(*GatewayOptions)) *site {
 	s.w.committed = s.hub.Push
 	o := GatewayOptions{
 		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
-		Registry: s.registry, Signaller: s.hub, Rooms: s.w, Presence: NewPresence(s.registry, s.w), AckDelay: 5 * time.Millisecond,
+		Registry: s.registry, Signaller: s.hub, SignalScopes: s.w, Presence: NewPresence(s.registry, s.w), AckDelay: 5 * time.Millisecond,
 	}
 	if change != nil {
 		change(&o)

@@ -63,7 +63,7 @@ func goldenFrames() map[string]wire {
 		"presence":         presenceFrame{"presence", domain.Presence{UserID: "bob", Online: new(true)}},
 		"presence-unknown": presenceFrame{"presence", domain.Presence{UserID: "bob"}},
 		"presence-offline": presenceFrame{"presence", domain.Presence{
-			UserID: "bob", Online: new(false), LastSeenAt: new(domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))),
+			UserID: "bob", Online: new(false), LastSeenAt: new(domain.TimeOf(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))),
 		}},
 	} {
 		frames[name] = jsonFrame(v)
@@ -72,7 +72,7 @@ func goldenFrames() map[string]wire {
 }
 
 func otherGoldenFrames() map[string]wire {
-	at := domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))
+	at := domain.TimeOf(time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC))
 	id := domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}
 	gone := domain.ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x81}
 	name, title, total := "Bob <b>", "Release", int64(3)
@@ -127,6 +127,6 @@ func otherGoldenFrames() map[string]wire {
 		"drain":             jsonFrame(drainFrame{Type: "drain", ReconnectAfterMS: 1730}),
 		"error":             newErrorFrame("r6", domain.Invalid("/content/text", "must not be <empty>")),
 		"error-no-id":       newErrorFrame("", domain.ErrUnavailable),
-		"error-after":       newErrorFrame("r7", domain.ErrRateLimited.In(1500*time.Microsecond)),
+		"error-after":       newErrorFrame("r7", domain.ErrRateLimited.WithRetryAfter(1500*time.Microsecond)),
 	}
 }

@@ -19,7 +19,7 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 	if err != nil {
 		return err
 	}
-	if err := k.admits(domain.Sends); err != nil {
+	if err := k.admits(domain.RateSend); err != nil {
 		return err
 	}
 	if err := k.requests.begin(); err != nil {
@@ -185,7 +185,7 @@ func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 	if err := complaint(list); err != nil {
 		return err
 	}
-	if err := k.admits(domain.Signals); err != nil {
+	if err := k.admits(domain.RateSignal); err != nil {
 		for id, seq := range positions {
 			k.g.acks.addWhereRoom(k.session, id, seq)
 		}
@@ -204,11 +204,11 @@ func (k *socket) ping(ctx context.Context, id string, o *strictjson.Object) erro
 	if err := complaint(o); err != nil {
 		return err
 	}
-	if err := k.admits(domain.Signals); err != nil {
+	if err := k.admits(domain.RateSignal); err != nil {
 		return err
 	}
 	k.setBackground(ctx, background)
-	k.out.answer(jsonFrame(pongFrame{Type: "pong", ID: id, ServerTime: domain.At(time.Now())}))
+	k.out.answer(jsonFrame(pongFrame{Type: "pong", ID: id, ServerTime: domain.TimeOf(time.Now())}))
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (k *socket) enter(ctx context.Context, h hello) error {
 	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
-	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.At(time.Now()), out: k.out}
+	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.TimeOf(time.Now()), out: k.out}
 	s.background.Store(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.join(ctx, s, admission{
@@ -157,7 +157,7 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	if h.token == "" {
 		return domain.Invalid("/token", "required to renew a session")
 	}
-	if err := k.admits(domain.Connects); err != nil {
+	if err := k.admits(domain.RateConnect); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
@@ -189,6 +189,6 @@ func (k *socket) welcome(epoch string) wire {
 	return jsonFrame(welcomeFrame{
 		Type: "welcome", UserID: k.session.user, DeviceID: k.session.device, SessionID: k.session.id,
 		NodeID: k.g.o.Registry.ID(), Epoch: epoch, HeartbeatMS: k.g.o.Heartbeat.Milliseconds(),
-		ServerTime: domain.At(time.Now()), TokenExpiresAt: k.identity.Expires, Limits: k.g.o.Limits,
+		ServerTime: domain.TimeOf(time.Now()), TokenExpiresAt: k.identity.Expires, Limits: k.g.o.Limits,
 	})
 }

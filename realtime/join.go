@@ -55,7 +55,7 @@ func (h *Hub) join(ctx context.Context, s *session, a admission) error {
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
 	if h.epoch != s.epoch || !u.golive(s, a.welcome(h.epoch)) {
-		return domain.ErrUnavailable.Saying("the epoch has changed")
+		return domain.ErrUnavailable.WithMessage("the epoch has changed")
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
 		select {
 		case <-begun:
 		case <-ctx.Done():
-			return "", domain.ErrUnavailable.Because(ctx.Err())
+			return "", domain.ErrUnavailable.WithCause(ctx.Err())
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (h *Hub) enterAll(ctx context.Context, u *user, epoch string) (revokedBefor
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
 	if h.epoch != epoch {
-		return revokedBefore, domain.ErrUnavailable.Saying("the epoch has changed")
+		return revokedBefore, domain.ErrUnavailable.WithMessage("the epoch has changed")
 	}
 	for id, n := range u.settled() {
 		if n.enters {
@@ -147,7 +147,7 @@ func (h *Hub) enterListed(u *user, read domain.Memberships, some map[domain.Conv
 	defer h.epochMu.RUnlock()
 	if read.Epoch != epoch || h.epoch != epoch {
 		h.readFeedSoon()
-		return nil, domain.ErrUnavailable.Saying("the epoch has changed")
+		return nil, domain.ErrUnavailable.WithMessage("the epoch has changed")
 	}
 	older = map[domain.ConversationID]struct{}{}
 	for _, m := range read.List {

@@ -15,7 +15,7 @@ type Pace interface {
 	Address(r *http.Request) netip.Prefix
 	// Admit counts one activity, or fails with ErrRateLimited, which names the
 	// delay. "" and the zero address are not counted.
-	Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error
+	Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error
 }
 
 // unlimited is the Pace of who sets none.
@@ -27,10 +27,10 @@ var _ Pace = unlimited{}
 func (unlimited) Address(*http.Request) netip.Prefix { return netip.Prefix{} }
 
 // Admit implements Pace.
-func (unlimited) Admit(domain.Activity, domain.UserID, netip.Prefix) error { return nil }
+func (unlimited) Admit(domain.RateClass, domain.UserID, netip.Prefix) error { return nil }
 
 // admits counts what a session does. Backends are trusted to know what they do.
-func (k *socket) admits(a domain.Activity) error {
+func (k *socket) admits(a domain.RateClass) error {
 	if k.identity.Server {
 		return nil
 	}
@@ -43,13 +43,13 @@ func (k *socket) admitHello(identity *domain.Identity) error {
 	if identity.Server {
 		return nil
 	}
-	return k.g.o.Pace.Admit(domain.Connects, identity.User, netip.Prefix{})
+	return k.g.o.Pace.Admit(domain.RateConnect, identity.User, netip.Prefix{})
 }
 
 // errFull is for who finds a node that has all the sockets it may have. The
 // delays differ, so that not all come back at once.
 func errFull() error {
-	return domain.ErrUnavailable.Saying("this node is full").In(time.Second + rand.N(4*time.Second))
+	return domain.ErrUnavailable.WithMessage("this node is full").WithRetryAfter(time.Second + rand.N(4*time.Second))
 }
 
 // takePlace takes a place for a handshake; false if the node has as many sockets as it

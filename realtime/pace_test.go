@@ -21,31 +21,31 @@ import (
 // quota is a Pace that refuses an activity of a user, or of an address ("").
 type quota struct {
 	mu      sync.Mutex
-	refused map[domain.Activity]domain.UserID
-	asked   map[domain.Activity]int
+	refused map[domain.RateClass]domain.UserID
+	asked   map[domain.RateClass]int
 }
 
 var home = netip.MustParsePrefix("192.0.2.1/32")
 
 func (q *quota) Address(*http.Request) netip.Prefix { return home }
 
-func (q *quota) Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error {
+func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.asked == nil {
-		q.asked = map[domain.Activity]int{}
+		q.asked = map[domain.RateClass]int{}
 	}
 	q.asked[a]++
 	if who, refused := q.refused[a]; refused && (user == who || who == "" && from == home) {
-		return domain.ErrRateLimited.In(1500 * time.Millisecond)
+		return domain.ErrRateLimited.WithRetryAfter(1500 * time.Millisecond)
 	}
 	return nil
 }
 
-func (q *quota) refuse(a domain.Activity, who domain.UserID) {
+func (q *quota) refuse(a domain.RateClass, who domain.UserID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.refused = map[domain.Activity]domain.UserID{a: who}
+	q.refused = map[domain.RateClass]domain.UserID{a: who}
 }
 
 // TestPace: what is beyond a limit is answered by rate_limited and the delay;
@@ -65,18 +65,18 @@ func TestPace(t *testing.T) {
 	send := `{"type":"send","id":"r","client_msg_id":"c","conversation_id":"` + id + `","content":{"type":"text","text":"x"}}`
 	pull := `{"type":"pull","id":"r","conversation_id":"` + id + `","after_seq":0}`
 
-	q.refuse(domain.Sends, "alice")
+	q.refuse(domain.RateSend, "alice")
 	limited(send, "r")
 	p.send(pull)
 	p.expect("page")
-	q.refuse(domain.Reads, "") // at her address
+	q.refuse(domain.RateRead, "") // at her address
 	limited(pull, "r")
 	limited(`{"type":"sync","id":"r"}`, "r")
 	limited(`{"type":"read","id":"r","conversation_id":"`+id+`","seq":1}`, "r")
 	limited(`{"type":"watch","user_ids":["bob"]}`, "")
-	q.refuse(domain.Connects, "alice")
+	q.refuse(domain.RateConnect, "alice")
 	limited(`{"type":"hello","device_id":"1","token":"alice"}`, "")
-	q.refuse(domain.Connects, "nobody")
+	q.refuse(domain.RateConnect, "nobody")
 	for _, frame := range []string{`{"type":"ping"}`, `{"type":"hello","device_id":"1","token":"alice"}`} {
 		p.send(frame)
 		p.expect(map[bool]string{true: "pong", false: "welcome"}[frame == `{"type":"ping"}`])
@@ -92,7 +92,7 @@ func TestPaceOfSignals(t *testing.T) {
 	p, other := s.hello("alice", "1"), s.hello("bob", "1")
 	p.send(`{"type":"typing","conversation_id":"` + id.String() + `"}`)
 	other.expect("typing")
-	q.refuse(domain.Signals, "alice")
+	q.refuse(domain.RateSignal, "alice")
 	limited := func(frame, request string) {
 		t.Helper()
 		p.send(frame)
@@ -114,7 +114,7 @@ func TestPaceOfSignals(t *testing.T) {
 	ping("refused")
 	p.send(`{"type":"pull","id":"r","conversation_id":"` + id.String() + `","after_seq":0}`)
 	p.expect("page") // what came before it has been seen to
-	q.refuse(domain.Signals, "nobody")
+	q.refuse(domain.RateSignal, "nobody")
 	ping("taken")
 	p.send(`{"type":"ping","id":"p"}`)
 	p.expect("pong")
@@ -128,7 +128,7 @@ func TestAcksBeyondALimitWriteNothing(t *testing.T) {
 	s := newSite(t, func(o *GatewayOptions) { o.Pace, o.AckDelay = q, time.Hour })
 	id := s.w.create("alice").String()
 	p := s.hello("alice", "1")
-	q.refuse(domain.Signals, "alice")
+	q.refuse(domain.RateSignal, "alice")
 	const each = 1000
 	for range ackConversations/each + 1 {
 		var acks strings.Builder
@@ -145,14 +145,14 @@ func TestAcksBeyondALimitWriteNothing(t *testing.T) {
 func TestPaceOfConnects(t *testing.T) {
 	q := &quota{}
 	s := newSite(t, func(o *GatewayOptions) { o.Pace = q })
-	q.refuse(domain.Connects, "")
+	q.refuse(domain.RateConnect, "")
 	for _, header := range []http.Header{nil, {"Authorization": {"Bearer alice"}}, {"Authorization": {"Bearer forged"}}} {
 		_, response, err := s.dial(header, subprotocol)
 		require.Error(t, err)
 		require.Equal(t, http.StatusTooManyRequests, response.StatusCode)
 		require.Equal(t, "2", response.Header.Get("Retry-After"))
 	}
-	q.refuse(domain.Connects, "alice")
+	q.refuse(domain.RateConnect, "alice")
 	p := s.open()
 	p.send(`{"type":"hello","device_id":"1","token":"alice"}`)
 	require.EqualValues(t, 1500, p.expectError("rate_limited", "")["retry_after_ms"])
@@ -164,14 +164,14 @@ func TestPaceOfConnects(t *testing.T) {
 func TestPaceOfBackends(t *testing.T) {
 	q := &quota{}
 	k := &socket{g: NewGateway(GatewayOptions{Hub: NewHub(HubOptions{}), Pace: q}), identity: &domain.Identity{User: "x", Server: true}, session: &session{user: "x"}}
-	for a := range domain.Activity(domain.Activities) {
+	for a := range domain.RateClass(domain.RateClasses) {
 		q.refuse(a, "x")
 		require.NoError(t, k.admits(a))
 	}
 	require.NoError(t, k.admitHello(k.identity))
 	k.identity.Server = false
-	q.refuse(domain.Reads, "x")
-	require.Error(t, k.admits(domain.Reads))
+	q.refuse(domain.RateRead, "x")
+	require.Error(t, k.admits(domain.RateRead))
 }
 
 // TestMaxSockets: a node that is full says so before anything is upgraded, and

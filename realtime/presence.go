@@ -20,28 +20,28 @@ type Whereabouts interface {
 	Reregister(ctx context.Context, s domain.SessionEntry)
 }
 
-// Acquaintances knows who may see whose presence.
-type Acquaintances interface {
-	// Acquainted answers each of the glances, in their order.
-	Acquainted(ctx context.Context, glances []domain.Glance) ([]domain.Acquaintance, error)
+// VisibilityStore knows who may see whose presence.
+type VisibilityStore interface {
+	// Visibility answers each of the glances, in their order.
+	Visibility(ctx context.Context, glances []domain.PresenceQuery) ([]domain.Visibility, error)
 	// Sight notes when users were online.
-	Sight(ctx context.Context, sightings []domain.Sighting) error
+	Sight(ctx context.Context, sightings []domain.LastSeen) error
 }
 
 // Presence tells who is online, to those who may know.
 type Presence struct {
 	where Whereabouts
-	known Acquaintances
+	known VisibilityStore
 }
 
 // NewPresence returns a Presence; it starts nothing.
-func NewPresence(where Whereabouts, known Acquaintances) *Presence { return &Presence{where, known} }
+func NewPresence(where Whereabouts, known VisibilityStore) *Presence { return &Presence{where, known} }
 
 // Of returns the presence of users, in their order, as the actor may see it.
 func (p *Presence) Of(ctx context.Context, a domain.Actor, users []domain.UserID) ([]domain.Presence, error) {
-	glances := make([]domain.Glance, len(users))
+	glances := make([]domain.PresenceQuery, len(users))
 	for i, user := range users {
-		glances[i] = domain.Glance{Viewer: a.User, User: user}
+		glances[i] = domain.PresenceQuery{Viewer: a.User, User: user}
 		if a.Backend {
 			glances[i].Viewer = user // a backend may see what everybody sees of themselves
 		}
@@ -50,15 +50,15 @@ func (p *Presence) Of(ctx context.Context, a domain.Actor, users []domain.UserID
 }
 
 // look answers each of the glances, in their order.
-func (p *Presence) look(ctx context.Context, glances []domain.Glance) ([]domain.Presence, error) {
-	acquainted, err := p.known.Acquainted(ctx, glances)
+func (p *Presence) look(ctx context.Context, glances []domain.PresenceQuery) ([]domain.Presence, error) {
+	visible, err := p.known.Visibility(ctx, glances)
 	if err != nil {
 		return nil, err
 	}
 	once := make(map[domain.UserID]struct{})
 	var users []domain.UserID
 	for i, g := range glances {
-		if _, twice := once[g.User]; acquainted[i].Known && !twice {
+		if _, twice := once[g.User]; visible[i].Visible && !twice {
 			once[g.User] = struct{}{}
 			users = append(users, g.User)
 		}
@@ -69,15 +69,15 @@ func (p *Presence) look(ctx context.Context, glances []domain.Glance) ([]domain.
 	}
 	list := make([]domain.Presence, len(glances))
 	for i, g := range glances {
-		list[i] = seenBy(g, acquainted[i], online, err != nil)
+		list[i] = seenBy(g, visible[i], online, err != nil)
 	}
 	return list, nil
 }
 
-func seenBy(g domain.Glance, a domain.Acquaintance, online map[domain.UserID]bool, unknown bool) domain.Presence {
+func seenBy(g domain.PresenceQuery, a domain.Visibility, online map[domain.UserID]bool, unknown bool) domain.Presence {
 	p := domain.Presence{UserID: g.User}
 	switch {
-	case !a.Known:
+	case !a.Visible:
 		p.Online = new(bool)
 		return p
 	case !unknown:

@@ -43,9 +43,9 @@ func writeProblem(w http.ResponseWriter, status int, err error) {
 // refusedHandshake is what a client is told whose request is no handshake.
 func refusedHandshake(status int, reason error) error {
 	if status >= http.StatusInternalServerError {
-		return domain.ErrInternal.Because(reason)
+		return domain.ErrInternal.WithCause(reason)
 	}
-	return domain.ErrInvalid.Saying(reason.Error())
+	return domain.ErrInvalid.WithMessage(reason.Error())
 }
 
 // statusOf is the HTTP status of a token that is not accepted.

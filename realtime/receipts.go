@@ -22,8 +22,8 @@ type Positions interface {
 	// Deliver moves the furthest position of each user's devices, and returns
 	// those that moved.
 	Deliver(ctx context.Context, acks []domain.Ack) ([]domain.Receipt, error)
-	// RoomsOf returns those of the conversations that exist.
-	RoomsOf(ctx context.Context, ids []domain.ConversationID) (map[domain.ConversationID]domain.Room, error)
+	// SignalScopes returns those of the conversations that exist.
+	SignalScopes(ctx context.Context, ids []domain.ConversationID) (map[domain.ConversationID]domain.SignalScope, error)
 }
 
 type receiptFrame struct {
@@ -117,7 +117,7 @@ func (r *Receipts) flush(ctx context.Context) {
 			ids = append(ids, key.id)
 		}
 	}
-	rooms, err := r.positions.RoomsOf(ctx, ids)
+	rooms, err := r.positions.SignalScopes(ctx, ids)
 	if err != nil {
 		r.logger.WarnContext(ctx, "receipts given up", "count", len(pending), "error", err)
 		return

@@ -15,7 +15,7 @@ import (
 
 // ledger is Positions of three rooms.
 type ledger struct {
-	rooms map[domain.ConversationID]domain.Room
+	rooms map[domain.ConversationID]domain.SignalScope
 	moved []domain.Receipt
 	fail  error
 }
@@ -28,13 +28,13 @@ func (l *ledger) Deliver(context.Context, []domain.Ack) ([]domain.Receipt, error
 	return l.moved, l.fail
 }
 
-func (l *ledger) RoomsOf(context.Context, []domain.ConversationID) (map[domain.ConversationID]domain.Room, error) {
+func (l *ledger) SignalScopes(context.Context, []domain.ConversationID) (map[domain.ConversationID]domain.SignalScope, error) {
 	return l.rooms, l.fail
 }
 
 func TestReceipts(t *testing.T) {
 	id, off, large, gone := domain.ConversationID{1}, domain.ConversationID{2}, domain.ConversationID{3}, domain.ConversationID{4}
-	l := &ledger{rooms: map[domain.ConversationID]domain.Room{
+	l := &ledger{rooms: map[domain.ConversationID]domain.SignalScope{
 		id: {Members: domain.ReceiptMembers, Receipts: true}, off: {Members: 2}, large: {Members: domain.ReceiptMembers + 1, Receipts: true},
 	}}
 	list := &told{}

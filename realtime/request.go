@@ -154,7 +154,7 @@ func (r *requests) begin() error {
 		return errDraining()
 	}
 	if r.inFlight >= r.limit {
-		return domain.ErrRateLimited.Saying("too many requests in flight").In(time.Second)
+		return domain.ErrRateLimited.WithMessage("too many requests in flight").WithRetryAfter(time.Second)
 	}
 	r.inFlight++
 	return nil
@@ -211,7 +211,7 @@ func (r *requests) next() func() {
 
 // query answers a request from another goroutine; no answer, no frame.
 func (k *socket) query(ctx context.Context, id string, answer func(context.Context) (wire, error)) error {
-	if err := k.admits(domain.Reads); err != nil {
+	if err := k.admits(domain.RateRead); err != nil {
 		return err
 	}
 	if err := k.requests.begin(); err != nil {

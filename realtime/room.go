@@ -13,31 +13,31 @@ const (
 	maxRooms   = 10_000          // remembered
 )
 
-// Rooms knows which frames of the living a conversation has.
-type Rooms interface {
-	// Room returns ErrNotFound to who is not a member.
-	Room(ctx context.Context, user domain.UserID, id domain.ConversationID) (domain.Room, error)
+// SignalScopes knows which frames of the living a conversation has.
+type SignalScopes interface {
+	// SignalScope returns ErrNotFound to who is not a member.
+	SignalScope(ctx context.Context, user domain.UserID, id domain.ConversationID) (domain.SignalScope, error)
 }
 
-// rooms remembers for a moment what was asked of Rooms.
+// rooms remembers for a moment what was asked of SignalScopes.
 type rooms struct {
 	mu    sync.Mutex
 	known map[domain.ConversationID]knownRoom
 }
 
 type knownRoom struct {
-	domain.Room
+	domain.SignalScope
 	at time.Time
 }
 
-func (r *rooms) get(id domain.ConversationID) (domain.Room, bool) {
+func (r *rooms) get(id domain.ConversationID) (domain.SignalScope, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	k, ok := r.known[id]
-	return k.Room, ok && time.Since(k.at) < roomMemory
+	return k.SignalScope, ok && time.Since(k.at) < roomMemory
 }
 
-func (r *rooms) put(id domain.ConversationID, room domain.Room) {
+func (r *rooms) put(id domain.ConversationID, room domain.SignalScope) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil || len(r.known) >= maxRooms {

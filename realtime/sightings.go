@@ -42,7 +42,7 @@ func (x *sightings) note(user domain.UserID, changed bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if _, there := x.seen[user]; there || len(x.seen) < maxSightings {
-		x.seen[user] = domain.At(time.Now())
+		x.seen[user] = domain.TimeOf(time.Now())
 	}
 	if !changed {
 		return
@@ -67,9 +67,9 @@ func (x *sightings) take() (seen map[domain.UserID]domain.Time, changed map[doma
 func (x *sightings) flush(ctx context.Context) {
 	seen, changed := x.take()
 	if len(seen) > 0 {
-		list := make([]domain.Sighting, 0, len(seen))
+		list := make([]domain.LastSeen, 0, len(seen))
 		for user, at := range seen {
-			list = append(list, domain.Sighting{User: user, At: at})
+			list = append(list, domain.LastSeen{User: user, At: at})
 		}
 		writing, cancel := context.WithTimeout(ctx, sightingTimeout)
 		err := x.presence.known.Sight(writing, list)

@@ -217,7 +217,7 @@ func (k *socket) closeAfter(after time.Duration, code closeCode) {
 // pong answers a ping of the protocol's own kind, unless they come too often. It is
 // called by the reading goroutine.
 func (k *socket) pong(data string) {
-	if k.session == nil || k.admits(domain.Signals) == nil {
+	if k.session == nil || k.admits(domain.RateSignal) == nil {
 		k.out.offer(controlFrame(opPong, data))
 	}
 }

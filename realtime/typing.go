@@ -145,7 +145,7 @@ func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
 	if err := complaint(o); err != nil {
 		return err
 	}
-	if err := k.admits(domain.Signals); err != nil {
+	if err := k.admits(domain.RateSignal); err != nil {
 		return err
 	}
 	if room, known := k.g.rooms.get(id); known && k.g.o.Hub.isMember(k.session, id) {
@@ -153,7 +153,7 @@ func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
 		return nil
 	}
 	return k.query(ctx, "", func(ctx context.Context) (wire, error) {
-		room, err := k.g.o.Rooms.Room(ctx, k.session.user, id)
+		room, err := k.g.o.SignalScopes.SignalScope(ctx, k.session.user, id)
 		if err != nil {
 			return nil, err
 		}
@@ -163,7 +163,7 @@ func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
 	})
 }
 
-func (k *socket) typeIn(id domain.ConversationID, room domain.Room, on bool) {
+func (k *socket) typeIn(id domain.ConversationID, room domain.SignalScope, on bool) {
 	if room.Members <= domain.TypingMembers {
 		k.g.typing.say(k.session, id, on, time.Now())
 	}

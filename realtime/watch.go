@@ -135,12 +135,12 @@ func (x *watches) all() {
 }
 
 // take returns some of what is due, gathered by what there is to look at.
-func (x *watches) take() map[domain.Glance][]watch {
+func (x *watches) take() map[domain.PresenceQuery][]watch {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	taken := make(map[domain.Glance][]watch)
+	taken := make(map[domain.PresenceQuery][]watch)
 	for w := range x.due {
-		g := domain.Glance{Viewer: w.session.user, User: w.user}
+		g := domain.PresenceQuery{Viewer: w.session.user, User: w.user}
 		if _, there := taken[g]; !there && len(taken) == watchChunk {
 			continue
 		}
@@ -238,7 +238,7 @@ func (m *watchman) look(ctx context.Context) (more bool) {
 	if len(taken) == 0 {
 		return false
 	}
-	glances := make([]domain.Glance, 0, len(taken))
+	glances := make([]domain.PresenceQuery, 0, len(taken))
 	for g := range taken {
 		glances = append(glances, g)
 	}
@@ -280,7 +280,7 @@ func (k *socket) watch(o *strictjson.Object) error {
 	if err := complaint(o); err != nil {
 		return err
 	}
-	if err := k.admits(domain.Reads); err != nil {
+	if err := k.admits(domain.RateRead); err != nil {
 		return err
 	}
 	k.g.o.Hub.watches.set(k.session, users)

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	_ Whereabouts   = (*registry)(nil)
-	_ Acquaintances = (*world)(nil)
+	_ Whereabouts     = (*registry)(nil)
+	_ VisibilityStore = (*world)(nil)
 )
 
 func (r *registry) Online(_ context.Context, users []domain.UserID) (map[domain.UserID]bool, error) {
@@ -199,7 +199,7 @@ func TestWatches_tell(t *testing.T) {
 	x := newWatches()
 	s := &session{id: "s", user: "a", out: newOutbox(200, func() {}, func() {})}
 	x.set(s, []domain.UserID{"b"})
-	list := x.take()[domain.Glance{Viewer: "a", User: "b"}]
+	list := x.take()[domain.PresenceQuery{Viewer: "a", User: "b"}]
 	require.Len(t, list, 1)
 	s.out.answer(make(wire, 150))
 	x.tell(list, domain.Presence{UserID: "b", Online: new(true)})

@@ -12,7 +12,7 @@ import (
 	"im/domain"
 )
 
-var errAway = domain.ErrUnavailable.Saying("away for the test")
+var errAway = domain.ErrUnavailable.WithMessage("away for the test")
 
 // world is a log in memory: what the hub and the gateway read and write, with
 // what a test needs to look behind and to get in the way.
@@ -43,11 +43,11 @@ type history struct {
 }
 
 var (
-	_ Directory = (*world)(nil)
-	_ Log       = (*world)(nil)
-	_ Chat      = (*world)(nil)
-	_ Reader    = (*world)(nil)
-	_ Rooms     = (*world)(nil)
+	_ Directory    = (*world)(nil)
+	_ Log          = (*world)(nil)
+	_ Chat         = (*world)(nil)
+	_ Reader       = (*world)(nil)
+	_ SignalScopes = (*world)(nil)
 )
 
 func newWorld() *world {
@@ -117,7 +117,7 @@ func (w *world) append(id domain.ConversationID, kind domain.EventType, sender d
 	}
 	e := domain.Event{
 		ConversationID: id, Seq: int64(len(h.events) + 1), Type: kind, Sender: sender, ClientMsgID: clientMsgID,
-		At: domain.At(time.Now()), Body: raw,
+		At: domain.TimeOf(time.Now()), Body: raw,
 	}
 	h.events = append(h.events, e)
 	if update, ok := body.(domain.UpdatedBody); ok {
@@ -339,24 +339,24 @@ func (w *world) MarkRead(_ context.Context, a domain.Actor, id domain.Conversati
 	return domain.ReadState{ConversationID: id, ReadSeq: min(seq, head), UnreadCount: max(0, head-seq), UnreadTotal: max(0, head-seq)}, nil
 }
 
-// Acquainted implements Acquaintances.
-func (w *world) Acquainted(_ context.Context, glances []domain.Glance) ([]domain.Acquaintance, error) {
+// Visibility implements VisibilityStore.
+func (w *world) Visibility(_ context.Context, glances []domain.PresenceQuery) ([]domain.Visibility, error) {
 	defer w.begin()()
 	if w.away {
 		return nil, errAway
 	}
-	list := make([]domain.Acquaintance, len(glances))
+	list := make([]domain.Visibility, len(glances))
 	for i, g := range glances {
-		list[i] = domain.Acquaintance{Known: g.Viewer == g.User, LastSeen: w.seen[g.User]}
+		list[i] = domain.Visibility{Visible: g.Viewer == g.User, LastSeen: w.seen[g.User]}
 		for _, h := range w.conversations {
-			list[i].Known = list[i].Known || h.members[g.Viewer] != 0 && h.members[g.User] != 0
+			list[i].Visible = list[i].Visible || h.members[g.Viewer] != 0 && h.members[g.User] != 0
 		}
 	}
 	return list, nil
 }
 
-// Sight implements Acquaintances.
-func (w *world) Sight(_ context.Context, sightings []domain.Sighting) error {
+// Sight implements VisibilityStore.
+func (w *world) Sight(_ context.Context, sightings []domain.LastSeen) error {
 	defer w.begin()()
 	if w.away {
 		return errAway
@@ -367,13 +367,13 @@ func (w *world) Sight(_ context.Context, sightings []domain.Sighting) error {
 	return nil
 }
 
-// Room implements Rooms.
-func (w *world) Room(_ context.Context, user domain.UserID, id domain.ConversationID) (domain.Room, error) {
+// SignalScope implements SignalScopes.
+func (w *world) SignalScope(_ context.Context, user domain.UserID, id domain.ConversationID) (domain.SignalScope, error) {
 	if !w.known(id) || !w.isMember(id, user) {
-		return domain.Room{}, domain.ErrNotFound
+		return domain.SignalScope{}, domain.ErrNotFound
 	}
 	defer w.begin()()
-	return domain.Room{Members: len(w.conversations[id].members), Receipts: true}, nil
+	return domain.SignalScope{Members: len(w.conversations[id].members), Receipts: true}, nil
 }
 
 // Acknowledge implements Reader.

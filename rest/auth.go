@@ -75,7 +75,7 @@ func (g *gatekeeper) HandleBearer(ctx context.Context, op api.OperationName, t a
 		}
 	}
 	if !g.enter(who.User) {
-		return nil, domain.ErrRateLimited.Saying("too many requests in flight").In(time.Second)
+		return nil, domain.ErrRateLimited.WithMessage("too many requests in flight").WithRetryAfter(time.Second)
 	}
 	c.leave = func() { g.exit(who.User) }
 	return context.WithValue(ctx, callerKey{}, who), nil
@@ -87,7 +87,7 @@ func identify(id domain.Identity, onBehalfOf []string) (caller, error) {
 	case len(onBehalfOf) == 0:
 		return caller{domain.Actor{User: id.User, Backend: id.Server}, id.Device}, nil
 	case !id.Server:
-		return caller{}, domain.ErrForbidden.Saying("X-IM-User takes a server token")
+		return caller{}, domain.ErrForbidden.WithMessage("X-IM-User takes a server token")
 	case len(onBehalfOf) > 1:
 		return caller{}, domain.Invalid("/X-IM-User", "must be given once")
 	}
@@ -115,7 +115,7 @@ func (g *gatekeeper) exit(user domain.UserID) {
 
 // stranger counts a call with a bad token, like the opening of a socket.
 func (g *gatekeeper) stranger(c *call, refused error) error {
-	if err := g.pace.Admit(domain.Connects, "", c.address); err != nil {
+	if err := g.pace.Admit(domain.RateConnect, "", c.address); err != nil {
 		return err
 	}
 	return refused
@@ -123,11 +123,11 @@ func (g *gatekeeper) stranger(c *call, refused error) error {
 
 // activityOf is as what a call counts: to say how far one has read or stored is
 // done as often as to read.
-func activityOf(method string, op api.OperationName) domain.Activity {
+func activityOf(method string, op api.OperationName) domain.RateClass {
 	if method == http.MethodGet || op == api.MarkReadOperation || op == api.AcknowledgeOperation {
-		return domain.Reads
+		return domain.RateRead
 	}
-	return domain.Sends
+	return domain.RateSend
 }
 
 // unlimited is the Pace of who sets none.
@@ -139,4 +139,4 @@ var _ Pace = unlimited{}
 func (unlimited) Address(*http.Request) netip.Prefix { return netip.Prefix{} }
 
 // Admit implements Pace.
-func (unlimited) Admit(domain.Activity, domain.UserID, netip.Prefix) error { return nil }
+func (unlimited) Admit(domain.RateClass, domain.UserID, netip.Prefix) error { return nil }

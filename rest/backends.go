@@ -20,9 +20,9 @@ func (h *handler) NotifyUser(ctx context.Context, req *api.SendNotice, params ap
 	if err != nil {
 		return err
 	}
-	return h.notify(ctx, w, req, user, func() (domain.Reach, error) {
+	return h.notify(ctx, w, req, user, func() (domain.NoticeResult, error) {
 		list, err := h.live.SessionsOf(ctx, user)
-		reach := domain.Reach{Sessions: len(list)}
+		reach := domain.NoticeResult{Sessions: len(list)}
 		for _, s := range list {
 			if !s.Background {
 				reach.Online = 1
@@ -34,16 +34,16 @@ func (h *handler) NotifyUser(ctx context.Context, req *api.SendNotice, params ap
 
 // NotifyAll implements api.RawHandler.
 func (h *handler) NotifyAll(ctx context.Context, req *api.SendNotice, _ api.NotifyAllParams, w http.ResponseWriter) error {
-	return h.notify(ctx, w, req, "", func() (domain.Reach, error) {
-		c, err := h.live.Census(ctx)
-		return domain.Reach{Online: c.OnlineUsers, Sessions: c.Sessions}, err
+	return h.notify(ctx, w, req, "", func() (domain.NoticeResult, error) {
+		c, err := h.live.ClusterStats(ctx)
+		return domain.NoticeResult{Online: c.OnlineUsers, Sessions: c.Sessions}, err
 	})
 }
 
 // notify tells the sessions of a user, or of everybody. They are counted first:
 // a call that fails has sent nothing, and can be made again.
 func (h *handler) notify(
-	ctx context.Context, w http.ResponseWriter, req *api.SendNotice, user domain.UserID, count func() (domain.Reach, error),
+	ctx context.Context, w http.ResponseWriter, req *api.SendNotice, user domain.UserID, count func() (domain.NoticeResult, error),
 ) error {
 	if err := asBackend(ctx); err != nil {
 		return err
@@ -59,7 +59,7 @@ func (h *handler) notify(
 	h.signaller.Signal(domain.Signal{User: user, Frame: frameOf(notice)})
 	writeJSON(w, http.StatusOK, struct {
 		NoticeID string `json:"notice_id"`
-		domain.Reach
+		domain.NoticeResult
 	}{notice.NoticeID, reach})
 	return nil
 }
@@ -69,7 +69,7 @@ func (h *handler) GetStats(ctx context.Context, _ api.GetStatsParams, w http.Res
 	if err := asBackend(ctx); err != nil {
 		return err
 	}
-	census, err := h.live.Census(ctx)
+	census, err := h.live.ClusterStats(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (h *handler) GetStats(ctx context.Context, _ api.GetStatsParams, w http.Res
 		return err
 	}
 	writeJSON(w, http.StatusOK, struct {
-		domain.Census
+		domain.ClusterStats
 		Messages int64 `json:"messages"`
 	}{census, messages})
 	return nil

@@ -48,24 +48,24 @@ func (b *strictBody) load() {
 	text, err := io.ReadAll(io.LimitReader(b.source, b.limit+1))
 	switch {
 	case err != nil:
-		b.err = domain.ErrInvalid.Saying("the body could not be read").Because(err)
+		b.err = domain.ErrInvalid.WithMessage("the body could not be read").WithCause(err)
 		return
 	case int64(len(text)) > b.limit:
 		b.refuse()
 		return
 	case len(text) == 0:
-		b.err = domain.ErrInvalid.Saying("a body is required")
+		b.err = domain.ErrInvalid.WithMessage("a body is required")
 		return
 	}
 	if err := strictjson.Check(text); err != nil {
-		b.err = domain.InvalidJSON("", err).Saying("the body is not strict JSON")
+		b.err = domain.InvalidJSON("", err).WithMessage("the body is not strict JSON")
 		return
 	}
 	b.checked = bytes.NewReader(text)
 }
 
 func (b *strictBody) refuse() {
-	b.err = domain.ErrTooLarge.Saying("the body is too large")
+	b.err = domain.ErrTooLarge.WithMessage("the body is too large")
 	_, _ = io.CopyN(io.Discard, b.source, maxDrained) // an error changes nothing
 }
 

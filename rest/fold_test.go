@@ -22,15 +22,15 @@ func read(e *domain.Event) (a subjectOf) {
 }
 
 // reactions are those that stand on a message.
-func (r *room) reactions(seq int64) (list []domain.Reacted) {
+func (r *room) reactions(seq int64) (list []domain.UserReaction) {
 	for i := range r.events {
 		e := &r.events[i]
 		what := read(e)
-		same := func(l domain.Reacted) bool { return l.UserID == e.Sender && l.Emoji == what.Emoji }
+		same := func(l domain.UserReaction) bool { return l.UserID == e.Sender && l.Emoji == what.Emoji }
 		switch {
 		case what.TargetSeq != seq:
 		case e.Type == domain.ReactionAdded:
-			list = append(list, domain.Reacted{UserID: e.Sender, Emoji: what.Emoji, At: e.At})
+			list = append(list, domain.UserReaction{UserID: e.Sender, Emoji: what.Emoji, At: e.At})
 		case e.Type == domain.ReactionRemoved:
 			list = slices.DeleteFunc(list, same)
 		}
@@ -75,7 +75,7 @@ func (r *room) message(seq int64) *domain.MessageState {
 		}
 		state := &domain.MessageState{
 			Seq: seq, Sender: m.Sender, Content: m.Content, Mentions: m.Mentions, Recalled: m.Recalled,
-			Touched: seq, Reactions: map[domain.Reactor]bool{},
+			Revision: seq, Reactions: map[domain.Reactor]bool{},
 		}
 		for _, l := range r.reactions(seq) {
 			state.Emojis = append(state.Emojis, l.Emoji)
@@ -88,16 +88,16 @@ func (r *room) message(seq int64) *domain.MessageState {
 
 func (w *world) Reactions(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int,
-) (domain.Page[domain.Reacted], error) {
+) (domain.Page[domain.UserReaction], error) {
 	r, err := w.enter(ctx, a, id)
 	if err != nil {
-		return domain.Page[domain.Reacted]{}, err
+		return domain.Page[domain.UserReaction]{}, err
 	}
 	defer w.mu.Unlock()
 	if r.message(seq) == nil {
-		return domain.Page[domain.Reacted]{}, domain.ErrNotFound
+		return domain.Page[domain.UserReaction]{}, domain.ErrNotFound
 	}
-	return page(append([]domain.Reacted{}, r.reactions(seq)...), cursor, limit)
+	return page(append([]domain.UserReaction{}, r.reactions(seq)...), cursor, limit)
 }
 
 func (w *world) Pins(

@@ -42,7 +42,7 @@ func (h *handler) send(ctx context.Context, w http.ResponseWriter, p domain.Post
 	select {
 	case o = <-done:
 	case <-ctx.Done():
-		return domain.ErrUnavailable.Because(context.Cause(ctx))
+		return domain.ErrUnavailable.WithCause(context.Cause(ctx))
 	}
 	if o.err != nil {
 		return o.err
@@ -66,10 +66,10 @@ func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParam
 		AsOfSeq: seq(params.AsOfSeq),
 	}
 	if params.AsOf.Set {
-		r.AsOf = new(domain.At(params.AsOf.Value))
+		r.AsOf = new(domain.TimeOf(params.AsOf.Value))
 	}
 	if params.AroundAt.Set {
-		r.AroundAt = new(domain.At(params.AroundAt.Value))
+		r.AroundAt = new(domain.TimeOf(params.AroundAt.Value))
 	}
 	if err := onePosition(map[string]bool{
 		"/after_seq": params.AfterSeq.Set, "/before_seq": params.BeforeSeq.Set, "/around_seq": params.AroundSeq.Set,
@@ -131,11 +131,11 @@ func (h *handler) ListEvents(ctx context.Context, params api.ListEventsParams, w
 
 // onePosition refuses more than one of the given.
 func onePosition(given map[string]bool) error {
-	refused, n := domain.ErrInvalid.Saying("positions exclude each other"), 0
+	refused, n := domain.ErrInvalid.WithMessage("positions exclude each other"), 0
 	for pointer, there := range given {
 		if there {
 			n++
-			refused = refused.At(pointer, "one position at a time")
+			refused = refused.WithField(pointer, "one position at a time")
 		}
 	}
 	if n > 1 {

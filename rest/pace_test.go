@@ -11,17 +11,17 @@ import (
 
 // quota is a Pace that refuses one activity of one user, or of everybody ("").
 type quota struct {
-	activity domain.Activity
+	activity domain.RateClass
 	user     domain.UserID
 	from     netip.Prefix // of what was asked last
 }
 
 func (q *quota) Address(*http.Request) netip.Prefix { return netip.MustParsePrefix("192.0.2.1/32") }
 
-func (q *quota) Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error {
+func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	q.from = from
 	if a == q.activity && (q.user == "" || q.user == user) {
-		return domain.ErrRateLimited.In(1500 * time.Millisecond)
+		return domain.ErrRateLimited.WithRetryAfter(1500 * time.Millisecond)
 	}
 	return nil
 }
@@ -43,7 +43,7 @@ func TestPace(t *testing.T) {
 	}
 	message := `{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`
 
-	q.activity = domain.Sends
+	q.activity = domain.RateSend
 	limited("alice", "POST", "/v1/messages", message)
 	limited("alice", "POST", "/v1/conversations", `{"kind":"group","members":[]}`)
 	limited("alice", "DELETE", nowhere+"/messages/1", "")
@@ -51,7 +51,7 @@ func TestPace(t *testing.T) {
 	s.call(t, "alice", "GET", "/v1/sync", "").want(t, 200)
 	s.call(t, "bob", "POST", "/v1/messages", `{"to":"alice","client_msg_id":"c","content":{"type":"text","text":"x"}}`).want(t, 201)
 
-	q.activity = domain.Reads
+	q.activity = domain.RateRead
 	limited("alice", "GET", "/v1/sync", "")
 	limited("alice", "PUT", nowhere+"/read", `{"seq":1}`)
 	limited("alice", "PUT", nowhere+"/ack", `{"device_id":"d","seq":1}`)
@@ -62,7 +62,7 @@ func TestPace(t *testing.T) {
 	s.call(t, "!backend", "GET", "/v1/sync", "", "X-IM-User: alice").want(t, 200)
 
 	// Who tries tokens is.
-	q.activity, q.user = domain.Connects, ""
+	q.activity, q.user = domain.RateConnect, ""
 	for _, token := range []string{"forged", "expired"} {
 		limited(token, "GET", "/v1/sync", "")
 	}

@@ -134,7 +134,7 @@ func (w *world) SetBlock(_ context.Context, _, user domain.UserID, on bool) erro
 	defer w.mu.Unlock()
 	w.people.blocks = slices.DeleteFunc(w.people.blocks, func(b domain.Block) bool { return b.UserID == user })
 	if on {
-		w.people.blocks = append(w.people.blocks, domain.Block{UserID: user, Since: domain.At(w.clock)})
+		w.people.blocks = append(w.people.blocks, domain.Block{UserID: user, Since: domain.TimeOf(w.clock)})
 	}
 	return nil
 }
@@ -145,10 +145,10 @@ func (w *world) Blocks(_ context.Context, _ domain.UserID, cursor string, limit 
 	return page(append([]domain.Block{}, w.people.blocks...), cursor, limit)
 }
 
-func (w *world) Census(context.Context) (domain.Census, error) {
+func (w *world) ClusterStats(context.Context) (domain.ClusterStats, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := domain.Census{Nodes: []domain.NodeCensus{}}
+	c := domain.ClusterStats{Nodes: []domain.NodeStats{}}
 	for _, list := range w.people.sessions {
 		c.OnlineUsers++
 		c.Sessions += len(list)

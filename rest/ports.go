@@ -21,7 +21,7 @@ type Pace interface {
 	Address(r *http.Request) netip.Prefix
 	// Admit counts one activity, or fails with ErrRateLimited, which names the
 	// delay. "" and the zero address are not counted.
-	Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error
+	Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error
 }
 
 // Sender posts messages; done is called exactly once.
@@ -68,7 +68,7 @@ type History interface {
 	Events(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.EventPage, error)
 	Messages(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.MessagePage, error)
 	Message(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.Message, error)
-	Reactions(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Page[domain.Reacted], error)
+	Reactions(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Page[domain.UserReaction], error)
 	Pins(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.PinnedMessage], error)
 }
 

@@ -22,7 +22,7 @@ func (w *world) Of(_ context.Context, a domain.Actor, users []domain.UserID) ([]
 		switch user {
 		case "unknown":
 		case "offline":
-			p.Online, p.LastSeenAt = new(false), new(domain.At(w.clock))
+			p.Online, p.LastSeenAt = new(false), new(domain.TimeOf(w.clock))
 		default:
 			p.Online = new(user == "online" || a.Backend)
 		}

@@ -17,7 +17,7 @@ import (
 func strictQuery(req middleware.Request, next middleware.Next) (middleware.Response, error) {
 	query, err := url.ParseQuery(req.Raw.URL.RawQuery)
 	if err != nil {
-		return middleware.Response{}, domain.ErrInvalid.Saying("the query cannot be read")
+		return middleware.Response{}, domain.ErrInvalid.WithMessage("the query cannot be read")
 	}
 	for name, values := range query {
 		if _, known := req.Params[middleware.ParameterKey{Name: name, In: openapi.LocationQuery}]; !known {

@@ -16,10 +16,10 @@ import (
 // with the fields at fault.
 func refusal(err error) *domain.Error {
 	if _, ok := errors.AsType[*validate.InvalidContentTypeError](err); ok {
-		return domain.ErrInvalid.Saying("Content-Type must be application/json")
+		return domain.ErrInvalid.WithMessage("Content-Type must be application/json")
 	}
 	if errors.Is(err, validate.ErrBodyRequired) {
-		return domain.ErrInvalid.Saying("a body is required")
+		return domain.ErrInvalid.WithMessage("a body is required")
 	}
 	if p, ok := errors.AsType[*ogenerrors.DecodeParamError](err); ok {
 		return complaints(domain.ErrInvalid, parameter(p.Name), p.Err)
@@ -31,14 +31,14 @@ func refusal(err error) *domain.Error {
 		pointer, reason := misread(err)
 		return domain.Invalid(pointer, reason)
 	}
-	return domain.ErrInvalid.Saying("Content-Type must be application/json").Because(err)
+	return domain.ErrInvalid.WithMessage("Content-Type must be application/json").WithCause(err)
 }
 
 // complaints adds to e what err says of the field at pointer, or of fields in it.
 func complaints(e *domain.Error, pointer string, err error) *domain.Error {
 	inside, ok := errors.AsType[*validate.Error](err)
 	if !ok {
-		return e.At(pointer, reason(err))
+		return e.WithField(pointer, reason(err))
 	}
 	for _, f := range inside.Fields {
 		name := strings.Trim(f.Name, "[]") // [3] is an element of an array

@@ -25,10 +25,10 @@ func (h *handler) SearchMessages(ctx context.Context, params api.SearchMessagesP
 		q.ConversationID = &id
 	}
 	if params.Since.Set {
-		q.Since = new(domain.At(params.Since.Value))
+		q.Since = new(domain.TimeOf(params.Since.Value))
 	}
 	if params.Until.Set {
-		q.Until = new(domain.At(params.Until.Value))
+		q.Until = new(domain.TimeOf(params.Until.Value))
 	}
 	var err error
 	if q.Limit, err = limitOf(params.Limit, h.limits.ListPage); err != nil {

@@ -167,7 +167,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.problems.handle(r.Context(), w, r, domain.ErrNotFound.Saying("no such path or method"))
+	s.problems.handle(r.Context(), w, r, domain.ErrNotFound.WithMessage("no such path or method"))
 }
 
 // recover answers for a handler that panicked.

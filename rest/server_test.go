@@ -40,11 +40,11 @@ func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
 		logged     string
 	}{
 		"unavailable": {
-			domain.ErrUnavailable.Because(errors.New("secret cause")).In(1500 * time.Millisecond),
+			domain.ErrUnavailable.WithCause(errors.New("secret cause")).WithRetryAfter(1500 * time.Millisecond),
 			`"code":"unavailable","retry":"again","retry_after_ms":1500`, "2", "secret cause",
 		},
 		"unavailable, no delay known": {domain.ErrUnavailable, `"code":"unavailable","retry":"again"}`, "", "unavailable"},
-		"rate limited":                {domain.ErrRateLimited.In(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},
+		"rate limited":                {domain.ErrRateLimited.WithRetryAfter(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},
 		"fields":                      {domain.Invalid("/a", "b"), `"status":400,"detail":"the request is not valid","code":"invalid","retry":"never","fields":{"/a":"b"}`, "", ""},
 		"of no kind":                  {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
 		"out of time":                 {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},

@@ -15,7 +15,7 @@ type Live interface {
 	SessionsOf(ctx context.Context, user domain.UserID) ([]domain.LiveSession, error)
 	// SessionsOfEach has no entry for who has none; never nil without an error.
 	SessionsOfEach(ctx context.Context, users []domain.UserID) (map[domain.UserID][]domain.LiveSession, error)
-	Census(ctx context.Context) (domain.Census, error)
+	ClusterStats(ctx context.Context) (domain.ClusterStats, error)
 }
 
 // Endings ends sessions for certain: all nodes come to know, in 2 s at most.

@@ -28,7 +28,7 @@ func (w *world) Trace(ctx context.Context, id domain.ConversationID, seq int64, 
 	}
 	p, err := page(list, cursor, limit)
 	return domain.Trace{
-		ConversationID: id, Seq: seq, Sender: "alice", Committed: domain.TraceCommit{At: domain.At(w.clock), Node: new("n")},
+		ConversationID: id, Seq: seq, Sender: "alice", Committed: domain.TraceCommit{At: domain.TimeOf(w.clock), Node: new("n")},
 		Items: p.Items, NextCursor: p.NextCursor,
 	}, err
 }

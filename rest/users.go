@@ -16,7 +16,7 @@ type Profiles interface {
 }
 
 // errBackendsOnly is the answer to users who call what is for backends.
-var errBackendsOnly = domain.ErrForbidden.Saying("only a server token as itself may call this")
+var errBackendsOnly = domain.ErrForbidden.WithMessage("only a server token as itself may call this")
 
 // asBackend refuses all but a backend that speaks for itself.
 func asBackend(ctx context.Context) error {

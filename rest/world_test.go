@@ -80,9 +80,9 @@ func (w *world) decide(cmd domain.Command) (domain.Outcome, error) {
 		return domain.Outcome{Events: r.events[seq-1 : seq], Duplicate: true}, nil
 	}
 	state := r.state.Clone()
-	if about, ok := cmd.(domain.Targeted); ok {
-		if m := r.message(about.Subject().Seq); m != nil {
-			state.Consider(m)
+	if about, ok := cmd.(domain.MessageCommand); ok {
+		if m := r.message(about.MessageQuery().Seq); m != nil {
+			state.LoadMessage(m)
 		}
 	}
 	drafts, err := cmd.Decide(state)
@@ -97,7 +97,7 @@ func (w *world) decide(cmd domain.Command) (domain.Outcome, error) {
 		seq := int64(len(r.events) + 1)
 		r.events = append(r.events, domain.Event{
 			ConversationID: cmd.Target(), Seq: seq, Type: d.Type, Sender: d.Sender, ClientMsgID: d.ClientMsgID,
-			At: domain.At(w.clock), Body: d.Body,
+			At: domain.TimeOf(w.clock), Body: d.Body,
 		})
 		r.state.Apply(d, seq)
 		if idempotent {
@@ -132,7 +132,7 @@ func (w *world) Create(_ context.Context, c domain.NewConversation) (domain.Conv
 		state: domain.NewConversationState(c.ID, c.Created.Kind, c.Created.Title, c.Created.AvatarURL,
 			c.Created.Settings, c.Created.Metadata, 1, 1, members),
 		events: []domain.Event{{
-			ConversationID: c.ID, Seq: 1, Type: domain.ConversationCreated, Sender: c.Creator, At: domain.At(w.clock), Body: body,
+			ConversationID: c.ID, Seq: 1, Type: domain.ConversationCreated, Sender: c.Creator, At: domain.TimeOf(w.clock), Body: body,
 		}},
 		keys: map[domain.IdempotencyKey]int64{}, hashes: map[int64][32]byte{}, read: map[domain.UserID]int64{},
 	}

@@ -44,7 +44,7 @@ func (n *Node) SessionsOfEach(ctx context.Context, users []domain.UserID) (map[d
 		answers[i] = pipe.HGetAll(ctx, r.userKey(user))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, domain.ErrUnavailable.Because(err)
+		return nil, domain.ErrUnavailable.WithCause(err)
 	}
 	nodes := map[domain.NodeID]bool{}
 	for i, user := range users {
@@ -56,7 +56,7 @@ func (n *Node) SessionsOfEach(ctx context.Context, users []domain.UserID) (map[d
 		}
 	}
 	if err := r.leased(ctx, nodes); err != nil {
-		return nil, domain.ErrUnavailable.Because(err)
+		return nil, domain.ErrUnavailable.WithCause(err)
 	}
 	for user, list := range each {
 		if list = oldestFirst(list, nodes); len(list) == 0 {
@@ -86,7 +86,7 @@ func liveSession(session domain.SessionID, value string) (domain.LiveSession, bo
 	connected, err := strconv.ParseInt(fields[5], 10, 64)
 	return domain.LiveSession{
 		SessionID: session, NodeID: domain.NodeID(fields[0]), DeviceID: domain.DeviceID(fields[1]),
-		Background: fields[4] == "1", ConnectedAt: domain.At(time.UnixMilli(connected)),
+		Background: fields[4] == "1", ConnectedAt: domain.TimeOf(time.UnixMilli(connected)),
 	}, err == nil
 }
 
@@ -112,25 +112,25 @@ func (r *registry) leased(ctx context.Context, nodes map[domain.NodeID]bool) err
 // scanCount is about how many keys one step of a census goes through.
 const scanCount = 1000
 
-// Census counts all live sessions of the cluster. It goes through all keys of
+// ClusterStats counts all live sessions of the cluster. It goes through all keys of
 // the Redis database, so it is for now and then. It fails with
 // domain.ErrUnavailable while Redis is away.
-func (n *Node) Census(ctx context.Context) (domain.Census, error) {
+func (n *Node) ClusterStats(ctx context.Context) (domain.ClusterStats, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.registry.atLeast(censusTimeout))
 	defer cancel()
-	t := &tally{registry: n.registry, nodes: map[domain.NodeID]*domain.NodeCensus{}}
+	t := &tally{registry: n.registry, nodes: map[domain.NodeID]*domain.NodeStats{}}
 	err := t.readNodes(ctx)
 	if err == nil {
 		err = t.readUsers(ctx)
 	}
 	if err != nil {
-		return domain.Census{}, domain.ErrUnavailable.Because(err)
+		return domain.ClusterStats{}, domain.ErrUnavailable.WithCause(err)
 	}
-	t.census.Nodes = []domain.NodeCensus{}
+	t.census.Nodes = []domain.NodeStats{}
 	for _, node := range t.nodes {
 		t.census.Nodes = append(t.census.Nodes, *node)
 	}
-	slices.SortFunc(t.census.Nodes, func(a, b domain.NodeCensus) int { return cmp.Compare(a.NodeID, b.NodeID) })
+	slices.SortFunc(t.census.Nodes, func(a, b domain.NodeStats) int { return cmp.Compare(a.NodeID, b.NodeID) })
 	return t.census, nil
 }
 
@@ -138,8 +138,8 @@ func (n *Node) Census(ctx context.Context) (domain.Census, error) {
 type tally struct {
 	registry *registry
 	seen     map[string]struct{} // keys; a scan may show one twice
-	nodes    map[domain.NodeID]*domain.NodeCensus
-	census   domain.Census
+	nodes    map[domain.NodeID]*domain.NodeStats
+	census   domain.ClusterStats
 }
 
 // readNodes finds the nodes that hold a lease.
@@ -164,7 +164,7 @@ func (t *tally) readNodes(ctx context.Context) error {
 			return err
 		}
 		id := domain.NodeID(known[i])
-		t.nodes[id] = &domain.NodeCensus{NodeID: id, StartedAt: domain.At(time.UnixMilli(started))}
+		t.nodes[id] = &domain.NodeStats{NodeID: id, StartedAt: domain.TimeOf(time.UnixMilli(started))}
 	}
 	return nil
 }

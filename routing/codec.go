@@ -173,7 +173,7 @@ func (r *reader) committed() domain.Committed {
 		e := domain.Event{
 			ConversationID: c.ConversationID,
 			Seq:            int64(r.uvarint()),
-			At:             domain.At(time.UnixMicro(r.varint())),
+			At:             domain.TimeOf(time.UnixMicro(r.varint())),
 			Type:           domain.EventType(r.text()),
 			Sender:         domain.UserID(r.text()),
 			ClientMsgID:    string(r.text()),

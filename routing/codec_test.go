@@ -82,7 +82,7 @@ func drawCommitted(t *rapid.T) domain.Committed {
 			Type:           domain.EventType(rapid.String().Draw(t, "type")),
 			Sender:         domain.UserID(rapid.String().Draw(t, "sender")),
 			ClientMsgID:    rapid.String().Draw(t, "client_msg_id"),
-			At:             domain.At(time.UnixMicro(rapid.Int64Range(-1e15, 1e16).Draw(t, "at"))),
+			At:             domain.TimeOf(time.UnixMicro(rapid.Int64Range(-1e15, 1e16).Draw(t, "at"))),
 			Body:           rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 		})
 	}

@@ -228,13 +228,13 @@ func (n *Node) Unregister(ctx context.Context, e domain.SessionEntry) error {
 // node serves all the same, more slowly.
 func (n *Node) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		return domain.ErrUnavailable.Because(err)
+		return domain.ErrUnavailable.WithCause(err)
 	}
 	if !n.registry.ready.Load() {
-		return domain.ErrUnavailable.Because(errors.New("routing: redis does not answer"))
+		return domain.ErrUnavailable.WithCause(errors.New("routing: redis does not answer"))
 	}
 	if err := n.broker.Ready(); err != nil {
-		return domain.ErrUnavailable.Because(err)
+		return domain.ErrUnavailable.WithCause(err)
 	}
 	return nil
 }

@@ -48,16 +48,16 @@ func (n *Node) Reregister(ctx context.Context, e domain.SessionEntry) {
 func (r *registry) online(ctx context.Context, users []domain.UserID) (map[domain.UserID]bool, error) {
 	switch {
 	case r.failing.Load() || !r.ready.Load(): // until a whole turn shows what is left of the map
-		return nil, domain.ErrUnavailable.Because(errResting)
+		return nil, domain.ErrUnavailable.WithCause(errResting)
 	case time.Now().UnixMilli() < r.doubt.Load():
-		return nil, domain.ErrUnavailable.Because(errDoubtful)
+		return nil, domain.ErrUnavailable.WithCause(errDoubtful)
 	}
 	online := make(map[domain.UserID]bool)
 	for len(users) > 0 {
 		some := users[:min(len(users), onlineChunk)]
 		users = users[len(some):]
 		if err := r.onlineSome(ctx, some, online); err != nil {
-			return nil, domain.ErrUnavailable.Because(err)
+			return nil, domain.ErrUnavailable.WithCause(err)
 		}
 	}
 	return online, nil

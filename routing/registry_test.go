@@ -215,7 +215,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		w := newTown(t, open)
 		a, b := w.node(t, "a"), w.node(t, "b")
 		first := entry("u", "phone", 1)
-		first.Connected, first.Background = domain.At(time.UnixMilli(1_700_000_000_123)), true
+		first.Connected, first.Background = domain.TimeOf(time.UnixMilli(1_700_000_000_123)), true
 		require.NoError(t, b.Register(t.Context(), first, false))
 		second := a.connect(t, "u", 2)
 		require.NoError(t, w.client.HSet(t.Context(), w.prefix+":user:u", "s-ghost", "dead-1 ghost 7 eepoch-1 0 5").Err())
@@ -223,7 +223,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		require.NoError(t, err)
 		require.ElementsMatch(t, []domain.LiveSession{
 			{SessionID: first.Session, DeviceID: "phone", NodeID: b.ID(), Background: true, ConnectedAt: first.Connected},
-			{SessionID: second.Session, DeviceID: second.Device, NodeID: a.ID(), ConnectedAt: domain.At(time.UnixMilli(0))},
+			{SessionID: second.Session, DeviceID: second.Device, NodeID: a.ID(), ConnectedAt: domain.TimeOf(time.UnixMilli(0))},
 		}, list)
 		list, err = a.SessionsOf(t.Context(), "nobody")
 		require.NoError(t, err)
@@ -246,7 +246,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		asleep.Background = true
 		require.NoError(t, b.Register(t.Context(), asleep, false))
 		require.NoError(t, w.client.HSet(t.Context(), w.prefix+":user:ghost", "s-ghost", "dead-1 ghost 7 eepoch-1 0 5").Err())
-		got, err := a.Census(t.Context())
+		got, err := a.ClusterStats(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 1, got.OnlineUsers)
 		require.Equal(t, 4, got.Sessions)

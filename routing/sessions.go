@@ -113,10 +113,10 @@ func (r *registry) register(ctx context.Context, e domain.SessionEntry, single b
 		r.again.Store(true) // renamed meanwhile
 	}
 	if tooMany(answer) {
-		return domain.ErrLimitExceeded.Saying("too many sessions")
+		return domain.ErrLimitExceeded.WithMessage("too many sessions")
 	}
 	if !r.registered(e, answer) {
-		return domain.ErrConflict.Saying("replaced by a newer session")
+		return domain.ErrConflict.WithMessage("replaced by a newer session")
 	}
 	return nil
 }

@@ -337,7 +337,7 @@ func committed(id domain.ConversationID, seq int64, audience ...domain.UserID) d
 		Audience:       audience,
 		Events: []domain.Event{{
 			ConversationID: id, Seq: seq, Type: domain.MessagePosted, Sender: "alice", ClientMsgID: fmt.Sprintf("c-%d", seq),
-			At:   domain.At(time.UnixMicro(1_700_000_000_000_000 + seq)),
+			At:   domain.TimeOf(time.UnixMicro(1_700_000_000_000_000 + seq)),
 			Body: json.RawMessage(`{"content":{"type":"text","text":"héllo"}}`),
 		}},
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"im/tools/bench"
 	"im/domain"
+	"im/tools/bench"
 )
 
 // benchCmd is `im bench`.

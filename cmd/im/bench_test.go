@@ -17,8 +17,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
-	"im/tools/bench"
 	"im/test/pgtest"
+	"im/tools/bench"
 )
 
 // tiny makes a measurement that tells nothing but that it works.

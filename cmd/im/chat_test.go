@@ -22,7 +22,7 @@ func TestClean(t *testing.T) {
 func message(id client.ConversationID, seq int64, sender client.UserID, text string) client.Event {
 	return client.Event{
 		ConversationID: id, Seq: seq, Type: domain.MessagePosted, Sender: sender, ClientMsgID: fmt.Sprint(sender, seq),
-		At: domain.At(time.Now()), Body: []byte(`{"content":` + string(client.Text(text)) + `}`),
+		At: domain.TimeOf(time.Now()), Body: []byte(`{"content":` + string(client.Text(text)) + `}`),
 	}
 }
 
@@ -81,7 +81,7 @@ func (f *fakeRemote) Messages(_ context.Context, _ client.ConversationID, r clie
 
 func (f *fakeRemote) Send(_ context.Context, p client.Post) (client.Sent, error) {
 	f.sent = append(f.sent, p)
-	return client.Sent{ConversationID: f.list[0].ConversationID, Seq: 9, At: domain.At(time.Now())}, f.err
+	return client.Sent{ConversationID: f.list[0].ConversationID, Seq: 9, At: domain.TimeOf(time.Now())}, f.err
 }
 
 func (f *fakeRemote) Read(_ context.Context, _ client.ConversationID, seq int64) (client.ReadState, error) {

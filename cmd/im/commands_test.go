@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/test/pgtest"
 	"im/internal/auth/token"
+	"im/test/pgtest"
 )
 
 func TestToken(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"net/netip"
 	"time"
 
-	"im/internal/app"
 	"im/domain"
+	"im/internal/app"
 )
 
 const (
@@ -66,7 +66,7 @@ func (d *tokenDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(devTokenAnswer{signed, request.User, domain.At(time.Now().Add(devTokenTTL))})
+	_ = json.NewEncoder(w).Encode(devTokenAnswer{signed, request.User, domain.TimeOf(time.Now().Add(devTokenTTL))})
 }
 
 // own tells whether host is a name of the listening address, or of this machine.

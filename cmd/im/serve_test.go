@@ -16,8 +16,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/test/pgtest"
 	"im/internal/auth/token"
+	"im/test/pgtest"
 )
 
 // serve starts a node and waits until it is ready.

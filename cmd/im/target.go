@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"im/internal/app"
 	"im/domain"
+	"im/internal/app"
 )
 
 // signedTTL is how long tokens live that commands sign for themselves.

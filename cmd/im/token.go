@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"im/internal/app"
 	"im/domain"
+	"im/internal/app"
 )
 
 // tokenCmd prints a token.

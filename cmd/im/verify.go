@@ -7,9 +7,9 @@ import (
 	"io"
 	"time"
 
+	"im/domain"
 	"im/internal/app"
 	"im/tools/verify"
-	"im/domain"
 )
 
 // errBreach is the end of a run that found something: exit code 1.

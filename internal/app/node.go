@@ -15,11 +15,11 @@ import (
 
 	"im/domain"
 	"im/internal/auth/gate"
+	"im/internal/auth/token"
 	"im/internal/ratelimit"
 	"im/realtime"
 	"im/routing"
 	"im/store/postgres"
-	"im/internal/auth/token"
 )
 
 // How long the steps of stopping may take. Together, with the few seconds that
@@ -164,7 +164,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
-		Rooms: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		SignalScopes: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
 		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)

@@ -141,7 +141,7 @@ func TestReach(t *testing.T) {
 		require.Equal(t, 3, tries)
 	})
 	t.Run("not for ever, and names the setting", func(t *testing.T) {
-		err := reach(t.Context(), "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.Because(away) })
+		err := reach(t.Context(), "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.WithCause(away) })
 		require.ErrorIs(t, err, away)
 		require.True(t, strings.HasPrefix(err.Error(), "IM_X: "), err)
 	})

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"im/domain"
-	"im/internal/ratelimit"
 	"im/internal/auth/token"
+	"im/internal/ratelimit"
 )
 
 // The settings are flags and environment variables alike: --database-url is
@@ -67,12 +67,12 @@ type Rates struct {
 func (r Rules) pace() *ratelimit.Pace {
 	o := ratelimit.Options{
 		User: ratelimit.Rates{
-			domain.Connects: r.Rates.UserConnects, domain.Sends: r.Rates.UserSends,
-			domain.Reads: r.Rates.UserReads, domain.Signals: r.Rates.UserSignals,
+			domain.RateConnect: r.Rates.UserConnects, domain.RateSend: r.Rates.UserSends,
+			domain.RateRead: r.Rates.UserReads, domain.RateSignal: r.Rates.UserSignals,
 		},
 		Address: ratelimit.Rates{
-			domain.Connects: r.Rates.AddressConnects, domain.Sends: r.Rates.AddressSends,
-			domain.Reads: r.Rates.AddressReads, domain.Signals: r.Rates.AddressSignals,
+			domain.RateConnect: r.Rates.AddressConnects, domain.RateSend: r.Rates.AddressSends,
+			domain.RateRead: r.Rates.AddressReads, domain.RateSignal: r.Rates.AddressSignals,
 		},
 	}
 	for _, cidr := range r.TrustedProxies {

@@ -22,7 +22,7 @@ func page(n int) []byte {
 	for seq := range int64(n) {
 		p.Events = append(p.Events, domain.Event{
 			ConversationID: id, Seq: seq + 1, Type: domain.MessagePosted, Sender: "alice", ClientMsgID: fmt.Sprint("m", seq),
-			At: domain.At(time.Now()), Body: json.RawMessage(`{"content":{"type":"text","text":"` + strings.Repeat("x", 100) + `"}}`),
+			At: domain.TimeOf(time.Now()), Body: json.RawMessage(`{"content":{"type":"text","text":"` + strings.Repeat("x", 100) + `"}}`),
 		})
 	}
 	text, err := json.Marshal(p)

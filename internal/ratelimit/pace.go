@@ -11,8 +11,8 @@ import (
 // minDelay is the least that is named to who comes too often.
 const minDelay = 10 * time.Millisecond
 
-// Rates are the limits of each activity, by domain.Activity.
-type Rates [domain.Activities]Rate
+// Rates are the limits of each activity, by domain.RateClass.
+type Rates [domain.RateClasses]Rate
 
 // Options are the limits. The zero value has none.
 type Options struct {
@@ -24,7 +24,7 @@ type Options struct {
 
 // Pace counts what is done on this node. Safe for concurrent use.
 type Pace struct {
-	user, address [domain.Activities]*buckets
+	user, address [domain.RateClasses]*buckets
 	proxies       proxies
 	byAddress     bool
 }
@@ -32,7 +32,7 @@ type Pace struct {
 // New returns a Pace.
 func New(o Options) *Pace {
 	p := &Pace{proxies: o.Proxies}
-	for a := range domain.Activities {
+	for a := range domain.RateClasses {
 		p.user[a], p.address[a] = newBuckets(o.User[a]), newBuckets(o.Address[a])
 		p.byAddress = p.byAddress || p.address[a] != nil
 	}
@@ -51,7 +51,7 @@ func (p *Pace) Address(r *http.Request) netip.Prefix {
 // Admit counts one activity of a user at an address; "" and the zero address
 // are not counted. It fails with domain.ErrRateLimited, which names the delay;
 // then neither has been counted.
-func (p *Pace) Admit(a domain.Activity, user domain.UserID, from netip.Prefix) error {
+func (p *Pace) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	now := time.Now()
 	var wait time.Duration
 	if from.IsValid() {
@@ -63,7 +63,7 @@ func (p *Pace) Admit(a domain.Activity, user domain.UserID, from netip.Prefix) e
 		}
 	}
 	if wait > 0 {
-		return domain.ErrRateLimited.In(max(wait, minDelay))
+		return domain.ErrRateLimited.WithRetryAfter(max(wait, minDelay))
 	}
 	return nil
 }

@@ -38,8 +38,8 @@ func TestRate(t *testing.T) {
 // is named is the one after which it works.
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Options{User: Rates{domain.Sends: rateOf(t, "2:5")}})
-		admit := func(user domain.UserID) error { return p.Admit(domain.Sends, user, netip.Prefix{}) }
+		p := New(Options{User: Rates{domain.RateSend: rateOf(t, "2:5")}})
+		admit := func(user domain.UserID) error { return p.Admit(domain.RateSend, user, netip.Prefix{}) }
 		for range 5 {
 			require.NoError(t, admit("alice"))
 		}
@@ -47,7 +47,7 @@ func TestAdmit(t *testing.T) {
 			require.ErrorIs(t, admit("alice"), domain.ErrRateLimited)
 		}
 		require.NoError(t, admit("bob"), "each user has a bucket of their own")
-		require.NoError(t, p.Admit(domain.Reads, "alice", netip.Prefix{}), "and each activity, if it is limited at all")
+		require.NoError(t, p.Admit(domain.RateRead, "alice", netip.Prefix{}), "and each activity, if it is limited at all")
 
 		var refused *domain.Error
 		require.ErrorAs(t, admit("alice"), &refused)
@@ -70,16 +70,16 @@ func TestAdmit(t *testing.T) {
 // takes nothing from the others there.
 func TestAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Options{User: Rates{domain.Sends: rateOf(t, "1:1")}, Address: Rates{domain.Sends: rateOf(t, "1:3")}})
+		p := New(Options{User: Rates{domain.RateSend: rateOf(t, "1:1")}, Address: Rates{domain.RateSend: rateOf(t, "1:3")}})
 		home := netip.MustParsePrefix("192.0.2.1/32")
-		require.NoError(t, p.Admit(domain.Sends, "alice", home))
+		require.NoError(t, p.Admit(domain.RateSend, "alice", home))
 		for range 10 {
-			require.Error(t, p.Admit(domain.Sends, "alice", home))
+			require.Error(t, p.Admit(domain.RateSend, "alice", home))
 		}
-		require.NoError(t, p.Admit(domain.Sends, "bob", home))
-		require.NoError(t, p.Admit(domain.Sends, "carol", home))
-		require.ErrorIs(t, p.Admit(domain.Sends, "dave", home), domain.ErrRateLimited)
-		require.NoError(t, p.Admit(domain.Sends, "dave", netip.MustParsePrefix("192.0.2.2/32")))
+		require.NoError(t, p.Admit(domain.RateSend, "bob", home))
+		require.NoError(t, p.Admit(domain.RateSend, "carol", home))
+		require.ErrorIs(t, p.Admit(domain.RateSend, "dave", home), domain.ErrRateLimited)
+		require.NoError(t, p.Admit(domain.RateSend, "dave", netip.MustParsePrefix("192.0.2.2/32")))
 	})
 }
 
@@ -113,7 +113,7 @@ func TestOrigin(t *testing.T) {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
 		r.Header["X-Forwarded-For"] = c.said
-		p := New(Options{Address: Rates{domain.Reads: {1, 1}}, Proxies: trusted})
+		p := New(Options{Address: Rates{domain.RateRead: {1, 1}}, Proxies: trusted})
 		require.Equal(t, c.want, p.Address(r).String(), "%s %v", c.remote, c.said)
 	}
 	require.False(t, New(Options{}).Address(httptest.NewRequest(http.MethodGet, "/", nil)).IsValid(), "nobody counts by it")
@@ -121,20 +121,20 @@ func TestOrigin(t *testing.T) {
 
 // TestI9BucketsAreBounded: a million users leave no more behind than the last of them.
 func TestI9BucketsAreBounded(t *testing.T) {
-	p := New(Options{User: Rates{domain.Sends: {0.001, 1}}}) // nothing comes back while this runs
+	p := New(Options{User: Rates{domain.RateSend: {0.001, 1}}}) // nothing comes back while this runs
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for n := range 1_000_000 {
-		if err := p.Admit(domain.Sends, domain.UserID(fmt.Sprint("user-", n)), netip.Prefix{}); err != nil {
+		if err := p.Admit(domain.RateSend, domain.UserID(fmt.Sprint("user-", n)), netip.Prefix{}); err != nil {
 			t.Fatal(n, err)
 		}
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	b := p.user[domain.Sends]
+	b := p.user[domain.RateSend]
 	require.LessOrEqual(t, len(b.now)+len(b.before), 2*maxBuckets)
 	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(32<<20))
-	require.Error(t, p.Admit(domain.Sends, "user-999999", netip.Prefix{}), "the last are remembered")
-	require.Error(t, p.Admit(domain.Sends, "user-950001", netip.Prefix{}))
+	require.Error(t, p.Admit(domain.RateSend, "user-999999", netip.Prefix{}), "the last are remembered")
+	require.Error(t, p.Admit(domain.RateSend, "user-950001", netip.Prefix{}))
 }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/test/proxytest"
 	"im/store/postgres"
 	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 // crowd is how many ask at the same time: they share queries.

@@ -178,7 +178,7 @@ func (a *appendArgs) addTarget(d *domain.Draft, messages map[int64]*domain.Messa
 	a.about[n] = d.Target
 	m := messages[d.Target] // as it was loaded
 	a.targetOf = append(a.targetOf, int32(n+1))
-	a.touched = append(a.touched, m.Touched)
+	a.touched = append(a.touched, m.Revision)
 	a.emojis = append(a.emojis, d.Emoji)
 	a.had = append(a.had, m.Reactions[domain.Reactor{User: d.Sender, Emoji: d.Emoji}])
 	if last[d.Target] == d {

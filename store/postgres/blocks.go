@@ -45,7 +45,7 @@ func (s *Store) Blocks(ctx context.Context, by domain.UserID, cursor string, lim
 		return page, err
 	}
 	for i, user := range users[:min(limit, len(users))] {
-		page.Items = append(page.Items, domain.Block{UserID: domain.UserID(user), Since: domain.At(since[i])})
+		page.Items = append(page.Items, domain.Block{UserID: domain.UserID(user), Since: domain.TimeOf(since[i])})
 	}
 	if len(users) > limit {
 		w := newCursor(cursorOfBlocks)

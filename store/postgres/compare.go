@@ -101,7 +101,7 @@ func (c *comparison) foldOn(rows pgx.Rows) error {
 		}
 		e := domain.Event{
 			ConversationID: c.id, Seq: stored.seq, Type: domain.EventType(kind), Sender: domain.UserID(sender),
-			At: domain.At(at), Body: json.RawMessage(body),
+			At: domain.TimeOf(at), Body: json.RawMessage(body),
 		}
 		target, err := domain.TargetOf(&e)
 		if err == nil {
@@ -174,7 +174,7 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 	c.equal("message_count", messages, f.MessageCount())
 	c.equal("last_message_seq", lastMessage, f.LastMessage)
 	c.equal("member_count", members, f.MemberCount())
-	c.equal("last_at", domain.At(last), f.LastAt)
+	c.equal("last_at", domain.TimeOf(last), f.LastAt)
 	if version != f.Version && version >= 0 { // below zero: changed by what is no event
 		c.differ("conversations", "", "version", version, f.Version)
 	}
@@ -182,7 +182,7 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 		c.differ("conversations", "", "direct_key", nil, nil)
 	}
 	if early := f.CreatedAt.Sub(created); early < 0 || early >= time.Second { // a reading of the clock before the event's
-		c.differ("conversations", "", "created_at", domain.At(created), f.CreatedAt)
+		c.differ("conversations", "", "created_at", domain.TimeOf(created), f.CreatedAt)
 	}
 	c.secret("title", sameText(title, f.Title))
 	c.secret("avatar_url", sameText(avatar, f.AvatarURL))

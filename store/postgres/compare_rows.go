@@ -87,7 +87,7 @@ SELECT seq, touched, coalesce(edited_seq, 0), coalesce(recalled_seq, 0) FROM mes
 
 func (c *comparison) compareStates(rows pgx.Rows) error {
 	var seq, touched int64
-	var stored domain.FoldedTouches
+	var stored domain.FoldedRevisions
 	const table = "message_states"
 	seen := map[int64]struct{}{}
 	_, err := pgx.ForEachRow(rows, []any{&seq, &touched, &stored.Edited, &stored.Recalled}, func() error {
@@ -103,8 +103,8 @@ func (c *comparison) compareStates(rows pgx.Rows) error {
 		if known && stored.Recalled != want.Recalled {
 			c.differ(table, key, "recalled_seq", stored.Recalled, want.Recalled)
 		}
-		if known && touched != want.Touched() {
-			c.differ(table, key, "touched", touched, want.Touched())
+		if known && touched != want.Revision() {
+			c.differ(table, key, "touched", touched, want.Revision())
 		}
 		if len(c.differences) > before {
 			c.states = append(c.states, seq)
@@ -173,7 +173,7 @@ func (c *comparison) compareReactions(rows pgx.Rows) error {
 	var at time.Time
 	seen := make(map[domain.FoldedReactor]struct{}, len(c.fold.Reactions))
 	_, err := pgx.ForEachRow(rows, []any{&key.Target, &key.Emoji, &key.User, &stored.Seq, &at}, func() error {
-		stored.At, stored.User = domain.At(at), key.User
+		stored.At, stored.User = domain.TimeOf(at), key.User
 		seen[key] = struct{}{}
 		want, known := c.fold.Reactions[key]
 		if c.compareMark("reactions", markKey(key.Target, key.User), stored, want, known) {
@@ -202,7 +202,7 @@ func (c *comparison) comparePins(rows pgx.Rows) error {
 	var at time.Time
 	seen := map[int64]struct{}{}
 	_, err := pgx.ForEachRow(rows, []any{&target, &stored.User, &stored.Seq, &at}, func() error {
-		stored.At = domain.At(at)
+		stored.At = domain.TimeOf(at)
 		seen[target] = struct{}{}
 		want, known := c.fold.Pins[target]
 		if c.compareMark("pins", "message "+strconv.FormatInt(target, 10), stored, want, known) {

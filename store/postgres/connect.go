@@ -36,7 +36,7 @@ func settings() map[string]string {
 func connConfig(url string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, domain.ErrInternal.Because(err)
+		return nil, domain.ErrInternal.WithCause(err)
 	}
 	harden(config)
 	return config, nil
@@ -58,7 +58,7 @@ func harden(config *pgx.ConnConfig) {
 func readConfig(o Options, check func(context.Context, *pgx.Conn) error) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
-		return nil, domain.ErrInternal.Because(err)
+		return nil, domain.ErrInternal.WithCause(err)
 	}
 	harden(config.ConnConfig)
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "5s"

@@ -50,7 +50,7 @@ func (s *Store) Create(ctx context.Context, n domain.NewConversation) (domain.Co
 	defer cancel()
 	body, err := json.Marshal(n.Created)
 	if err != nil {
-		return domain.ConversationID{}, false, domain.ErrInternal.Because(err)
+		return domain.ConversationID{}, false, domain.ErrInternal.WithCause(err)
 	}
 	pause := firstPause
 	for {
@@ -114,7 +114,7 @@ func (s *Store) findCreated(ctx context.Context, n domain.NewConversation, body 
 
 func (s *Store) tellCreated(n domain.NewConversation, at time.Time, body []byte) {
 	e := domain.Event{
-		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.At(at), Body: body,
+		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.TimeOf(at), Body: body,
 	}
 	var audience []domain.UserID
 	if len(n.Created.Members) <= domain.MaxAudience {

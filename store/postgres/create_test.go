@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/test/proxytest"
 	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 func TestOneDirectConversationHoweverManyAsk(t *testing.T) {

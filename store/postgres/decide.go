@@ -96,7 +96,7 @@ func (c *committer) tentatively(works map[domain.ConversationID]*work, picked []
 		if w.base != nil {
 			next[id] = w.base.Clone()
 			for _, m := range w.messages {
-				next[id].Consider(m)
+				next[id].LoadMessage(m)
 			}
 		}
 	}

@@ -36,13 +36,13 @@ func translate(err error) error {
 	case errors.As(err, &known):
 		return known
 	case connectionLost(err), passing(err), errors.Is(err, context.Canceled):
-		return domain.ErrUnavailable.Because(err)
+		return domain.ErrUnavailable.WithCause(err)
 	case sqlState(err) == stateBlocked:
 		return domain.ErrBlocked
 	case sqlState(err) == stateNoTable:
-		return domain.ErrUnavailable.Because(errors.Join(errSchema, err))
+		return domain.ErrUnavailable.WithCause(errors.Join(errSchema, err))
 	default:
-		return domain.ErrInternal.Because(err)
+		return domain.ErrInternal.WithCause(err)
 	}
 }
 

@@ -77,7 +77,7 @@ func (s *Store) Events(
 		}
 		domain.HideBelow(page.FloorSeq, page.Events)
 		// Profiles are no part of the log: they need not be as of the same moment.
-		var cast domain.Cast
+		var cast domain.ReferencedUsers
 		cast.AddEvents(page.Events)
 		page.Users, err = profilesOf(ctx, s.pool, &cast)
 		return err
@@ -107,7 +107,7 @@ func collectPage(rows pgx.Rows, page *domain.EventPage) error {
 		if seq.Valid {
 			last = domain.Event{
 				ConversationID: page.ConversationID, Seq: seq.Int64, Type: repeated(last.Type, kind),
-				Sender: repeated(last.Sender, sender), ClientMsgID: string(msgID), At: domain.At(at.Time), Body: bytes.Clone(body),
+				Sender: repeated(last.Sender, sender), ClientMsgID: string(msgID), At: domain.TimeOf(at.Time), Body: bytes.Clone(body),
 			}
 			page.Events = append(page.Events, last)
 		}

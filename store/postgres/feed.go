@@ -111,7 +111,7 @@ func (s *Store) readFeed(ctx context.Context, since *string, at int64) (feed, er
 		return feed{}, err
 	}
 	if f.now, err = parseSnapshot(text); err != nil {
-		return feed{}, domain.ErrInternal.Because(err)
+		return feed{}, domain.ErrInternal.WithCause(err)
 	}
 	w := newCursor(cursorOfFeed)
 	w.text(f.page.Epoch)

@@ -139,7 +139,7 @@ func requireFold(t require.TestingT, n *node, id domain.ConversationID, me domai
 		for _, e := range now.reactions[m.Seq] {
 			var body domain.ReactionBody
 			must(json.Unmarshal(e.Body, &body))
-			require.Contains(t, reacted.Items, domain.Reacted{UserID: e.Sender, Emoji: body.Emoji, At: e.At})
+			require.Contains(t, reacted.Items, domain.UserReaction{UserID: e.Sender, Emoji: body.Emoji, At: e.At})
 		}
 	}
 }
@@ -210,7 +210,7 @@ func TestAsOf(t *testing.T) {
 	page = at(domain.Range{Limit: 10, AsOfSeq: number(1 << 60)})
 	require.Equal(t, two.Seq, page.HeadSeq, "beyond the head is the head")
 	require.Len(t, page.Messages, 2)
-	before := domain.At(one.At.AddDate(-1, 0, 0))
+	before := domain.TimeOf(one.At.AddDate(-1, 0, 0))
 	page = at(domain.Range{Limit: 10, AsOf: &before})
 	require.Zero(t, page.HeadSeq)
 	require.Empty(t, page.Messages)

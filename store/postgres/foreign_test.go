@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/test/proxytest"
 	"im/store/postgres"
 	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 // TestI8ForeignTakesTheSameWay: what is asked of a conversation of others makes
@@ -74,7 +74,7 @@ func TestI8ForeignTakesTheSameWay(t *testing.T) {
 			return err
 		},
 		"room": func(ctx context.Context, id domain.ConversationID) error {
-			_, err := n.Room(ctx, "eve", id)
+			_, err := n.SignalScope(ctx, "eve", id)
 			return err
 		},
 	} {

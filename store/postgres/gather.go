@@ -204,7 +204,7 @@ func (g *gatherer[K, V]) answer(ctx context.Context, r *round[K, V]) {
 	}
 	values, err := g.all(ctx, keys)
 	if err == nil && len(values) != len(keys) {
-		err = domain.ErrInternal.Because(fmt.Errorf("%d answers to %d keys", len(values), len(keys)))
+		err = domain.ErrInternal.WithCause(fmt.Errorf("%d answers to %d keys", len(values), len(keys)))
 	}
 	for i, a := range r.askers {
 		if a.err = err; err == nil {

@@ -87,7 +87,7 @@ func (s *Store) ReindexSearch(ctx context.Context, progress func(done, total int
 			err = errTurnLost
 		}
 		if errors.Is(err, errTurnLost) {
-			return domain.ErrUnavailable.Because(err)
+			return domain.ErrUnavailable.WithCause(err)
 		}
 		if err != nil {
 			return err

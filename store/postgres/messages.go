@@ -128,7 +128,7 @@ func (s *Store) Messages(
 		if page, err = q.page(ctx, r); err != nil {
 			return err
 		}
-		var cast domain.Cast
+		var cast domain.ReferencedUsers
 		cast.AddMessages(page.Messages)
 		page.Users, err = profilesOf(ctx, tx, &cast)
 		return err
@@ -267,10 +267,10 @@ func (r *messageRow) columns() []any {
 func (r *messageRow) message(id domain.ConversationID) (domain.Message, error) {
 	m, err := domain.MessageOf(&domain.Event{
 		ConversationID: id, Seq: *r.seq, Type: domain.MessagePosted, Sender: domain.UserID(*r.sender),
-		ClientMsgID: *r.msgID, At: domain.At(*r.at), Body: json.RawMessage(*r.body),
+		ClientMsgID: *r.msgID, At: domain.TimeOf(*r.at), Body: json.RawMessage(*r.body),
 	})
 	if err == nil && r.edit != nil {
-		err = m.Edited(domain.At(*r.editedAt), json.RawMessage(*r.edit))
+		err = m.Edited(domain.TimeOf(*r.editedAt), json.RawMessage(*r.edit))
 	}
 	return m, err
 }

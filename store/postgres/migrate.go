@@ -84,7 +84,7 @@ func migrating(ctx context.Context, url string, do func(*migrate.Migrator) error
 		return translate(err)
 	}
 	if err := m.LoadMigrations(migrations.Files); err != nil {
-		return domain.ErrInternal.Because(err)
+		return domain.ErrInternal.WithCause(err)
 	}
 	if err := do(m); err != nil {
 		return translate(fmt.Errorf("migration: %w", err))

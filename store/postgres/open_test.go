@@ -93,7 +93,7 @@ func TestReceiptsOff(t *testing.T) {
 	}
 	require.Equal(t, []domain.UserID{"bob"}, list(user("bob")))
 	require.Equal(t, []domain.UserID{"alice", "bob", "carol"}, list(domain.Actor{User: "app", Backend: true}))
-	rooms, err := n.RoomsOf(t.Context(), []domain.ConversationID{id})
+	rooms, err := n.SignalScopes(t.Context(), []domain.ConversationID{id})
 	require.NoError(t, err)
 	require.False(t, rooms[id].Receipts)
 	n.set(t, id, domain.SettingsPatch{Receipts: new(true)})

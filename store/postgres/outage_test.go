@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/test/proxytest"
 	"im/store/postgres"
 	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 // loseAnswer has the answer lost that the proxy holds back: the request has passed, and

@@ -49,5 +49,5 @@ func takes(paces []pace, size int, now time.Time) time.Duration {
 // hangs says nothing of when it goes on.
 func busy(wait time.Duration) error {
 	wait = min(wait, longestWait)
-	return domain.ErrUnavailable.In(max(fullDelay, wait/2+rand.N(wait/2+1)))
+	return domain.ErrUnavailable.WithRetryAfter(max(fullDelay, wait/2+rand.N(wait/2+1)))
 }

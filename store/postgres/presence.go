@@ -20,9 +20,9 @@ FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS g (viewer, other, n)
 LEFT JOIN user_seen s ON s.user_id = g.other
 ORDER BY g.n`
 
-// Acquainted tells for each glance, in their order, whether the viewer may see
+// Visibility tells for each glance, in their order, whether the viewer may see
 // the user's presence, and when the user was seen last.
-func (s *Store) Acquainted(ctx context.Context, glances []domain.Glance) (list []domain.Acquaintance, err error) {
+func (s *Store) Visibility(ctx context.Context, glances []domain.PresenceQuery) (list []domain.Visibility, err error) {
 	viewers, users := make([]string, len(glances)), make([]string, len(glances))
 	for i, g := range glances {
 		viewers[i], users[i] = string(g.Viewer), string(g.User)
@@ -32,11 +32,11 @@ func (s *Store) Acquainted(ctx context.Context, glances []domain.Glance) (list [
 		if err != nil {
 			return err
 		}
-		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (a domain.Acquaintance, err error) {
+		list, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (a domain.Visibility, err error) {
 			var seen *time.Time
-			err = row.Scan(&a.Known, &seen)
+			err = row.Scan(&a.Visible, &seen)
 			if seen != nil {
-				a.LastSeen = domain.At(*seen)
+				a.LastSeen = domain.TimeOf(*seen)
 			}
 			return a, err
 		})
@@ -52,8 +52,8 @@ ON CONFLICT (user_id) DO UPDATE SET seen_at = excluded.seen_at WHERE u.seen_at <
 
 // Sight notes when users were online; it never goes back. Each user may be in the
 // list once.
-func (s *Store) Sight(ctx context.Context, sightings []domain.Sighting) error {
-	sightings = slices.SortedFunc(slices.Values(sightings), func(a, b domain.Sighting) int { return cmp.Compare(a.User, b.User) })
+func (s *Store) Sight(ctx context.Context, sightings []domain.LastSeen) error {
+	sightings = slices.SortedFunc(slices.Values(sightings), func(a, b domain.LastSeen) int { return cmp.Compare(a.User, b.User) })
 	for chunk := range slices.Chunk(sightings, ackChunk) {
 		users, times := make([]string, len(chunk)), make([]time.Time, len(chunk))
 		for i, one := range chunk {

@@ -18,12 +18,12 @@ func TestAcquainted(t *testing.T) {
 	require.NoError(t, err)
 	n.group(t, "frank", "eve")
 
-	at := domain.At(time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC))
-	require.NoError(t, n.Sight(t.Context(), []domain.Sighting{{User: "frank", At: at}, {User: "bob", At: at}}))
-	before := domain.At(at.Add(-time.Hour))
-	require.NoError(t, n.Sight(t.Context(), []domain.Sighting{{User: "bob", At: before}, {User: "alice", At: before}}))
+	at := domain.TimeOf(time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC))
+	require.NoError(t, n.Sight(t.Context(), []domain.LastSeen{{User: "frank", At: at}, {User: "bob", At: at}}))
+	before := domain.TimeOf(at.Add(-time.Hour))
+	require.NoError(t, n.Sight(t.Context(), []domain.LastSeen{{User: "bob", At: before}, {User: "alice", At: before}}))
 
-	list, err := n.Acquainted(t.Context(), []domain.Glance{
+	list, err := n.Visibility(t.Context(), []domain.PresenceQuery{
 		{Viewer: "alice", User: "bob"},
 		{Viewer: "bob", User: "alice"},
 		{Viewer: "bob", User: "frank"},
@@ -33,14 +33,14 @@ func TestAcquainted(t *testing.T) {
 		{Viewer: "nobody", User: "nobody"},
 	})
 	require.NoError(t, err)
-	require.Equal(t, []domain.Acquaintance{
-		{Known: true, LastSeen: at}, {Known: true, LastSeen: before}, {LastSeen: at}, {LastSeen: at}, {}, {Known: true, LastSeen: at}, {Known: true},
+	require.Equal(t, []domain.Visibility{
+		{Visible: true, LastSeen: at}, {Visible: true, LastSeen: before}, {LastSeen: at}, {LastSeen: at}, {}, {Visible: true, LastSeen: at}, {Visible: true},
 	}, list, "who was seen never goes back")
 
-	blocked := []domain.Glance{{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}}
+	blocked := []domain.PresenceQuery{{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}}
 	require.NoError(t, n.SetBlock(t.Context(), "bob", "alice", true))
-	list, err = n.Acquainted(t.Context(), blocked)
+	list, err = n.Visibility(t.Context(), blocked)
 	require.NoError(t, err)
-	require.False(t, list[0].Known, "who is blocked does not see presence")
-	require.True(t, list[1].Known)
+	require.False(t, list[0].Visible, "who is blocked does not see presence")
+	require.True(t, list[1].Visible)
 }

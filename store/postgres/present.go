@@ -138,7 +138,7 @@ func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) er
 				whole[of[n-1]] = false
 				return nil
 			}
-			return messages[n-1].Edited(domain.At(at), json.RawMessage(*body))
+			return messages[n-1].Edited(domain.TimeOf(at), json.RawMessage(*body))
 		})
 		return err
 	})

@@ -21,7 +21,7 @@ type rowsQueryer interface {
 }
 
 // profilesOf reads the profiles of whom a page names; who has none is left out.
-func profilesOf(ctx context.Context, db rowsQueryer, cast *domain.Cast) (map[domain.UserID]domain.Profile, error) {
+func profilesOf(ctx context.Context, db rowsQueryer, cast *domain.ReferencedUsers) (map[domain.UserID]domain.Profile, error) {
 	found := map[domain.UserID]domain.Profile{}
 	users := cast.Users()
 	if len(users) == 0 {
@@ -110,9 +110,9 @@ WHERE excluded.as_of >= p.as_of AND excluded.claims IS DISTINCT FROM p.claims`
 // known: the newest of tokens and backends' calls is right. A token without a
 // time counts as of now when it says something else than the last. Of several
 // claims of one user the last counts.
-func (s *Store) Claim(ctx context.Context, claims []domain.Claims) error {
+func (s *Store) Claim(ctx context.Context, claims []domain.ProfileClaims) error {
 	claims = slices.Clone(claims)
-	slices.SortStableFunc(claims, func(a, b domain.Claims) int { return cmp.Compare(a.User, b.User) })
+	slices.SortStableFunc(claims, func(a, b domain.ProfileClaims) int { return cmp.Compare(a.User, b.User) })
 	var users []string
 	var names, avatars []*string
 	var issued []*time.Time
@@ -138,7 +138,7 @@ func timeOrNull(t domain.Time) *time.Time {
 }
 
 // hashOf is equal for equal claims, whenever they were issued.
-func hashOf(c domain.Claims) []byte {
+func hashOf(c domain.ProfileClaims) []byte {
 	text, _ := json.Marshal([]*string{c.Name, c.Avatar}) // strings always marshal
 	sum := sha256.Sum256(text)
 	return sum[:]

@@ -15,10 +15,10 @@ func profile(name string) domain.UserProfile {
 	return domain.UserProfile{Profile: domain.Profile{Name: &name}}
 }
 
-func claims(user domain.UserID, name string, issued time.Time) domain.Claims {
-	c := domain.Claims{User: user, Name: &name}
+func claims(user domain.UserID, name string, issued time.Time) domain.ProfileClaims {
+	c := domain.ProfileClaims{User: user, Name: &name}
 	if !issued.IsZero() {
-		c.Issued = domain.At(issued)
+		c.Issued = domain.TimeOf(issued)
 	}
 	return c
 }
@@ -38,7 +38,7 @@ func TestProfilesFollowTheNewestSource(t *testing.T) {
 	t.Parallel()
 	n := start(t, pgtest.New(t))
 	old, now := time.Now().Add(-time.Hour), time.Now().Add(time.Minute)
-	claim := func(c ...domain.Claims) {
+	claim := func(c ...domain.ProfileClaims) {
 		t.Helper()
 		require.NoError(t, n.Claim(t.Context(), c))
 	}
@@ -61,7 +61,7 @@ func TestProfilesFollowTheNewestSource(t *testing.T) {
 	require.Equal(t, "B2", n.nameOf(t, "bob"))
 
 	picture := "https://example.org/a.png"
-	claim(domain.Claims{User: "alice", Avatar: &picture, Issued: domain.At(now.Add(time.Second))})
+	claim(domain.ProfileClaims{User: "alice", Avatar: &picture, Issued: domain.TimeOf(now.Add(time.Second))})
 	found, err := n.Users(t.Context(), user("alice"), []domain.UserID{"alice"})
 	require.NoError(t, err)
 	require.Equal(t, "A4", *found["alice"].Name, "what a token does not say stays")

@@ -54,7 +54,7 @@ func (q *queue) put(e *entry) error {
 		return domain.ErrUnavailable
 	}
 	if q.size+e.size > q.limit {
-		return domain.ErrUnavailable.In(fullDelay)
+		return domain.ErrUnavailable.WithRetryAfter(fullDelay)
 	}
 	if wait := takes(q.paces, q.size, time.Now()); wait > longestWait {
 		return busy(wait)

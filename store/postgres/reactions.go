@@ -30,8 +30,8 @@ FROM (
 // is no message, or lies below the actor's floor.
 func (s *Store) Reactions(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int,
-) (domain.Page[domain.Reacted], error) {
-	page := domain.Page[domain.Reacted]{Items: []domain.Reacted{}}
+) (domain.Page[domain.UserReaction], error) {
+	page := domain.Page[domain.UserReaction]{Items: []domain.UserReaction{}}
 	var afterEmoji, afterUser string
 	if cursor != "" {
 		r := readCursor(cursorOfReactions, cursor)
@@ -54,7 +54,7 @@ func (s *Store) Reactions(
 		return page, domain.ErrNotFound
 	}
 	for i := range min(limit, len(users)) {
-		page.Items = append(page.Items, domain.Reacted{UserID: domain.UserID(users[i]), Emoji: emojis[i], At: domain.At(ats[i])})
+		page.Items = append(page.Items, domain.UserReaction{UserID: domain.UserID(users[i]), Emoji: emojis[i], At: domain.TimeOf(ats[i])})
 	}
 	if len(users) > limit {
 		w := newCursor(cursorOfReactions)
@@ -142,7 +142,7 @@ func (q messageQuery) pinned(ctx context.Context, pins []pinned, limit int) (dom
 			page.NextCursor = &next
 			break
 		}
-		page.Items = append(page.Items, domain.PinnedMessage{Message: m, PinnedBy: domain.UserID(p.user), PinnedAt: domain.At(p.at)})
+		page.Items = append(page.Items, domain.PinnedMessage{Message: m, PinnedBy: domain.UserID(p.user), PinnedAt: domain.TimeOf(p.at)})
 	}
 	return page, nil
 }

@@ -60,20 +60,20 @@ func (s *Store) Deliver(ctx context.Context, acks []domain.Ack) (moved []domain.
 
 const roomsSQL = `SELECT id, member_count, (settings->>'receipts')::boolean FROM conversations WHERE id = ANY ($1::uuid[])`
 
-// RoomsOf is Room of several conversations, with no question asked of who may know.
-func (s *Store) RoomsOf(ctx context.Context, ids []domain.ConversationID) (map[domain.ConversationID]domain.Room, error) {
+// SignalScopes is SignalScope of several conversations, with no question asked of who may know.
+func (s *Store) SignalScopes(ctx context.Context, ids []domain.ConversationID) (map[domain.ConversationID]domain.SignalScope, error) {
 	keys := make([][16]byte, len(ids))
 	for i, id := range ids {
 		keys[i] = id
 	}
-	rooms := make(map[domain.ConversationID]domain.Room, len(ids))
+	rooms := make(map[domain.ConversationID]domain.SignalScope, len(ids))
 	err := s.read(ctx, func(ctx context.Context) error {
 		rows, err := s.pool.Query(ctx, roomsSQL, keys)
 		if err != nil {
 			return err
 		}
 		var id [16]byte
-		var room domain.Room
+		var room domain.SignalScope
 		_, err = pgx.ForEachRow(rows, []any{&id, &room.Members, &room.Receipts}, func() error {
 			rooms[id] = room
 			return nil

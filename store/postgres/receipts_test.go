@@ -44,7 +44,7 @@ func TestReceipts(t *testing.T) {
 	_, err = n.Receipts(t.Context(), user("carol"), id, "x", 2)
 	require.ErrorIs(t, err, domain.ErrCursorInvalid)
 
-	rooms, err := n.RoomsOf(t.Context(), []domain.ConversationID{id, {1}})
+	rooms, err := n.SignalScopes(t.Context(), []domain.ConversationID{id, {1}})
 	require.NoError(t, err)
-	require.Equal(t, map[domain.ConversationID]domain.Room{id: {Members: 3, Receipts: true}}, rooms)
+	require.Equal(t, map[domain.ConversationID]domain.SignalScope{id: {Members: 3, Receipts: true}}, rooms)
 }

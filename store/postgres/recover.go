@@ -66,7 +66,7 @@ func (c *committer) blame(refused *appendError) {
 	}
 	if len(entries) == 1 {
 		c.log.Error("a command could not be stored", "error", refused)
-		c.answer(entries[0], domain.Outcome{}, domain.ErrInternal.Because(refused))
+		c.answer(entries[0], domain.Outcome{}, domain.ErrInternal.WithCause(refused))
 		return
 	}
 	for _, e := range entries {
@@ -196,6 +196,6 @@ func scanEvent(row pgx.CollectableRow) (domain.Event, error) {
 	var kind, sender, body string
 	var at time.Time
 	err := row.Scan(&e.ConversationID, &e.Seq, &kind, &sender, &e.ClientMsgID, &at, &body)
-	e.Type, e.Sender, e.At, e.Body = domain.EventType(kind), domain.UserID(sender), domain.At(at), json.RawMessage(body)
+	e.Type, e.Sender, e.At, e.Body = domain.EventType(kind), domain.UserID(sender), domain.TimeOf(at), json.RawMessage(body)
 	return e, err
 }

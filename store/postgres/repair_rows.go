@@ -118,7 +118,7 @@ func (c *comparison) queueStates(b *pgx.Batch, keys []int64) {
 	var seqs, touched, edited, recalled []int64
 	for _, seq := range keys {
 		if t, ok := c.fold.Touches[seq]; ok {
-			seqs, touched = append(seqs, seq), append(touched, t.Touched())
+			seqs, touched = append(seqs, seq), append(touched, t.Revision())
 			edited, recalled = append(edited, t.Edited), append(recalled, t.Recalled)
 		}
 	}

@@ -98,7 +98,7 @@ func (s *Store) enterSearch(ctx context.Context) (leave func(), err error) {
 	case s.searching <- struct{}{}:
 		return func() { <-s.searching }, nil
 	case <-ctx.Done():
-		return nil, domain.ErrUnavailable.Saying("too many searches at once").Because(ctx.Err())
+		return nil, domain.ErrUnavailable.WithMessage("too many searches at once").WithCause(ctx.Err())
 	}
 }
 
@@ -136,7 +136,7 @@ func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err
 			page.Items = append(page.Items, domain.FoundMessage{Message: m, Highlights: highlights(s.query, m.Content)})
 		}
 	}
-	var cast domain.Cast
+	var cast domain.ReferencedUsers
 	for i := range page.Items {
 		cast.AddMessages([]domain.Message{page.Items[i].Message})
 	}

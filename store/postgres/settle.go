@@ -70,7 +70,7 @@ type reply struct {
 func (c *committer) conclude(w *work, got written, answers *[]reply, lookups *[]*step) (domain.Committed, bool) {
 	before := w.base.Audience()
 	committed := domain.Committed{ConversationID: w.id, Epoch: c.epoch, Events: make([]domain.Event, 0, len(got.statuses))}
-	at, i := domain.At(got.ats[0]), 0
+	at, i := domain.TimeOf(got.ats[0]), 0
 	for _, s := range w.steps {
 		first := len(committed.Events)
 		for _, d := range s.drafts {
@@ -172,7 +172,7 @@ func (c *committer) lookUp(ctx context.Context, steps []*step) error {
 		}
 		outcomes[n-1] = domain.Outcome{Duplicate: true, Events: []domain.Event{{
 			ConversationID: s.entry.target, Seq: seq, Type: domain.EventType(kind), Sender: key.Sender,
-			ClientMsgID: key.ClientMsgID, At: domain.At(at), Body: json.RawMessage(body),
+			ClientMsgID: key.ClientMsgID, At: domain.TimeOf(at), Body: json.RawMessage(body),
 		}}}
 		return nil
 	})

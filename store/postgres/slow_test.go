@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/test/proxytest"
 	"im/store/postgres"
 	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 // PostgreSQL is behind a line that takes 64 KiB in 100 ms, and more is asked of it

@@ -45,12 +45,12 @@ func gather(works map[domain.ConversationID]*work, picked []*entry) *subjects {
 	var s subjects
 	index := map[*domain.MessageState]int32{}
 	for _, e := range picked {
-		cmd, ok := e.cmd.(domain.Targeted)
+		cmd, ok := e.cmd.(domain.MessageCommand)
 		w := works[e.target]
 		if !ok || w.base == nil {
 			continue
 		}
-		subject := cmd.Subject()
+		subject := cmd.MessageQuery()
 		m := w.messages[subject.Seq]
 		if m == nil {
 			if w.messages == nil {
@@ -111,7 +111,7 @@ func (s *subjects) load(ctx context.Context, conn *pgx.Conn) error {
 	var emojis []string
 	_, err = pgx.ForEachRow(rows, []any{&n, &sender, &touched, &recalled, &body, &emojis}, func() error {
 		m := s.states[n-1]
-		m.Sender, m.Touched, m.Recalled, m.Emojis = domain.UserID(sender), touched, recalled, emojis
+		m.Sender, m.Revision, m.Recalled, m.Emojis = domain.UserID(sender), touched, recalled, emojis
 		if body == nil {
 			return nil
 		}

@@ -183,7 +183,7 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	for _, v := range views {
 		page.Conversations = append(page.Conversations, v.ConversationView)
 	}
-	var cast domain.Cast
+	var cast domain.ReferencedUsers
 	cast.AddConversations(page.Conversations)
 	if page.Users, err = profilesOf(ctx, tx, &cast); err != nil {
 		return err

@@ -67,7 +67,7 @@ func (s *Store) Trace(ctx context.Context, id domain.ConversationID, seq int64, 
 		if err != nil {
 			return err
 		}
-		t.Committed.At = domain.At(at)
+		t.Committed.At = domain.TimeOf(at)
 		rows, err := s.pool.Query(ctx, tracedMembersSQL, id, after, limit+1)
 		if err != nil {
 			return err

@@ -39,7 +39,7 @@ func scanView(row pgx.CollectableRow) (*view, error) {
 		return nil, err
 	}
 	v.user, v.Kind, v.Preferences.Notify = domain.UserID(user), domain.Kind(kind), notify
-	v.CreatedAt, v.Metadata = domain.At(createdAt), rawJSON(metadata)
+	v.CreatedAt, v.Metadata = domain.TimeOf(createdAt), rawJSON(metadata)
 	v.Role = domain.RoleOwner // what a backend may act as
 	if role != nil {
 		v.member, v.Role = true, domain.Role(*role)
@@ -107,7 +107,7 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 	var kind, sender, body string
 	var at time.Time
 	_, err = pgx.ForEachRow(rows, []any{&n, &e.ConversationID, &e.Seq, &kind, &sender, &e.ClientMsgID, &at, &body}, func() error {
-		e.Type, e.Sender, e.At, e.Body = domain.EventType(kind), domain.UserID(sender), domain.At(at), json.RawMessage(body)
+		e.Type, e.Sender, e.At, e.Body = domain.EventType(kind), domain.UserID(sender), domain.TimeOf(at), json.RawMessage(body)
 		found[n-1] = append(found[n-1], e)
 		return nil
 	})

@@ -23,9 +23,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/auth/token"
 	"im/internal/freeport"
 	"im/test/proxytest"
-	"im/internal/auth/token"
 )
 
 const (

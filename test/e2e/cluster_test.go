@@ -21,10 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/freeport"
-	"im/test/proxytest"
-	"im/test/pgtest"
 	"im/internal/auth/token"
+	"im/internal/freeport"
+	"im/test/pgtest"
+	"im/test/proxytest"
 )
 
 const secret = "a secret of the tests, 32 bytes long or more"

@@ -21,8 +21,8 @@ import (
 
 	"im"
 	"im/domain"
-	"im/test/proxytest"
 	"im/internal/auth/token"
+	"im/test/proxytest"
 )
 
 // hostile is what breaks out of SQL, logs, keys and markup where text is pasted

@@ -72,6 +72,6 @@ func TestLargeGroup(t *testing.T) {
 	require.JSONEq(t, fmt.Sprintf(`{"user_id":%q,"role":"owner"}`, name(0)), string(heard[2].Body), "the first of those who have been there the longest")
 	require.Equal(t, domain.MemberRemoved, alice.until(id, posted.Seq+1)[1].Type)
 	status, body := nodes[1].call(name(0), "PUT", memberPath(id, "alice"), map[string]any{"role": "member"})
-	require.Equal(t, http.StatusCreated, status, "%s: there is room again, and the heir has the say", body)
+	require.Equal(t, http.StatusCreated, status, "%s: there is room again, and the successor has the say", body)
 	alice.wait("her conversation", func(f frame) bool { return f.Type == "conversation" })
 }

@@ -198,7 +198,7 @@ func TestBlocks(t *testing.T) {
 }
 
 type statsAnswer struct {
-	domain.Census
+	domain.ClusterStats
 	Messages int64 `json:"messages"`
 }
 
@@ -216,15 +216,15 @@ func TestNoticesAndStats(t *testing.T) {
 		NoticeID string `json:"notice_id"`
 		BizType  string `json:"biz_type"`
 		Data     struct{ Order int }
-		domain.Reach
+		domain.NoticeResult
 	}
 	send := func(n *testNode, path string) notice {
 		return decode[notice](t, n.want(200, server, "POST", path, map[string]any{"biz_type": "order", "data": map[string]int{"order": 7}}))
 	}
 	own := send(nodes[0], "/v1/users/alice/notices")
-	require.Equal(t, domain.Reach{Online: 1, Sessions: 2}, own.Reach)
+	require.Equal(t, domain.NoticeResult{Online: 1, Sessions: 2}, own.NoticeResult)
 	all := send(nodes[1], "/v1/notices")
-	require.Equal(t, domain.Reach{Online: 2, Sessions: 3}, all.Reach)
+	require.Equal(t, domain.NoticeResult{Online: 2, Sessions: 3}, all.NoticeResult)
 	for s, want := range map[*socket][]string{phone: {own.NoticeID, all.NoticeID}, laptop: {own.NoticeID, all.NoticeID}, bob: {all.NoticeID}} {
 		var got []string
 		for range want {
@@ -239,7 +239,7 @@ func TestNoticesAndStats(t *testing.T) {
 		_, err := s.await(func(f frame) bool { return f.Type == "notice" }, time.Millisecond)
 		require.Error(t, err, "one more than there should be")
 	}
-	require.Equal(t, domain.Reach{}, send(nodes[0], "/v1/users/nobody/notices").Reach)
+	require.Equal(t, domain.NoticeResult{}, send(nodes[0], "/v1/users/nobody/notices").NoticeResult)
 
 	stats := decode[statsAnswer](t, nodes[0].want(200, server, "GET", "/v1/stats", nil))
 	require.Equal(t, []int{2, 3, 2}, []int{stats.OnlineUsers, stats.Sessions, len(stats.Nodes)})

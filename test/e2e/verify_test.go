@@ -12,8 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/tools/verify"
 	"im/test/faultproxy"
+	"im/tools/verify"
 )
 
 // verifying runs im verify --json and returns its report and exit code.

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"im/domain"
-	"im/internal/freeport"
 	"im/internal/auth/token"
+	"im/internal/freeport"
 )
 
 const (

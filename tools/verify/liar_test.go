@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"im/internal/app"
-	"im/tools/verify"
-	"im/test/faultproxy"
 	"im/domain"
+	"im/internal/app"
 	"im/routing"
+	"im/test/faultproxy"
 	"im/test/pgtest"
+	"im/tools/verify"
 )
 
 const secret = "a secret of 32 bytes, or of more"

@@ -48,9 +48,9 @@ type Report struct {
 	// "handshake 503", "timeout").
 	Faults map[string]int64 `json:"faults"`
 
-	Send  Latency `json:"send"`  // from the frame to its answer
-	Push  Latency `json:"push"`  // from the answer to the event, at each session that was connected all the time
-	Reach Latency `json:"reach"` // from losing a connection to the next welcome
+	Send      Latency `json:"send"`  // from the frame to its answer
+	Push      Latency `json:"push"`  // from the answer to the event, at each session that was connected all the time
+	Reconnect Latency `json:"reach"` // from losing a connection to the next welcome
 
 	// MaxOutage is the longest time that a client wanted a connection and had none;
 	// MaxUnanswered the longest from a send's first attempt to its answer.

@@ -88,7 +88,7 @@ func (t *tally) finish() *Report {
 	t.weigh()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.report.Send, t.report.Push, t.report.Reach = t.send.latency(), t.push.latency(), t.reach.latency()
+	t.report.Send, t.report.Push, t.report.Reconnect = t.send.latency(), t.push.latency(), t.reach.latency()
 	return &t.report
 }
 

@@ -98,7 +98,7 @@ func (r *Report) writeTimes(b *strings.Builder) {
 	for _, t := range []struct {
 		name string
 		Latency
-	}{{"send to answer", r.Send}, {"commit to push", r.Push}, {"lost to welcome", r.Reach}} {
+	}{{"send to answer", r.Send}, {"commit to push", r.Push}, {"lost to welcome", r.Reconnect}} {
 		fmt.Fprintf(b, "  %-22s %12s %10.1f %10.1f %10.1f %10.1f\n", t.name, thousands(t.Count), t.P50, t.P90, t.P99, t.Max)
 	}
 	fmt.Fprintf(b, "  the longest without a connection %.1f s, without an answer to a send %.1f s\n", r.MaxOutage/1000, r.MaxUnanswered/1000)

@@ -24,7 +24,7 @@ const (
 // Profiles keeps profiles.
 type Profiles interface {
 	// Claim takes over claims unless something newer is known of the user.
-	Claim(ctx context.Context, claims []domain.Claims) error
+	Claim(ctx context.Context, claims []domain.ProfileClaims) error
 }
 
 // claims remembers what the last tokens of users said, and writes what is new.
@@ -37,7 +37,7 @@ type claims struct {
 	mu      sync.Mutex
 	known   map[domain.UserID]said // noted lately
 	before  map[domain.UserID]said // noted before these
-	pending map[domain.UserID]domain.Claims
+	pending map[domain.UserID]domain.ProfileClaims
 }
 
 // said is what is remembered of claims.
@@ -49,12 +49,12 @@ type said struct {
 func newClaims(p Profiles, logger *slog.Logger) *claims {
 	return &claims{
 		profiles: p, logger: logger, seed: maphash.MakeSeed(), wake: make(chan struct{}, 1),
-		known: map[domain.UserID]said{}, pending: map[domain.UserID]domain.Claims{},
+		known: map[domain.UserID]said{}, pending: map[domain.UserID]domain.ProfileClaims{},
 	}
 }
 
 // note has claims written if they are news. It does not block.
-func (c *claims) note(news domain.Claims) {
+func (c *claims) note(news domain.ProfileClaims) {
 	now := said{c.hash(news), news.Issued.Time}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +80,7 @@ func (c *claims) note(news domain.Claims) {
 	}
 }
 
-func (c *claims) hash(n domain.Claims) uint64 {
+func (c *claims) hash(n domain.ProfileClaims) uint64 {
 	var h maphash.Hash
 	h.SetSeed(c.seed)
 	for _, text := range []*string{n.Name, n.Avatar} {
@@ -129,7 +129,7 @@ func (c *claims) flush(ctx context.Context) (ok bool) {
 	return true
 }
 
-func (c *claims) forget(list []domain.Claims) {
+func (c *claims) forget(list []domain.ProfileClaims) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, lost := range list {

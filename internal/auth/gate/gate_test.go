@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type desk struct {
 	mu     sync.Mutex
 	tokens map[string]domain.Identity
-	wrote  []domain.Claims
+	wrote  []domain.ProfileClaims
 	calls  int
 	away   bool
 
@@ -40,7 +40,7 @@ func (d *desk) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	return id, nil
 }
 
-func (d *desk) Claim(_ context.Context, claims []domain.Claims) error {
+func (d *desk) Claim(_ context.Context, claims []domain.ProfileClaims) error {
 	defer d.lock()()
 	d.calls++
 	if d.away {
@@ -66,7 +66,7 @@ func open(t *testing.T, d *desk) *Gate {
 }
 
 func named(user domain.UserID, name string, issued int64) domain.Identity {
-	return domain.Identity{User: user, Name: name, Issued: domain.At(time.Unix(issued, 0))}
+	return domain.Identity{User: user, Name: name, Issued: domain.TimeOf(time.Unix(issued, 0))}
 }
 
 func TestClaims_are_written_once_and_when_they_change(t *testing.T) {
@@ -113,14 +113,14 @@ func TestClaims_are_bounded(t *testing.T) {
 	c := newClaims(&desk{}, slog.New(slog.DiscardHandler))
 	name := "x"
 	for i := range 3 * maxKnown {
-		c.note(domain.Claims{User: domain.UserID(fmt.Sprint(i)), Name: &name})
+		c.note(domain.ProfileClaims{User: domain.UserID(fmt.Sprint(i)), Name: &name})
 		if i%1000 == 999 {
 			require.True(t, c.flush(t.Context()))
 		}
 	}
 	require.LessOrEqual(t, len(c.known)+len(c.before), 2*maxKnown)
 	for i := range 2 * maxPending {
-		c.note(domain.Claims{User: domain.UserID(fmt.Sprint("y", i)), Name: &name})
+		c.note(domain.ProfileClaims{User: domain.UserID(fmt.Sprint("y", i)), Name: &name})
 	}
 	require.Len(t, c.pending, maxPending)
 }

@@ -33,7 +33,7 @@ func (v *Verifier) identity(claims jwt.MapClaims, bySecret bool) (domain.Identit
 	}
 	id := domain.Identity{
 		Name: text(claims, "name"), Picture: text(claims, "picture"), Scope: text(claims, "scope"),
-		Expires: domain.At(expires.Time),
+		Expires: domain.TimeOf(expires.Time),
 	}
 	if id.User, err = domain.ParseUserID("", text(claims, v.userClaim)); err != nil {
 		return domain.Identity{}, fmt.Errorf("claim %s is not a user id", v.userClaim)
@@ -44,7 +44,7 @@ func (v *Verifier) identity(claims jwt.MapClaims, bySecret bool) (domain.Identit
 		}
 	}
 	if issued, err := claims.GetIssuedAt(); err == nil && issued != nil {
-		id.Issued = domain.At(issued.Time)
+		id.Issued = domain.TimeOf(issued.Time)
 	}
 	id.Server = v.mayServe(claims, bySecret) && slices.Contains(strings.Fields(id.Scope), scopeServer)
 	if v.now().After(expires.Add(Leeway)) {

@@ -102,14 +102,14 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (domain.Identity, err
 	parsed, err := v.signature.ParseWithClaims(raw, claims, v.key(ctx))
 	switch {
 	case errors.Is(err, errKeysAway):
-		return domain.Identity{}, domain.ErrUnavailable.Because(err)
+		return domain.Identity{}, domain.ErrUnavailable.WithCause(err)
 	case err != nil:
-		return domain.Identity{}, domain.ErrUnauthenticated.Because(err)
+		return domain.Identity{}, domain.ErrUnauthenticated.WithCause(err)
 	}
 	_, bySecret := parsed.Method.(*jwt.SigningMethodHMAC)
 	id, err := v.identity(claims, bySecret)
 	if err != nil && !errors.Is(err, domain.ErrTokenExpired) {
-		return domain.Identity{}, domain.ErrUnauthenticated.Because(err)
+		return domain.Identity{}, domain.ErrUnauthenticated.WithCause(err)
 	}
 	return id, err
 }

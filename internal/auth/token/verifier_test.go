@@ -150,7 +150,7 @@ func TestVerify_reads_the_claims(t *testing.T) {
 	got, err := verifier(t, Options{Secret: secret, UserClaim: "uid"}).Verify(t.Context(), raw)
 	want := domain.Identity{
 		User: "alice", Device: "phone", Name: "Alice", Picture: "https://example.org/a.png", Server: true,
-		Scope: "chat server", Expires: domain.At(exp), Issued: domain.At(exp.Add(-time.Hour)),
+		Scope: "chat server", Expires: domain.TimeOf(exp), Issued: domain.TimeOf(exp.Add(-time.Hour)),
 	}
 	if err != nil || got != want {
 		t.Fatalf("got %+v, %v\nwant %+v", got, err, want)

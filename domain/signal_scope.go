@@ -7,8 +7,8 @@ const (
 	ReceiptMembers = 50  // up to how many it has receipt frames
 )
 
-// Room is what decides which frames of the living a conversation has.
-type Room struct {
+// SignalScope is what decides which frames of the living a conversation has.
+type SignalScope struct {
 	Members  int
 	Receipts bool
 }

@@ -5,21 +5,21 @@ import (
 	"encoding/json"
 )
 
-// maxCast is how many users a page brings the profiles of; the others can be
+// maxReferencedUsers is how many users a page brings the profiles of; the others can be
 // asked for.
-const maxCast = 1000
+const maxReferencedUsers = 1000
 
 // Cast gathers the users whom a page names, each once: senders, who is
 // mentioned, who was let in or out, peers. The members that a conversation was
 // created with come last, where there is room.
-type Cast struct {
+type ReferencedUsers struct {
 	seen  map[UserID]struct{}
 	users []UserID
 	extra []UserID
 }
 
-func (c *Cast) add(user UserID) {
-	if _, there := c.seen[user]; there || user == "" || user == Everyone || len(c.users) == maxCast {
+func (c *ReferencedUsers) add(user UserID) {
+	if _, there := c.seen[user]; there || user == "" || user == Everyone || len(c.users) == maxReferencedUsers {
 		return
 	}
 	if c.seen == nil {
@@ -30,7 +30,7 @@ func (c *Cast) add(user UserID) {
 }
 
 // AddEvents adds whom events name.
-func (c *Cast) AddEvents(events []Event) {
+func (c *ReferencedUsers) AddEvents(events []Event) {
 	for i := range events {
 		c.add(events[i].Sender)
 		c.addBody(&events[i])
@@ -38,7 +38,7 @@ func (c *Cast) AddEvents(events []Event) {
 }
 
 // addBody reads a body only where it may name somebody: content can be long.
-func (c *Cast) addBody(e *Event) {
+func (c *ReferencedUsers) addBody(e *Event) {
 	message := e.ClientMsgID != "" || e.Type == MessagePosted
 	if message && !bytes.Contains(e.Body, []byte(`"mentions"`)) {
 		return
@@ -55,13 +55,13 @@ func (c *Cast) addBody(e *Event) {
 	for _, user := range named.Mentions {
 		c.add(user)
 	}
-	for _, m := range named.Members[:min(len(named.Members), maxCast)] {
+	for _, m := range named.Members[:min(len(named.Members), maxReferencedUsers)] {
 		c.extra = append(c.extra, m.UserID)
 	}
 }
 
 // AddMessages adds whom messages name.
-func (c *Cast) AddMessages(messages []Message) {
+func (c *ReferencedUsers) AddMessages(messages []Message) {
 	for i := range messages {
 		c.add(messages[i].Sender)
 		for _, user := range messages[i].Mentions {
@@ -71,7 +71,7 @@ func (c *Cast) AddMessages(messages []Message) {
 }
 
 // AddConversations adds whom the views of conversations name.
-func (c *Cast) AddConversations(views []ConversationView) {
+func (c *ReferencedUsers) AddConversations(views []ConversationView) {
 	for i := range views {
 		v := &views[i]
 		c.add(v.Peer)
@@ -83,7 +83,7 @@ func (c *Cast) AddConversations(views []ConversationView) {
 }
 
 // Users returns all that were added, as many as a page brings.
-func (c *Cast) Users() []UserID {
+func (c *ReferencedUsers) Users() []UserID {
 	for _, user := range c.extra {
 		c.add(user)
 	}
