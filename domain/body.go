@@ -81,34 +81,6 @@ type PostedBody struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-// appendJSON writes the body without compacting what the sender wrote, as
-// encoding/json would.
-func (b *PostedBody) appendJSON(dst []byte) []byte {
-	dst = append(append(dst, `{"content":`...), b.Content...)
-	if b.ReplyTo != 0 {
-		dst = appendInt(append(dst, `,"reply_to":`...), b.ReplyTo)
-	}
-	dst = appendMentions(dst, b.Mentions)
-	if len(b.Metadata) > 0 {
-		dst = append(append(dst, `,"metadata":`...), b.Metadata...)
-	}
-	return append(dst, '}')
-}
-
-func appendMentions(dst []byte, mentions []UserID) []byte {
-	if len(mentions) == 0 {
-		return dst
-	}
-	dst = append(dst, `,"mentions":[`...)
-	for i, user := range mentions {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), user...), '"')
-	}
-	return append(dst, ']')
-}
-
 // EditedBody is the body of message.edited: the message as it stands from then
 // on, so mentions that were kept are there too. Content is null once the message
 // was recalled.
@@ -116,12 +88,6 @@ type EditedBody struct {
 	TargetSeq int64           `json:"target_seq"`
 	Content   json.RawMessage `json:"content"`
 	Mentions  []UserID        `json:"mentions,omitempty"`
-}
-
-func (b *EditedBody) appendJSON(dst []byte) []byte {
-	dst = appendInt(append(dst, `{"target_seq":`...), b.TargetSeq)
-	dst = append(append(dst, `,"content":`...), b.Content...)
-	return append(appendMentions(dst, b.Mentions), '}')
 }
 
 // RecalledBody is the body of message.recalled.
