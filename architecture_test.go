@@ -14,14 +14,16 @@ import (
 // everybody.
 func allowed() map[string][]string {
 	domain := []string{"im/domain", "im/internal/strictjson"}
+	edge := append([]string{"im/internal/edge"}, domain...)
 	return map[string][]string{
 		"im":                      {},
 		"im/domain":               {"im/internal/strictjson"},
 		"im/domain/domaintest":    domain,
 		"im/internal/coalesce":    {},
+		"im/internal/edge":        domain,
 		"im/internal/strictjson":  {},
-		"im/rest":                 domain,
-		"im/realtime":             append([]string{"im/internal/coalesce"}, domain...),
+		"im/rest":                 edge,
+		"im/realtime":             append([]string{"im/internal/coalesce"}, edge...),
 		"im/routing":              domain,
 		"im/store/postgres":       append([]string{"im/migrations"}, domain...),
 		"im/migrations":           {},

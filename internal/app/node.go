@@ -18,6 +18,8 @@ import (
 	"im/internal/auth/token"
 	"im/internal/ratelimit"
 	"im/realtime"
+	"im/realtime/hub"
+	"im/realtime/presence"
 	"im/routing"
 	"im/store/postgres"
 )
@@ -54,10 +56,10 @@ type Node struct {
 	o        Options
 	redis    redis.UniversalClient
 	store    *postgres.Store
-	hub      *realtime.Hub
+	hub      *hub.Hub
 	gateway  *realtime.Gateway
-	receipts *realtime.Receipts
-	presence *realtime.Presence
+	receipts *presence.Receipts
+	presence *presence.Lookup
 	gate     *gate.Gate
 	pace     *ratelimit.Pace
 	routing  *routing.Node
@@ -150,8 +152,9 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	}
 	n.pace = o.Rules.pace()
 	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
-	n.hub = realtime.NewHub(realtime.HubOptions{
-		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
+	watches := presence.NewWatches()
+	n.hub = hub.New(hub.Options{
+		Directory: n.store, Log: n.store, Presence: watches, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
 		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
@@ -160,12 +163,13 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	if err != nil {
 		return err
 	}
-	n.presence = realtime.NewPresence(n.routing, n.store)
-	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
+	n.presence = presence.NewLookup(n.routing, n.store)
+	n.receipts = presence.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
-		SignalScopes: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
-		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
+		SignalScopes: n.store, Presence: n.presence, Watches: watches, LastSeen: presence.NewLastSeen(n.store, n.routing, o.Logger),
+		RateLimiter: n.pace, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		MaxSockets: o.Rules.MaxSessions,
 	})
 	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
 	return err

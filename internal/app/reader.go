@@ -5,13 +5,14 @@ import (
 
 	"im/domain"
 	"im/realtime"
+	"im/realtime/presence"
 	"im/store/postgres"
 )
 
 // reader is the store, with positions that others are told of.
 type reader struct {
 	*postgres.Store
-	receipts *realtime.Receipts
+	receipts *presence.Receipts
 }
 
 var _ realtime.Reader = reader{}

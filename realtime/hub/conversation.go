@@ -129,7 +129,7 @@ func (h *Hub) push(v *conversation, ev *domain.Event) {
 func (h *Hub) applySettings(v *conversation, ev *domain.Event) {
 	var body domain.UpdatedBody
 	decodeBody(h.o.Logger, ev, &body)
-	if body.SetSettings {
+	if body.Settings != nil {
 		v.setSinceJoin(ev.Seq, body.Settings.History == domain.HistorySinceJoin)
 	}
 }

@@ -181,32 +181,27 @@ func (h *Hub) EpochBegan(epoch string) {
 
 // Signal delivers a signal to the sessions on this node that it is for.
 func (h *Hub) Signal(sig domain.Signal) {
-	switch {
-	case sig.Presence:
-		h.o.Presence.PresenceChanged(sig.User)
-		return
-	case !sig.Conversation.IsZero():
-		h.signalMembers(sig)
-		return
-	case sig.User == "":
+	switch sig := sig.(type) {
+	case domain.UserFrame:
+		if u := h.users.get(sig.User); u != nil {
+			u.signal(wire.Text(sig.Frame), sig.Except)
+		}
+	case domain.Broadcast:
 		h.users.signal(wire.Text(sig.Frame))
-		return
-	}
-	u := h.users.get(sig.User)
-	if u == nil {
-		return
-	}
-	if len(sig.Frame) > 0 {
-		u.signal(wire.Text(sig.Frame), sig.Except)
-	}
-	if sig.End != nil {
-		u.end(*sig.End)
+	case domain.ConversationFrame:
+		h.signalMembers(sig)
+	case domain.EndSessions:
+		if u := h.users.get(sig.User); u != nil {
+			u.end(sig)
+		}
+	case domain.PresenceChanged:
+		h.o.Presence.PresenceChanged(sig.User)
 	}
 }
 
 // signalMembers delivers a frame to the local members of a conversation, except
 // the user that it is about.
-func (h *Hub) signalMembers(sig domain.Signal) {
+func (h *Hub) signalMembers(sig domain.ConversationFrame) {
 	sh := h.shard(sig.Conversation)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -216,7 +211,7 @@ func (h *Hub) signalMembers(sig domain.Signal) {
 	}
 	frame := wire.Text(sig.Frame)
 	for u := range v.members {
-		if u.id != sig.User {
+		if u.id != sig.From {
 			u.signalDroppable(frame)
 		}
 	}

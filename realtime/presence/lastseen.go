@@ -56,7 +56,7 @@ func NewLastSeen(store Store, signaller Signaller, logger *slog.Logger) *LastSee
 		Flush: func(ctx context.Context, batch map[domain.UserID]struct{}) error {
 			_ = l.seen.Flush(ctx) // it is logged, and retried
 			for user := range batch {
-				signaller.Signal(domain.Signal{User: user, Presence: true})
+				signaller.Signal(domain.PresenceChanged{User: user})
 			}
 			return nil
 		},

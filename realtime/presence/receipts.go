@@ -105,7 +105,7 @@ func (r *Receipts) send(ctx context.Context, batch map[receiptKey]domain.Receipt
 		if scope := scopes[key.conversation]; !scope.Receipts || scope.Members > domain.ReceiptMembers {
 			continue
 		}
-		r.signaller.Signal(domain.Signal{Conversation: key.conversation, User: key.user, Frame: wire.Receipt(receipt).Payload()})
+		r.signaller.Signal(domain.ConversationFrame{Conversation: key.conversation, From: key.user, Frame: wire.Receipt(receipt).Payload()})
 	}
 	return nil
 }

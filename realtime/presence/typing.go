@@ -91,7 +91,7 @@ func (t *Typing) update(s *hub.Session, id domain.ConversationID, p *typist, now
 }
 
 func (t *Typing) send(s *hub.Session, id domain.ConversationID, on bool) {
-	t.signaller.Signal(domain.Signal{Conversation: id, User: s.User, Frame: wire.Typing(id, s.User, on).Payload()})
+	t.signaller.Signal(domain.ConversationFrame{Conversation: id, From: s.User, Frame: wire.Typing(id, s.User, on).Payload()})
 }
 
 // tick sends what has become due, and deletes typists who have stopped.
