@@ -23,4 +23,3 @@ func BenchmarkReadSend(b *testing.B) {
 		}
 	}
 }
-

@@ -101,6 +101,9 @@ func (s *Store) LostHeads() []int64 { defer s.lock()(); return append([]int64(ni
 // HasAcked reports whether an acknowledgement was stored.
 func (s *Store) HasAcked(a domain.Ack) bool { defer s.lock()(); return s.acked[a] }
 
+// Acked returns the number of different acknowledgements that were stored.
+func (s *Store) Acked() int { defer s.lock()(); return len(s.acked) }
+
 // LastSeen returns when a user was last seen; zero if never.
 func (s *Store) LastSeen(user domain.UserID) domain.Time { defer s.lock()(); return s.seen[user] }
 

@@ -16,10 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/realtime/hub"
+	"im/test/eventually"
 )
 
-// quota is a Pace that refuses an activity of a user, or of an address ("").
-type quota struct {
+// limiter is a RateLimiter that refuses one class to a user or, for "", to the
+// address.
+type limiter struct {
 	mu      sync.Mutex
 	refused map[domain.RateClass]domain.UserID
 	asked   map[domain.RateClass]int
@@ -27,9 +30,9 @@ type quota struct {
 
 var home = netip.MustParsePrefix("192.0.2.1/32")
 
-func (q *quota) Address(*http.Request) netip.Prefix { return home }
+func (q *limiter) Address(*http.Request) netip.Prefix { return home }
 
-func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
+func (q *limiter) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.asked == nil {
@@ -42,18 +45,18 @@ func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix)
 	return nil
 }
 
-func (q *quota) refuse(a domain.RateClass, who domain.UserID) {
+func (q *limiter) refuse(a domain.RateClass, who domain.UserID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.refused = map[domain.RateClass]domain.UserID{a: who}
 }
 
-// TestPace: what is beyond a limit is answered by rate_limited and the delay;
+// TestRateLimit: what is beyond a limit is answered by rate_limited and the delay;
 // the socket stays.
-func TestPace(t *testing.T) {
-	q := &quota{}
-	s := newSite(t, func(o *GatewayOptions) { o.Pace = q })
-	id := s.w.create("alice", "bob").String()
+func TestRateLimit(t *testing.T) {
+	q := &limiter{}
+	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter = q })
+	id := s.store.NewGroup("alice", "bob").String()
 	p := s.hello("alice", "1")
 	limited := func(frame, request string) {
 		t.Helper()
@@ -76,19 +79,19 @@ func TestPace(t *testing.T) {
 	limited(`{"type":"watch","user_ids":["bob"]}`, "")
 	q.refuse(domain.RateConnect, "alice")
 	limited(`{"type":"hello","device_id":"1","token":"alice"}`, "")
-	q.refuse(domain.RateConnect, "nobody")
+	q.refuse(domain.RateConnect, "other")
 	for _, frame := range []string{`{"type":"ping"}`, `{"type":"hello","device_id":"1","token":"alice"}`} {
 		p.send(frame)
 		p.expect(map[bool]string{true: "pong", false: "welcome"}[frame == `{"type":"ping"}`])
 	}
 }
 
-// TestPaceOfSignals: pings, typing and acknowledgements beyond a limit are told so,
+// TestRateLimitOfSignals: pings, typing and acknowledgements beyond a limit are told so,
 // and what was acknowledged counts all the same.
-func TestPaceOfSignals(t *testing.T) {
-	q := &quota{}
-	s := newSite(t, func(o *GatewayOptions) { o.Pace = q })
-	id := s.w.create("alice", "bob")
+func TestRateLimitOfSignals(t *testing.T) {
+	q := &limiter{}
+	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter = q })
+	id := s.store.NewGroup("alice", "bob")
 	p, other := s.hello("alice", "1"), s.hello("bob", "1")
 	p.send(`{"type":"typing","conversation_id":"` + id.String() + `"}`)
 	other.expect("typing")
@@ -103,18 +106,18 @@ func TestPaceOfSignals(t *testing.T) {
 	limited(`{"type":"ping","id":"p","background":true}`, "p")
 	limited(`{"type":"typing","conversation_id":"`+id.String()+`","on":false}`, "")
 	limited(`{"type":"ack","acks":{"`+id.String()+`":1}}`, "")
-	s.eventually(func() bool {
-		return s.w.hasAcked(domain.Ack{User: "alice", Device: "1", ConversationID: id, Seq: 1})
+	eventually.True(t, "the acknowledgement is written", func() bool {
+		return s.store.HasAcked(domain.Ack{User: "alice", Device: "1", ConversationID: id, Seq: 1})
 	})
 	pongs := make(chan string, 2)
 	p.ws.SetPongHandler(func(data string) error { pongs <- data; return nil })
 	ping := func(data string) {
-		require.NoError(t, p.ws.WriteControl(websocket.PingMessage, []byte(data), time.Now().Add(patience)))
+		require.NoError(t, p.ws.WriteControl(websocket.PingMessage, []byte(data), time.Now().Add(eventually.Deadline)))
 	}
 	ping("refused")
 	p.send(`{"type":"pull","id":"r","conversation_id":"` + id.String() + `","after_seq":0}`)
 	p.expect("page") // what came before it has been seen to
-	q.refuse(domain.RateSignal, "nobody")
+	q.refuse(domain.RateSignal, "other")
 	ping("taken")
 	p.send(`{"type":"ping","id":"p"}`)
 	p.expect("pong")
@@ -124,13 +127,13 @@ func TestPaceOfSignals(t *testing.T) {
 // TestAcksBeyondALimitWriteNothing: however many conversations they name, nothing is
 // written before it is time, and no more is kept than may wait.
 func TestAcksBeyondALimitWriteNothing(t *testing.T) {
-	q := &quota{}
-	s := newSite(t, func(o *GatewayOptions) { o.Pace, o.AckDelay = q, time.Hour })
-	id := s.w.create("alice").String()
+	q := &limiter{}
+	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter, o.AckEvery = q, time.Hour })
+	id := s.store.NewGroup("alice").String()
 	p := s.hello("alice", "1")
 	q.refuse(domain.RateSignal, "alice")
 	const each = 1000
-	for range ackConversations/each + 1 {
+	for range maxSessionAcks/each + 1 {
 		var acks strings.Builder
 		for range each {
 			fmt.Fprintf(&acks, `"%s":1,`, domain.NewConversationID(time.Now()))
@@ -138,13 +141,15 @@ func TestAcksBeyondALimitWriteNothing(t *testing.T) {
 		p.send(`{"type":"ack","acks":{` + acks.String() + `"` + id + `":1}}`)
 		p.expectError("rate_limited", "")
 	}
-	require.Equal(t, ackConversations, len(s.gateway.acks.takeAll()), "positions kept")
+	require.Zero(t, s.store.Acked())
+	require.NoError(t, s.gateway.acks.pending.Flush(t.Context()))
+	require.Equal(t, maxSessionAcks, s.store.Acked(), "positions kept")
 }
 
-// TestPaceOfConnects: at the handshake by address, at the hello by user.
-func TestPaceOfConnects(t *testing.T) {
-	q := &quota{}
-	s := newSite(t, func(o *GatewayOptions) { o.Pace = q })
+// TestRateLimitOfConnects: at the handshake by address, at the hello by user.
+func TestRateLimitOfConnects(t *testing.T) {
+	q := &limiter{}
+	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter = q })
 	q.refuse(domain.RateConnect, "")
 	for _, header := range []http.Header{nil, {"Authorization": {"Bearer alice"}}, {"Authorization": {"Bearer forged"}}} {
 		_, response, err := s.dial(header, subprotocol)
@@ -160,24 +165,24 @@ func TestPaceOfConnects(t *testing.T) {
 	s.hello("bob", "1")
 }
 
-// TestPaceOfBackends: who has a server token is not limited.
-func TestPaceOfBackends(t *testing.T) {
-	q := &quota{}
-	k := &socket{g: NewGateway(GatewayOptions{Hub: NewHub(HubOptions{}), Pace: q}), identity: &domain.Identity{User: "x", Server: true}, session: &session{user: "x"}}
+// TestServerTokensAreNotLimited: requests with a server token pass every rate limit.
+func TestServerTokensAreNotLimited(t *testing.T) {
+	q := &limiter{}
+	k := &socket{g: NewGateway(GatewayOptions{Hub: hub.New(hub.Options{}), RateLimiter: q}), identity: &domain.Identity{User: "x", Server: true}, session: &hub.Session{User: "x"}}
 	for a := range domain.RateClass(domain.RateClasses) {
 		q.refuse(a, "x")
-		require.NoError(t, k.admits(a))
+		require.NoError(t, k.admit(a))
 	}
 	require.NoError(t, k.admitHello(k.identity))
 	k.identity.Server = false
 	q.refuse(domain.RateRead, "x")
-	require.Error(t, k.admits(domain.RateRead))
+	require.Error(t, k.admit(domain.RateRead))
 }
 
-// TestMaxSockets: a node that is full says so before anything is upgraded, and
-// takes sockets again as soon as one has gone. Handshakes that fail take no place.
+// TestMaxSockets: a full node refuses a handshake before it upgrades, and takes
+// sockets again once one has closed. Handshakes that fail do not count.
 func TestMaxSockets(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.MaxSockets = 2 })
+	s := newTestServer(t, func(o *GatewayOptions) { o.MaxSockets = 2 })
 	for range 3 {
 		response, err := http.Get(s.server.URL + "/v1/ws")
 		require.NoError(t, err)
@@ -188,24 +193,24 @@ func TestMaxSockets(t *testing.T) {
 		require.Equal(t, http.StatusUnauthorized, response.StatusCode)
 	}
 	first := s.hello("alice", "1")
-	s.open() // one without a hello takes a place, too
+	s.open() // a socket without a hello counts, too
 	_, response, err := s.dial(nil, subprotocol)
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
 	require.NotEmpty(t, response.Header.Get("Retry-After"))
 	require.NoError(t, first.ws.Close())
-	require.Eventually(t, func() bool {
+	eventually.True(t, "another socket is accepted", func() bool {
 		ws, response, err := s.dial(nil, subprotocol)
 		if err == nil {
 			_ = ws.Close()
 		}
 		return err == nil && response.StatusCode == http.StatusSwitchingProtocols
-	}, patience, 10*time.Millisecond)
+	})
 }
 
-// TestMaxSocketsAtOnce: nor are there more when many come at once.
+// TestMaxSocketsAtOnce: concurrent handshakes do not exceed the limit.
 func TestMaxSocketsAtOnce(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.MaxSockets = 1 })
+	s := newTestServer(t, func(o *GatewayOptions) { o.MaxSockets = 1 })
 	var in atomic.Int64
 	var all sync.WaitGroup
 	for range 16 {
@@ -223,41 +228,41 @@ func TestMaxSocketsAtOnce(t *testing.T) {
 	require.EqualValues(t, 1, in.Load())
 }
 
-// TestJoinsTakeTurns: so many hellos become sessions at once; the rest waits,
-// and who waits for too long is told to come again.
-func TestJoinsTakeTurns(t *testing.T) {
-	const all = 2
-	full := func(crowd time.Duration) *site {
-		s := newSite(t, func(o *GatewayOptions) { o.Joins, o.Crowd = all, crowd })
-		for range all {
-			s.gateway.joins.turns <- struct{}{}
+// TestMaxJoins: at most MaxJoins sessions join at once. Further hellos wait, and are
+// closed with 4003 if they wait for longer than JoinWait.
+func TestMaxJoins(t *testing.T) {
+	const maxJoins = 2
+	full := func(wait time.Duration) *testServer {
+		s := newTestServer(t, func(o *GatewayOptions) { o.MaxJoins, o.JoinWait = maxJoins, wait })
+		for range maxJoins {
+			s.gateway.joins <- struct{}{}
 		}
 		return s
 	}
 	late := full(300 * time.Millisecond).open()
 	late.send(`{"type":"hello","device_id":"1","token":"alice"}`)
 	late.expectClose(4003)
-	s := full(patience)
+	s := full(eventually.Deadline)
 	patient := s.open()
 	patient.send(`{"type":"hello","device_id":"2","token":"alice"}`)
-	<-s.gateway.joins.turns
+	<-s.gateway.joins
 	patient.expect("welcome")
-	require.Eventually(t, func() bool { return len(s.gateway.joins.turns) == 1 }, patience, time.Millisecond, "the turn is over")
-	<-s.gateway.joins.turns
+	eventually.True(t, "the join ends", func() bool { return len(s.gateway.joins) == 1 })
+	<-s.gateway.joins
 }
 
-// late is a Chat that decides when it is told to.
+// late is a Chat that passes on done and does not call it.
 type late struct{ done chan func(domain.Sent, error) }
 
 func (l late) Send(_ context.Context, _ domain.Actor, _ domain.Post, done func(domain.Sent, error)) {
 	l.done <- done
 }
 
-// TestLateLog: a send is answered in time by unavailable, whatever the log does,
-// and what the log says later is said to nobody.
+// TestLateLog: if the log is late, a send is answered in time by unavailable. What
+// the log answers later is not sent.
 func TestLateLog(t *testing.T) {
 	l := late{make(chan func(domain.Sent, error), 1)}
-	s := newSite(t, func(o *GatewayOptions) { o.Chat, o.Request = l, time.Second })
+	s := newTestServer(t, func(o *GatewayOptions) { o.Chat, o.Request = l, time.Second })
 	p := s.hello("alice", "1")
 	p.send(`{"type":"send","id":"r","client_msg_id":"c","to":"bob","content":{"type":"text","text":"x"}}`)
 	p.expectError("unavailable", "r")
