@@ -1,207 +1,126 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
-
-	"im/client"
-	"im/domain"
 )
 
-func TestClean(t *testing.T) {
-	require.Equal(t, "[2Jred\nnext a b", clean("\x1b[2Jred\nnext\x07 a\tb\u202e "))
+// talker is an im chat without a terminal.
+type talker struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	in       io.WriteCloser
+	out, err *buffer
 }
 
-func message(id client.ConversationID, seq int64, sender client.UserID, text string) client.Event {
-	return client.Event{
-		ConversationID: id, Seq: seq, Type: domain.MessagePosted, Sender: sender, ClientMsgID: fmt.Sprint(sender, seq),
-		At: domain.TimeOf(time.Now()), Body: []byte(`{"content":` + string(client.Text(text)) + `}`),
+func startChat(t *testing.T, url string, args ...string) *talker {
+	t.Helper()
+	p := &talker{t: t, out: &buffer{}, err: &buffer{}}
+	p.cmd = exec.Command(os.Args[0], append([]string{"chat", "--url", url}, args...)...)
+	p.cmd.Env = append(os.Environ(), asProgram+"=1", "IM_JWT_SECRET=", "IM_TOKEN=")
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	var err error
+	p.in, err = p.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+func (p *talker) say(lines ...string) {
+	p.t.Helper()
+	for _, line := range lines {
+		_, err := fmt.Fprintln(p.in, line)
+		require.NoError(p.t, err)
 	}
 }
 
-func TestTranscript_each_seq_once(t *testing.T) {
-	id := domain.NewConversationID(time.Now())
-	tr := transcript{self: "alice", newAfter: 3}
-	for _, seq := range []int64{5, 3, 4, 5, 2, 3} {
-		tr.event(message(id, seq, "bob", fmt.Sprint(seq)))
+// shows waits until exactly these lines were printed.
+func (p *talker) shows(lines ...string) {
+	p.t.Helper()
+	want := strings.Join(lines, "\n") + "\n"
+	deadline := time.Now().Add(patience)
+	for len(p.out.String()) < len(want) && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond)
 	}
-	page := client.MessagePage{HasMoreBefore: false}
-	for seq := int64(1); seq < 5; seq++ {
-		m, _ := client.MessageOf(message(id, seq, "bob", fmt.Sprint(seq)))
-		page.Messages = append(page.Messages, m)
-	}
-	tr.page(page)
-	var texts []string
-	for _, e := range tr.entries {
-		texts = append(texts, e.text)
-	}
-	require.Equal(t, []string{"1", "2", "3", "4", "5"}, texts)
-	require.Equal(t, 3, tr.firstNew())
-	require.True(t, tr.oldest)
+	require.Equal(p.t, want, p.out.String(), "%s", p.err)
 }
 
-func TestNoteOf(t *testing.T) {
-	for want, e := range map[string]client.Event{
-		"bob joined":                   {Type: domain.MemberAdded, Sender: "bob", Body: []byte(`{"user_id":"bob"}`)},
-		"bob added carol":              {Type: domain.MemberAdded, Sender: "bob", Body: []byte(`{"user_id":"carol"}`)},
-		"bob left":                     {Type: domain.MemberRemoved, Sender: "bob", Body: []byte(`{"user_id":"bob"}`)},
-		"bob removed carol":            {Type: domain.MemberRemoved, Sender: "bob", Body: []byte(`{"user_id":"carol"}`)},
-		"bob made carol admin":         {Type: domain.MemberRoleChanged, Sender: "bob", Body: []byte(`{"user_id":"carol","role":"admin"}`)},
-		"":                             {Type: "some.day", Sender: "bob"},
-		"bob started the conversation": {Type: domain.ConversationCreated, Sender: "bob"},
-	} {
-		require.Equal(t, want, noteOf(e))
-	}
+// notes waits until a note was written beside the messages.
+func (p *talker) notes(text string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool { return strings.Contains(p.err.String(), text) }, patience, 10*time.Millisecond, text)
 }
 
-// fakeRemote answers a screen from memory.
-type fakeRemote struct {
-	list []client.Conversation
-	page client.MessagePage
-	err  error
-	sent []client.Post
-	read int64
-	asks []client.Range
+// leave ends the input; the command ends by itself.
+func (p *talker) leave() {
+	p.t.Helper()
+	require.NoError(p.t, p.in.Close())
+	require.NoError(p.t, p.cmd.Wait(), "%s", p.err)
 }
 
-func (f *fakeRemote) User() client.UserID                  { return "alice" }
-func (f *fakeRemote) Conversations() []client.Conversation { return f.list }
+// TestChat_plain holds a conversation of two, one of whom is away for a while,
+// while the server is killed and started again: everything once and in order.
+func TestChat_plain(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(shortDir(t), "data")
+	server := dev(t, data)
+	url := readPresenceOf(t, server)[0]
 
-func (f *fakeRemote) Messages(_ context.Context, _ client.ConversationID, r client.Range) (client.MessagePage, error) {
-	f.asks = append(f.asks, r)
-	return f.page, nil
+	alice := startChat(t, url, "--user", "alice", "--to", "bob")
+	alice.say("hello", "are you there?")
+	alice.shows("alice: hello", "alice: are you there?")
+	bob := startChat(t, url, "--user", "bob", "--to", "alice")
+	bob.shows("alice: hello", "alice: are you there?")
+	bob.notes("· new")
+	bob.say("yes")
+	alice.shows("alice: hello", "alice: are you there?", "bob: yes")
+	bob.leave()
+
+	alice.say("1", "2", "3")
+	alice.shows("alice: hello", "alice: are you there?", "bob: yes", "alice: 1", "alice: 2", "alice: 3")
+	all := []string{"alice: hello", "alice: are you there?", "bob: yes", "alice: 1", "alice: 2", "alice: 3"}
+	bob = startChat(t, url, "--user", "bob", "--to", "alice")
+	bob.shows(all...)
+
+	server.signal(syscall.SIGKILL)
+	server.wait()
+	bob.notes("connection lost")
+	bob.say("while it was away")
+	again := start(t, nil, "dev", "--addr", strings.TrimPrefix(url, "http://"), "--data", data)
+	again.says("Ctrl-C stops it")
+	all = append(all, "bob: while it was away")
+	bob.shows(all...)
+	alice.shows(all...)
+	alice.say("good night\x1b[2J")
+	all = append(all, "alice: good night[2J") // nothing that steers a terminal comes through
+	bob.shows(all...)
+	alice.leave()
+	bob.leave()
 }
 
-func (f *fakeRemote) Send(_ context.Context, p client.Post) (client.Sent, error) {
-	f.sent = append(f.sent, p)
-	return client.Sent{ConversationID: f.list[0].ConversationID, Seq: 9, At: domain.TimeOf(time.Now())}, f.err
-}
+// TestChat_plain_everybody: without --to, lines name whom they are for.
+func TestChat_plain_everybody(t *testing.T) {
+	t.Parallel()
+	url := readPresenceOf(t, dev(t, filepath.Join(shortDir(t), "data"), "--ephemeral"))[0]
+	alice, bob := startChat(t, url, "--user", "alice"), startChat(t, url, "--user", "bob")
+	alice.say("@bob hi", "nobody", "@alice me?")
+	bob.shows("alice: hi")
+	bob.say("@alice hello")
+	alice.shows("[bob] alice: hi", "bob: hello")
+	alice.notes("write @user and a text")
+	alice.notes("not sent: ")
+	alice.leave()
+	bob.leave()
 
-func (f *fakeRemote) Read(_ context.Context, _ client.ConversationID, seq int64) (client.ReadState, error) {
-	f.read = seq
-	return client.ReadState{}, nil
-}
-
-// does applies a message and, in turn, those that its commands answer with.
-func does(s *screen, m tea.Msg) {
-	if batch, ok := m.(tea.BatchMsg); ok {
-		for _, c := range batch {
-			if c != nil {
-				does(s, c())
-			}
-		}
-		return
-	}
-	if _, c := s.Update(m); c != nil {
-		if next := c(); next != nil {
-			if _, quit := next.(tea.QuitMsg); !quit {
-				does(s, next)
-			}
-		}
-	}
-}
-
-func write(s *screen, text string) {
-	for _, word := range strings.SplitAfter(text, " ") { // as a terminal hands it over
-		does(s, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(word)})
-	}
-	does(s, tea.KeyMsg{Type: tea.KeyEnter})
-}
-
-func shows(s *screen) string { return ansi.Strip(s.View()) }
-
-func newTestScreen(to string) (*screen, *fakeRemote, client.ConversationID) {
-	id := domain.NewConversationID(time.Now())
-	f := &fakeRemote{list: []client.Conversation{{
-		ConversationID: id, Kind: domain.Direct, Peer: "bob", HeadSeq: 3, ReadSeq: 2, UnreadCount: 1,
-	}}}
-	for seq := int64(2); seq <= 3; seq++ {
-		m, _ := client.MessageOf(message(id, seq, "bob", fmt.Sprint("history ", seq)))
-		f.page.Messages = append(f.page.Messages, m)
-	}
-	s := newScreen(context.Background(), f, &chatCmd{To: to})
-	does(s, tea.WindowSizeMsg{Width: 100, Height: 20})
-	does(s, statusMsg{State: client.Online})
-	return s, f, id
-}
-
-func TestScreen(t *testing.T) {
-	for _, to := range []string{"", "bob"} {
-		s, f, id := newTestScreen(to)
-		view := shows(s)
-		require.Contains(t, view, "● online")
-		require.Contains(t, view, "bob  history 2")
-		require.Less(t, strings.Index(view, "history 2"), strings.Index(view, " new "))
-		require.Less(t, strings.Index(view, " new "), strings.LastIndex(view, "history 3"))
-		require.EqualValues(t, 3, f.read, "what is on the screen is read")
-
-		does(s, eventMsg(message(id, 4, "bob", "live")))
-		does(s, eventMsg(message(id, 4, "bob", "live")))
-		require.Equal(t, 1, strings.Count(shows(s), "bob  live"))
-		require.EqualValues(t, 4, f.read)
-
-		write(s, "up to the end of delete and home")
-		require.Equal(t, "up to the end of delete and home", client.TextOf(f.sent[0].Content), "words that name keys are words")
-		require.Equal(t, 1, strings.Count(shows(s), "up to the end"), "pending and sent are one")
-		require.NotContains(t, shows(s), " new ")
-
-		does(s, statusMsg{State: client.Offline})
-		require.Contains(t, shows(s), "○ offline")
-		does(s, statusMsg{State: client.Online})
-		does(s, eventMsg(message(id, 10, "bob", "missed")))
-		require.Less(t, strings.LastIndex(shows(s), " new "), strings.LastIndex(shows(s), "missed"))
-	}
-}
-
-func TestScreen_refused(t *testing.T) {
-	s, f, _ := newTestScreen("bob")
-	f.err = domain.ErrForbidden
-	write(s, "not allowed")
-	require.Contains(t, shows(s), "not sent: forbidden")
-	require.Equal(t, "not allowed", s.input.text(), "what was written is not lost")
-	require.Empty(t, s.pending)
-}
-
-func TestScreen_first_message_makes_the_conversation(t *testing.T) {
-	s, f, _ := newTestScreen("")
-	write(s, "/to carol")
-	require.Contains(t, shows(s), "the beginning of your conversation with carol")
-	write(s, "hello")
-	require.Equal(t, client.UserID("carol"), f.sent[0].To)
-	require.True(t, f.sent[0].ConversationID.IsZero())
-}
-
-func TestScreen_scrolls_back(t *testing.T) {
-	s, f, id := newTestScreen("bob")
-	f.page.HasMoreBefore = true
-	s.open.oldest = false
-	for seq := int64(10); seq < 60; seq++ {
-		does(s, eventMsg(message(id, seq, "bob", fmt.Sprint("line ", seq))))
-	}
-	require.Contains(t, shows(s), "line 59")
-	for range 10 {
-		does(s, tea.KeyMsg{Type: tea.KeyPgUp})
-	}
-	require.NotContains(t, shows(s), "line 59")
-	require.Contains(t, f.asks, client.Range{Before: 2, Limit: 100})
-	read := f.read
-	does(s, eventMsg(message(id, 60, "bob", "unseen")))
-	require.Equal(t, read, f.read, "what is below the screen is not read")
-}
-
-func TestScreen_any_size(t *testing.T) {
-	s, _, _ := newTestScreen("")
-	for width := range 120 {
-		for _, height := range []int{0, 1, 3, 5, 40} {
-			does(s, tea.WindowSizeMsg{Width: width, Height: height})
-			require.NotEmpty(t, s.View())
-		}
-	}
+	require.ErrorContains(t, new(chatCmd).Run(t.Context(), streams{}), "--user")
 }
