@@ -1,106 +1,103 @@
-package main
+package app
 
 import (
-	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync"
 	"time"
 )
 
 const (
-	leastHeadroom = 8 << 20  // of garbage that may gather before it is collected
-	heapHeadroom  = 64 << 20 // under load
-	heapInterval  = 5 * time.Second
-	// unhurried is how many collections an interval may have before the headroom grows.
-	unhurried  = 10
-	quietBytes = 1 << 20 // allocated in an interval: nothing much goes on
+	minHeadroom  = 8 << 20  // bytes of garbage between two collections, without load
+	maxHeadroom  = 64 << 20 // the same under load
+	minHeap      = 4 << 20  // the runtime applies the percentage to at least this much
+	gcInterval   = 100 * time.Millisecond
+	loadInterval = 5 * time.Second
+	// collections is how many a load may cause in loadInterval before the headroom
+	// grows.
+	collections = 10
+	// quietBytes, allocated in loadInterval, is no load worth mentioning.
+	quietBytes = 1 << 20
 )
 
-// tendHeap sets the pace of the garbage collector until ctx ends, unless GOGC or
-// GOMEMLIMIT do. A small heap that is doubled is collected many times a second
-// under load, for nothing; and what load has left behind is of no use to a node
-// whose sockets are idle, so it goes back to the system. Without load the
-// headroom is small: what stays of a crowd that connects lies scattered between
-// its garbage, and no page that holds some of it can go back.
+// TuneGC adjusts the percentage of the garbage collector until stop is called, which
+// waits for its end. It does nothing if GOGC or GOMEMLIMIT is set. There must be one
+// in a process.
 //
-// The pace is set anew after each collection: a percentage that is right for what
-// was alive is too much for what is, once thousands connect within a second.
-func tendHeap(ctx context.Context) {
+// A constant percentage suits a node badly. With GOGC=100 a small heap is collected
+// many times a second under load: a message takes 13 % more CPU. With a higher one,
+// thousands of clients that connect at once leave their surviving objects spread over
+// pages of garbage, which cannot be returned to the system: an idle socket takes a
+// quarter more memory. So the garbage is limited in bytes, to a headroom that follows
+// the load, and memory is returned when there is no load any more.
+//
+// The percentage is checked more often than the load: one that was right for a small
+// live heap lets a heap grow to a multiple of it once clients connect.
+func TuneGC() (stop func()) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
-		return
+		return func() {}
 	}
-	tick := time.NewTicker(heapInterval)
-	defer tick.Stop()
-	var h heapWatch
-	h.adjust()
-	collected := make(chan struct{}, 1)
-	onCollection(ctx, collected)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-collected:
-			h.pace()
-		case <-tick.C:
-			h.adjust()
-		}
+	stopped := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() { new(gcTuner).run(stopped) })
+	return func() {
+		close(stopped)
+		running.Wait()
 	}
 }
 
-// onCollection tells of the end of each collection, until ctx ends: by a piece of
-// garbage that the next one finds.
-func onCollection(ctx context.Context, collected chan<- struct{}) {
-	runtime.AddCleanup(new(*byte), func(collected chan<- struct{}) {
-		select {
-		case collected <- struct{}{}:
-		default:
-		}
-		if ctx.Err() == nil {
-			onCollection(ctx, collected)
-		}
-	}, collected)
-}
-
-// heapWatch is what was seen at the last adjustment.
-type heapWatch struct {
-	allocated uint64 // since the start of the process
+// gcTuner holds the state of the last adjustment.
+type gcTuner struct {
+	allocated uint64 // bytes since the start of the process
 	headroom  uint64
 	percent   int
-	lean      bool // nothing was left to give back
+	released  bool // unused memory was returned to the system
 }
 
-func (h *heapWatch) adjust() {
-	allocated := heapMetric("/gc/heap/allocs:bytes")
-	lately := allocated - h.allocated
-	h.headroom = min(max(lately/unhurried, leastHeadroom), heapHeadroom)
-	h.pace()
-	quiet := lately < quietBytes
-	if quiet && !h.lean {
+func (g *gcTuner) run(stopped <-chan struct{}) {
+	load, percent := time.NewTicker(loadInterval), time.NewTicker(gcInterval)
+	defer load.Stop()
+	defer percent.Stop()
+	for g.setHeadroom(); ; {
+		select {
+		case <-stopped:
+			return
+		case <-percent.C:
+			g.setPercent()
+		case <-load.C:
+			g.setHeadroom()
+		}
+	}
+}
+
+// setHeadroom sets the headroom for the recent load. Without load it returns unused
+// memory to the system, once.
+func (g *gcTuner) setHeadroom() {
+	allocated := readMetric("/gc/heap/allocs:bytes")
+	recent := allocated - g.allocated
+	g.headroom = min(max(recent/collections, minHeadroom), maxHeadroom)
+	g.setPercent()
+	quiet := recent < quietBytes
+	if quiet && !g.released {
 		debug.FreeOSMemory()
 	}
-	h.allocated, h.lean = allocated, quiet
+	g.allocated, g.released = allocated, quiet
 }
 
-// pace sets the percentage for what is alive.
-func (h *heapWatch) pace() {
-	percent := gcPercent(heapMetric("/gc/heap/live:bytes"), h.headroom)
-	if percent < h.percent*4/5 || percent > h.percent*5/4 {
+// setPercent sets the percentage that leaves the headroom beside the live heap, or
+// 100 % if the live heap is larger. Small changes are not worth a stop of the world.
+func (g *gcTuner) setPercent() {
+	live := readMetric("/gc/heap/live:bytes")
+	percent := int(max(100, g.headroom*100/max(live, minHeap)))
+	if percent < g.percent*4/5 || percent > g.percent*5/4 {
 		debug.SetGCPercent(percent)
-		h.percent = percent
+		g.percent = percent
 	}
 }
 
-func heapMetric(name string) uint64 {
+func readMetric(name string) uint64 {
 	sample := []metrics.Sample{{Name: name}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64()
-}
-
-// gcPercent leaves room for so much garbage, or as much as is alive. Whatever is
-// alive, the runtime lets a heap grow to that percentage of 4 MiB.
-func gcPercent(live, headroom uint64) int {
-	const least = 4 << 20
-	return int(max(100, headroom*100/max(live, least)))
 }

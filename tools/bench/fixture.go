@@ -14,70 +14,72 @@ import (
 	"im/domain"
 )
 
-// setUpAtOnce is how many connections or calls of the setting up run at a time.
-const setUpAtOnce = 32
+// setUpConcurrency is how many connections and calls run at a time during the setup.
+const setUpConcurrency = 32
 
+// device is the device id of all sessions.
 const device = "bench"
 
-// people make users and conversations of one run, and connect them.
-type people struct {
+// fixture creates the users and conversations of one run, and connects them.
+type fixture struct {
 	c    *cluster
-	tag  string // begins every name
+	tag  string // prefix of all names
 	http *http.Client
 }
 
-func newPeople(c *cluster, tag string) *people {
-	return &people{c: c, tag: tag, http: &http.Client{
-		Timeout:   answerWithin,
-		Transport: &http.Transport{MaxIdleConnsPerHost: setUpAtOnce},
+func newFixture(c *cluster, tag string) *fixture {
+	return &fixture{c: c, tag: tag, http: &http.Client{
+		Timeout:   answerTimeout,
+		Transport: &http.Transport{MaxIdleConnsPerHost: setUpConcurrency},
 	}}
 }
 
-func (p *people) close() { p.http.CloseIdleConnections() }
+func (f *fixture) close() { f.http.CloseIdleConnections() }
 
-// user returns the name of the i-th user of a kind.
-func (p *people) user(kind string, i int) domain.UserID {
-	return domain.UserID(fmt.Sprintf("bench-%s-%s%d", p.tag, kind, i))
+// user returns the id of the i-th user of a kind.
+func (f *fixture) user(kind string, i int) domain.UserID {
+	return domain.UserID(fmt.Sprintf("bench-%s-%s%d", f.tag, kind, i))
 }
 
-// connect opens a session on a node, counted from 0; nodes are taken in turn.
-func (p *people) connect(ctx context.Context, user domain.UserID, node int) (*socket, error) {
-	token, err := p.c.token(ctx, user)
+// connect opens a session on the node with a number. Numbers beyond the last node
+// start again with the first.
+func (f *fixture) connect(ctx context.Context, user domain.UserID, node int) (*socket, error) {
+	token, err := f.c.token(ctx, user)
 	if err != nil {
 		return nil, err
 	}
-	return dial(ctx, p.c.urls[node%len(p.c.urls)], token, device)
+	return dial(ctx, f.c.urls[node%len(f.c.urls)], token, device)
 }
 
-// create makes a conversation and returns its id.
-func (p *people) create(ctx context.Context, creator domain.UserID, kind domain.Kind, others ...domain.UserID) (string, error) {
+// create creates a conversation and returns its id.
+func (f *fixture) create(ctx context.Context, creator domain.UserID, kind domain.Kind, others ...domain.UserID) (string, error) {
 	body := map[string]any{"kind": kind, "members": others}
 	if kind == domain.Group {
-		body["title"] = "bench " + p.tag
+		body["title"] = "bench " + f.tag
 	}
-	var made struct {
+	var created struct {
 		ID string `json:"conversation_id"`
 	}
-	err := p.call(ctx, creator, http.MethodPost, "/v1/conversations", body, &made)
-	return made.ID, err
+	err := f.call(ctx, creator, http.MethodPost, "/v1/conversations", body, &created)
+	return created.ID, err
 }
 
-// add adds members to a group, as many calls as it takes.
-func (p *people) add(ctx context.Context, owner domain.UserID, id string, users []domain.UserID, perCall int) error {
+// add adds members to a group, at most perCall with each call.
+func (f *fixture) add(ctx context.Context, owner domain.UserID, id string, users []domain.UserID, perCall int) error {
 	for len(users) > 0 {
-		some := users[:min(perCall, len(users))]
-		users = users[len(some):]
-		body := map[string]any{"user_ids": some}
-		if err := p.call(ctx, owner, http.MethodPost, "/v1/conversations/"+id+"/members", body, nil); err != nil {
+		part := users[:min(perCall, len(users))]
+		users = users[len(part):]
+		body := map[string]any{"user_ids": part}
+		if err := f.call(ctx, owner, http.MethodPost, "/v1/conversations/"+id+"/members", body, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// call makes a REST call of a user, at the first node.
-func (p *people) call(ctx context.Context, user domain.UserID, method, path string, body, answer any) error {
-	token, err := p.c.token(ctx, user)
+// call makes a REST call as a user, to the first node.
+func (f *fixture) call(ctx context.Context, user domain.UserID, method, path string, body, answer any) error {
+	token, err := f.c.token(ctx, user)
 	if err != nil {
 		return err
 	}
@@ -85,13 +87,13 @@ func (p *people) call(ctx context.Context, user domain.UserID, method, path stri
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, method, p.c.urls[0]+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, method, f.c.urls[0]+path, bytes.NewReader(text))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := p.http.Do(request)
+	response, err := f.http.Do(request)
 	if err != nil {
 		return err
 	}
@@ -109,10 +111,10 @@ func (p *people) call(ctx context.Context, user domain.UserID, method, path stri
 	return json.Unmarshal(read, answer)
 }
 
-// each runs do for 0 … n-1, some at once.
+// each calls do for 0 … n-1, up to setUpConcurrency at a time.
 func each(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(setUpAtOnce)
+	g.SetLimit(setUpConcurrency)
 	for i := range n {
 		g.Go(func() error {
 			if ctx.Err() != nil {
@@ -124,14 +126,14 @@ func each(ctx context.Context, n int, do func(ctx context.Context, i int) error)
 	return g.Wait()
 }
 
-// clock counts nanoseconds from its making.
+// clock counts nanoseconds since it was created.
 type clock struct{ began time.Time }
 
 func newClock() clock { return clock{time.Now()} }
 
 func (c clock) now() int64 { return int64(time.Since(c.began)) }
 
-// sleepUntil returns early with an error if ctx ends.
+// sleepUntil waits until a time of the clock. It returns an error if ctx ends first.
 func (c clock) sleepUntil(ctx context.Context, ns int64) error {
 	select {
 	case <-ctx.Done():

@@ -7,70 +7,69 @@ import (
 	"strings"
 )
 
-// work is one thing to measure, in one or more cases.
-type work struct {
-	name  string
-	help  string
-	asked bool // runs only when it is named
-	cases func(o Options) []scenario
+// workload is a kind of load, with one or more cases.
+type workload struct {
+	name     string
+	help     string
+	explicit bool // runs only if it is named
+	cases    func(o Options) []scenario
 }
 
-// scenario is one case of a work.
+// scenario is one case of a workload.
 type scenario struct {
 	label string
-	// nodes of the cluster; 0: the database alone.
+	// nodes is the size of the cluster. 0 means that only the database is used.
 	nodes int
-	// appends names the metric that a share of the limit can be told of; "" if
-	// there is none.
+	// appends is the metric that is reported as a share of limit. Empty means none.
 	appends string
-	// against names metrics that are told as a ratio to the work's first case.
+	// against are the metrics whose ratio to the first case is reported.
 	against []string
 	run     func(ctx context.Context, r *run) ([]Metric, error)
-	// close ends what the runs of the case share; nil: nothing.
+	// close releases what the runs of the case share. It may be nil.
 	close func() error
 }
 
-// works are all, in the order in which they run: the limit comes first, for the
-// others to be told as a share of it.
-func works() []work {
-	return []work{
+// workloads returns all workloads in the order in which they run. The limit comes
+// first: the results of others are shares of it.
+func workloads() []workload {
+	return []workload{
 		{name: "limit", help: "PostgreSQL alone with this schema: appends with 1, 64, 256, 1024 and 1600 in flight", cases: limitCases},
-		{name: "direct", help: "pairs that write to one another", cases: directCases},
-		{name: "group", help: "a group of 100, all online, to which one writes", cases: groupCases},
-		{name: "cross", help: "pairs across two nodes, beside pairs on one", cases: crossCases},
-		{name: "catchup", help: "connecting after 1,000 missed messages", cases: catchupCases},
-		{name: "sync", help: "a user of 10,000 conversations", cases: syncCases},
+		{name: "direct", help: "pairs of users who write to one another", cases: directCases},
+		{name: "group", help: "a group of 100 online members, one of whom writes", cases: groupCases},
+		{name: "cross", help: "pairs across two nodes, compared with pairs on one", cases: crossCases},
+		{name: "catchup", help: "catching up with 1,000 missed messages", cases: catchupCases},
+		{name: "sync", help: "the sync of a user with 10,000 conversations", cases: syncCases},
 		{name: "idle", help: "5,000 sockets without traffic", cases: idleCases},
-		{name: "biggroup", help: "a group of 10,000 on two nodes, 2,000 online: a message to the last of them", asked: true, cases: bigGroupCases},
-		{name: "depth", help: "appends and pages of history with 1,000,000 events stored, beside 100,000", asked: true, cases: depthCases},
+		{name: "biggroup", help: "a group of 10,000, 2,000 of them online on two nodes: the time until the last one has a message", explicit: true, cases: bigGroupCases},
+		{name: "depth", help: "appends and pages of history with 1,000,000 stored events, compared with 100,000", explicit: true, cases: depthCases},
 	}
 }
 
-// Names returns the names of all works, with what they measure.
+// Names returns the names of all workloads and a description of each.
 func Names() (names, help []string) {
-	for _, w := range works() {
+	for _, w := range workloads() {
 		names, help = append(names, w.name), append(help, w.help)
 	}
 	return names, help
 }
 
-// Check tells whether there are works of those names.
+// Check returns an error if a name is not that of a workload.
 func Check(names []string) error {
 	_, err := choose(names)
 	return err
 }
 
-// choose returns the works of those names, in their own order.
-func choose(names []string) ([]work, error) {
+// choose returns the workloads with these names, in the order of workloads.
+func choose(names []string) ([]workload, error) {
 	all, _ := Names()
 	for _, name := range names {
 		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("there is no work %s; there are %s", name, strings.Join(all, ", "))
+			return nil, fmt.Errorf("there is no workload %s; choose from %s", name, strings.Join(all, ", "))
 		}
 	}
-	var chosen []work
-	for _, w := range works() {
-		if slices.Contains(names, w.name) || len(names) == 0 && !w.asked {
+	var chosen []workload
+	for _, w := range workloads() {
+		if slices.Contains(names, w.name) || len(names) == 0 && !w.explicit {
 			chosen = append(chosen, w)
 		}
 	}
