@@ -31,7 +31,7 @@ func startNode(t *testing.T) (string, app.Tokens) {
 		app.Tokens
 		app.Rules
 	}
-	parser, err := kong.New(&flags, kong.DefaultEnvars("NOBODY_SETS"))
+	parser, err := kong.New(&flags, app.Defaults(), kong.DefaultEnvars("NOBODY_SETS"))
 	require.NoError(t, err)
 	_, err = parser.Parse(nil)
 	require.NoError(t, err)
