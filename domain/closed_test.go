@@ -26,7 +26,7 @@ func (oneDirect) Submit(_ context.Context, _ Command, done func(Outcome, error))
 }
 
 func TestClosed_only_backends_create_conversations(t *testing.T) {
-	chat := NewChat(oneDirect{}, DefaultLimits()).Closed()
+	chat := NewChat(oneDirect{}, DefaultLimits()).BackendOnly()
 	group := Creation{Kind: Group, Members: []UserID{"bob"}}
 	post := Post{To: "carol", ClientMsgID: "c", Content: []byte(`{"type":"text","text":"x"}`)}
 	for name, c := range map[string]struct {
@@ -77,10 +77,10 @@ func TestClosed_only_backends_add_members(t *testing.T) {
 		"a backend for somebody": {Actor{User: "alice", OnBehalf: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base := change{actor: c.actor, target: ConversationID{1}}
+			base := commandBase{actor: c.actor, target: ConversationID{1}}
 			for _, cmd := range []Command{
-				&addMembers{change: base, users: []UserID{"carol"}, as: RoleMember, limit: 10, closed: true},
-				&putMember{change: base, user: "carol", as: RoleMember, limit: 10, closed: true},
+				&addMembers{commandBase: base, users: []UserID{"carol"}, as: RoleMember, limit: 10, backendOnly: true},
+				&putMember{commandBase: base, user: "carol", as: RoleMember, limit: 10, backendOnly: true},
 			} {
 				if drafts, err := cmd.Decide(state.Clone()); !errors.Is(err, c.want) || err == nil && len(drafts) != 1 {
 					t.Errorf("%T: %v, %v", cmd, drafts, err)
@@ -88,7 +88,7 @@ func TestClosed_only_backends_add_members(t *testing.T) {
 			}
 		})
 	}
-	promote := &putMember{change: change{actor: Actor{User: "alice"}}, user: "bob", as: RoleAdmin, closed: true}
+	promote := &putMember{commandBase: commandBase{actor: Actor{User: "alice"}}, user: "bob", as: RoleAdmin, backendOnly: true}
 	if drafts, err := promote.Decide(state); err != nil || len(drafts) != 1 {
 		t.Errorf("roles are the owner's as ever: %v", err)
 	}

@@ -16,15 +16,15 @@ func TestBelowTheFloor(t *testing.T) {
 	late := func(role Role) func(*Conversation) {
 		return func(c *Conversation) { c.setMember("late", MemberState{Role: role, JoinedSeq: target + 1}) }
 	}
-	reply := func(c change, to int64) Command {
+	reply := func(c commandBase, to int64) Command {
 		return newPostMessage(c.actor, Post{
 			ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), ReplyTo: &to,
 		})
 	}
-	commands := map[string]func(change) Command{
-		"edit": func(c change) Command { return edit(c, "ho") }, "recall": recall, "pin": pins, "unpin": unpins,
-		"react":   func(c change) Command { return reacts(c, "+1") },
-		"unreact": func(c change) Command { return unreacts(c, "+1") },
+	commands := map[string]func(commandBase) Command{
+		"edit": func(c commandBase) Command { return edit(c, "ho") }, "recall": recall, "pin": pins, "unpin": unpins,
+		"react":   func(c commandBase) Command { return reacts(c, "+1") },
+		"unreact": func(c commandBase) Command { return unreacts(c, "+1") },
 	}
 	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
@@ -87,14 +87,14 @@ func TestOpenGroup(t *testing.T) {
 	})
 	t.Run("to the limit", func(t *testing.T) {
 		s := g()
-		cmd := &putMember{change: as("eve"), user: "eve", as: RoleMember, limit: 3}
+		cmd := &putMember{commandBase: as("eve"), user: "eve", as: RoleMember, limit: 3}
 		s.refused(t, cmd, ErrLimitExceeded)
 		cmd.limit = 4
 		s.then(t, cmd, "member.added eve member")
 	})
 	t.Run("where only backends add members", func(t *testing.T) {
-		cmd := func(c change) Command {
-			return &putMember{change: c, user: "eve", as: RoleMember, limit: 10, closed: true}
+		cmd := func(c commandBase) Command {
+			return &putMember{commandBase: c, user: "eve", as: RoleMember, limit: 10, backendOnly: true}
 		}
 		g().refused(t, cmd(as("eve")), ErrForbidden)
 		c := as("eve")
@@ -114,10 +114,10 @@ func TestHideBelow(t *testing.T) {
 		return Event{Type: MessageEdited, Body: body.appendJSON(nil)}
 	}
 	events := []Event{edit(4), edit(5), {Type: MessageRecalled, Body: json.RawMessage(`{"target_seq":4,"reason":"x"}`)}, {Type: MessageEdited, Body: json.RawMessage(`"?"`)}}
-	HideBelow(1, events)
+	RedactBelow(1, events)
 	require.Contains(t, string(events[0].Body), "content", "who may read everything does")
 	before := events[0].Body
-	HideBelow(5, events)
+	RedactBelow(5, events)
 	require.Equal(t, `{"target_seq":4}`, string(events[0].Body))
 	require.Contains(t, string(before), "content", "others may share the body")
 	require.Equal(t, string(edit(5).Body), string(events[1].Body))

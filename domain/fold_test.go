@@ -56,7 +56,7 @@ func TestFold(t *testing.T) {
 		"bob":   {Role: RoleMember, Joined: 19, Read: 19},
 		"carol": {Role: RoleMember, Joined: 15, Left: 22, Read: 17},
 	}, f.Members)
-	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Touches)
+	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Revisions)
 	require.Equal(t, map[int64]FoldedMentions{4: {"bob", []UserID{"*", "alice", "bob"}}}, f.Mentions)
 	require.Equal(t, map[FoldedReactor]FoldedMark{{2, "x", "alice"}: {8, TimeOf(testTime.Add(7 * time.Second)), "alice"}}, f.Reactions)
 	require.Equal(t, map[int64]FoldedMark{2: {10, TimeOf(testTime.Add(9 * time.Second)), "alice"}}, f.Pins)
@@ -107,8 +107,8 @@ func TestFoldRefuses(t *testing.T) {
 	require.ErrorIs(t, (&Fold{}).Apply(&Event{Seq: 1, Type: MessagePosted}), ErrLogHole)
 }
 
-func TestNumberingOfLongLogs(t *testing.T) {
-	var n numbering
+func TestMessageCounterOfLongLogs(t *testing.T) {
+	var n messageCounter
 	var want int64
 	counts := []int64{0}
 	for seq := int64(1); seq <= 1000; seq++ {

@@ -99,7 +99,7 @@ func decided(t *testing.T) map[string]Event {
 		do(name, change)
 	}
 	edited := events["message.edited"]
-	events["message.edited-below-floor"] = edited.WithoutContent(edited.EditOf())
+	events["message.edited-below-floor"] = edited.Redacted(edited.EditOf())
 	for name, creation := range map[string]Creation{
 		"group":  {Kind: Group, Members: []UserID{"mia", "bob"}, Title: &title, AvatarURL: &link, Metadata: metadata},
 		"direct": {Kind: Direct, Members: []UserID{"mia"}},

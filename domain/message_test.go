@@ -19,22 +19,22 @@ func (s scenario) says(author UserID, mentions ...UserID) scenario {
 	return s
 }
 
-func edit(c change, words string, mentions ...UserID) Command {
-	return &editMessage{about: about{c, target}, want: Edit{Content: text(words), Mentions: mentions}}
+func edit(c commandBase, words string, mentions ...UserID) Command {
+	return &editMessage{messageBase: messageBase{c, target}, want: Edit{Content: text(words), Mentions: mentions}}
 }
 
-func recall(c change) Command { return &recallMessage{about: about{c, target}} }
+func recall(c commandBase) Command { return &recallMessage{messageBase: messageBase{c, target}} }
 
-func reacts(c change, emoji string) Command {
-	return &react{about: about{c, target}, emoji: emoji, limit: 2}
+func reacts(c commandBase, emoji string) Command {
+	return &react{messageBase: messageBase{c, target}, emoji: emoji, limit: 2}
 }
 
-func unreacts(c change, emoji string) Command {
-	return &react{about: about{c, target}, emoji: emoji, take: true}
+func unreacts(c commandBase, emoji string) Command {
+	return &react{messageBase: messageBase{c, target}, emoji: emoji, remove: true}
 }
 
-func pins(c change) Command   { return &pin{about: about{c, target}, limit: 2} }
-func unpins(c change) Command { return &pin{about: about{c, target}, take: true} }
+func pins(c commandBase) Command   { return &pin{messageBase: messageBase{c, target}, limit: 2} }
+func unpins(c commandBase) Command { return &pin{messageBase: messageBase{c, target}, remove: true} }
 
 func club() scenario { return group(owner("olga"), admin("adam"), member("mia"), member("max")) }
 
@@ -45,14 +45,14 @@ func TestWhoMayDoWhatToMessages(t *testing.T) {
 	for _, row := range []struct {
 		what                            string
 		of                              UserID // the author
-		command                         func(change) Command
+		command                         func(commandBase) Command
 		olga, adam, mia, app, otherwise string // owner, admin, member, backend, and the author
 	}{
-		{"edit", "max", func(c change) Command { return edit(c, "ho") }, no, no, no, no, yes},
+		{"edit", "max", func(c commandBase) Command { return edit(c, "ho") }, no, no, no, no, yes},
 		{"recall a member's", "max", recall, yes, yes, no, yes, yes},
 		{"recall an admin's", "adam", recall, yes, yes, no, yes, no},
 		{"recall the owner's", "olga", recall, yes, yes, no, yes, no},
-		{"react", "max", func(c change) Command { return reacts(c, "+1") }, yes, yes, yes, yes, yes},
+		{"react", "max", func(c commandBase) Command { return reacts(c, "+1") }, yes, yes, yes, yes, yes},
 		{"pin", "max", pins, yes, yes, no, yes, no},
 	} {
 		t.Run(row.what, func(t *testing.T) {
@@ -108,7 +108,7 @@ func TestWhatIsNoMessage(t *testing.T) {
 		edit(as("olga"), "x"), recall(as("olga")), reacts(as("olga"), "+1"), unreacts(as("olga"), "+1"), pins(as("olga")), unpins(as("olga")),
 	} {
 		club().refused(t, cmd, ErrNotFound)
-		club().says("olga").then(t, remove(as("adam"), "mia"), "member.removed mia member").refused(t, &recallMessage{about: about{as("mia"), target}}, ErrNotFound)
+		club().says("olga").then(t, remove(as("adam"), "mia"), "member.removed mia member").refused(t, &recallMessage{messageBase: messageBase{as("mia"), target}}, ErrNotFound)
 	}
 }
 
@@ -123,15 +123,15 @@ func TestEdit(t *testing.T) {
 	t.Run("names the message as it stands from then on", func(t *testing.T) {
 		require.Equal(t, `{"target_seq":7,"content":{"type":"text","text":"ho"},"mentions":["olga","adam"]}`,
 			body(t, club().says("mia", "olga", "adam"), edit(as("mia"), "ho")), "absent mentions stay")
-		none := &editMessage{about: about{as("mia"), target}, want: Edit{Content: text("ho"), Mentions: []UserID{}}}
+		none := &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: text("ho"), Mentions: []UserID{}}}
 		require.Equal(t, `{"target_seq":7,"content":{"type":"text","text":"ho"}}`, body(t, club().says("mia", "olga"), none), "[] drops them")
 	})
 	t.Run("to the same is no change", func(t *testing.T) {
 		same := json.RawMessage(` { "text":"\u0068i" ,"type":"text"}`)
 		club().says("mia", "olga").
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same}}).
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{"olga"}}}).
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{}}}, "message.edited").
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same}}).
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{"olga"}}}).
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{}}}, "message.edited").
 			then(t, edit(as("mia"), "hi")).
 			then(t, edit(as("mia"), "ho"), "message.edited").
 			then(t, edit(as("mia"), "hi"), "message.edited")

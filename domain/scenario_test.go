@@ -72,21 +72,21 @@ func (s scenario) refused(t *testing.T, cmd Command, want error) scenario {
 	return s
 }
 
-func as(u UserID) change { return change{actor: Actor{User: u}, target: groupID} }
+func as(u UserID) commandBase { return commandBase{actor: Actor{User: u}, target: groupID} }
 
-var backend = change{actor: Actor{User: "app", Backend: true}, target: groupID}
+var backend = commandBase{actor: Actor{User: "app", Backend: true}, target: groupID}
 
-func add(c change, role Role, users ...UserID) Command {
-	return &addMembers{change: c, users: users, as: role, limit: 10}
+func add(c commandBase, role Role, users ...UserID) Command {
+	return &addMembers{commandBase: c, users: users, as: role, limit: 10}
 }
 
-func put(c change, user UserID, role Role) Command {
-	return &putMember{change: c, user: user, as: role, limit: 10}
+func put(c commandBase, user UserID, role Role) Command {
+	return &putMember{commandBase: c, user: user, as: role, limit: 10}
 }
 
-func remove(c change, user UserID) Command { return &removeMember{change: c, user: user} }
+func remove(c commandBase, user UserID) Command { return &removeMember{commandBase: c, user: user} }
 
-func post(c change, mentions ...UserID) Command {
+func post(c commandBase, mentions ...UserID) Command {
 	return newPostMessage(c.actor, Post{
 		ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions,
 	})
@@ -216,8 +216,8 @@ func TestRemoveMember(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
-	title := func(c change, s *string) Command {
-		return &updateConversation{change: c, want: Changes{Title: Field[string]{Set: true, Value: s}}}
+	title := func(c commandBase, s *string) Command {
+		return &updateConversation{commandBase: c, want: Changes{Title: Field[string]{Set: true, Value: s}}}
 	}
 	name := "Club"
 
@@ -232,14 +232,14 @@ func TestUpdate(t *testing.T) {
 	t.Run("settings key by key", func(t *testing.T) {
 		posting := PostingAdmins
 		want := Changes{Settings: &SettingsPatch{Posting: &posting}}
-		s := g().then(t, &updateConversation{change: as("olga"), want: want},
+		s := g().then(t, &updateConversation{commandBase: as("olga"), want: want},
 			`conversation.updated {"settings":{"posting":"admins","joining":"invite","history":"all","receipts":true}}`)
 		s.refused(t, post(as("mia")), ErrForbidden)
 	})
 	t.Run("equal metadata is no change", func(t *testing.T) {
 		meta := func(s string) Command {
 			raw := json.RawMessage(s)
-			return &updateConversation{change: as("olga"), want: Changes{Metadata: Field[json.RawMessage]{Set: true, Value: &raw}}}
+			return &updateConversation{commandBase: as("olga"), want: Changes{Metadata: Field[json.RawMessage]{Set: true, Value: &raw}}}
 		}
 		g().then(t, meta(`{"a":1,"b":"x"}`), `conversation.updated {"metadata":{"a":1,"b":"x"}}`).
 			then(t, meta(`{ "b":"\u0078", "a":1.0 }`))
@@ -250,7 +250,7 @@ func TestDirectNeverChanges(t *testing.T) {
 	name := "x"
 	for _, cmd := range []Command{
 		add(as("a"), RoleMember, "c"), put(as("a"), "b", RoleAdmin), remove(as("a"), "a"), remove(as("a"), "b"),
-		&updateConversation{change: as("a"), want: Changes{Title: Field[string]{Set: true, Value: &name}}},
+		&updateConversation{commandBase: as("a"), want: Changes{Title: Field[string]{Set: true, Value: &name}}},
 		add(backend, RoleMember, "c"),
 	} {
 		direct("a", "b").refused(t, cmd, ErrForbidden)

@@ -155,7 +155,7 @@ func (l *Log) Events(ctx context.Context, a domain.Actor, id domain.Conversation
 		from = max(from, to-int64(q.Limit))
 	}
 	page.Events = append([]domain.Event{}, c.events[from:to]...)
-	domain.HideBelow(floor, page.Events)
+	domain.RedactBelow(floor, page.Events)
 	if len(page.Events) > 0 {
 		page.FromSeq, page.ToSeq = from+1, to
 	}
