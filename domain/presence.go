@@ -6,7 +6,7 @@ package domain
 type Presence struct {
 	UserID     UserID `json:"user_id"`
 	Online     *bool  `json:"online"`                 // nil: unknown, the registry does not answer
-	LastSeenAt *Time  `json:"last_seen_at,omitempty"` // nil: never seen, or online
+	LastSeenAt *Time  `json:"last_seen_at,omitempty"` // nil: online, never seen, or not visible
 }
 
 // PresenceQuery asks whether Viewer may see the presence of User.

@@ -36,7 +36,7 @@ type ConversationView struct {
 	Preferences    Preferences     `json:"preferences"`
 	LastMessage    *Message        `json:"last_message"` // nil: none that the member may read
 	Events         []Event         `json:"events"`       // the newest events that were asked for, ascending
-	Limited        bool            `json:"limited"`      // Events leaves out events that the device lacks
+	Limited        bool            `json:"limited"`      // Events leaves out older events that the device has not acknowledged
 
 	// JoinedSeq is the seq of the member's latest joining; 0 for a user who is no
 	// member.
