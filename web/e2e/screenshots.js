@@ -1,5 +1,6 @@
 // Takes the screenshots of the documents: `npm run screenshots`, with IM_BINARY and
-// CHROMIUM as for the tests.
+// CHROMIUM as for the tests. It needs fonts for Chinese and emoji: on Debian
+// fonts-noto-cjk and fonts-noto-color-emoji.
 
 import { mkdirSync } from 'node:fs';
 import { launch, Person } from './people.js';
