@@ -13,7 +13,7 @@ import (
 
 var testTime = time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC)
 
-// memoryLog decides on one group and one direct conversation, and keeps nothing.
+// memoryLog decides on one group, and records the conversations it is to create.
 type memoryLog struct {
 	group     *Conversation
 	direct    map[string]ConversationID
@@ -70,8 +70,8 @@ func TestSendRefusesBadInput(t *testing.T) {
 	}{
 		{"no target", func(p *Post) { p.ConversationID = ConversationID{} }, ErrInvalid, "/conversation_id"},
 		{"two targets", func(p *Post) { p.To = "bob" }, ErrInvalid, "/conversation_id"},
-		{"to a bad name", func(p *Post) { p.ConversationID, p.To = ConversationID{}, "a b" }, ErrInvalid, "/to"},
-		{"to oneself", func(p *Post) { p.ConversationID, p.To = ConversationID{}, "mia" }, ErrInvalid, "/to"},
+		{"to an invalid id", func(p *Post) { p.ConversationID, p.To = ConversationID{}, "a b" }, ErrInvalid, "/to"},
+		{"to the sender", func(p *Post) { p.ConversationID, p.To = ConversationID{}, "mia" }, ErrInvalid, "/to"},
 		{"no client id", func(p *Post) { p.ClientMsgID = "" }, ErrInvalid, "/client_msg_id"},
 		{"client id of 65", func(p *Post) { p.ClientMsgID = strings.Repeat("x", 65) }, ErrInvalid, "/client_msg_id"},
 		{"no content", func(p *Post) { p.Content = nil }, ErrInvalid, "/content"},
@@ -92,7 +92,7 @@ func TestSendRefusesBadInput(t *testing.T) {
 		{"custom without data", func(p *Post) { p.Content = json.RawMessage(`{"type":"custom","biz_type":"x"}`) }, ErrInvalid, "/content/data"},
 		{"reply to 0", func(p *Post) { p.ReplyTo = seq(0) }, ErrInvalid, "/reply_to"},
 		{"reply to -1", func(p *Post) { p.ReplyTo = seq(-1) }, ErrInvalid, "/reply_to"},
-		{"mention of a bad name", func(p *Post) { p.Mentions = []UserID{"mia", ""} }, ErrInvalid, "/mentions/1"},
+		{"mention of an invalid id", func(p *Post) { p.Mentions = []UserID{"mia", ""} }, ErrInvalid, "/mentions/1"},
 		{"metadata not an object", func(p *Post) { p.Metadata = json.RawMessage(`1`) }, ErrInvalid, "/metadata"},
 		{"metadata too large", func(p *Post) { p.Metadata = json.RawMessage(`{"x":"` + strings.Repeat("x", 4096) + `"}`) }, ErrInvalid, "/metadata"},
 	}
@@ -106,7 +106,7 @@ func TestSendRefusesBadInput(t *testing.T) {
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, c.want.Code, e.Code)
 			require.Contains(t, e.Fields, c.pointer)
-			require.Zero(t, log.submitted, "nothing may be stored")
+			require.Zero(t, log.submitted, "nothing reaches the log")
 			require.Empty(t, log.created)
 		})
 	}
@@ -131,15 +131,15 @@ func TestSendAcceptsEveryContentType(t *testing.T) {
 func TestSendToUser(t *testing.T) {
 	p := Post{To: "bob", ClientMsgID: "c", Content: text("hi")}
 
-	t.Run("makes the direct conversation at need", func(t *testing.T) {
+	t.Run("creates the direct conversation", func(t *testing.T) {
 		chat, log := newChat()
 		_, err := send(chat, Actor{User: "alice"}, p)
-		require.True(t, errors.Is(err, ErrNotFound), "the log of this test knows nothing of alice")
+		require.True(t, errors.Is(err, ErrNotFound), "the log of this test does not have the new conversation")
 		require.Len(t, log.created, 1)
 		require.Equal(t, DirectKey("bob", "alice"), log.created[0].DirectKey)
 		require.Equal(t, []MemberRole{member("alice"), member("bob")}, log.created[0].Created.Members)
 	})
-	t.Run("but not for what would be refused there", func(t *testing.T) {
+	t.Run("not if the message would be refused", func(t *testing.T) {
 		one := int64(1)
 		for _, bad := range []Post{
 			{To: "bob", ClientMsgID: "c", Content: text("hi"), Mentions: []UserID{"carol"}},
@@ -152,7 +152,7 @@ func TestSendToUser(t *testing.T) {
 			require.Empty(t, log.created)
 		}
 	})
-	t.Run("uses the one that is there", func(t *testing.T) {
+	t.Run("uses an existing one", func(t *testing.T) {
 		chat, log := newChat()
 		log.direct[DirectKey("alice", "bob")] = groupID
 		_, _ = send(chat, Actor{User: "alice"}, p)
@@ -169,19 +169,19 @@ func TestCreateRefusesBadInput(t *testing.T) {
 		want     *Error
 		pointer  string
 	}{
-		"no kind":              {Creation{}, ErrInvalid, "/kind"},
-		"direct with nobody":   {Creation{Kind: Direct}, ErrInvalid, "/members"},
-		"direct with two":      {Creation{Kind: Direct, Members: []UserID{"a", "b"}}, ErrInvalid, "/members"},
-		"direct with oneself":  {Creation{Kind: Direct, Members: []UserID{"mia"}}, ErrInvalid, "/members/0"},
-		"direct with a title":  {Creation{Kind: Direct, Members: []UserID{"a"}, Title: &name}, ErrInvalid, "/title"},
-		"direct with settings": {Creation{Kind: Direct, Members: []UserID{"a"}, Settings: &SettingsPatch{Posting: &admins}}, ErrInvalid, "/settings"},
-		"title of 201":         {Creation{Kind: Group, Title: &long}, ErrInvalid, "/title"},
-		"a bad member":         {Creation{Kind: Group, Members: []UserID{"a", ".."}}, ErrInvalid, "/members/1"},
-		"members_per_call":     {Creation{Kind: Group, Members: make([]UserID, 501)}, ErrInvalid, "/members"},
-		"joining":              {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &wrong}}, ErrInvalid, "/settings/joining"},
-		"history":              {Creation{Kind: Group, Settings: &SettingsPatch{History: &wrong}}, ErrInvalid, "/settings/history"},
-		"metadata":             {Creation{Kind: Group, Metadata: json.RawMessage(`[]`)}, ErrInvalid, "/metadata"},
-		"client id":            {Creation{Kind: Group, ClientConversationID: strings.Repeat("x", 65)}, ErrInvalid, "/client_conversation_id"},
+		"no kind":                 {Creation{}, ErrInvalid, "/kind"},
+		"direct with no user":     {Creation{Kind: Direct}, ErrInvalid, "/members"},
+		"direct with two":         {Creation{Kind: Direct, Members: []UserID{"a", "b"}}, ErrInvalid, "/members"},
+		"direct with the creator": {Creation{Kind: Direct, Members: []UserID{"mia"}}, ErrInvalid, "/members/0"},
+		"direct with a title":     {Creation{Kind: Direct, Members: []UserID{"a"}, Title: &name}, ErrInvalid, "/title"},
+		"direct with settings":    {Creation{Kind: Direct, Members: []UserID{"a"}, Settings: &SettingsPatch{Posting: &admins}}, ErrInvalid, "/settings"},
+		"title of 201":            {Creation{Kind: Group, Title: &long}, ErrInvalid, "/title"},
+		"a bad member":            {Creation{Kind: Group, Members: []UserID{"a", ".."}}, ErrInvalid, "/members/1"},
+		"members_per_call":        {Creation{Kind: Group, Members: make([]UserID, 501)}, ErrInvalid, "/members"},
+		"joining":                 {Creation{Kind: Group, Settings: &SettingsPatch{Joining: &wrong}}, ErrInvalid, "/settings/joining"},
+		"history":                 {Creation{Kind: Group, Settings: &SettingsPatch{History: &wrong}}, ErrInvalid, "/settings/history"},
+		"metadata":                {Creation{Kind: Group, Metadata: json.RawMessage(`[]`)}, ErrInvalid, "/metadata"},
+		"client id":               {Creation{Kind: Group, ClientConversationID: strings.Repeat("x", 65)}, ErrInvalid, "/client_conversation_id"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// folded folds events that are given as type, sender, body; their seqs are 1, 2, 3 …
+// folded returns the fold of events given as type, sender and body, with seqs from 1.
 func folded(t *testing.T, events ...[3]string) *Fold {
 	t.Helper()
 	f := &Fold{}
@@ -71,7 +71,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestFoldOfWhoRejoins(t *testing.T) {
+func TestFoldOfFormerMember(t *testing.T) {
 	f := folded(t, created, [3]string{"message.posted", "bob", `{"content":{}}`},
 		[3]string{"member.removed", "bob", `{"user_id":"bob","role":"member"}`}, [3]string{"message.posted", "bob", `{"content":{}}`})
 	require.Equal(t, FoldedMember{Role: RoleMember, Joined: 1, Left: 3, Read: 2}, f.Members["bob"])

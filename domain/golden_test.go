@@ -17,8 +17,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares a text with testdata/<name>.golden.json, byte for byte but
-// for the newline at the end of the file.
+// golden compares a text with testdata/<name>.golden.json, which has a newline at the
+// end besides.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden.json")
@@ -31,8 +31,8 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got)+"\n")
 }
 
-// TestGoldenEvents: each event as it goes to the log and to everybody. What is
-// in the log stays there: a file may be added here, but none may change.
+// TestGoldenEvents compares the encoding of each event, which is stored and delivered.
+// Stored events stay as they are, so files may be added here, but never changed.
 func TestGoldenEvents(t *testing.T) {
 	seen := map[EventType]bool{}
 	for name, e := range decided(t) {
@@ -55,7 +55,7 @@ func TestGoldenEvents(t *testing.T) {
 	}
 }
 
-// decided are the events that commands make, by the names of their files.
+// decided returns events that commands decide, by the names of their golden files.
 func decided(t *testing.T) map[string]Event {
 	t.Helper()
 	events := map[string]Event{}
@@ -114,7 +114,7 @@ func decided(t *testing.T) map[string]Event {
 	return events
 }
 
-// changesOfMessages are about one that the log of the test knows.
+// changesOfMessages are commands on the message of the test's log.
 func changesOfMessages() map[string]func(context.Context, *Chat) ([]Event, error) {
 	type made = func(context.Context, *Chat) ([]Event, error)
 	olga := Actor{User: "olga"}
@@ -149,7 +149,7 @@ func changesOfMessages() map[string]func(context.Context, *Chat) ([]Event, error
 	}
 }
 
-// postings are one of each type of content, and one with all there is beside it.
+// postings has one posting for each type of content, and one with all optional members.
 func postings() map[string]Post {
 	return map[string]Post{
 		"text": {Content: text(`<b> & "世界" 😀`)},
@@ -166,7 +166,7 @@ func postings() map[string]Post {
 	}
 }
 
-// eventTypes reads the constants of type EventType from the source.
+// eventTypes returns the constants of type EventType, from the source.
 func eventTypes(t *testing.T) []EventType {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "event.go", nil, 0)

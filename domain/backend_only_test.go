@@ -6,36 +6,36 @@ import (
 	"testing"
 )
 
-// oneDirect is a log that has the direct conversation of alice and bob, and takes
-// whatever else comes.
-type oneDirect struct{ Log }
+// fixedLog is a log that has the direct conversation of alice and bob, and accepts
+// everything.
+type fixedLog struct{ Log }
 
-func (oneDirect) FindDirect(_ context.Context, key string) (ConversationID, error) {
+func (fixedLog) FindDirect(_ context.Context, key string) (ConversationID, error) {
 	if key == DirectKey("alice", "bob") {
 		return ConversationID{1}, nil
 	}
 	return ConversationID{}, ErrNotFound
 }
 
-func (oneDirect) Create(context.Context, NewConversation) (ConversationID, bool, error) {
+func (fixedLog) Create(context.Context, NewConversation) (ConversationID, bool, error) {
 	return ConversationID{2}, true, nil
 }
 
-func (oneDirect) Submit(_ context.Context, _ Command, done func(Outcome, error)) {
+func (fixedLog) Submit(_ context.Context, _ Command, done func(Outcome, error)) {
 	done(Outcome{Events: []Event{{}}}, nil)
 }
 
-func TestClosed_only_backends_create_conversations(t *testing.T) {
-	chat := NewChat(oneDirect{}, DefaultLimits()).BackendOnly()
+func TestBackendOnlyCreatesConversations(t *testing.T) {
+	chat := NewChat(fixedLog{}, DefaultLimits()).BackendOnly()
 	group := Creation{Kind: Group, Members: []UserID{"bob"}}
 	post := Post{To: "carol", ClientMsgID: "c", Content: []byte(`{"type":"text","text":"x"}`)}
 	for name, c := range map[string]struct {
 		actor Actor
 		want  error
 	}{
-		"a user":                 {Actor{User: "alice"}, ErrForbidden},
-		"a backend":              {Actor{User: "shop", Backend: true}, nil},
-		"a backend for somebody": {Actor{User: "alice", OnBehalf: true}, nil},
+		"a user":              {Actor{User: "alice"}, ErrForbidden},
+		"a backend":           {Actor{User: "shop", Backend: true}, nil},
+		"a backend on behalf": {Actor{User: "alice", OnBehalf: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := chat.Create(t.Context(), c.actor, group); !errors.Is(err, c.want) {
@@ -53,17 +53,17 @@ func TestClosed_only_backends_create_conversations(t *testing.T) {
 	}
 	alice := Actor{User: "alice"}
 	if id, created, err := chat.Create(t.Context(), alice, Creation{Kind: Direct, Members: []UserID{"bob"}}); err != nil || created || id != (ConversationID{1}) {
-		t.Errorf("what there is is found: %v %v %v", id, created, err)
+		t.Errorf("an existing conversation must be found: %v %v %v", id, created, err)
 	}
 	post.To = "bob"
 	chat.Send(t.Context(), alice, post, func(_ Sent, err error) {
 		if err != nil {
-			t.Errorf("and written to: %v", err)
+			t.Errorf("posting to it: %v", err)
 		}
 	})
 }
 
-func TestClosed_only_backends_add_members(t *testing.T) {
+func TestBackendOnlyAddsMembers(t *testing.T) {
 	state := NewConversationState(ConversationID{1}, Group, nil, nil, DefaultSettings(), nil, 1, 1, map[UserID]MemberState{
 		"alice": {Role: RoleOwner, JoinedSeq: 1}, "bob": {Role: RoleMember, JoinedSeq: 1},
 	})
@@ -71,10 +71,10 @@ func TestClosed_only_backends_add_members(t *testing.T) {
 		actor Actor
 		want  error
 	}{
-		"an owner":               {Actor{User: "alice"}, ErrForbidden},
-		"a stranger":             {Actor{User: "eve"}, ErrNotFound},
-		"a backend":              {Actor{User: "shop", Backend: true}, nil},
-		"a backend for somebody": {Actor{User: "alice", OnBehalf: true}, nil},
+		"an owner":            {Actor{User: "alice"}, ErrForbidden},
+		"no member":           {Actor{User: "eve"}, ErrNotFound},
+		"a backend":           {Actor{User: "shop", Backend: true}, nil},
+		"a backend on behalf": {Actor{User: "alice", OnBehalf: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			base := commandBase{actor: c.actor, target: ConversationID{1}}
@@ -90,6 +90,6 @@ func TestClosed_only_backends_add_members(t *testing.T) {
 	}
 	promote := &putMember{commandBase: commandBase{actor: Actor{User: "alice"}}, user: "bob", as: RoleAdmin, backendOnly: true}
 	if drafts, err := promote.Decide(state); err != nil || len(drafts) != 1 {
-		t.Errorf("roles are the owner's as ever: %v", err)
+		t.Errorf("the owner still changes roles: %v", err)
 	}
 }
