@@ -1,95 +1,86 @@
-package domain
+package domain_test
 
 import (
-	"context"
-	"errors"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/domain/domaintest"
 )
 
-// fixedLog is a log that has the direct conversation of alice and bob, and accepts
-// everything.
-type fixedLog struct{ Log }
-
-func (fixedLog) FindDirect(_ context.Context, key string) (ConversationID, error) {
-	if key == DirectKey("alice", "bob") {
-		return ConversationID{1}, nil
-	}
-	return ConversationID{}, ErrNotFound
-}
-
-func (fixedLog) Create(context.Context, NewConversation) (ConversationID, bool, error) {
-	return ConversationID{2}, true, nil
-}
-
-func (fixedLog) Submit(_ context.Context, _ Command, done func(Outcome, error)) {
-	done(Outcome{Events: []Event{{}}}, nil)
-}
-
 func TestBackendOnlyCreatesConversations(t *testing.T) {
-	chat := NewChat(fixedLog{}, DefaultLimits()).BackendOnly()
-	group := Creation{Kind: Group, Members: []UserID{"bob"}}
-	post := Post{To: "carol", ClientMsgID: "c", Content: []byte(`{"type":"text","text":"x"}`)}
+	alice := domain.Actor{User: "alice"}
+	direct := func(with domain.UserID) domain.Creation {
+		return domain.Creation{Kind: domain.Direct, Members: []domain.UserID{with}}
+	}
 	for name, c := range map[string]struct {
-		actor Actor
+		actor domain.Actor
 		want  error
 	}{
-		"a user":              {Actor{User: "alice"}, ErrForbidden},
-		"a backend":           {Actor{User: "shop", Backend: true}, nil},
-		"a backend on behalf": {Actor{User: "alice", OnBehalf: true}, nil},
+		"a user":              {alice, domain.ErrForbidden},
+		"a backend":           {domain.Actor{User: "shop", Backend: true}, nil},
+		"a backend on behalf": {domain.Actor{User: "alice", OnBehalf: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, _, err := chat.Create(t.Context(), c.actor, group); !errors.Is(err, c.want) {
-				t.Errorf("group: %v", err)
-			}
-			if _, _, err := chat.Create(t.Context(), c.actor, Creation{Kind: Direct, Members: []UserID{"carol"}}); !errors.Is(err, c.want) {
-				t.Errorf("direct: %v", err)
-			}
-			chat.Send(t.Context(), c.actor, post, func(_ Sent, err error) {
-				if !errors.Is(err, c.want) {
-					t.Errorf("first message: %v", err)
-				}
-			})
+			chat := domain.NewChat(domaintest.NewLog(), domain.DefaultLimits()).BackendOnly()
+			_, _, err := chat.Create(t.Context(), c.actor, domain.Creation{Kind: domain.Group, Members: []domain.UserID{"bob"}})
+			require.ErrorIs(t, err, c.want, "a group")
+			_, _, err = chat.Create(t.Context(), c.actor, direct("carol"))
+			require.ErrorIs(t, err, c.want, "a direct conversation")
+			_, err = send(chat, c.actor, domain.Post{To: "dave", ClientMsgID: "c", Content: text("x")})
+			require.ErrorIs(t, err, c.want, "a first message")
 		})
 	}
-	alice := Actor{User: "alice"}
-	if id, created, err := chat.Create(t.Context(), alice, Creation{Kind: Direct, Members: []UserID{"bob"}}); err != nil || created || id != (ConversationID{1}) {
-		t.Errorf("an existing conversation must be found: %v %v %v", id, created, err)
-	}
-	post.To = "bob"
-	chat.Send(t.Context(), alice, post, func(_ Sent, err error) {
-		if err != nil {
-			t.Errorf("posting to it: %v", err)
-		}
+	t.Run("users find and use existing conversations", func(t *testing.T) {
+		open := domain.NewChat(domaintest.NewLog(), domain.DefaultLimits())
+		existing, _, err := open.Create(t.Context(), alice, direct("bob"))
+		require.NoError(t, err)
+		chat := open.BackendOnly()
+		id, created, err := chat.Create(t.Context(), alice, direct("bob"))
+		require.NoError(t, err)
+		require.False(t, created)
+		require.Equal(t, existing, id)
+		sent, err := send(chat, alice, domain.Post{To: "bob", ClientMsgID: "c", Content: text("x")})
+		require.NoError(t, err)
+		require.Equal(t, existing, sent.Event.ConversationID)
 	})
 }
 
 func TestBackendOnlyAddsMembers(t *testing.T) {
-	state := NewConversationState(ConversationID{1}, Group, nil, nil, DefaultSettings(), nil, 1, 1, map[UserID]MemberState{
-		"alice": {Role: RoleOwner, JoinedSeq: 1}, "bob": {Role: RoleMember, JoinedSeq: 1},
-	})
+	alice := domain.Actor{User: "alice"}
+	newGroup := func(t *testing.T) (*domain.Chat, domain.ConversationID) {
+		t.Helper()
+		open := domain.NewChat(domaintest.NewLog(), domain.DefaultLimits())
+		id, _, err := open.Create(t.Context(), alice, domain.Creation{Kind: domain.Group, Members: []domain.UserID{"bob"}})
+		require.NoError(t, err)
+		return open.BackendOnly(), id
+	}
 	for name, c := range map[string]struct {
-		actor Actor
+		actor domain.Actor
 		want  error
 	}{
-		"an owner":            {Actor{User: "alice"}, ErrForbidden},
-		"no member":           {Actor{User: "eve"}, ErrNotFound},
-		"a backend":           {Actor{User: "shop", Backend: true}, nil},
-		"a backend on behalf": {Actor{User: "alice", OnBehalf: true}, nil},
+		"an owner":            {alice, domain.ErrForbidden},
+		"no member":           {domain.Actor{User: "eve"}, domain.ErrNotFound},
+		"a backend":           {domain.Actor{User: "shop", Backend: true}, nil},
+		"a backend on behalf": {domain.Actor{User: "alice", OnBehalf: true}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base := commandBase{actor: c.actor, target: ConversationID{1}}
-			for _, cmd := range []Command{
-				&addMembers{commandBase: base, users: []UserID{"carol"}, as: RoleMember, limit: 10, backendOnly: true},
-				&putMember{commandBase: base, user: "carol", as: RoleMember, limit: 10, backendOnly: true},
-			} {
-				if drafts, err := cmd.Decide(state.Clone()); !errors.Is(err, c.want) || err == nil && len(drafts) != 1 {
-					t.Errorf("%T: %v, %v", cmd, drafts, err)
-				}
+			chat, id := newGroup(t)
+			added, err := chat.AddMembers(t.Context(), c.actor, id, []domain.UserID{"carol"}, domain.RoleMember)
+			require.ErrorIs(t, err, c.want)
+			put, err := chat.PutMember(t.Context(), c.actor, id, "dave", domain.RoleMember)
+			require.ErrorIs(t, err, c.want)
+			if c.want == nil {
+				require.Len(t, added, 1)
+				require.Len(t, put, 1)
 			}
 		})
 	}
-	promote := &putMember{commandBase: commandBase{actor: Actor{User: "alice"}}, user: "bob", as: RoleAdmin, backendOnly: true}
-	if drafts, err := promote.Decide(state); err != nil || len(drafts) != 1 {
-		t.Errorf("the owner still changes roles: %v", err)
-	}
+	t.Run("the owner still changes roles", func(t *testing.T) {
+		chat, id := newGroup(t)
+		changed, err := chat.PutMember(t.Context(), alice, id, "bob", domain.RoleAdmin)
+		require.NoError(t, err)
+		require.Len(t, changed, 1)
+	})
 }

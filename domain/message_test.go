@@ -1,9 +1,7 @@
 package domain
 
 import (
-	"context"
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -214,37 +212,4 @@ func TestClonesDoNotShareMessages(t *testing.T) {
 	require.Empty(t, m.Emojis)
 	require.Empty(t, m.Reactions)
 	base.refused(t, recall(as("mia")), ErrNotFound)
-}
-
-func TestMessageCommandsRefuseBadInput(t *testing.T) {
-	ctx, mia := context.Background(), Actor{User: "mia"}
-	chat, log := newChat()
-	only := func(_ []Event, err error) error { return err }
-	for name, c := range map[string]struct {
-		err     error
-		want    *Error
-		pointer string
-	}{
-		"no content":                 {only(chat.EditMessage(ctx, mia, groupID, target, Edit{})), ErrInvalid, "/content"},
-		"large content":              {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: text(strings.Repeat("x", 32_768))})), ErrTooLarge, "/content"},
-		"bad content":                {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: json.RawMessage(`{"type":"poll"}`)})), ErrInvalid, "/content/type"},
-		"bad mention":                {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: text("x"), Mentions: []UserID{"a b"}})), ErrInvalid, "/mentions/0"},
-		"long reason":                {only(chat.RecallMessage(ctx, mia, groupID, target, strings.Repeat("é", 201))), ErrInvalid, "/reason"},
-		"no emoji":                   {only(chat.React(ctx, mia, groupID, target, "")), ErrInvalid, "/emoji"},
-		"long emoji":                 {only(chat.React(ctx, mia, groupID, target, strings.Repeat("x", 65))), ErrInvalid, "/emoji"},
-		"NUL":                        {only(chat.React(ctx, mia, groupID, target, "\x00")), ErrInvalid, "/emoji"},
-		"control":                    {only(chat.Unreact(ctx, mia, groupID, target, "a\u0085")), ErrInvalid, "/emoji"},
-		"not UTF-8":                  {only(chat.Unreact(ctx, mia, groupID, target, "\xff")), ErrInvalid, "/emoji"},
-		"valid, but no such message": {only(chat.React(ctx, mia, groupID, target, strings.Repeat("👩‍🚀", 5))), ErrNotFound, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var e *Error
-			require.ErrorAs(t, c.err, &e)
-			require.Equal(t, c.want.Code, e.Code)
-			if c.pointer != "" {
-				require.Contains(t, e.Fields, c.pointer)
-			}
-		})
-	}
-	require.Equal(t, 1, log.submitted, "only the valid command reaches the log")
 }

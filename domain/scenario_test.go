@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -16,6 +17,13 @@ type scenario struct {
 }
 
 var groupID = ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}
+
+var testTime = time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC)
+
+func text(s string) json.RawMessage {
+	quoted, _ := json.Marshal(s)
+	return json.RawMessage(`{"type":"text","text":` + string(quoted) + `}`)
+}
 
 // group returns a group whose members joined in the given order.
 func group(members ...MemberRole) scenario {
