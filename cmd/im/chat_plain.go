@@ -66,7 +66,7 @@ func runPlain(ctx context.Context, cmd *chatCmd, in io.Reader, out, notes io.Wri
 	return err
 }
 
-func (p *plain) status(s client.Status) {
+func (p *plain) status(_ context.Context, _ *client.Client, s client.Status) {
 	switch s.State {
 	case client.Online:
 		fmt.Fprintln(p.notes, "· online as", p.c.User())
@@ -77,7 +77,7 @@ func (p *plain) status(s client.Status) {
 }
 
 // event prints what is live, once what was before is printed.
-func (p *plain) event(ctx context.Context, e client.Event) error {
+func (p *plain) event(ctx context.Context, _ *client.Client, e client.Event) error {
 	select {
 	case <-p.ready:
 	case <-ctx.Done():
@@ -238,7 +238,7 @@ func (p *plain) markRead(ctx context.Context) {
 		p.read = map[client.ConversationID]int64{}
 		p.mu.Unlock()
 		for id, seq := range shown {
-			_, _ = p.c.Read(ctx, id, seq) // the next one makes up for it
+			_, _ = p.c.MarkRead(ctx, id, seq) // the next one makes up for it
 		}
 	}
 }

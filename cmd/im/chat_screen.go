@@ -34,12 +34,12 @@ func runScreen(ctx context.Context, cmd *chatCmd) error {
 	var program *tea.Program
 	tell := func(m tea.Msg) { program.Send(m) }
 	c, err := cmd.client(client.Options{
-		OnEvent: func(_ context.Context, e client.Event) error {
+		OnEvent: func(_ context.Context, _ *client.Client, e client.Event) error {
 			tell(eventMsg(e))
 			return nil
 		},
-		OnStatus: func(s client.Status) { tell(statusMsg(s)) },
-		OnChange: func() { tell(changeMsg{}) },
+		OnStatus: func(_ context.Context, _ *client.Client, s client.Status) { tell(statusMsg(s)) },
+		OnChange: func(context.Context, *client.Client) { tell(changeMsg{}) },
 	})
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ type remote interface {
 	Conversations() []client.Conversation
 	Messages(context.Context, client.ConversationID, client.Range) (client.MessagePage, error)
 	Send(context.Context, client.Post) (client.Sent, error)
-	Read(context.Context, client.ConversationID, int64) (client.ReadState, error)
+	MarkRead(context.Context, client.ConversationID, int64) (client.ReadState, error)
 }
 
 // screen is the model: a list of conversations and the one that is open.
@@ -227,7 +227,7 @@ func (s *screen) markRead() tea.Cmd {
 	}
 	s.shown = seq
 	return s.background(func(ctx context.Context) tea.Msg {
-		_, _ = s.remote.Read(ctx, id, seq) // the next one makes up for it
+		_, _ = s.remote.MarkRead(ctx, id, seq) // the next one makes up for it
 		return changeMsg{}
 	})
 }
