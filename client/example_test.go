@@ -374,7 +374,7 @@ func ExampleNewFileStore() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 
 	for _, text := range []string{"before the restart", "after the restart"} {
 		texts := make(chan string, 1)

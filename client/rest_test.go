@@ -189,7 +189,8 @@ func TestLists(t *testing.T) {
 	require.Equal(t, []string{"", "cursor=2", "cursor=3"}, requests)
 
 	requests = nil
-	for range c.Members(t.Context(), ConversationID{}) {
+	for _, err := range c.Members(t.Context(), ConversationID{}) {
+		require.NoError(t, err)
 		break
 	}
 	require.Len(t, requests, 1, "a page that is not needed is not requested")

@@ -10,18 +10,18 @@ import (
 
 // conversation is a log and what follows from it.
 type conversation struct {
-	id      domain.ConversationID
-	kind    domain.Kind
-	title   *string
-	avatar  *string
-	setting domain.Settings
-	meta    json.RawMessage
-	members []domain.Member // in the order of joining
-	events  []domain.Event
-	read    map[domain.UserID]int64
-	prefs   map[domain.UserID]domain.Preferences
-	pins    []domain.PinnedMessage // the latest first
-	changed int                    // Server.changes of the last change
+	id        domain.ConversationID
+	kind      domain.Kind
+	title     *string
+	avatarURL *string
+	settings  domain.Settings
+	metadata  json.RawMessage
+	members   []domain.Member // in the order of joining
+	events    []domain.Event
+	read      map[domain.UserID]int64
+	prefs     map[domain.UserID]domain.Preferences
+	pins      []domain.PinnedMessage // the latest first
+	changed   int                    // Server.changes of the last change
 
 	messages  map[int64]*domain.Message
 	reactions map[int64][]domain.UserReaction
@@ -41,18 +41,18 @@ type creation struct {
 func (s *Server) create(creator domain.UserID, wanted creation) domain.ConversationID {
 	c := &conversation{
 		id: domain.NewConversationID(time.Now()), kind: wanted.Kind,
-		title: wanted.Title, avatar: wanted.AvatarURL, setting: domain.DefaultSettings(), meta: wanted.Metadata,
+		title: wanted.Title, avatarURL: wanted.AvatarURL, settings: domain.DefaultSettings(), metadata: wanted.Metadata,
 		read: map[domain.UserID]int64{}, prefs: map[domain.UserID]domain.Preferences{},
 		messages: map[int64]*domain.Message{}, reactions: map[int64][]domain.UserReaction{},
 	}
 	if wanted.Settings != nil {
-		_ = json.Unmarshal(*wanted.Settings, &c.setting)
+		_ = json.Unmarshal(*wanted.Settings, &c.settings)
 	}
 	role := domain.RoleMember
 	if c.kind == domain.Group {
 		role = domain.RoleOwner
 	}
-	body := domain.CreatedBody{Kind: c.kind, Title: c.title, AvatarURL: c.avatar, Settings: c.setting, Metadata: c.meta}
+	body := domain.CreatedBody{Kind: c.kind, Title: c.title, AvatarURL: c.avatarURL, Settings: c.settings, Metadata: c.metadata}
 	for _, user := range append([]domain.UserID{creator}, wanted.Members...) {
 		c.members = append(c.members, domain.Member{UserID: user, Role: role, JoinedSeq: 1})
 		c.read[user] = 1
@@ -167,7 +167,7 @@ func (s *Server) online(user domain.UserID) bool {
 // view returns a conversation as a member sees it, with the newest events.
 func (s *Server) view(c *conversation, user domain.UserID, timeline int) domain.ConversationView {
 	v := domain.ConversationView{
-		ConversationID: c.id, Kind: c.kind, Title: c.title, AvatarURL: c.avatar, Settings: c.setting, Metadata: c.meta,
+		ConversationID: c.id, Kind: c.kind, Title: c.title, AvatarURL: c.avatarURL, Settings: c.settings, Metadata: c.metadata,
 		Role: c.member(user).Role, MemberCount: len(c.members), HeadSeq: c.head(), FloorSeq: 1, ReadSeq: c.read[user],
 		AckedSeq: s.acked[ackKey{user, c.id}], UnreadCount: c.unread(user), Preferences: c.preferences(user),
 		Events: c.events[max(0, len(c.events)-timeline):],

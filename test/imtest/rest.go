@@ -111,7 +111,7 @@ func refuse(w http.ResponseWriter, err error) {
 
 // joins reports whether the request adds its own user to an open group.
 func (r *request) joins() bool {
-	return r.Method == http.MethodPut && r.PathValue("user") == string(r.user) && r.conv.setting.Joining == domain.JoiningOpen
+	return r.Method == http.MethodPut && r.PathValue("user") == string(r.user) && r.conv.settings.Joining == domain.JoiningOpen
 }
 
 // list returns one page of everything.
@@ -136,26 +136,25 @@ func createConversation(r *request) (any, error) {
 func getConversation(r *request) (any, error) { return r.server.view(r.conv, r.user, 0), nil }
 
 func updateConversation(r *request) (any, error) {
-	var patch domain.UpdatedBody
-	patch.Settings = r.conv.setting
 	c := r.conv
+	settings := c.settings
+	patch := domain.UpdatedBody{Settings: &settings}
 	if err := json.Unmarshal(r.body, &patch); err != nil {
 		return nil, domain.ErrInvalid
 	}
-	var settings struct{ Settings domain.Settings }
-	settings.Settings = c.setting
-	_ = json.Unmarshal(r.body, &settings)
-	patch.Settings = settings.Settings
-	if patch.SetTitle {
-		c.title = patch.Title
+	if patch.Title.Set {
+		c.title = patch.Title.Value
 	}
-	if patch.SetAvatarURL {
-		c.avatar = patch.AvatarURL
+	if patch.AvatarURL.Set {
+		c.avatarURL = patch.AvatarURL.Value
 	}
-	if patch.SetMetadata {
-		c.meta = patch.Metadata
+	if patch.Metadata.Set {
+		c.metadata = patch.Metadata.Or(nil)
 	}
-	c.setting = patch.Settings
+	if settings == c.settings {
+		patch.Settings = nil
+	}
+	c.settings = settings
 	return r.server.append(c, domain.Event{Type: domain.ConversationUpdated, Sender: r.user, Body: encode(patch)}), nil
 }
 
