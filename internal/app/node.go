@@ -148,7 +148,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
 	if o.Rules.Conversations == "server" {
-		chat = chat.Closed()
+		chat = chat.BackendOnly()
 	}
 	n.pace = o.Rules.limiter()
 	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
