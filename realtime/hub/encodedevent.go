@@ -30,7 +30,7 @@ func (e *encodedEvent) readableFrom(floor int64) wire.Frame {
 		return e.full
 	}
 	if e.redacted == nil {
-		redacted := e.event.WithoutContent(e.target)
+		redacted := e.event.Redacted(e.target)
 		e.redacted = wire.Event(&redacted)
 	}
 	return e.redacted
