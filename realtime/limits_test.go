@@ -25,34 +25,29 @@ import (
 type limiter struct {
 	mu      sync.Mutex
 	refused map[domain.RateClass]domain.UserID
-	asked   map[domain.RateClass]int
 }
 
-var home = netip.MustParsePrefix("192.0.2.1/32")
+var address = netip.MustParsePrefix("192.0.2.1/32")
 
-func (q *limiter) Address(*http.Request) netip.Prefix { return home }
+func (q *limiter) Address(*http.Request) netip.Prefix { return address }
 
 func (q *limiter) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.asked == nil {
-		q.asked = map[domain.RateClass]int{}
-	}
-	q.asked[a]++
-	if who, refused := q.refused[a]; refused && (user == who || who == "" && from == home) {
+	if refused, ok := q.refused[a]; ok && (user == refused || refused == "" && from == address) {
 		return domain.ErrRateLimited.WithRetryAfter(1500 * time.Millisecond)
 	}
 	return nil
 }
 
-func (q *limiter) refuse(a domain.RateClass, who domain.UserID) {
+func (q *limiter) refuse(a domain.RateClass, user domain.UserID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.refused = map[domain.RateClass]domain.UserID{a: who}
+	q.refused = map[domain.RateClass]domain.UserID{a: user}
 }
 
-// TestRateLimit: what is beyond a limit is answered by rate_limited and the delay;
-// the socket stays.
+// TestRateLimit: a request beyond a limit is answered by rate_limited with the delay;
+// the socket stays open.
 func TestRateLimit(t *testing.T) {
 	q := &limiter{}
 	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter = q })
@@ -72,7 +67,7 @@ func TestRateLimit(t *testing.T) {
 	limited(send, "r")
 	p.send(pull)
 	p.expect("page")
-	q.refuse(domain.RateRead, "") // at her address
+	q.refuse(domain.RateRead, "") // by her address
 	limited(pull, "r")
 	limited(`{"type":"sync","id":"r"}`, "r")
 	limited(`{"type":"read","id":"r","conversation_id":"`+id+`","seq":1}`, "r")
@@ -86,8 +81,8 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
-// TestRateLimitOfSignals: pings, typing and acknowledgements beyond a limit are told so,
-// and what was acknowledged counts all the same.
+// TestRateLimitOfSignals: pings, typing and acknowledgements beyond a limit are
+// refused, but refused acknowledgements are recorded all the same.
 func TestRateLimitOfSignals(t *testing.T) {
 	q := &limiter{}
 	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter = q })
@@ -116,16 +111,16 @@ func TestRateLimitOfSignals(t *testing.T) {
 	}
 	ping("refused")
 	p.send(`{"type":"pull","id":"r","conversation_id":"` + id.String() + `","after_seq":0}`)
-	p.expect("page") // what came before it has been seen to
+	p.expect("page") // the server has handled the ping before it
 	q.refuse(domain.RateSignal, "other")
-	ping("taken")
+	ping("accepted")
 	p.send(`{"type":"ping","id":"p"}`)
 	p.expect("pong")
-	require.Equal(t, "taken", <-pongs)
+	require.Equal(t, "accepted", <-pongs)
 }
 
-// TestAcksBeyondALimitWriteNothing: however many conversations they name, nothing is
-// written before it is time, and no more is kept than may wait.
+// TestAcksBeyondALimitWriteNothing: acknowledgements beyond the rate limit cause no
+// write before its time, and only as many as may wait are kept.
 func TestAcksBeyondALimitWriteNothing(t *testing.T) {
 	q := &limiter{}
 	s := newTestServer(t, func(o *GatewayOptions) { o.RateLimiter, o.AckEvery = q, time.Hour })

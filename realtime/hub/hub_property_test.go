@@ -293,7 +293,8 @@ func (p *scenario) await(what string, ok func() bool) {
 	}
 }
 
-// judge checks the order and the right of everything that a session was sent.
+// check checks the order of all frames that a session received, and that its user
+// was allowed to receive them.
 func (p *scenario) check(g *participant) error {
 	frames := g.r.received()
 	if len(frames) == 0 {

@@ -81,7 +81,7 @@ func TestReceipts(t *testing.T) {
 		require.ErrorIs(t, r.pending.Flush(t.Context()), domain.ErrUnavailable)
 		p.err = nil
 		require.NoError(t, r.pending.Flush(t.Context()))
-		require.NotContains(t, sent.take(), `"read_seq":11`)
+		require.Empty(t, sent.take())
 		require.Zero(t, r.pending.Len())
 	})
 }
