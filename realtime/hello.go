@@ -101,7 +101,7 @@ func (k *socket) join(ctx context.Context, h hello) error {
 	s := &hub.Session{ID: newSessionID(), User: identity.User, Device: h.device, Connected: domain.TimeOf(time.Now()), Queue: k.queue}
 	s.SetBackground(h.background)
 	k.identity, k.session = identity, s
-	err = k.g.o.Hub.Join(ctx, s, hub.Admission{
+	err = k.g.o.Hub.Join(ctx, s, hub.JoinSteps{
 		CheckRevoked: identity.CheckRevoked,
 		Register:     k.g.register,
 		Welcome:      k.welcome,

@@ -187,17 +187,17 @@ func addMembers(v *conversation, read backfill, views map[domain.UserID]domain.C
 		if view.Events == nil {
 			view.Events = []domain.Event{}
 		}
-		notice := joinNotice{
+		frames := joinFrames{
 			id: v.id, conversation: wire.Conversation(view),
 			first: max(seq, read.joined[u.id]), head: v.pushed,
 		}
 		v.setSinceJoin(view.HeadSeq, view.Settings.History == domain.HistorySinceJoin)
 		m := membership{after: v.pushed, joined: max(view.JoinedSeq, read.joined[u.id])}
 		if complete {
-			notice.events = read.from(notice.first, v.floor(m))
+			frames.events = read.from(frames.first, v.floor(m))
 		}
 		delete(v.joining, u)
-		if u.join(notice) {
+		if u.join(frames) {
 			v.members[u] = m
 		}
 		added++

@@ -180,7 +180,7 @@ func (p *scenario) connect(user domain.UserID) {
 	p.participants = append(p.participants, g)
 	go func() {
 		defer close(g.joined)
-		g.err = p.hub.Join(context.WithValue(context.Background(), participantKey{}, g), g.r.s, Admission{
+		g.err = p.hub.Join(context.WithValue(context.Background(), participantKey{}, g), g.r.s, JoinSteps{
 			CheckRevoked: g.r.checkRevoked,
 			Register:     func(context.Context, domain.SessionEntry) error { g.wait("register"); return nil },
 			Welcome:      func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },

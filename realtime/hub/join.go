@@ -8,8 +8,8 @@ import (
 	"im/realtime/wire"
 )
 
-// Admission is the caller's part in a join.
-type Admission struct {
+// JoinSteps are the caller's part in a join.
+type JoinSteps struct {
 	// CheckRevoked checks the session's token, given the time before which tokens
 	// of its user are revoked.
 	CheckRevoked func(before time.Time) error
@@ -27,7 +27,7 @@ type Admission struct {
 // The token is checked twice. First, so that a session whose token is revoked
 // does not replace one that is in order. Again once the session is registered:
 // a revocation in between has either ended the session or is seen now.
-func (h *Hub) Join(ctx context.Context, s *Session, a Admission) error {
+func (h *Hub) Join(ctx context.Context, s *Session, steps JoinSteps) error {
 	var err error
 	if s.epoch, err = h.awaitEpoch(ctx); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (h *Hub) Join(ctx context.Context, s *Session, a Admission) error {
 	if err != nil {
 		return err
 	}
-	if err := a.CheckRevoked(admitted.RevokedBefore); err != nil {
+	if err := steps.CheckRevoked(admitted.RevokedBefore); err != nil {
 		return err
 	}
 	s.number = admitted.Number
@@ -44,19 +44,19 @@ func (h *Hub) Join(ctx context.Context, s *Session, a Admission) error {
 	if err != nil {
 		return err
 	}
-	if err := a.Register(ctx, s.Entry()); err != nil {
+	if err := steps.Register(ctx, s.Entry()); err != nil {
 		return err
 	}
 	before, err := h.listOnce(ctx, u, s.epoch)
 	if err != nil {
 		return err
 	}
-	if err := a.CheckRevoked(before); err != nil {
+	if err := steps.CheckRevoked(before); err != nil {
 		return err
 	}
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
-	if h.epoch != s.epoch || !u.goLive(s, a.Welcome(h.epoch)) {
+	if h.epoch != s.epoch || !u.goLive(s, steps.Welcome(h.epoch)) {
 		return errEpochChanged()
 	}
 	return nil

@@ -174,7 +174,7 @@ func (s *harness) join(r *recorder) error {
 
 // joinWhile joins, and calls do while the session is being registered.
 func (s *harness) joinWhile(r *recorder, do func()) error {
-	return s.hub.Join(s.t.Context(), r.s, Admission{
+	return s.hub.Join(s.t.Context(), r.s, JoinSteps{
 		CheckRevoked: r.checkRevoked,
 		Register:     func(context.Context, domain.SessionEntry) error { do(); return nil },
 		Welcome:      func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },

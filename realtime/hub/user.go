@@ -150,19 +150,19 @@ func (u *user) signalDroppable(f wire.Frame) {
 	}
 }
 
-// joinNotice is what a user receives who was added to a conversation: the
+// joinFrames are what a user receives who was added to a conversation: the
 // conversation, and the events from the joining to the head. Events that it does
 // not hold are left to a gap.
-type joinNotice struct {
+type joinFrames struct {
 	id           domain.ConversationID
 	conversation wire.Frame
 	first, head  int64
 	events       []wire.Frame // with the seqs first, first+1 …
 }
 
-// join sends a notice to the live sessions and records the user as a member. It
+// join sends the frames to the live sessions and records the user as a member. It
 // reports false if the user is gone.
-func (u *user) join(n joinNotice) bool {
+func (u *user) join(n joinFrames) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.gone {
@@ -177,7 +177,7 @@ func (u *user) join(n joinNotice) bool {
 	return true
 }
 
-func (n joinNotice) send(q *ws.SendQueue) {
+func (n joinFrames) send(q *ws.SendQueue) {
 	if !q.TrySend(n.conversation) {
 		q.SkipTo(n.id, n.head)
 		return
