@@ -18,9 +18,9 @@ const (
 	maxBackfillRounds = 8
 )
 
-// addJoining makes local users members who were added to a conversation while
-// they were connected. It sends them the conversation as they see it, and the
-// events since their joining. The view is the proof that they are still members.
+// addJoining makes members of the local users who were added to a conversation
+// while they were connected. It sends them the conversation as they see it, and the
+// events since their joining. A view proves that a user is still a member.
 func (h *Hub) addJoining(ctx context.Context, sh *shard, v *conversation) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*h.o.Timeout)
 	defer cancel()
@@ -78,8 +78,8 @@ func (h *Hub) catchUp(ctx context.Context, sh *shard, v *conversation, views map
 }
 
 // dropNonMembers drops the joining users without a view, and returns the lowest
-// seq at which one of the others joined; 0 if there are none. Users whose latest
-// joining has changed since they were looked up are left for the next time.
+// seq at which one of the others joined; 0 if there are none. It skips users who
+// have left or joined again since they were looked up.
 func dropNonMembers(sh *shard, v *conversation, joining map[*user]int64, views map[domain.UserID]domain.ConversationView) (first int64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -173,10 +173,10 @@ func (b *backfill) from(seq, floor int64) []wire.Frame {
 	return frames
 }
 
-// addMembers makes all joining users members whose view is of their latest
-// joining, and returns their number. It requires the shard's lock. Of a backfill
-// that does not reach the last event pushed it sends nothing but a gap, because
-// it may end before the joining.
+// addMembers makes members of the joining users whose view includes their latest
+// joining, and returns their number. It requires the shard's lock. If the backfill
+// does not reach the last event pushed, it sends a gap instead of events, because
+// the backfill may end before the joining.
 func addMembers(v *conversation, read backfill, views map[domain.UserID]domain.ConversationView) (added int) {
 	complete := read.last() >= v.pushed
 	for u, seq := range v.joining {

@@ -150,9 +150,9 @@ func (v *conversation) floor(m membership) int64 {
 	return 1
 }
 
-// applyMembership adds and removes local users by an event. Events at or below
-// base may come repeatedly and late; a user who seems to be added by one only
-// becomes a member if the directory confirms it.
+// applyMembership adds and removes local users by an event. An event at or below
+// base may come repeatedly and late. A user that it adds becomes a member only if
+// the directory confirms it.
 func (h *Hub) applyMembership(v *conversation, ev *domain.Event) {
 	for id, added := range membershipChanges(h.o.Logger, ev) {
 		h.o.Presence.MembershipChanged(id)

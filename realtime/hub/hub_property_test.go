@@ -63,7 +63,7 @@ type participant struct {
 	r      *recorder
 	after  map[domain.ConversationID]int64 // the heads when its welcome was sent
 	joined chan struct{}
-	hold   map[string]chan struct{} // at which its joining waits, until release
+	hold   map[string]chan struct{} // the steps at which its join waits, until release
 	err    error
 	left   bool
 }

@@ -187,8 +187,8 @@ func (h *Hub) addMember(u *user, m domain.Membership) bool {
 	return true
 }
 
-// addLate lets a user join a conversation who was added to it while the list was
-// being read.
+// addLate handles an addition that came while the list was being read: it lets the
+// user join the conversation.
 func (h *Hub) addLate(u *user, id domain.ConversationID, seq int64) {
 	sh := h.shard(id)
 	sh.mu.Lock()

@@ -150,9 +150,9 @@ func (u *user) signalDroppable(f wire.Frame) {
 	}
 }
 
-// joinFrames are what a user receives who was added to a conversation: the
-// conversation, and the events from the joining to the head. Events that it does
-// not hold are left to a gap.
+// joinFrames are the frames for a user who was added to a conversation: the
+// conversation, and the events from the joining to the head. A gap stands for
+// events that are not among them.
 type joinFrames struct {
 	id           domain.ConversationID
 	conversation wire.Frame

@@ -154,7 +154,7 @@ func (w *Watches) take() map[domain.PresenceQuery][]watch {
 	return taken
 }
 
-// putBack makes watches due again whose lookup failed.
+// putBack makes watches due again after a failed lookup.
 func (w *Watches) putBack(list []watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

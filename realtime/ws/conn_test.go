@@ -78,7 +78,7 @@ func TestUnsent(t *testing.T) {
 	}
 	s, peer := tcpPair(t)
 	require.NoError(t, s.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
-	_, err := s.Conn.Write(make([]byte, 64<<20)) // more than all buffers hold
+	_, err := s.Write(make([]byte, 64<<20)) // more than all buffers hold
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	full := unsent(s.Conn)
 	require.Positive(t, full)
