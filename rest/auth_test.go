@@ -28,7 +28,7 @@ func (passport) Verify(_ context.Context, raw string) (domain.Identity, error) {
 }
 
 // count tells how many calls of a user are under way.
-func (g *gatekeeper) count(user domain.UserID) int {
+func (g *admission) count(user domain.UserID) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.inFlight[user]

@@ -97,7 +97,7 @@ func (w *world) Reactions(
 	if r.message(seq) == nil {
 		return domain.Page[domain.UserReaction]{}, domain.ErrNotFound
 	}
-	return page(append([]domain.UserReaction{}, r.reactions(seq)...), cursor, limit)
+	return pageOf(append([]domain.UserReaction{}, r.reactions(seq)...), cursor, limit)
 }
 
 func (w *world) Pins(
@@ -114,5 +114,5 @@ func (w *world) Pins(
 			list = append(list, domain.PinnedMessage{Message: m, PinnedBy: "alice", PinnedAt: m.At})
 		}
 	}
-	return page(list, cursor, limit)
+	return pageOf(list, cursor, limit)
 }

@@ -34,10 +34,10 @@ func FuzzCall(f *testing.F) {
 	}
 	w := newWorld()
 	chat := domain.NewChat(w, domain.DefaultLimits())
+	backend := w.backend()
+	backend.Commands = chat
 	server, err := New(Options{
-		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: domain.DefaultLimits(),
-		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Searcher: w, Logger: quiet,
-		Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
+		Verifier: passport{}, Limits: domain.DefaultLimits(), Backend: backend, Logger: quiet,
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -142,8 +142,8 @@ func TestOperations_answer_as_described(t *testing.T) {
 		}
 	}
 
-	for _, r := range s.spec.routes {
-		for status := range r.operation["responses"].(map[string]any) {
+	for _, r := range s.spec.operations {
+		for status := range r.doc["responses"].(map[string]any) {
 			if status != "default" && !r.seen[status] {
 				t.Errorf("%s %s was never answered with %s", r.method, r.template, status)
 			}
@@ -155,14 +155,14 @@ func TestOperations_are_all_served(t *testing.T) {
 	s := newSite(t)
 	filled := strings.NewReplacer(
 		"{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
-	for _, r := range s.spec.routes {
+	for _, r := range s.spec.operations {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {
 			got.refused(t, domain.CodeUnauthenticated, "")
 		} else {
 			got.want(t, 200)
 		}
-		if _, ok := r.operation["responses"].(map[string]any)["default"]; !ok {
+		if _, ok := r.doc["responses"].(map[string]any)["default"]; !ok {
 			t.Errorf("%s %s has no default response", r.method, r.template)
 		}
 	}
@@ -203,10 +203,10 @@ func TestPutMember_owner_answers_with_the_event_about_that_user(t *testing.T) {
 	}
 }
 
-func TestAbout_finds_the_event_of_the_user(t *testing.T) {
+func TestFrom_finds_the_event_of_the_user(t *testing.T) {
 	events := []domain.Event{{Seq: 1, Body: []byte(`{"user_id":"a","role":"admin"}`)}, {Seq: 2, Body: []byte(`{"user_id":"b","role":"owner"}`)}}
 	for user, seq := range map[domain.UserID]int64{"a": 1, "b": 2, "c": 1} {
-		if got := about(user, events); got[0].Seq != seq {
+		if got := from(user, events); got[0].Seq != seq {
 			t.Errorf("%s: event %d, want %d", user, got[0].Seq, seq)
 		}
 	}

@@ -29,7 +29,7 @@ func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix)
 func TestPace(t *testing.T) {
 	const nowhere = "/v1/conversations/01970000-0000-7000-8000-000000000000"
 	q := &quota{user: "alice"}
-	s := newSite(t, func(o *Options) { o.Pace = q })
+	s := newSite(t, func(o *Options) { o.RateLimiter = q })
 	limited := func(token, method, path, body string, header ...string) {
 		t.Helper()
 		got := s.call(t, token, method, path, body, header...)
@@ -67,7 +67,7 @@ func TestPace(t *testing.T) {
 		limited(token, "GET", "/v1/sync", "")
 	}
 	s.call(t, "alice", "GET", "/v1/sync", "").want(t, 200)
-	if n := s.server.gatekeeper.count("alice"); n != 0 {
+	if n := s.server.admission.count("alice"); n != 0 {
 		t.Errorf("%d calls still count as in flight", n)
 	}
 }

@@ -23,15 +23,6 @@ type preferenceKey struct {
 	id   domain.ConversationID
 }
 
-var (
-	_ Profiles    = (*world)(nil)
-	_ Preferences = (*world)(nil)
-	_ Live        = (*world)(nil)
-	_ Endings     = (*world)(nil)
-	_ Blocks      = (*world)(nil)
-	_ Counts      = (*world)(nil)
-)
-
 // share tells whether two users are in one conversation; the world is locked.
 func (w *world) share(a, b domain.UserID) bool {
 	for _, r := range w.rooms {
@@ -142,7 +133,7 @@ func (w *world) SetBlock(_ context.Context, _, user domain.UserID, on bool) erro
 func (w *world) Blocks(_ context.Context, _ domain.UserID, cursor string, limit int) (domain.Page[domain.Block], error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return page(append([]domain.Block{}, w.people.blocks...), cursor, limit)
+	return pageOf(append([]domain.Block{}, w.people.blocks...), cursor, limit)
 }
 
 func (w *world) ClusterStats(context.Context) (domain.ClusterStats, error) {

@@ -42,7 +42,7 @@ func (w *world) Receipts(ctx context.Context, a domain.Actor, id domain.Conversa
 	for _, user := range r.state.Audience() {
 		list = append(list, domain.MemberReceipt{UserID: user, ReadSeq: r.read[user]})
 	}
-	return page(list, cursor, limit)
+	return pageOf(list, cursor, limit)
 }
 
 func TestPresence(t *testing.T) {

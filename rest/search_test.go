@@ -11,8 +11,6 @@ import (
 	"im/domain"
 )
 
-var _ Searcher = (*world)(nil)
-
 // SearchMessages finds what contains the very words, and notes what was asked.
 func (w *world) SearchMessages(ctx context.Context, a domain.Actor, q domain.SearchQuery) (domain.SearchPage, error) {
 	w.lastSearch = q
@@ -40,7 +38,7 @@ func (w *world) SearchMessages(ctx context.Context, a domain.Actor, q domain.Sea
 		}
 		w.mu.Unlock()
 	}
-	p, err := page(list, q.Cursor, q.Limit)
+	p, err := pageOf(list, q.Cursor, q.Limit)
 	return domain.SearchPage{Items: p.Items, NextCursor: p.NextCursor, Users: map[domain.UserID]domain.Profile{}}, err
 }
 

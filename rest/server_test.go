@@ -92,7 +92,7 @@ func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
 			}
 		})
 	}
-	gate := s.server.gatekeeper
+	gate := s.server.admission
 	deadline := time.Now().Add(10 * time.Second)
 	for gate.count("alice") < 2 {
 		if time.Now().After(deadline) {
@@ -116,7 +116,7 @@ func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
 }
 
 // never is a log that does not answer.
-type never struct{}
+type never struct{ Commands }
 
 func (never) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
 
@@ -125,10 +125,10 @@ func TestTimeout_answers_unavailable(t *testing.T) {
 	id := s.group(t)
 	s.hold = make(chan struct{})
 	s.call(t, "alice", "GET", "/v1/conversations/"+id.String(), "").refused(t, domain.CodeUnavailable, "")
-	h := &handler{sender: never{}}
+	h := &handler{Backend: Backend{Commands: never{}}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := h.send(ctx, httptest.NewRecorder(), domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
+	if _, err := h.commit(ctx, domain.Actor{}, domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
 		t.Errorf("a log that does not answer: %v", err)
 	}
 }

@@ -24,25 +24,17 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-func jsonOf(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSpace(b.Bytes()), err
-}
-
 // spec is openapi.yaml as a judge of answers.
 type spec struct {
-	root     map[string]any
-	compiler *jsonschema.Compiler
-	routes   []*route
+	root       map[string]any
+	compiler   *jsonschema.Compiler
+	operations []*operation
 }
 
-type route struct {
+type operation struct {
 	method, template string
 	path             *regexp.Regexp
-	operation        map[string]any
+	doc              map[string]any
 	seen             map[string]bool // statuses that were answered
 }
 
@@ -60,16 +52,16 @@ func readSpec(t *testing.T) *spec {
 	}
 	for template, item := range s.root["paths"].(map[string]any) {
 		pattern := "^" + placeholder.ReplaceAllString(regexp.QuoteMeta(template), "[^/]+") + "$"
-		for method, operation := range item.(map[string]any) {
-			if op, ok := operation.(map[string]any); ok {
-				s.routes = append(s.routes, &route{
-					strings.ToUpper(method), template, regexp.MustCompile(pattern), op, map[string]bool{},
+		for method, doc := range item.(map[string]any) {
+			if doc, ok := doc.(map[string]any); ok {
+				s.operations = append(s.operations, &operation{
+					strings.ToUpper(method), template, regexp.MustCompile(pattern), doc, map[string]bool{},
 				})
 			}
 		}
 	}
-	if len(s.routes) < 16 {
-		t.Fatalf("only %d operations were found", len(s.routes))
+	if len(s.operations) < 16 {
+		t.Fatalf("only %d operations were found", len(s.operations))
 	}
 	document, err := json.Marshal(strict(s.root))
 	if err != nil {
@@ -117,8 +109,8 @@ func strict(v any) any {
 	}
 }
 
-func (s *spec) route(method, path string) *route {
-	for _, r := range s.routes {
+func (s *spec) operation(method, path string) *operation {
+	for _, r := range s.operations {
 		if r.method == method && r.path.MatchString(path) {
 			return r
 		}
@@ -133,9 +125,9 @@ func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body
 		return // a preflight is the browser's, and not described
 	}
 	pointer, kind := "#/components/schemas/Problem", "application/problem+json"
-	if r := s.route(method, path); r != nil {
+	if r := s.operation(method, path); r != nil {
 		status := strconv.Itoa(got.StatusCode)
-		responses := r.operation["responses"].(map[string]any)
+		responses := r.doc["responses"].(map[string]any)
 		if _, described := responses[status]; described {
 			r.seen[status] = true
 			pointer, kind = s.schema(t, responses, status)
@@ -198,15 +190,14 @@ func newSite(t *testing.T, changes ...func(*Options)) *site {
 	w := newWorld()
 	limits := domain.DefaultLimits()
 	o := Options{
-		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: limits,
-		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Searcher: w,
+		Verifier: passport{}, Limits: limits, Backend: w.backend(),
 		Description: []byte("openapi: 3.0.3\n"), SocketDescription: []byte("asyncapi: 3.0.0\n"), Logger: quiet,
 	}
 	for _, change := range changes {
 		change(&o)
 	}
 	chat := domain.NewChat(w, o.Limits)
-	o.Sender, o.Editor, o.Moderator, o.Membership = chat, chat, chat, chat
+	o.Backend.Commands = chat
 	server, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func (w *world) Trace(ctx context.Context, id domain.ConversationID, seq int64, 
 			Devices: []domain.TraceDevice{{DeviceID: "phone", AckedSeq: seq, Acked: true}},
 		})
 	}
-	p, err := page(list, cursor, limit)
+	p, err := pageOf(list, cursor, limit)
 	return domain.Trace{
 		ConversationID: id, Seq: seq, Sender: "alice", Committed: domain.TraceCommit{At: domain.TimeOf(w.clock), Node: new("n")},
 		Items: p.Items, NextCursor: p.NextCursor,

@@ -40,13 +40,12 @@ type room struct {
 	read   map[domain.UserID]int64
 }
 
-var (
-	_ domain.Log    = (*world)(nil)
-	_ Conversations = (*world)(nil)
-	_ History       = (*world)(nil)
-	_ Positions     = (*world)(nil)
-	_ Signaller     = (*world)(nil)
-)
+var _ domain.Log = (*world)(nil)
+
+// backend returns the world as all parts of a server but its commands.
+func (w *world) backend() Backend {
+	return Backend{Reads: w, UserData: w, Positions: w, Sessions: w, Endings: w, Presence: w, Signals: w}
+}
 
 func newWorld() *world {
 	return &world{
@@ -124,15 +123,11 @@ func (w *world) Create(_ context.Context, c domain.NewConversation) (domain.Conv
 	for _, m := range c.Created.Members {
 		members[m.UserID] = domain.MemberState{Role: m.Role, JoinedSeq: 1}
 	}
-	body, err := jsonOf(c.Created)
-	if err != nil {
-		return domain.ConversationID{}, false, err
-	}
 	w.rooms[c.ID] = &room{
 		state: domain.NewConversationState(c.ID, c.Created.Kind, c.Created.Title, c.Created.AvatarURL,
 			c.Created.Settings, c.Created.Metadata, 1, 1, members),
 		events: []domain.Event{{
-			ConversationID: c.ID, Seq: 1, Type: domain.ConversationCreated, Sender: c.Creator, At: domain.TimeOf(w.clock), Body: body,
+			ConversationID: c.ID, Seq: 1, Type: domain.ConversationCreated, Sender: c.Creator, At: domain.TimeOf(w.clock), Body: jsonOf(c.Created),
 		}},
 		keys: map[domain.IdempotencyKey]int64{}, hashes: map[int64][32]byte{}, read: map[domain.UserID]int64{},
 	}
@@ -230,8 +225,8 @@ func (w *world) mine(a domain.Actor) []domain.ConversationView {
 	return list
 }
 
-// page cuts a list; its cursors are offsets.
-func page[T any](list []T, cursor string, limit int) (domain.Page[T], error) {
+// pageOf cuts a list; its cursors are offsets.
+func pageOf[T any](list []T, cursor string, limit int) (domain.Page[T], error) {
 	from := 0
 	if cursor != "" {
 		n, err := strconv.Atoi(cursor)
@@ -253,7 +248,7 @@ func (w *world) Conversations(_ context.Context, a domain.Actor, d domain.Device
 	if w.fail != nil {
 		return domain.Page[domain.ConversationView]{}, w.fail
 	}
-	return page(w.mine(a), cursor, limit)
+	return pageOf(w.mine(a), cursor, limit)
 }
 
 func (w *world) Members(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.Member], error) {
@@ -267,14 +262,14 @@ func (w *world) Members(ctx context.Context, a domain.Actor, id domain.Conversat
 		m, _ := r.state.Member(user)
 		list = append(list, domain.Member{UserID: user, Role: m.Role, JoinedSeq: m.JoinedSeq})
 	}
-	return page(list, cursor, limit)
+	return pageOf(list, cursor, limit)
 }
 
 func (w *world) Sync(_ context.Context, q domain.SyncQuery) (domain.SyncPage, error) {
 	if w.fail != nil {
 		return domain.SyncPage{}, w.fail
 	}
-	list, err := page(w.mine(domain.Actor{User: q.User}), q.Cursor, q.Limit)
+	list, err := pageOf(w.mine(domain.Actor{User: q.User}), q.Cursor, q.Limit)
 	if err != nil {
 		return domain.SyncPage{}, err
 	}

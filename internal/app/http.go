@@ -17,12 +17,12 @@ import (
 // server serves everything that a node has under one address.
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
-		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
-		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Traces: n.store, Signaller: n.routing,
-		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
-		Presence: n.presence, Pace: n.pace, Searcher: n.store,
-		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
-		SocketDescription: im.AsyncAPI(),
+		Backend: rest.Backend{
+			Commands: chat, Reads: n.store, UserData: n.store, Positions: n.receipts,
+			Sessions: n.routing, Endings: n.store, Presence: n.presence, Signals: n.routing,
+		},
+		Verifier: verifier, RateLimiter: n.pace, Limits: domain.Limits(n.o.Rules.Limits), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Description: im.OpenAPI(), SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
 			{Name: "routing", Ask: n.routing.Ready, Spare: true},
