@@ -106,8 +106,8 @@ type Sessions interface {
 // Endings ends sessions durably: every node ends them within 2 s. Sending the
 // returned signal as well makes it faster.
 type Endings interface {
-	EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error)
-	EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error)
+	EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error)
+	EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error)
 	// Revoke makes tokens invalid that were issued before the returned time.
 	Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error)
 }

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -10,7 +11,8 @@ import (
 
 func (h *handler) notifyUser(w http.ResponseWriter, r *request) error {
 	user := r.userID()
-	return h.notify(w, r, user, func() (domain.NoticeResult, error) {
+	signal := func(frame json.RawMessage) domain.Signal { return domain.UserFrame{User: user, Frame: frame} }
+	return h.notify(w, r, signal, func() (domain.NoticeResult, error) {
 		list, err := h.Sessions.SessionsOf(r.Context(), user)
 		result := domain.NoticeResult{Sessions: len(list)}
 		if slices.ContainsFunc(list, func(s domain.LiveSession) bool { return !s.Background }) {
@@ -21,16 +23,18 @@ func (h *handler) notifyUser(w http.ResponseWriter, r *request) error {
 }
 
 func (h *handler) notifyAll(w http.ResponseWriter, r *request) error {
-	return h.notify(w, r, "", func() (domain.NoticeResult, error) {
+	signal := func(frame json.RawMessage) domain.Signal { return domain.Broadcast{Frame: frame} }
+	return h.notify(w, r, signal, func() (domain.NoticeResult, error) {
 		c, err := h.Sessions.ClusterStats(r.Context())
 		return domain.NoticeResult{Online: c.OnlineUsers, Sessions: c.Sessions}, err
 	})
 }
 
-// notify sends a notice to the sessions of a user, or of all users ("").
-// Sessions are counted first: a call that fails has sent nothing and may be made
-// again.
-func (h *handler) notify(w http.ResponseWriter, r *request, user domain.UserID, count func() (domain.NoticeResult, error)) error {
+// notify signals a notice to the sessions that count counts. They are counted
+// first: a call that fails has sent nothing and may be repeated.
+func (h *handler) notify(
+	w http.ResponseWriter, r *request, signal func(frame json.RawMessage) domain.Signal, count func() (domain.NoticeResult, error),
+) error {
 	body := r.object("biz_type", "data")
 	bizType, data := body.text("biz_type", 1, 0), body.raw("data")
 	if err := r.checkBackend(); err != nil {
@@ -44,7 +48,7 @@ func (h *handler) notify(w http.ResponseWriter, r *request, user domain.UserID, 
 	if err != nil {
 		return err
 	}
-	h.Signals.Signal(domain.Signal{User: user, Frame: jsonOf(notice)})
+	h.Signals.Signal(signal(jsonOf(notice)))
 	writeJSON(w, http.StatusOK, struct {
 		NoticeID string `json:"notice_id"`
 		domain.NoticeResult

@@ -17,7 +17,7 @@ func (h *handler) markRead(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	h.Signals.Signal(domain.Signal{User: r.User, Frame: jsonOf(struct {
+	h.Signals.Signal(domain.UserFrame{User: r.User, Frame: jsonOf(struct {
 		Type string `json:"type"`
 		domain.ReadState
 	}{"read_state", state})})

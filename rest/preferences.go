@@ -46,7 +46,7 @@ func (h *handler) signalConversation(r *request, id domain.ConversationID) {
 	if err != nil {
 		return
 	}
-	h.Signals.Signal(domain.Signal{User: r.User, Frame: jsonOf(struct {
+	h.Signals.Signal(domain.UserFrame{User: r.User, Frame: jsonOf(struct {
 		Type         string                  `json:"type"`
 		Conversation domain.ConversationView `json:"conversation"`
 	}{"conversation", withEvents(view)})})

@@ -67,7 +67,7 @@ func (h *handler) setBlock(w http.ResponseWriter, r *request, on bool) error {
 	if err := h.UserData.SetBlock(r.Context(), r.User, user, on); err != nil {
 		return err
 	}
-	h.Signals.Signal(domain.Signal{User: r.User, Presence: true})
+	h.Signals.Signal(domain.PresenceChanged{User: r.User})
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

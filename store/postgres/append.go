@@ -223,18 +223,21 @@ func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
 	for _, field := range []struct {
 		letter  byte
 		changed bool
-	}{{'t', u.SetTitle}, {'a', u.SetAvatarURL}, {'s', u.SetSettings}, {'m', u.SetMetadata}} {
+	}{{'t', u.Title.Set}, {'a', u.AvatarURL.Set}, {'s', u.Settings != nil}, {'m', u.Metadata.Set}} {
 		if field.changed {
 			set = append(set, field.letter)
 		}
 	}
-	settings := settingsJSON(u.Settings)
+	var settings *string
+	if u.Settings != nil {
+		settings = new(settingsJSON(*u.Settings))
+	}
 	a.updateOf = append(a.updateOf, n)
 	a.sets = append(a.sets, string(set))
-	a.titles = append(a.titles, u.Title)
-	a.avatars = append(a.avatars, u.AvatarURL)
-	a.settings = append(a.settings, &settings)
-	a.metadatas = append(a.metadatas, nullableJSON(u.Metadata))
+	a.titles = append(a.titles, u.Title.Value)
+	a.avatars = append(a.avatars, u.AvatarURL.Value)
+	a.settings = append(a.settings, settings)
+	a.metadatas = append(a.metadatas, nullableJSON(u.Metadata.Or(nil)))
 }
 
 // params are those of appendSQL, in its order.

@@ -15,16 +15,16 @@ RETURNING end_below`
 
 // EndSession has the feed tell every node that a session of the user ends, and
 // returns what to signal besides, to be faster.
-func (s *Store) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
-	end := domain.SessionEnd{Session: session, Code: domain.CloseEnded}
+func (s *Store) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error) {
+	end := domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded}
 	err := s.read(ctx, func(ctx context.Context) error {
 		return s.pool.QueryRow(ctx, endSQL, s.options.Node, string(user), string(session), end.Code).Scan(&end.Below)
 	})
-	return domain.Signal{User: user, End: &end}, err
+	return end, err
 }
 
 // EndSessions is EndSession for all that the user has by now.
-func (s *Store) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+func (s *Store) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
 	return s.EndSession(ctx, user, "")
 }
 
