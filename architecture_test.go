@@ -27,6 +27,7 @@ func allowed() map[string][]string {
 		"im/migrations":           {},
 		"im/internal/auth":        append([]string{"im/internal/coalesce"}, domain...),
 		"im/internal/ratelimit":   domain,
+		"im/internal/profiles":    append([]string{"im/internal/coalesce"}, domain...),
 		"im/internal/devservices": {},
 		"im/internal/eventjson":   domain,
 		"im/internal/freeport":    {},

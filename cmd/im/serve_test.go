@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/pgtest"
 )
 
@@ -43,7 +43,7 @@ func (p *program) awaitReady(addr string) {
 // attach opens a socket of alice, so that a drain takes its time.
 func attach(t *testing.T, addr, device string) *websocket.Conn {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	return attachWith(t, addr, device, signed)
 }
@@ -117,7 +117,7 @@ func TestServeSecondSignal(t *testing.T) {
 // holdUp begins a call that does not end, which a node that stops has to wait for.
 func holdUp(t *testing.T, addr string) {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)

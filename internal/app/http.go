@@ -21,7 +21,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 			Commands: chat, Reads: n.store, UserData: n.store, Positions: n.receipts,
 			Sessions: n.routing, Endings: n.store, Presence: n.presence, Signals: n.routing,
 		},
-		Verifier: verifier, RateLimiter: n.pace, Limits: domain.Limits(n.o.Rules.Limits), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Verifier: verifier, RateLimiter: n.limiter, Limits: domain.Limits(n.o.Rules.Limits), AllowedOrigins: n.o.Rules.AllowedOrigins,
 		Description: im.OpenAPI(), SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},

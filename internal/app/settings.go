@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/ratelimit"
 )
 
@@ -63,8 +63,8 @@ type Rates struct {
 	AddressConnects ratelimit.Rate `placeholder:"RATE" help:"Sockets opened, and calls with a bad token, from an address."`
 }
 
-// pace returns what counts by these rules; check has passed them.
-func (r Rules) pace() *ratelimit.Pace {
+// rateLimiter returns the limiter of these rules, which check must have accepted.
+func (r Rules) rateLimiter() *ratelimit.Limiter {
 	o := ratelimit.Options{
 		User: ratelimit.Rates{
 			domain.RateConnect: r.Rates.UserConnects, domain.RateSend: r.Rates.UserSends,
@@ -132,11 +132,12 @@ func (l Log) Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// verifier returns the judge of tokens, or an error that names the setting.
-func (t Tokens) verifier(logger *slog.Logger) (*token.Verifier, error) {
-	return token.New(token.Options{
+// verifier returns the verifier of tokens, or an error that names the setting. It
+// calls verified with the identity of every valid token.
+func (t Tokens) verifier(logger *slog.Logger, verified func(domain.Identity)) (*auth.Verifier, error) {
+	return auth.New(auth.Options{
 		Secret: t.Secret, JWKSURL: t.JWKSURL, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience,
-		ServerIssuer: t.ServerIssuer, Logger: logger,
+		ServerIssuer: t.ServerIssuer, Verified: verified, Logger: logger,
 	})
 }
 
@@ -145,7 +146,7 @@ func (t Tokens) Sign(user domain.UserID, server bool, ttl time.Duration) (string
 	if t.Secret == "" {
 		return "", errors.New("IM_JWT_SECRET is required to sign a token")
 	}
-	return token.Sign(t.Secret, user, token.Grant{TTL: ttl, Server: server, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience})
+	return auth.Sign(t.Secret, user, auth.Grant{TTL: ttl, Server: server, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience})
 }
 
 // check looks at values that no tag can describe.

@@ -1,4 +1,4 @@
-package token
+package auth
 
 import (
 	"context"
@@ -18,20 +18,25 @@ import (
 )
 
 const (
-	keysFresh   = 5 * time.Minute // older keys are fetched anew
-	keysAgain   = time.Minute     // between two fetches for their age, while they fail
-	keysAttempt = 5 * time.Second // between two fetches for an unknown key
-	keysTimeout = 5 * time.Second // how long one fetch may take
-	maxKeySet   = 1 << 20         // bytes of a JWK Set
+	keysFresh   = 5 * time.Minute // age at which the set is fetched again
+	keysAgain   = time.Minute     // minimum pause after a failed fetch for age
+	keysAttempt = 5 * time.Second // minimum pause between fetches for unknown keys
+	keysTimeout = 5 * time.Second // of one fetch
+	maxKeySet   = 1 << 20         // size of a JWK Set in bytes
 )
 
-// errKeysAway says that a key is unknown and the JWK Set could not be asked.
-var errKeysAway = errors.New("the JWK Set cannot be fetched")
+// errKeysUnavailable means that a key is unknown and that the JWK Set could not
+// be fetched.
+var errKeysUnavailable = errors.New("the JWK Set cannot be fetched")
 
-// keySet is a JWK Set behind a URL. An unknown key or the age of the set make
-// it fetch again, at most once in keysAttempt, however many tokens ask. A fetch
-// that fails leaves the known keys in use. There is no goroutine: the token
-// that needs a fetch waits for it.
+// keySet is the JWK Set of a URL. It fetches the set again when the set is old
+// and when a token names an unknown key, so that new keys are known within
+// keysAttempt. A failed fetch leaves the known keys in use.
+//
+// The token that needs a fetch waits for it; there is no goroutine. jwkset's own
+// HTTP storage does not fit: it refreshes in a goroutine that cannot be waited
+// for, limits fetches for unknown keys to one in minutes, and reads sets of any
+// size.
 type keySet struct {
 	*jwkset.MemoryJWKSet
 
@@ -41,10 +46,10 @@ type keySet struct {
 	logger *slog.Logger
 	find   keyfunc.Keyfunc
 
-	fetching chan struct{} // holds one element while somebody fetches
+	fetching chan struct{} // holds one element during a fetch
 	mu       sync.Mutex
 	tried    time.Time // the end of the last fetch
-	failed   bool      // it was of no use
+	failed   bool      // whether the last fetch failed
 }
 
 var _ jwkset.Storage = (*keySet)(nil)
@@ -62,13 +67,13 @@ func newKeySet(o Options) *keySet {
 	}
 	find, err := keyfunc.New(keyfunc.Options{Storage: s})
 	if err != nil {
-		panic(err) // only ever for want of a storage
+		panic(err) // only without a storage
 	}
 	s.find = find
 	return s
 }
 
-// key returns the key, or without a kid the keys, that may have signed t.
+// key returns the key that a token names, or all keys if it names none.
 func (s *keySet) key(ctx context.Context, t *jwt.Token) (any, error) {
 	return s.find.KeyfuncCtx(ctx)(t)
 }
@@ -81,8 +86,8 @@ func (s *keySet) KeyRead(ctx context.Context, kid string) (jwkset.JWK, error) {
 		return key, err
 	}
 	s.fetch(ctx, keysAttempt)
-	if key, err = s.MemoryJWKSet.KeyRead(ctx, kid); err != nil && s.away() {
-		return key, errKeysAway
+	if key, err = s.MemoryJWKSet.KeyRead(ctx, kid); err != nil && s.unavailable() {
+		return key, errKeysUnavailable
 	}
 	return key, err
 }
@@ -95,20 +100,20 @@ func (s *keySet) KeyReadAll(ctx context.Context) ([]jwkset.JWK, error) {
 		return keys, err
 	}
 	s.fetch(ctx, keysAttempt)
-	if keys, err = s.MemoryJWKSet.KeyReadAll(ctx); len(keys) == 0 && s.away() {
-		return nil, errKeysAway
+	if keys, err = s.MemoryJWKSet.KeyReadAll(ctx); len(keys) == 0 && s.unavailable() {
+		return nil, errKeysUnavailable
 	}
 	return keys, err
 }
 
-// away tells whether nobody could reach the JWK Set when it was last tried.
-func (s *keySet) away() bool {
+// unavailable reports whether the last fetch failed.
+func (s *keySet) unavailable() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.failed || s.tried.IsZero()
 }
 
-// freshen replaces keys that have grown old, unless somebody is at it.
+// freshen fetches a set that is old, unless a fetch is running.
 func (s *keySet) freshen(ctx context.Context) {
 	s.mu.Lock()
 	age := keysFresh
@@ -122,9 +127,9 @@ func (s *keySet) freshen(ctx context.Context) {
 	}
 }
 
-// fetch reads the set unless that was tried less than apart ago. Who comes
-// while somebody fetches waits for that.
-func (s *keySet) fetch(ctx context.Context, apart time.Duration) {
+// fetch fetches the set unless the last fetch ended less than pause ago. It waits
+// for a fetch that is running.
+func (s *keySet) fetch(ctx context.Context, pause time.Duration) {
 	select {
 	case s.fetching <- struct{}{}:
 		defer func() { <-s.fetching }()
@@ -132,12 +137,12 @@ func (s *keySet) fetch(ctx context.Context, apart time.Duration) {
 		return
 	}
 	s.mu.Lock()
-	due := s.now().Sub(s.tried) >= apart
+	due := s.now().Sub(s.tried) >= pause
 	s.mu.Unlock()
 	if !due {
 		return
 	}
-	// Not the caller's to cancel: others wait for the same keys.
+	// The caller must not cancel the fetch: other calls wait for the same keys.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 	defer cancel()
 	keys, err := s.read(ctx)
@@ -145,14 +150,14 @@ func (s *keySet) fetch(ctx context.Context, apart time.Duration) {
 		err = s.KeyReplaceAll(ctx, keys)
 	}
 	if err != nil {
-		s.logger.WarnContext(ctx, "JWK Set not fetched", "error", withoutURL(err))
+		s.logger.WarnContext(ctx, "JWK Set not fetched, known keys stay in use", "error", withoutURL(err))
 	}
 	s.mu.Lock()
 	s.tried, s.failed = s.now(), err != nil
 	s.mu.Unlock()
 }
 
-// read gets the set; keys of kinds that nobody here understands are left out.
+// read fetches and decodes the set. It leaves out keys of unknown kinds.
 func (s *keySet) read(ctx context.Context) ([]jwkset.JWK, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
 	if err != nil {
@@ -162,7 +167,7 @@ func (s *keySet) read(ctx context.Context) ([]jwkset.JWK, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing depends on it
+	defer resp.Body.Close() //nolint:errcheck // the body was read
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("status %d", resp.StatusCode)
 	}
@@ -179,8 +184,8 @@ func (s *keySet) read(ctx context.Context) ([]jwkset.JWK, error) {
 	return keys, nil
 }
 
-// withoutURL strips what the HTTP client says of the URL, which may hold a
-// password.
+// withoutURL removes the URL, which may contain a password, from an error of the
+// HTTP client.
 func withoutURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err

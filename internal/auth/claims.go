@@ -1,4 +1,4 @@
-package token
+package auth
 
 import (
 	"errors"
@@ -11,16 +11,16 @@ import (
 	"im/domain"
 )
 
-// scopeServer is the item of scope that makes a server token.
+// scopeServer is the item of the claim scope that makes a server token.
 const scopeServer = "server"
 
-// lastSecond is where RFC 3339 ends; nothing expires later.
-const lastSecond = 253402300799 // 9999-12-31T23:59:59Z
+// maxExpiry is the last second that RFC 3339 can express. Later ones are refused.
+const maxExpiry = 253402300799 // 9999-12-31T23:59:59Z
 
-// identity reads the claims of a token whose signature is good. exp is judged
-// last, so that domain.ErrTokenExpired says that all else is as it should be.
+// identity reads the claims of a token with a valid signature. It checks exp
+// last, so that domain.ErrTokenExpired means that everything else is valid.
 func (v *Verifier) identity(claims jwt.MapClaims, bySecret bool) (domain.Identity, error) {
-	if exp, ok := claims["exp"].(float64); !ok || exp < 0 || exp > lastSecond {
+	if exp, ok := claims["exp"].(float64); !ok || exp < 0 || exp > maxExpiry {
 		return domain.Identity{}, errors.New("exp is required")
 	}
 	expires, err := claims.GetExpirationTime()
@@ -46,22 +46,22 @@ func (v *Verifier) identity(claims jwt.MapClaims, bySecret bool) (domain.Identit
 	if issued, err := claims.GetIssuedAt(); err == nil && issued != nil {
 		id.Issued = domain.TimeOf(issued.Time)
 	}
-	id.Server = v.mayServe(claims, bySecret) && slices.Contains(strings.Fields(id.Scope), scopeServer)
+	id.Server = v.mayBeServer(claims, bySecret) && slices.Contains(strings.Fields(id.Scope), scopeServer)
 	if v.now().After(expires.Add(Leeway)) {
 		return domain.Identity{}, domain.ErrTokenExpired
 	}
 	return id, nil
 }
 
-// mayServe tells whether who signed the token may make server tokens.
-func (v *Verifier) mayServe(claims jwt.MapClaims, bySecret bool) bool {
+// mayBeServer reports whether the signer of a token may make server tokens.
+func (v *Verifier) mayBeServer(claims jwt.MapClaims, bySecret bool) bool {
 	if bySecret {
 		return true
 	}
 	return v.serverIssuer != "" && text(claims, "iss") == v.serverIssuer
 }
 
-// text returns a claim that is a string; "" for what is missing or is not one.
+// text returns a claim that is a string; "" if it is missing or not a string.
 func text(claims jwt.MapClaims, name string) string {
 	s, _ := claims[name].(string)
 	return s

@@ -1,4 +1,4 @@
-package token
+package auth
 
 import (
 	"fmt"
@@ -9,21 +9,22 @@ import (
 	"im/domain"
 )
 
-// Grant is what Sign puts into a token beside the user.
+// Grant is what Sign puts into a token in addition to the user.
 type Grant struct {
-	TTL     time.Duration // until exp; negative for a token that has expired
-	Server  bool          // a server token
-	Device  domain.DeviceID
+	TTL     time.Duration   // until exp; a negative one makes an expired token
+	Server  bool            // makes a server token
+	Device  domain.DeviceID // binds the token to a device; "" does not
 	Name    string
 	Picture string
 
-	// As in Options: where a Verifier asks for them, tokens have to bring them.
+	// The same as in Options: tokens need what the Verifier checks.
 	UserClaim string
 	Issuer    string
 	Audience  string
 }
 
-// Sign returns a token for user, signed with the secret (HS256).
+// Sign returns a token for user, signed with the secret (HS256). It fails for a
+// secret of less than MinSecret bytes and for an invalid user id.
 func Sign(secret string, user domain.UserID, g Grant) (string, error) {
 	if len(secret) < MinSecret {
 		return "", fmt.Errorf("IM_JWT_SECRET must have at least %d bytes", MinSecret)

@@ -1,4 +1,4 @@
-package token
+package auth
 
 import (
 	"context"
@@ -15,46 +15,50 @@ import (
 )
 
 const (
-	// Leeway is how far the clocks of issuer and verifier may be apart.
+	// Leeway is how far the clocks of issuer and verifier may differ.
 	Leeway = 30 * time.Second
-	// MinSecret is how many bytes a secret must have at least.
+	// MinSecret is the minimum size of a secret in bytes.
 	MinSecret = 32
-	// maxToken is how many bytes a token may have; identity providers stay far below.
+	// maxToken is the maximum size of a token in bytes. Tokens of identity
+	// providers are much smaller.
 	maxToken = 16 << 10
-	// DefaultUserClaim is the claim that names the user unless set otherwise.
+	// DefaultUserClaim is the default of Options.UserClaim.
 	DefaultUserClaim = "sub"
 )
 
-// Options say which tokens are good. Secret, JWKSURL or both are required.
+// Options configure which tokens are valid. Secret, JWKSURL or both are required.
 type Options struct {
-	Secret       string // IM_JWT_SECRET: HS256, at least MinSecret bytes
-	JWKSURL      string // IM_JWKS_URL: http or https; RS256, ES256, EdDSA
-	UserClaim    string // IM_JWT_USER_CLAIM; DefaultUserClaim if empty
-	Issuer       string // IM_JWT_ISSUER; checked when set
-	Audience     string // IM_JWT_AUDIENCE; checked when set
-	ServerIssuer string // IM_JWT_SERVER_ISSUER: whose JWKS tokens may be server tokens
+	Secret       string // IM_JWT_SECRET: for HS256, at least MinSecret bytes
+	JWKSURL      string // IM_JWKS_URL: http or https; for RS256, ES256 and EdDSA
+	UserClaim    string // IM_JWT_USER_CLAIM: the claim with the user id; the default is DefaultUserClaim
+	Issuer       string // IM_JWT_ISSUER: the required iss; not checked if empty
+	Audience     string // IM_JWT_AUDIENCE: the required aud; not checked if empty
+	ServerIssuer string // IM_JWT_SERVER_ISSUER: the iss of JWK Set tokens that may be server tokens; none if empty
 
-	// Client fetches the JWK Set; one with a timeout of 5 s if nil.
+	// Verified is called with the identity of every valid token. It must not block.
+	Verified func(domain.Identity)
+	// Client fetches the JWK Set; the default has a timeout of 5 s.
 	Client *http.Client
-	// Now is the clock; time.Now if nil.
+	// Now is the clock; the default is time.Now.
 	Now func() time.Time
-	// Logger is told of fetches that fail; slog.Default if nil.
+	// Logger gets failed fetches of the JWK Set; the default is slog.Default.
 	Logger *slog.Logger
 }
 
-// Verifier judges tokens. Safe for concurrent use.
+// Verifier checks tokens. It may be used concurrently.
 type Verifier struct {
 	secret       []byte
 	keys         *keySet // nil without a JWKS
 	userClaim    string
 	serverIssuer string
 	now          func() time.Time
+	verified     func(domain.Identity)
 	signature    *jwt.Parser
 	claims       *jwt.Validator
 }
 
-// New returns a Verifier, or an error that names the setting at fault. It
-// fetches nothing: the JWK Set is read when the first token asks for it.
+// New returns a Verifier, or an error that names the setting at fault. It does
+// not fetch the JWK Set; the first token that needs it does.
 func New(o Options) (*Verifier, error) {
 	if o.Secret == "" && o.JWKSURL == "" {
 		return nil, errors.New("IM_JWT_SECRET or IM_JWKS_URL is required")
@@ -68,8 +72,11 @@ func New(o Options) (*Verifier, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Verified == nil {
+		o.Verified = func(domain.Identity) {}
+	}
 	v := &Verifier{
-		secret: []byte(o.Secret), userClaim: o.UserClaim, serverIssuer: o.ServerIssuer, now: o.Now,
+		secret: []byte(o.Secret), userClaim: o.UserClaim, serverIssuer: o.ServerIssuer, now: o.Now, verified: o.Verified,
 		signature: jwt.NewParser(jwt.WithoutClaimsValidation(), jwt.WithStrictDecoding(),
 			jwt.WithValidMethods([]string{"HS256", "RS256", "ES256", "EdDSA"})),
 	}
@@ -91,9 +98,9 @@ func New(o Options) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns whom raw speaks for. The error is domain.ErrTokenExpired for
-// a token that is good but for its exp, domain.ErrUnavailable if the key that
-// it names cannot be looked up now, and otherwise domain.ErrUnauthenticated.
+// Verify returns the identity in a token. It fails with domain.ErrTokenExpired
+// if only exp is not valid, with domain.ErrUnavailable if the token's key cannot
+// be fetched now, and otherwise with domain.ErrUnauthenticated.
 func (v *Verifier) Verify(ctx context.Context, raw string) (domain.Identity, error) {
 	if raw == "" || len(raw) > maxToken {
 		return domain.Identity{}, domain.ErrUnauthenticated
@@ -101,21 +108,25 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (domain.Identity, err
 	claims := jwt.MapClaims{}
 	parsed, err := v.signature.ParseWithClaims(raw, claims, v.key(ctx))
 	switch {
-	case errors.Is(err, errKeysAway):
+	case errors.Is(err, errKeysUnavailable):
 		return domain.Identity{}, domain.ErrUnavailable.WithCause(err)
 	case err != nil:
 		return domain.Identity{}, domain.ErrUnauthenticated.WithCause(err)
 	}
 	_, bySecret := parsed.Method.(*jwt.SigningMethodHMAC)
 	id, err := v.identity(claims, bySecret)
-	if err != nil && !errors.Is(err, domain.ErrTokenExpired) {
+	switch {
+	case errors.Is(err, domain.ErrTokenExpired):
+		return domain.Identity{}, err
+	case err != nil:
 		return domain.Identity{}, domain.ErrUnauthenticated.WithCause(err)
 	}
-	return id, err
+	v.verified(id)
+	return id, nil
 }
 
-// key chooses the key by the algorithm that the token names, so that neither
-// kind of key can be used as the other.
+// key selects the key by the algorithm that the token names, so that a secret is
+// never used as a public key and the other way round.
 func (v *Verifier) key(ctx context.Context) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
 		if _, there := t.Header["crit"]; there {

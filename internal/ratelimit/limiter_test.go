@@ -27,27 +27,27 @@ func TestRate(t *testing.T) {
 	} {
 		r := rateOf(t, s)
 		require.Equal(t, want, r, s)
-		require.Equal(t, r, rateOf(t, r.String()), "%s comes back", s)
+		require.Equal(t, r, rateOf(t, r.String()), "%s is parsed again", s)
 	}
 	for _, s := range []string{"x", "-1", "10:", "10:0", "10:-1", ":5", "10/s", "NaN", "Inf", "1e9", "1e-9", "10:99999999", "10:1:1", " 10"} {
 		require.ErrorIs(t, new(Rate).UnmarshalText([]byte(s)), ErrRate, s)
 	}
 }
 
-// TestAdmit: a burst, then as many a second as are allowed, and the delay that
-// is named is the one after which it works.
+// TestAdmit: a burst is admitted, then the rate per second, and the next one after
+// the delay in the error.
 func TestAdmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Options{User: Rates{domain.RateSend: rateOf(t, "2:5")}})
-		admit := func(user domain.UserID) error { return p.Admit(domain.RateSend, user, netip.Prefix{}) }
+		l := New(Options{User: Rates{domain.RateSend: rateOf(t, "2:5")}})
+		admit := func(user domain.UserID) error { return l.Admit(domain.RateSend, user, netip.Prefix{}) }
 		for range 5 {
 			require.NoError(t, admit("alice"))
 		}
-		for range 100 { // who is refused pays nothing for it
+		for range 100 { // a refusal takes no token
 			require.ErrorIs(t, admit("alice"), domain.ErrRateLimited)
 		}
-		require.NoError(t, admit("bob"), "each user has a bucket of their own")
-		require.NoError(t, p.Admit(domain.RateRead, "alice", netip.Prefix{}), "and each activity, if it is limited at all")
+		require.NoError(t, admit("bob"), "each user has their own bucket")
+		require.NoError(t, l.Admit(domain.RateRead, "alice", netip.Prefix{}), "and each class of activity, if it is limited")
 
 		var refused *domain.Error
 		require.ErrorAs(t, admit("alice"), &refused)
@@ -62,35 +62,35 @@ func TestAdmit(t *testing.T) {
 		for range 5 {
 			require.NoError(t, admit("alice"))
 		}
-		require.Error(t, admit("alice"), "a bucket holds no more than a burst")
+		require.Error(t, admit("alice"), "a bucket holds at most a burst")
 	})
 }
 
-// TestAddress: users of one address share its limit; who is refused as a user
-// takes nothing from the others there.
+// TestAddress: users of one address share its limit. A user who is refused takes
+// nothing from the others.
 func TestAddress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := New(Options{User: Rates{domain.RateSend: rateOf(t, "1:1")}, Address: Rates{domain.RateSend: rateOf(t, "1:3")}})
+		l := New(Options{User: Rates{domain.RateSend: rateOf(t, "1:1")}, Address: Rates{domain.RateSend: rateOf(t, "1:3")}})
 		home := netip.MustParsePrefix("192.0.2.1/32")
-		require.NoError(t, p.Admit(domain.RateSend, "alice", home))
+		require.NoError(t, l.Admit(domain.RateSend, "alice", home))
 		for range 10 {
-			require.Error(t, p.Admit(domain.RateSend, "alice", home))
+			require.Error(t, l.Admit(domain.RateSend, "alice", home))
 		}
-		require.NoError(t, p.Admit(domain.RateSend, "bob", home))
-		require.NoError(t, p.Admit(domain.RateSend, "carol", home))
-		require.ErrorIs(t, p.Admit(domain.RateSend, "dave", home), domain.ErrRateLimited)
-		require.NoError(t, p.Admit(domain.RateSend, "dave", netip.MustParsePrefix("192.0.2.2/32")))
+		require.NoError(t, l.Admit(domain.RateSend, "bob", home))
+		require.NoError(t, l.Admit(domain.RateSend, "carol", home))
+		require.ErrorIs(t, l.Admit(domain.RateSend, "dave", home), domain.ErrRateLimited)
+		require.NoError(t, l.Admit(domain.RateSend, "dave", netip.MustParsePrefix("192.0.2.2/32")))
 	})
 }
 
-// TestOrigin: X-Forwarded-For is believed of trusted proxies only, and no
-// further than to the last hop that they saw.
-func TestOrigin(t *testing.T) {
+// TestForwardedFor: only trusted proxies are believed, up to the last hop that
+// they saw.
+func TestForwardedFor(t *testing.T) {
 	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	for _, c := range []struct {
-		remote string
-		said   []string
-		want   string
+		remote    string
+		forwarded []string
+		want      string
 	}{
 		{"203.0.113.7:1", nil, "203.0.113.7/32"},
 		{"203.0.113.7:1", []string{"198.51.100.1"}, "203.0.113.7/32"},
@@ -112,29 +112,29 @@ func TestOrigin(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
-		r.Header["X-Forwarded-For"] = c.said
-		p := New(Options{Address: Rates{domain.RateRead: {1, 1}}, Proxies: trusted})
-		require.Equal(t, c.want, p.Address(r).String(), "%s %v", c.remote, c.said)
+		r.Header["X-Forwarded-For"] = c.forwarded
+		l := New(Options{Address: Rates{domain.RateRead: {1, 1}}, Proxies: trusted})
+		require.Equal(t, c.want, l.Address(r).String(), "%s %v", c.remote, c.forwarded)
 	}
-	require.False(t, New(Options{}).Address(httptest.NewRequest(http.MethodGet, "/", nil)).IsValid(), "nobody counts by it")
+	require.False(t, New(Options{}).Address(httptest.NewRequest(http.MethodGet, "/", nil)).IsValid(), "addresses are not limited")
 }
 
-// TestI9BucketsAreBounded: a million users leave no more behind than the last of them.
+// TestI9BucketsAreBounded: after a million users, only the last of them are kept.
 func TestI9BucketsAreBounded(t *testing.T) {
-	p := New(Options{User: Rates{domain.RateSend: {0.001, 1}}}) // nothing comes back while this runs
+	l := New(Options{User: Rates{domain.RateSend: {0.001, 1}}}) // no token comes back during the test
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	for n := range 1_000_000 {
-		if err := p.Admit(domain.RateSend, domain.UserID(fmt.Sprint("user-", n)), netip.Prefix{}); err != nil {
+		if err := l.Admit(domain.RateSend, domain.UserID(fmt.Sprint("user-", n)), netip.Prefix{}); err != nil {
 			t.Fatal(n, err)
 		}
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	b := p.user[domain.RateSend]
-	require.LessOrEqual(t, len(b.now)+len(b.before), 2*maxBuckets)
+	b := l.user[domain.RateSend]
+	require.Equal(t, maxBuckets, b.fullAt.Len())
 	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(32<<20))
-	require.Error(t, p.Admit(domain.RateSend, "user-999999", netip.Prefix{}), "the last are remembered")
-	require.Error(t, p.Admit(domain.RateSend, "user-950001", netip.Prefix{}))
+	require.Error(t, l.Admit(domain.RateSend, "user-999999", netip.Prefix{}), "the last ones are kept")
+	require.Error(t, l.Admit(domain.RateSend, "user-950001", netip.Prefix{}))
 }
