@@ -7,17 +7,17 @@ import (
 	"im/domain"
 )
 
-// passport reads tokens of the form user[/device], server tokens with a "!" in
+// fakeVerifier reads tokens of the form user[/device], server tokens with a "!" in
 // front; "expired" and "forged" are what they say.
-type passport struct{}
+type fakeVerifier struct{}
 
-func (passport) Verify(_ context.Context, raw string) (domain.Identity, error) {
+func (fakeVerifier) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	switch raw {
 	case "expired":
 		return domain.Identity{}, domain.ErrTokenExpired
 	case "forged", "":
 		return domain.Identity{}, domain.ErrUnauthenticated
-	case "unjudged":
+	case "unverifiable":
 		return domain.Identity{}, domain.ErrUnavailable
 	case "panics":
 		panic("verifier")

@@ -50,7 +50,7 @@ func TestRoutesAreThoseOfTheDescription(t *testing.T) {
 // parameters with valid and with invalid values, and the parameters of all other
 // operations.
 func TestParametersAreThoseOfTheDescription(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	all := map[string]bool{"nonsense": true}
 	for _, op := range s.spec.operations {
 		for _, p := range s.spec.parameters(op) {
@@ -113,7 +113,7 @@ func TestParametersAreThoseOfTheDescription(t *testing.T) {
 // of its fields with valid and with invalid values, and the fields of all other
 // operations.
 func TestBodiesAreThoseOfTheDescription(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	all := map[string]bool{"nonsense": true}
 	for _, op := range s.spec.operations {
 		if schema := s.spec.body(op); schema != nil {
@@ -149,7 +149,7 @@ func TestBodiesAreThoseOfTheDescription(t *testing.T) {
 
 // checkObject checks the fields of an object at pointer, of which example is a
 // valid one; whole returns the body with another object in its place.
-func (s *site) checkObject(
+func (s *testServer) checkObject(
 	t *testing.T, c validCall, schema, example map[string]any, all map[string]bool, pointer string, whole func(map[string]any) any,
 ) (checked int) {
 	t.Helper()
@@ -199,7 +199,7 @@ type validCall struct {
 
 // validCall returns a call of op with all that is required, of a backend and in
 // a conversation that exists.
-func (s *site) validCall(t *testing.T, op *operation) validCall {
+func (s *testServer) validCall(t *testing.T, op *operation) validCall {
 	c := validCall{op: op, path: map[string]string{}, query: url.Values{}}
 	for _, p := range s.spec.parameters(op) {
 		switch {
@@ -233,7 +233,7 @@ func (c validCall) with(p parameter, values ...string) validCall {
 	return c
 }
 
-func (c validCall) send(t *testing.T, s *site) reply {
+func (c validCall) send(t *testing.T, s *testServer) reply {
 	t.Helper()
 	path := c.op.template
 	for name, value := range c.path {
@@ -251,7 +251,7 @@ func (c validCall) send(t *testing.T, s *site) reply {
 
 // accepted fails the test if the call is refused as invalid at pointer, or in
 // any way as invalid for "".
-func (c validCall) accepted(t *testing.T, s *site, pointer string) {
+func (c validCall) accepted(t *testing.T, s *testServer, pointer string) {
 	t.Helper()
 	got := c.send(t, s)
 	var p problem
@@ -266,7 +266,7 @@ func (c validCall) accepted(t *testing.T, s *site, pointer string) {
 }
 
 // refused fails the test unless the call is refused as invalid at pointer.
-func (c validCall) refused(t *testing.T, s *site, pointer string) {
+func (c validCall) refused(t *testing.T, s *testServer, pointer string) {
 	t.Helper()
 	got := c.send(t, s)
 	var p problem
@@ -280,10 +280,10 @@ func (c validCall) refused(t *testing.T, s *site, pointer string) {
 }
 
 // read returns the names of the query parameters that the operation's handler reads.
-func (c validCall) read(t *testing.T, s *site) map[string]bool {
+func (c validCall) read(t *testing.T, s *testServer) map[string]bool {
 	t.Helper()
-	h := &handler{Backend: s.backend(), limits: domain.DefaultLimits()}
-	h.Commands = domain.NewChat(s.world, h.limits)
+	limits := domain.DefaultLimits()
+	h := &handler{Backend: s.backend(limits), limits: limits}
 	for _, rt := range h.routes() {
 		if rt.operation != c.op.doc["operationId"] {
 			continue

@@ -9,7 +9,7 @@ import (
 )
 
 // TestExamples holds every example of openapi.yaml against its schema.
-func TestExamples_are_as_described(t *testing.T) {
+func TestExamplesAreAsDescribed(t *testing.T) {
 	s := readSpec(t)
 	judged := 0
 	check := func(where, pointer string, example any) {

@@ -7,12 +7,12 @@ import (
 	"im/domain"
 )
 
-// TestBadInput sends what the contract refuses; nothing of it may be stored.
+// TestBadInput sends calls that the contract refuses. None may store anything.
 func TestBadInput(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	id := s.group(t)
 	base := "/v1/conversations/" + id.String()
-	before := len(s.rooms[id].events)
+	before := len(s.EventsOf(id))
 	const text = `"content":{"type":"text","text":"Hi"}`
 	long := strings.Repeat("a", 129)
 	deep := strings.Repeat("[", 100) + strings.Repeat("]", 100)
@@ -170,13 +170,13 @@ func TestBadInput(t *testing.T) {
 			s.call(t, "alice", c.method, c.path, c.body).refused(t, domain.CodeInvalid, c.field)
 		})
 	}
-	if after := len(s.rooms[id].events); after != before || len(s.rooms) != 1 || len(s.acks)+len(s.signals) > 0 {
-		t.Errorf("something was stored: %d events before, %d after, %d conversations", before, after, len(s.rooms))
+	if after := len(s.EventsOf(id)); after != before || len(s.IDs()) != 1 || len(s.acks)+len(s.signals) > 0 {
+		t.Errorf("something was stored: %d events before, %d after, %d conversations", before, after, len(s.IDs()))
 	}
 }
 
-func TestBadInput_content_type(t *testing.T) {
-	s := newSite(t)
+func TestContentType(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	for kind, good := range map[string]bool{
 		"application/json": true, "application/json; charset=utf-8": true, "APPLICATION/JSON": true,
@@ -191,8 +191,8 @@ func TestBadInput_content_type(t *testing.T) {
 	}
 }
 
-func TestLimits_are_those_of_the_settings(t *testing.T) {
-	s := newSite(t, func(o *Options) {
+func TestLimitsAreConfigurable(t *testing.T) {
+	s := newTestServer(t, func(o *Options) {
 		o.Limits.ListPage, o.Limits.SyncPage, o.Limits.SyncTimeline, o.Limits.PageEvents = 3, 3, 3, 3
 	})
 	base := "/v1/conversations/" + s.group(t).String()
@@ -204,14 +204,14 @@ func TestLimits_are_those_of_the_settings(t *testing.T) {
 		s.call(t, "alice", "GET", path+"4", "").refused(t, domain.CodeInvalid, field)
 	}
 	s.call(t, "alice", "GET", base+"/events", "").want(t, 200)
-	if s.last.Limit != 3 {
-		t.Errorf("without a limit %d were asked for", s.last.Limit)
+	if s.lastRange.Limit != 3 {
+		t.Errorf("without a limit %d were asked for", s.lastRange.Limit)
 	}
 }
 
-func TestCursor_unreadable(t *testing.T) {
-	s := newSite(t)
-	message := s.said(t)
+func TestInvalidCursor(t *testing.T) {
+	s := newTestServer(t)
+	message := s.postMessage(t)
 	base, _, _ := strings.Cut(message, "/messages/")
 	for _, path := range []string{"/v1/conversations", "/v1/sync", base + "/members", base + "/pins", message + "/reactions"} {
 		for _, cursor := range []string{"x", "", "99"} {
@@ -221,7 +221,7 @@ func TestCursor_unreadable(t *testing.T) {
 }
 
 func TestTooLarge(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	content := `{"client_msg_id":"c","content":{"type":"text","text":"` + strings.Repeat("a", 32_768) + `"}}`
 	s.call(t, "alice", "POST", base+"/messages", content).refused(t, domain.CodeTooLarge, "/content")
@@ -237,8 +237,8 @@ func TestTooLarge(t *testing.T) {
 	s.call(t, "alice", "POST", base+"/members", `{ "user_ids" : [ "`+strings.Join(members, `", "`)+`" ] }`).want(t, 200)
 }
 
-func TestUnknown_path_or_method(t *testing.T) {
-	s := newSite(t)
+func TestUnknownPathOrMethod(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	for _, c := range [][2]string{
 		{"GET", "/"},

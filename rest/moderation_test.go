@@ -9,14 +9,14 @@ import (
 )
 
 // said posts a message of alice and returns its path.
-func (s *site) said(t *testing.T) string {
+func (s *testServer) postMessage(t *testing.T) string {
 	t.Helper()
 	base := "/v1/conversations/" + s.group(t).String()
 	sent := s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":{"type":"text","text":"Hi"},"mentions":["bob"]}`)
 	return base + "/messages/" + itoa(sent.want(t, 201).event(t).Seq)
 }
 
-func (s *site) message(t *testing.T, user, path string) (m domain.Message) {
+func (s *testServer) message(t *testing.T, user, path string) (m domain.Message) {
 	t.Helper()
 	if err := json.Unmarshal(s.call(t, user, "GET", path, "").want(t, 200).body, &m); err != nil {
 		t.Fatal(err)
@@ -24,9 +24,9 @@ func (s *site) message(t *testing.T, user, path string) (m domain.Message) {
 	return m
 }
 
-func TestEdit_keeps_the_bytes_and_the_mentions_that_are_not_named(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestEditKeepsBytesAndMentions(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	const content = `{ "type" : "text",  "text":"a<b & \u2028 é" }`
 	got := s.call(t, "alice", "PATCH", path, `{"content":`+content+`}`).want(t, 200)
 	if !strings.Contains(string(got.body), content) || !strings.Contains(string(got.body), `"mentions":["bob"]`) {
@@ -38,9 +38,9 @@ func TestEdit_keeps_the_bytes_and_the_mentions_that_are_not_named(t *testing.T) 
 	}
 }
 
-func TestModeration_refuses(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestModerationRefuses(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	const edit = `{"content":{"type":"text","text":"x"}}`
 	refused := func(code domain.Code, user, method, path, body string) {
 		t.Helper()
@@ -65,9 +65,9 @@ func TestModeration_refuses(t *testing.T) {
 }
 
 // Whatever stands in an emoji reaches the domain as it was meant.
-func TestReact_with_anything(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestReactWithAnyText(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	for escaped, emoji := range map[string]string{
 		"%F0%9F%91%A9%E2%80%8D%F0%9F%9A%80": "👩‍🚀", "+1": "+1", "%2B1": "+1", "a%20b": "a b", "%25": "%", ":heart:": ":heart:", "%22": `"`, "..%20": ".. ",
 	} {
@@ -79,9 +79,9 @@ func TestReact_with_anything(t *testing.T) {
 	}
 }
 
-func TestPins_show_messages_as_they_stand(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestPinsShowCurrentMessages(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	s.call(t, "bob", "PUT", path+"/pin", "").want(t, 200)
 	s.call(t, "alice", "PATCH", path, `{"content":{"type":"text","text":"later"}}`).want(t, 200)
 	base, _, _ := strings.Cut(path, "/messages/")

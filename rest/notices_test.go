@@ -8,9 +8,9 @@ import (
 	"im/domain"
 )
 
-func TestNotices_reach_live_sessions_and_count_them(t *testing.T) {
-	s := newSite(t)
-	s.people.sessions = map[domain.UserID][]domain.LiveSession{
+func TestNoticesReachLiveSessionsAndCountThem(t *testing.T) {
+	s := newTestServer(t)
+	s.sessions = map[domain.UserID][]domain.LiveSession{
 		"alice": {{SessionID: "S1"}, {SessionID: "S2", Background: true}}, "bob": {{SessionID: "S3", Background: true}},
 	}
 	const notice = `{"biz_type":"order","data":{"<id>":[1, null]}}`
@@ -50,8 +50,8 @@ func TestNotices_reach_live_sessions_and_count_them(t *testing.T) {
 	}
 }
 
-func TestBackends_calls_are_forbidden_to_users(t *testing.T) {
-	s := newSite(t)
+func TestBackendCallsAreForbiddenToUsers(t *testing.T) {
+	s := newTestServer(t)
 	for _, c := range [][3]string{
 		{"POST", "/v1/users/alice/notices", `{"biz_type":"x","data":1}`},
 		{"POST", "/v1/notices", `{"biz_type":"x","data":1}`},
@@ -63,13 +63,13 @@ func TestBackends_calls_are_forbidden_to_users(t *testing.T) {
 		s.call(t, "!shop", c[0], c[1], c[2], "X-IM-User: alice").refused(t, domain.CodeForbidden, "")
 		s.call(t, "forged", c[0], c[1], c[2]).refused(t, domain.CodeUnauthenticated, "")
 	}
-	if len(s.signals)+len(s.people.ended)+len(s.people.profiles) > 0 {
+	if len(s.signals)+len(s.ended)+len(s.profiles) > 0 {
 		t.Error("a refused call did something")
 	}
 }
 
-func TestNotices_that_are_not_valid(t *testing.T) {
-	s := newSite(t)
+func TestInvalidNotices(t *testing.T) {
+	s := newTestServer(t)
 	for body, field := range map[string]string{
 		`{"biz_type":"","data":1}`:           "/biz_type",
 		`{"data":1}`:                         "/biz_type",

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// spec is openapi.yaml as a judge of answers.
+// spec is openapi.yaml.
 type spec struct {
 	root       map[string]any
 	compiler   *jsonschema.Compiler
@@ -35,7 +35,7 @@ type operation struct {
 	method, template string
 	path             *regexp.Regexp
 	doc              map[string]any
-	seen             map[string]bool // statuses that were answered
+	seen             map[string]bool // the statuses that were answered
 }
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
@@ -78,8 +78,8 @@ func readSpec(t *testing.T) *spec {
 	return s
 }
 
-// strict turns OpenAPI 3.0 schemas into JSON Schema, and refuses fields that
-// are not described.
+// strict converts OpenAPI 3.0 schemas to JSON Schema. The result refuses fields
+// that are not described.
 func strict(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -118,11 +118,11 @@ func (s *spec) operation(method, path string) *operation {
 	return nil
 }
 
-// judge fails the test unless the answer is one that the operation may give.
-func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body []byte) {
+// check fails the test unless the operation is described with such an answer.
+func (s *spec) check(t *testing.T, method, path string, got *http.Response, body []byte) {
 	t.Helper()
 	if method == http.MethodOptions && got.StatusCode == http.StatusNoContent {
-		return // a preflight is the browser's, and not described
+		return // preflight requests are not described
 	}
 	pointer, kind := "#/components/schemas/Problem", "application/problem+json"
 	if r := s.operation(method, path); r != nil {
@@ -161,8 +161,8 @@ func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body
 	}
 }
 
-// schema finds the schema and media type of a described response; none for one
-// without content.
+// schema returns the schema and the media type of a described response; "" for a
+// response without content.
 func (s *spec) schema(t *testing.T, responses map[string]any, status string) (pointer, kind string) {
 	t.Helper()
 	response := responses[status].(map[string]any)
@@ -178,31 +178,30 @@ func (s *spec) schema(t *testing.T, responses map[string]any, status string) (po
 	return "", ""
 }
 
-// site is a server over a world, and what its answers are judged by.
-type site struct {
-	*world
+// testServer is a server over a fakeBackend. It checks each of its answers against
+// openapi.yaml.
+type testServer struct {
+	*fakeBackend
 	server *Server
 	spec   *spec
 }
 
-func newSite(t *testing.T, changes ...func(*Options)) *site {
+func newTestServer(t *testing.T, changes ...func(*Options)) *testServer {
 	t.Helper()
-	w := newWorld()
-	limits := domain.DefaultLimits()
 	o := Options{
-		Verifier: passport{}, Limits: limits, Backend: w.backend(),
+		Verifier: fakeVerifier{}, Limits: domain.DefaultLimits(),
 		Description: []byte("openapi: 3.0.3\n"), SocketDescription: []byte("asyncapi: 3.0.0\n"), Logger: quiet,
 	}
 	for _, change := range changes {
 		change(&o)
 	}
-	chat := domain.NewChat(w, o.Limits)
-	o.Backend.Commands = chat
+	backend := newFakeBackend()
+	o.Backend = backend.backend(o.Limits)
 	server, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{w, server, readSpec(t)}
+	return &testServer{backend, server, readSpec(t)}
 }
 
 type reply struct {
@@ -210,8 +209,8 @@ type reply struct {
 	body []byte
 }
 
-// call sends a request and judges the answer. The header lines are "Name: value".
-func (s *site) call(t *testing.T, token, method, path, body string, header ...string) reply {
+// call sends a request and checks the answer. The header lines are "Name: value".
+func (s *testServer) call(t *testing.T, token, method, path, body string, header ...string) reply {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	if token != "" {
@@ -230,7 +229,7 @@ func (s *site) call(t *testing.T, token, method, path, body string, header ...st
 	rec := httptest.NewRecorder()
 	s.server.ServeHTTP(rec, req)
 	got := reply{rec.Result(), rec.Body.Bytes()}
-	s.spec.judge(t, method, req.URL.Path, got.Response, got.body)
+	s.spec.check(t, method, req.URL.Path, got.Response, got.body)
 	return got
 }
 
@@ -243,8 +242,8 @@ func (r reply) want(t *testing.T, status int) reply {
 	return r
 }
 
-// refused fails the test unless the answer is a problem with that code, and
-// with that field if one is named.
+// refused fails the test unless the answer is a problem with the code, and with
+// the field unless that is "".
 func (r reply) refused(t *testing.T, code domain.Code, field string) {
 	t.Helper()
 	var p problem

@@ -9,16 +9,18 @@ import (
 	"im/domain"
 )
 
-// quota is a Pace that refuses one activity of one user, or of everybody ("").
-type quota struct {
+// fakeLimiter is a Pace that refuses one activity of one user, or of everybody ("").
+type fakeLimiter struct {
 	activity domain.RateClass
 	user     domain.UserID
 	from     netip.Prefix // of what was asked last
 }
 
-func (q *quota) Address(*http.Request) netip.Prefix { return netip.MustParsePrefix("192.0.2.1/32") }
+func (q *fakeLimiter) Address(*http.Request) netip.Prefix {
+	return netip.MustParsePrefix("192.0.2.1/32")
+}
 
-func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
+func (q *fakeLimiter) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	q.from = from
 	if a == q.activity && (q.user == "" || q.user == user) {
 		return domain.ErrRateLimited.WithRetryAfter(1500 * time.Millisecond)
@@ -26,10 +28,10 @@ func (q *quota) Admit(a domain.RateClass, user domain.UserID, from netip.Prefix)
 	return nil
 }
 
-func TestPace(t *testing.T) {
+func TestRateLimits(t *testing.T) {
 	const nowhere = "/v1/conversations/01970000-0000-7000-8000-000000000000"
-	q := &quota{user: "alice"}
-	s := newSite(t, func(o *Options) { o.RateLimiter = q })
+	q := &fakeLimiter{user: "alice"}
+	s := newTestServer(t, func(o *Options) { o.RateLimiter = q })
 	limited := func(token, method, path, body string, header ...string) {
 		t.Helper()
 		got := s.call(t, token, method, path, body, header...)
