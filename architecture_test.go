@@ -25,7 +25,7 @@ func allowed() map[string][]string {
 		"im/routing":              domain,
 		"im/store/postgres":       append([]string{"im/migrations"}, domain...),
 		"im/migrations":           {},
-		"im/internal/auth":        append([]string{"im/internal/coalesce"}, domain...),
+		"im/internal/auth":        domain,
 		"im/internal/ratelimit":   domain,
 		"im/internal/profiles":    append([]string{"im/internal/coalesce"}, domain...),
 		"im/internal/devservices": {},

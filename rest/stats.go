@@ -41,7 +41,7 @@ func (h *handler) traceMessage(w http.ResponseWriter, r *request) error {
 	sessions, err := h.Sessions.SessionsOfEach(r.Context(), users)
 	switch {
 	case err == nil:
-		trace.Locate(sessions)
+		trace.AddSessions(sessions)
 	case !errors.Is(err, domain.ErrUnavailable):
 		return err
 	}

@@ -92,7 +92,7 @@ func (c *comparison) compareStates(rows pgx.Rows) error {
 	seen := map[int64]struct{}{}
 	_, err := pgx.ForEachRow(rows, []any{&seq, &touched, &stored.Edited, &stored.Recalled}, func() error {
 		seen[seq] = struct{}{}
-		want, known := c.fold.Touches[seq]
+		want, known := c.fold.Revisions[seq]
 		before, key := len(c.differences), "message "+strconv.FormatInt(seq, 10)
 		switch {
 		case !known:
@@ -111,7 +111,7 @@ func (c *comparison) compareStates(rows pgx.Rows) error {
 		}
 		return nil
 	})
-	for _, seq := range slices.Sorted(maps.Keys(c.fold.Touches)) {
+	for _, seq := range slices.Sorted(maps.Keys(c.fold.Revisions)) {
 		if _, ok := seen[seq]; !ok && err == nil {
 			c.differ(table, "message "+strconv.FormatInt(seq, 10), "", missing, present)
 			c.states = append(c.states, seq)

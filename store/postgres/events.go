@@ -75,7 +75,7 @@ func (s *Store) Events(
 		if err := collectPage(rows, &page); err != nil {
 			return err
 		}
-		domain.HideBelow(page.FloorSeq, page.Events)
+		domain.RedactBelow(page.FloorSeq, page.Events)
 		// Profiles are no part of the log: they need not be as of the same moment.
 		var cast domain.ReferencedUsers
 		cast.AddEvents(page.Events)

@@ -117,7 +117,7 @@ FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS s (seq, t
 func (c *comparison) queueStates(b *pgx.Batch, keys []int64) {
 	var seqs, touched, edited, recalled []int64
 	for _, seq := range keys {
-		if t, ok := c.fold.Touches[seq]; ok {
+		if t, ok := c.fold.Revisions[seq]; ok {
 			seqs, touched = append(seqs, seq), append(touched, t.Revision())
 			edited, recalled = append(edited, t.Edited), append(recalled, t.Recalled)
 		}

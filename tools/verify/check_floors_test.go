@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// guarded is a log whose members may read from their joining on: b was in from 3 to 7,
-// and is again from 9 on. What is at 4 was recalled.
+// guarded returns a log with since_join: b was a member from 3 to 7 and is one again
+// from 9 on. The message at 4 was recalled.
 func guarded() *history {
 	first := happened(1, created, "a", "", map[string]any{
 		"kind": "group", "members": []map[string]any{{"user_id": "a", "role": "owner"}}, "settings": map[string]any{"history": "since_join"},
@@ -22,30 +22,30 @@ func guarded() *history {
 		joined(9), said(10, "a", "a.4", "x"))
 }
 
-// changed is an edit.
+// changed returns an edit.
 func changed(seq, target int64) event {
 	return happened(seq, edited, "a", "", map[string]any{"target_seq": target, "content": map[string]any{"type": "text", "text": "y"}})
 }
 
-func TestJudgeFloors(t *testing.T) {
+func TestCheckFloors(t *testing.T) {
 	t.Parallel()
 	h := guarded()
-	type told struct{ floor, head int64 }
+	type answer struct{ floor, head int64 }
 	for name, c := range map[string]struct {
-		user string
-		told []told
-		bare []int64
-		want []string
+		user           string
+		answers        []answer
+		withoutContent []int64
+		want           []string
 	}{
-		"each stay's own":                 {"b", []told{{3, 3}, {3, 6}, {9, 9}, {9, 10}}, nil, nil},
-		"the founder's":                   {"a", []told{{1, 1}, {1, 10}}, nil, nil},
-		"none":                            {"b", []told{{1, 10}}, nil, []string{"I8"}},
-		"that of the stay before":         {"b", []told{{3, 6}, {3, 10}}, nil, []string{"I8"}},
-		"that of the next stay":           {"b", []told{{9, 6}}, nil, []string{"I6"}},
-		"too high":                        {"a", []told{{2, 5}}, nil, []string{"I6"}},
-		"not in, once removed":            {"b", []told{{3, 7}}, nil, []string{"I8"}},
-		"not in, meanwhile":               {"b", []told{{3, 8}}, nil, []string{"I8"}},
-		"a stranger":                      {"c", []told{{1, 10}}, nil, []string{"I8"}},
+		"each stay's own":                 {"b", []answer{{3, 3}, {3, 6}, {9, 9}, {9, 10}}, nil, nil},
+		"the founder's":                   {"a", []answer{{1, 1}, {1, 10}}, nil, nil},
+		"none":                            {"b", []answer{{1, 10}}, nil, []string{"I8"}},
+		"that of the stay before":         {"b", []answer{{3, 6}, {3, 10}}, nil, []string{"I8"}},
+		"that of the next stay":           {"b", []answer{{9, 6}}, nil, []string{"I6"}},
+		"too high":                        {"a", []answer{{2, 5}}, nil, []string{"I6"}},
+		"after the removal":               {"b", []answer{{3, 7}}, nil, []string{"I8"}},
+		"between two stays":               {"b", []answer{{3, 8}}, nil, []string{"I8"}},
+		"a stranger":                      {"c", []answer{{1, 10}}, nil, []string{"I8"}},
 		"recalled, without content":       {"b", nil, []int64{4}, nil},
 		"not recalled, without content":   {"b", nil, []int64{10}, []string{"I5"}},
 		"not in the log, without content": {"b", nil, []int64{99}, []string{"I5"}},
@@ -53,69 +53,69 @@ func TestJudgeFloors(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f, by := newFloors(), reader{c.user, c.user + "/d", 1}
-			for _, x := range c.told {
-				f.told(by, "c", x.floor, x.head)
+			for _, x := range c.answers {
+				f.add(by, "c", x.floor, x.head)
 			}
-			for _, seq := range c.bare {
-				f.stripped(by, "c", seq)
+			for _, seq := range c.withoutContent {
+				f.withoutContent(by, "c", seq)
 			}
-			_, _, found := f.judge(h, h.stays())
+			_, _, found := f.check(h, h.stays())
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 		})
 	}
 	t.Run("without since_join there is one floor", func(t *testing.T) {
 		t.Parallel()
 		f := newFloors()
-		f.told(reader{"b", "b/d", 1}, "c", 1, 2)
-		f.told(reader{"b", "b/d", 1}, "c", 2, 2)
+		f.add(reader{"b", "b/d", 1}, "c", 1, 2)
+		f.add(reader{"b", "b/d", 1}, "c", 2, 2)
 		h := logOf(founded("a", "b"), said(2, "a", "a.1", "x"))
-		_, _, found := f.judge(h, h.stays())
+		_, _, found := f.check(h, h.stays())
 		require.Equal(t, []string{"I6"}, kindsOf(found), "%v", found)
 	})
 }
 
-// TestJudgePushes: an edit of what lies below the floor is pushed without content,
-// and nothing else is.
-func TestJudgePushes(t *testing.T) {
+// TestCheckPushes checks that edits of messages below the floor, and nothing else,
+// are pushed without content.
+func TestCheckPushes(t *testing.T) {
 	t.Parallel()
 	h := guarded()
 	for name, c := range map[string]struct {
-		peek peek
-		want []string
+		glimpse glimpse
+		want    []string
 	}{
-		"below, without content":       {peek{5, 2, true}, nil},
-		"below, with its content":      {peek{5, 2, false}, []string{"I8"}},
-		"from there on":                {peek{6, 6, false}, nil},
-		"from there on, without":       {peek{6, 6, true}, []string{"I5"}},
-		"recalled":                     {peek{4, 4, true}, nil},
-		"a posting, without":           {peek{10, 10, true}, []string{"I5"}},
-		"to who is not in, said above": {peek{8, 2, false}, nil},
+		"below, without content":       {glimpse{5, 2, true}, nil},
+		"below, with its content":      {glimpse{5, 2, false}, []string{"I8"}},
+		"from there on":                {glimpse{6, 6, false}, nil},
+		"from there on, without":       {glimpse{6, 6, true}, []string{"I5"}},
+		"recalled":                     {glimpse{4, 4, true}, nil},
+		"a posting, without":           {glimpse{10, 10, true}, []string{"I5"}},
+		"to who is not in, said above": {glimpse{8, 2, false}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &stint{base: 3, first: 4, last: 6, peeks: []peek{c.peek}}
+			s := &stint{base: 3, first: 4, last: 6, glimpses: []glimpse{c.glimpse}}
 			x := record{user: "b", name: "b/d", stints: map[string][]*stint{"c": {s}}}
-			_, found := x.judge(h, h.stays()["b"], func(int64) time.Time { return dawn() }, new(clock), time.Second)
+			_, found := x.check(h, h.stays()["b"], func(int64) time.Time { return dawn() }, new(clock), time.Second)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 		})
 	}
 }
 
-// TestShown: what an answer shows is judged by the floor that it tells.
+// TestShown checks what answers show against the floor that they name.
 func TestShown(t *testing.T) {
 	t.Parallel()
-	bare := happened(5, edited, "a", "", map[string]any{"target_seq": 2})
+	withoutContent := happened(5, edited, "a", "", map[string]any{"target_seq": 2})
 	for name, c := range map[string]struct {
 		floor int64
 		shown event
 		want  []string
 	}{
-		"above":                          {3, said(4, "a", "a.1", "x"), nil},
-		"at the floor":                   {4, said(4, "a", "a.1", "x"), nil},
-		"below":                          {5, said(4, "a", "a.1", "x"), []string{"I8"}},
-		"an edit of what is below":       {3, changed(5, 2), []string{"I8"}},
-		"an edit of what is below, bare": {3, bare, nil},
-		"an edit of what is not":         {2, changed(5, 2), nil},
+		"above":                    {3, said(4, "a", "a.1", "x"), nil},
+		"at the floor":             {4, said(4, "a", "a.1", "x"), nil},
+		"below":                    {5, said(4, "a", "a.1", "x"), []string{"I8"}},
+		"an edit of what is below": {3, changed(5, 2), []string{"I8"}},
+		"an edit of what is below, withoutContent": {3, withoutContent, nil},
+		"an edit of what is not":                   {2, changed(5, 2), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -129,11 +129,11 @@ func TestShown(t *testing.T) {
 			require.Len(t, r.tally.report.Breaches, len(c.want)+3)
 		})
 	}
-	require.True(t, digestOf(&bare).same(digestOf(&event{ConversationID: "c", Seq: 5, Type: edited, Sender: "a", At: bare.At, Body: changed(5, 2).Body})))
+	require.True(t, digestOf(&withoutContent).same(digestOf(&event{ConversationID: "c", Seq: 5, Type: edited, Sender: "a", At: withoutContent.At, Body: changed(5, 2).Body})))
 }
 
-// TestJudgeReach: nobody does anything to what lies below the floor.
-func TestJudgeReach(t *testing.T) {
+// TestCheckReach checks that changes of messages below the floor are breaches.
+func TestCheckReach(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		does event
@@ -148,13 +148,13 @@ func TestJudgeReach(t *testing.T) {
 			t.Parallel()
 			h := guarded()
 			h.add(&c.does)
-			require.Equal(t, c.want, kindsOf(h.judgeReach(h.stays())))
+			require.Equal(t, c.want, kindsOf(h.checkReach(h.stays())))
 		})
 	}
 }
 
-// TestJudgeList: a member lists all messages from its floor on, as they stand.
-func TestJudgeList(t *testing.T) {
+// TestCheckList checks a member's list of all messages from the floor on.
+func TestCheckList(t *testing.T) {
 	t.Parallel()
 	h := logOf(founded("a", "b"), said(2, "a", "a.1", "x"), said(3, "a", "a.2", "x"), changed(4, 3), happened(5, posted, "a", "a.3", map[string]any{"content": nil}),
 		happened(6, recall, "a", "", map[string]any{"target_seq": 5}))
@@ -176,30 +176,30 @@ func TestJudgeList(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := h.judgeList("b", 3, c.all)
+			found := h.compareList("b", 3, c.all)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 		})
 	}
 }
 
-// TestJudgeOpen: an open group shows to others what it may.
-func TestJudgeOpen(t *testing.T) {
+// TestCheckOpen checks what an open group shows to non-members.
+func TestCheckOpen(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string][]string{
 		`{"conversation_id":"c","title":null,"avatar_url":null,"member_count":3}`:              nil,
 		`{"conversation_id":"c","title":null,"avatar_url":null,"member_count":3,"head_seq":1}`: {"I8"},
 	} {
 		r := newRunner(&Options{Users: 1, Seed: 1})
-		r.judgeOpen(Breach{}, &reply{status: 200, body: []byte(body)})
+		r.checkOpen(Breach{}, &reply{status: 200, body: []byte(body)})
 		require.Equal(t, want, kindsOf(r.tally.report.Breaches))
 	}
 	r := newRunner(&Options{Users: 1, Seed: 1})
-	r.judgeOpen(Breach{}, &reply{status: 404, code: "not_found"})
+	r.checkOpen(Breach{}, &reply{status: 404, code: "not_found"})
 	require.Equal(t, []string{"membership"}, kindsOf(r.tally.report.Breaches))
 }
 
-// TestJudgeUnreadEarly: what was told on the way is judged by the log up to there.
-func TestJudgeUnreadEarly(t *testing.T) {
+// TestCheckUnreadEarly checks unread counts of the run against the log up to their head.
+func TestCheckUnreadEarly(t *testing.T) {
 	t.Parallel()
 	h := guarded()
 	for name, c := range map[string]struct {
@@ -216,13 +216,13 @@ func TestJudgeUnreadEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := *h
-			found := judgeUnread(&h, h.stays(), []claim{c.claim}, map[string]readMark{"b": {told: 10, tried: 10}})
+			found := checkUnread(&h, h.stays(), []claim{c.claim}, map[string]readMark{"b": {answered: 10, tried: 10}})
 			require.Len(t, found, c.want, "%v", found)
 		})
 	}
 }
 
-// TestFloods: there is one at a time, it ends, and then there is none for a while.
+// TestFloods checks that one flood runs at a time, ends, and is followed by a pause.
 func TestFloods(t *testing.T) {
 	t.Parallel()
 	var f floods
@@ -241,8 +241,9 @@ func TestFloods(t *testing.T) {
 	require.Empty(t, f.now(now.Add(floodTime+1)), "it lasted long enough")
 }
 
-// TestGoes: the founder of a group with a floor stays, to read the log from 1 on.
-func TestGoes(t *testing.T) {
+// TestLeaves checks that the founder of a group with a floor stays, to read the log
+// from seq 1.
+func TestLeaves(t *testing.T) {
 	t.Parallel()
 	r := newRooms()
 	first := happened(1, created, "a", "", map[string]any{
@@ -251,12 +252,12 @@ func TestGoes(t *testing.T) {
 	})
 	b := first.parsed()
 	r.see(&first, &b, 1)
-	rng := &dice{rng: stream64(1, 0, 0)}
-	now := r.look(r.byID["c"], []*user{{name: "a"}, {name: "b"}})
-	require.Nil(t, now.goes("c", "a"))
-	require.NotNil(t, now.goes("c", "b"))
+	rng := &lockedRand{rng: stream64(1, 0, 0)}
+	now := r.snapshot(r.byID["c"], []*user{{name: "a"}, {name: "b"}})
+	require.Nil(t, now.leaves("c", "a"))
+	require.NotNil(t, now.leaves("c", "b"))
 	require.Nil(t, r.open("b", rng))
 	require.NotNil(t, r.open("z", rng))
-	require.NotNil(t, r.shifting("b", rng))
+	require.NotNil(t, r.changing("b", rng))
 	require.Nil(t, r.has("z", "c"))
 }

@@ -31,7 +31,7 @@ func startNode(t *testing.T) (string, app.Tokens) {
 		app.Tokens
 		app.Rules
 	}
-	parser, err := kong.New(&flags, kong.DefaultEnvars("NOBODY_SETS"))
+	parser, err := kong.New(&flags, app.Defaults(), kong.DefaultEnvars("NOBODY_SETS"))
 	require.NoError(t, err)
 	_, err = parser.Parse(nil)
 	require.NoError(t, err)
@@ -71,9 +71,9 @@ func options(url string, tokens app.Tokens) verify.Options {
 	}
 }
 
-// TestHonest: where nothing is broken, nothing is reported, with a backend's
-// token and without.
-func TestHonest(t *testing.T) {
+// TestNoFault checks that a correct node causes no report, with and without a
+// backend's token.
+func TestNoFault(t *testing.T) {
 	t.Parallel()
 	url, tokens := startNode(t)
 	for _, backend := range []bool{true, false} {
@@ -98,9 +98,9 @@ func TestHonest(t *testing.T) {
 	}
 }
 
-// TestHonestFloods: nor is anything reported where readers stop until their queue is
-// full, and get a gap. It runs alone: a flood has to fill the queue in time.
-func TestHonestFloods(t *testing.T) {
+// TestNoFaultFloods does the same with readers that pause until their queue is full
+// and get a gap. It runs alone, because a flood has to fill the queue in time.
+func TestNoFaultFloods(t *testing.T) {
 	url, tokens := startNode(t)
 	o := options(url, tokens)
 	o.CompleteWithin, o.Duration, o.Floods = 20*time.Second, 10*time.Second, true
@@ -116,8 +116,8 @@ func TestHonestFloods(t *testing.T) {
 	require.Positive(t, report.LeftOut)
 }
 
-// TestServerTokenAlone: with nothing but a backend's token users act over REST,
-// and the report says that no push was judged.
+// TestServerTokenAlone checks that with only a backend's token users act over REST,
+// and the report says that no push was checked.
 func TestServerTokenAlone(t *testing.T) {
 	t.Parallel()
 	url, tokens := startNode(t)
@@ -132,7 +132,7 @@ func TestServerTokenAlone(t *testing.T) {
 	require.Positive(t, report.Pulled)
 	require.Zero(t, report.Deliveries)
 
-	proxy := faultproxy.New(url, faultproxy.Lies()["serves a log with a hole"]())
+	proxy := faultproxy.New(url, faultproxy.Faults()["serves a log with a hole"]())
 	defer proxy.Close()
 	o.URLs = []string{proxy.URL}
 	report, err = verify.Run(t.Context(), o)
@@ -140,21 +140,21 @@ func TestServerTokenAlone(t *testing.T) {
 	require.False(t, report.OK())
 }
 
-// TestLiar: each guarantee that a proxy breaks is reported as that one.
-func TestLiar(t *testing.T) {
+// TestFaults checks that each fault is reported under the guarantee that it breaks.
+func TestFaults(t *testing.T) {
 	t.Parallel()
 	url, tokens := startNode(t)
 	want := map[string][]string{
 		"drops an event":                   {"I4"},
 		"swaps two events":                 {"I4"},
-		"doubles an event":                 {"I4"},
+		"duplicates an event":              {"I4"},
 		"invents an event":                 {"I5"},
 		"alters content":                   {"I5"},
 		"answers what it did not pass on":  {"I1"},
 		"sends under another id":           {"I3"},
-		"tells another seq":                {"I1"},
+		"answers with another seq":         {"I1"},
 		"serves a log with a hole":         {"I2"},
-		"counts unread wrong":              {"unread"},
+		"miscounts unread messages":        {"unread"},
 		"pushes after the removal":         {"I8"},
 		"pushes to a stranger":             {"I8"},
 		"delays an event":                  {"I6"},
@@ -164,56 +164,56 @@ func TestLiar(t *testing.T) {
 		"pulls from below the floor":       {"I8"},
 		"lists from below the floor":       {"I8"},
 		"leaves a message out of a list":   {"I2"},
-		"tells a lower floor":              {"I8"},
+		"names a lower floor":              {"I8"},
 		"shows edits from below the floor": {"I8"},
-		"hides what an edit says":          {"I5"},
-		"shows an open group whole":        {"I8"},
+		"hides the content of an edit":     {"I5"},
+		"shows the head of an open group":  {"I8"},
 	}
 	rare := map[string]time.Duration{
 		"pushes after the removal": 10 * time.Second, "shows edits from below the floor": 20 * time.Second,
-		"pulls from below the floor": 10 * time.Second, "lists from below the floor": 10 * time.Second, "tells a lower floor": 10 * time.Second,
+		"pulls from below the floor": 10 * time.Second, "lists from below the floor": 10 * time.Second, "names a lower floor": 10 * time.Second,
 	}
-	for name, lie := range faultproxy.Lies() {
+	for name, fault := range faultproxy.Faults() {
 		if name == swallowsGap {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proxy := faultproxy.New(url, lie())
+			proxy := faultproxy.New(url, fault())
 			defer proxy.Close()
 			o := options(proxy.URL, tokens)
-			attempts := 3 // there may be no occasion for a lie
+			attempts := 3 // the run may have no occasion for a fault
 			if long, is := rare[name]; is {
 				o.Duration, o.Rate, attempts = long, 120, 5
 			}
 			requireReported(t, proxy, o, attempts, want[name])
 		})
 	}
-	require.Len(t, want, len(faultproxy.Lies())-1, "every lie but one is told here")
+	require.Len(t, want, len(faultproxy.Faults())-1, "every fault but one is used here")
 	for name := range want {
-		require.True(t, slices.Contains(keys(faultproxy.Lies()), name), name)
+		require.True(t, slices.Contains(keys(faultproxy.Faults()), name), name)
 	}
 }
 
 const swallowsGap = "swallows a gap"
 
-// TestLiarAboutGaps runs alone, as TestHonestFloods does.
-func TestLiarAboutGaps(t *testing.T) {
+// TestFaultsOfGaps runs alone, as TestNoFaultFloods does.
+func TestFaultsOfGaps(t *testing.T) {
 	url, tokens := startNode(t)
-	proxy := faultproxy.New(url, faultproxy.Lies()[swallowsGap]())
+	proxy := faultproxy.New(url, faultproxy.Faults()[swallowsGap]())
 	defer proxy.Close()
 	o := options(proxy.URL, tokens)
 	o.CompleteWithin, o.Duration, o.Rate, o.Floods = 20*time.Second, 20*time.Second, 120, true
 	requireReported(t, proxy, o, 5, []string{"I4"})
 }
 
-// requireReported verifies up to so many times while there are few lies that could
-// be, until one of what is wanted is reported, and then requires all of it.
+// requireReported runs im verify up to attempts times, while the proxy had few
+// occasions for its fault, until a wanted breach is reported. It then requires all.
 func requireReported(t *testing.T, proxy *faultproxy.Proxy, o verify.Options, attempts int, want []string) {
 	t.Helper()
 	kinds := map[string]int64{}
 	reported := func(invariant string) bool { return kinds[invariant] > 0 }
-	for ; attempts > 0 && proxy.Told() < plenty && !slices.ContainsFunc(want, reported); attempts-- {
+	for ; attempts > 0 && proxy.Injected() < plenty && !slices.ContainsFunc(want, reported); attempts-- {
 		report, err := verify.Run(t.Context(), o)
 		require.NoError(t, err)
 		require.True(t, attempts > 1 || !report.OK(), "%s", report.Text())
@@ -225,7 +225,7 @@ func requireReported(t *testing.T, proxy *faultproxy.Proxy, o verify.Options, at
 			require.NotEmpty(t, b.Client)
 			require.False(t, b.At.IsZero() && b.Invariant != "unread", "%+v", b)
 		}
-		t.Log(proxy.Told(), kinds, report.Gaps, report.Unfinished[:min(3, len(report.Unfinished))])
+		t.Log(proxy.Injected(), kinds, report.Gaps, report.Unfinished[:min(3, len(report.Unfinished))])
 		o.Seed++
 	}
 	for _, invariant := range want {
@@ -233,7 +233,8 @@ func requireReported(t *testing.T, proxy *faultproxy.Proxy, o verify.Options, at
 	}
 }
 
-// plenty of lies are not overlooked, though one may be: its session ended with it.
+// plenty is the number of faults of which one must be noticed. A single one may be
+// missed, because its session ended with it.
 const plenty = 5
 
 func keys[V any](m map[string]V) (names []string) {

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// message is one as it stands.
+// message is the current state of a message.
 type message struct {
 	seq      int64
 	sender   string
 	content  uint64
 	mentions []string
 	recalled bool
-	erased   bool // its content and mentions are gone: it is recalled, be it after head
+	erased   bool // content and mentions are erased: it was recalled, perhaps after head
 }
 
 // messages folds a log up to head.
@@ -38,7 +38,7 @@ func (h *history) messages(head int64) []message {
 	return list
 }
 
-// recount counts what a user has not read of messages (rule 6).
+// recount counts a user's unread messages (rule 6).
 func recount(list []message, user string, read int64) (unread, mention int64) {
 	for i := range list {
 		m := &list[i]
@@ -53,8 +53,9 @@ func recount(list []message, user string, read int64) (unread, mention int64) {
 	return unread, mention
 }
 
-// judgeUnread compares what users were told with a recount from the log.
-func judgeUnread(h *history, stays map[string][]stay, claims []claim, marks map[string]readMark) []Breach {
+// checkUnread compares the unread counts that users got with a recount of the
+// log.
+func checkUnread(h *history, stays map[string][]stay, claims []claim, marks map[string]readMark) []Breach {
 	var found []Breach
 	folds := map[int64][]message{}
 	for _, c := range claims {
@@ -73,7 +74,7 @@ func judgeUnread(h *history, stays map[string][]stay, claims []claim, marks map[
 			}
 		} else if mark, ok := marks[c.user]; ok {
 			most := max(least, mark.tried)
-			if least = max(least, mark.told); c.read < least || c.read > most {
+			if least = max(least, mark.answered); c.read < least || c.read > most {
 				say("read_seq is %d, but must be %d to %d", c.read, least, most)
 			}
 		}
@@ -88,8 +89,8 @@ func judgeUnread(h *history, stays map[string][]stay, claims []claim, marks map[
 	return found
 }
 
-// forgotten counts the messages that may have mentioned the user when this was told,
-// and were recalled since: the log no longer tells.
+// recalledMentions counts messages that may have mentioned the user at the time
+// of the answer and were recalled since, so that the log no longer shows it.
 func (c *claim) forgotten(list []message) (n int64) {
 	for i := range list {
 		if m := &list[i]; m.seq > c.read && m.sender != c.user && m.erased && !m.recalled {
@@ -99,7 +100,8 @@ func (c *claim) forgotten(list []message) (n int64) {
 	return n
 }
 
-// leastRead is how far a user has read by joining and by sending, up to head.
+// leastRead returns the minimum read position of a user up to head, by joining
+// and by sending.
 func leastRead(list []message, user string, stays []stay, head int64) (read int64) {
 	for _, s := range stays {
 		if s.from <= head {

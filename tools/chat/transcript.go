@@ -1,4 +1,4 @@
-package main
+package chat
 
 import (
 	"cmp"
@@ -13,34 +13,37 @@ import (
 	"im/domain"
 )
 
-// entry is one line of a conversation: a message, or a note about members.
+// entry is one line of a conversation: a message, or a note about its members.
 type entry struct {
 	seq    int64
 	at     time.Time
-	sender client.UserID // "" for a note
+	sender client.UserID // empty for a note
 	text   string
 }
 
-// transcript is one conversation on the screen: each seq once, ascending,
-// whether it came as history or live.
+// transcript is the part of one conversation that is shown. It holds each seq
+// once, in ascending order, whether it came with a page of history or live.
 type transcript struct {
 	self    client.UserID
 	entries []entry
-	// newAfter: what others wrote beyond it is new; 0 marks nothing.
+	// newAfter is the last seq the user has seen: later messages of others are
+	// marked as new. 0 marks none.
 	newAfter int64
-	oldest   bool // nothing precedes the first entry
+	complete bool // the first entry is the first of the conversation
 }
 
-func (t *transcript) event(e client.Event) { t.put(entryOf(e)) }
+func (t *transcript) addEvent(e client.Event) { t.add(entryOf(e)) }
 
-func (t *transcript) page(p client.MessagePage) {
+func (t *transcript) addPage(p client.MessagePage) {
 	for _, m := range p.Messages {
-		t.put(entryOfMessage(m))
+		t.add(entryOfMessage(m))
 	}
-	t.oldest = t.oldest || !p.HasMoreBefore
+	t.complete = t.complete || !p.HasMoreBefore
 }
 
-func (t *transcript) put(e entry) {
+// add inserts e in order. It ignores an entry without a text and one that is
+// there already.
+func (t *transcript) add(e entry) {
 	if e.text == "" {
 		return
 	}
@@ -50,6 +53,7 @@ func (t *transcript) put(e entry) {
 	}
 }
 
+// first returns the seq of the first entry, or 0.
 func (t *transcript) first() int64 {
 	if len(t.entries) == 0 {
 		return 0
@@ -57,6 +61,7 @@ func (t *transcript) first() int64 {
 	return t.entries[0].seq
 }
 
+// last returns the seq of the last entry, or 0.
 func (t *transcript) last() int64 {
 	if len(t.entries) == 0 {
 		return 0
@@ -64,7 +69,7 @@ func (t *transcript) last() int64 {
 	return t.entries[len(t.entries)-1].seq
 }
 
-// firstNew is the index of the first new entry, or -1.
+// firstNew returns the index of the first new entry, or -1.
 func (t *transcript) firstNew() int {
 	if t.newAfter == 0 {
 		return -1
@@ -92,11 +97,12 @@ func textOf(m client.Message) string {
 	case text != "":
 		return text
 	default:
-		return "(something that a terminal cannot show)"
+		return "(content that a terminal cannot show)"
 	}
 }
 
-// noteOf says what an event other than a message did, "" for nothing to tell.
+// noteOf describes an event other than a message. It returns "" for an event
+// that is not shown.
 func noteOf(e client.Event) string {
 	var member domain.MemberRole
 	switch e.Type {
@@ -125,7 +131,8 @@ func noteOf(e client.Event) string {
 	}
 }
 
-// clean takes out what would steer the terminal: texts come from anybody.
+// clean removes control characters and marks of text direction. Texts come from
+// other users, who must not be able to control the terminal.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -9,22 +9,22 @@ import (
 	"im/store/postgres"
 )
 
-// ownStore is a store on a database that is made for it.
-type ownStore struct {
+// tempStore is a store on a temporary database.
+type tempStore struct {
 	store  *postgres.Store
-	server string // its URL
+	server string // URL of the server
 	url    string
 	name   string
 	stop   func()
 	done   chan struct{}
 }
 
-// openStore makes and migrates a database on the server of a URL.
-func openStore(ctx context.Context, server, name string) (_ *ownStore, err error) {
+// openTempStore creates and migrates a database on the server of a URL.
+func openTempStore(ctx context.Context, server, name string) (_ *tempStore, err error) {
 	if server == "" {
-		return nil, errors.New("beside a running cluster, IM_DATABASE_URL is needed: of a role that may make databases")
+		return nil, errors.New("IM_DATABASE_URL is required with a running cluster; its role must be allowed to create databases")
 	}
-	s := &ownStore{server: server, name: name, stop: func() {}, done: make(chan struct{})}
+	s := &tempStore{server: server, name: name, stop: func() {}, done: make(chan struct{})}
 	if s.url, err = withDatabase(server, name); err != nil {
 		return nil, err
 	}
@@ -40,19 +40,19 @@ func openStore(ctx context.Context, server, name string) (_ *ownStore, err error
 	s.stop = stop
 	go func() {
 		defer close(s.done)
-		_ = s.store.Run(running) // which only ends when it is stopped
+		_ = s.store.Run(running) // it ends when it is stopped
 	}()
 	return s, nil
 }
 
-// close drops the database.
-func (s *ownStore) close() error {
+// close closes the store and drops the database.
+func (s *tempStore) close() error {
 	s.stop()
 	<-s.done
 	if s.store != nil {
 		s.store.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
 	return dropDatabase(ctx, s.server, s.name)
 }

@@ -9,43 +9,43 @@ import (
 	"time"
 )
 
-// Lies are ways to break a guarantee, by name; each call gives a fresh one.
-func Lies() map[string]func() Lie {
-	return map[string]func() Lie{
+// Faults returns the faults by name. Each function returns a new instance.
+func Faults() map[string]func() Fault {
+	return map[string]func() Fault{
 		"drops an event":                   drop,
 		"swaps two events":                 swap,
-		"doubles an event":                 double,
+		"duplicates an event":              double,
 		"invents an event":                 invent,
 		"alters content":                   alter,
-		"answers what it did not pass on":  swallow,
-		"sends under another id":           multiply,
-		"tells another seq":                misnumber,
-		"serves a log with a hole":         puncture,
-		"counts unread wrong":              miscount,
-		"pushes after the removal":         linger,
-		"pushes to a stranger":             leak,
+		"answers what it did not pass on":  swallowSend,
+		"sends under another id":           changeClientMsgID,
+		"answers with another seq":         changeSeq,
+		"serves a log with a hole":         dropFromLog,
+		"miscounts unread messages":        miscount,
+		"pushes after the removal":         pushAfterRemoval,
+		"pushes to a stranger":             pushToStranger,
 		"delays an event":                  delay,
 		"never pushes the last events":     mute,
-		"swaps two sends":                  overtake,
-		"answers strangers":                admit,
-		"swallows a gap":                   deny,
-		"pulls from below the floor":       deepen,
-		"lists from below the floor":       exhume,
-		"leaves a message out of a list":   omit,
-		"tells a lower floor":              lower,
-		"shows edits from below the floor": reveal,
-		"hides what an edit says":          conceal,
-		"shows an open group whole":        expose,
+		"swaps two sends":                  swapSends,
+		"answers strangers":                answerStrangers,
+		"swallows a gap":                   dropGap,
+		"pulls from below the floor":       pageBelowFloor,
+		"lists from below the floor":       listBelowFloor,
+		"leaves a message out of a list":   dropLastListed,
+		"names a lower floor":              lowerFloor,
+		"shows edits from below the floor": revealEdit,
+		"hides the content of an edit":     concealEdit,
+		"shows the head of an open group":  exposeHead,
 	}
 }
 
-// counter lets a lie happen now and then.
+// counter spaces out the occurrences of a fault.
 type counter struct {
 	mu sync.Mutex
 	n  int
 }
 
-// every tells whether this is the k-th, 2k-th … time.
+// every reports whether this is the k-th, 2k-th, … call.
 func (c *counter) every(k int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,9 +78,9 @@ func clone(f map[string]any) map[string]any {
 	return copied
 }
 
-func drop() Lie {
+func drop() Fault {
 	n := new(counter)
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if isPosting(eventOf(f)) && n.every(50) {
 			return nil
 		}
@@ -88,10 +88,10 @@ func drop() Lie {
 	}}
 }
 
-func swap() Lie {
+func swap() Fault {
 	n, held := new(counter), map[*Conn]map[string]any{}
 	var mu sync.Mutex
-	return Lie{Down: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(c *Conn, f map[string]any) []map[string]any {
 		mu.Lock()
 		defer mu.Unlock()
 		e := eventOf(f)
@@ -107,9 +107,9 @@ func swap() Lie {
 	}}
 }
 
-func double() Lie {
+func double() Fault {
 	n := new(counter)
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if isPosting(eventOf(f)) && n.every(50) {
 			return []map[string]any{f, f}
 		}
@@ -117,22 +117,22 @@ func double() Lie {
 	}}
 }
 
-func invent() Lie {
+func invent() Fault {
 	n := new(counter)
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if e := eventOf(f); isPosting(e) && n.every(50) {
 			invented := clone(f)
 			eventOf(invented)["seq"] = numberOf(e["seq"]) + 1
-			eventOf(invented)["client_msg_id"] = "nobody-sent-it"
+			eventOf(invented)["client_msg_id"] = "never-sent"
 			return []map[string]any{f, invented}
 		}
 		return one(f)
 	}}
 }
 
-func alter() Lie {
+func alter() Fault {
 	n := new(counter)
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if e := eventOf(f); isPosting(e) && n.every(20) {
 			body, _ := e["body"].(map[string]any)
 			body["content"] = map[string]any{"type": "text", "text": "altered"}
@@ -141,9 +141,9 @@ func alter() Lie {
 	}}
 }
 
-func swallow() Lie {
+func swallowSend() Fault {
 	n := new(counter)
-	return Lie{Up: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Up: func(c *Conn, f map[string]any) []map[string]any {
 		if f["type"] == "send" && f["conversation_id"] != nil && n.every(10) {
 			c.Push(map[string]any{
 				"type": "sent", "id": f["id"], "conversation_id": f["conversation_id"], "client_msg_id": f["client_msg_id"],
@@ -155,9 +155,9 @@ func swallow() Lie {
 	}}
 }
 
-func multiply() Lie {
+func changeClientMsgID() Fault {
 	n := new(counter)
-	return Lie{Up: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Up: func(_ *Conn, f map[string]any) []map[string]any {
 		if f["type"] == "send" && n.every(10) {
 			other := clone(f)
 			other["id"], other["client_msg_id"] = "x", fmt.Sprint(f["client_msg_id"], "x")
@@ -167,9 +167,9 @@ func multiply() Lie {
 	}}
 }
 
-func misnumber() Lie {
+func changeSeq() Fault {
 	n := new(counter)
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if f["type"] == "sent" && n.every(10) {
 			f["seq"] = numberOf(f["seq"]) + 1
 		}
@@ -177,8 +177,8 @@ func misnumber() Lie {
 	}}
 }
 
-func puncture() Lie {
-	return Lie{Answer: func(r *http.Response, body map[string]any) {
+func dropFromLog() Fault {
+	return Fault{Answer: func(r *http.Response, body map[string]any) {
 		events, _ := body["events"].([]any)
 		if strings.HasSuffix(r.Request.URL.Path, "/events") && len(events) > 5 {
 			body["events"] = append(events[:3:3], events[4:]...)
@@ -186,8 +186,8 @@ func puncture() Lie {
 	}}
 }
 
-func miscount() Lie {
-	return Lie{Answer: func(r *http.Response, body map[string]any) {
+func miscount() Fault {
+	return Fault{Answer: func(r *http.Response, body map[string]any) {
 		list, _ := body["conversations"].([]any)
 		for _, v := range list {
 			if v, ok := v.(map[string]any); ok && strings.HasSuffix(r.Request.URL.Path, "/sync") {
@@ -200,8 +200,8 @@ func miscount() Lie {
 	}}
 }
 
-func linger() Lie {
-	return Lie{Down: func(c *Conn, f map[string]any) []map[string]any {
+func pushAfterRemoval() Fault {
+	return Fault{Down: func(c *Conn, f map[string]any) []map[string]any {
 		e := eventOf(f)
 		if e == nil || e["type"] != "member.removed" {
 			return one(f)
@@ -215,13 +215,13 @@ func linger() Lie {
 	}}
 }
 
-// leak pushes an event to a user who is not in the conversation: to somebody who
-// was not among those at its creation nor added since.
-func leak() Lie {
+// pushToStranger pushes an event to a user who is not a member: neither named in the
+// creation nor added since.
+func pushToStranger() Fault {
 	n, in := new(counter), map[any]map[any]bool{}
 	var mu sync.Mutex
 	var last map[string]any
-	return Lie{Down: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(c *Conn, f map[string]any) []map[string]any {
 		e := eventOf(f)
 		if e == nil {
 			return one(f)
@@ -247,10 +247,10 @@ func leak() Lie {
 
 // delay holds one event back, and with it all events after it, while everything
 // else passes.
-func delay() Lie {
+func delay() Fault {
 	n, held := new(counter), map[*Conn][]map[string]any{}
 	var mu sync.Mutex
-	return Lie{Down: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(c *Conn, f map[string]any) []map[string]any {
 		mu.Lock()
 		defer mu.Unlock()
 		if eventOf(f) == nil {
@@ -277,11 +277,11 @@ func delay() Lie {
 // Delay is how long an event is delayed.
 const Delay = 4 * time.Second
 
-// mute stops pushing events to a socket after some.
-func mute() Lie {
+// mute stops pushing events to a socket after the first 40.
+func mute() Fault {
 	var mu sync.Mutex
 	seen := map[*Conn]int{}
-	return Lie{Down: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(c *Conn, f map[string]any) []map[string]any {
 		mu.Lock()
 		defer mu.Unlock()
 		if eventOf(f) == nil {
@@ -294,11 +294,11 @@ func mute() Lie {
 	}}
 }
 
-// overtake lets a send pass the one before it on the same socket.
-func overtake() Lie {
+// swapSends lets a send pass the one before it on the same socket.
+func swapSends() Fault {
 	var mu sync.Mutex
 	held := map[*Conn]map[string]any{}
-	return Lie{Up: func(c *Conn, f map[string]any) []map[string]any {
+	return Fault{Up: func(c *Conn, f map[string]any) []map[string]any {
 		mu.Lock()
 		defer mu.Unlock()
 		if f["type"] != "send" {
@@ -321,9 +321,9 @@ func overtake() Lie {
 	}}
 }
 
-// admit answers whoever asks for a conversation that is not theirs.
-func admit() Lie {
-	return Lie{Answer: func(r *http.Response, _ map[string]any) {
+// answerStrangers answers whoever asks for a conversation that is not theirs.
+func answerStrangers() Fault {
+	return Fault{Answer: func(r *http.Response, _ map[string]any) {
 		if r.StatusCode == http.StatusNotFound && r.Request.Method == http.MethodGet {
 			r.StatusCode, r.Status = http.StatusOK, "200 OK"
 		}

@@ -2,12 +2,12 @@ package verify
 
 import "fmt"
 
-// floor is the lowest seq that a user with these stays may read as of head; 0 for
-// who is not in then.
+// floor returns the lowest seq that a user with these stays may read as of
+// head; 0 for a non-member.
 func (h *history) floor(stays []stay, head int64) int64 {
 	for _, s := range stays {
 		if s.from <= head && head < s.to {
-			if h.shape.sinceJoin {
+			if h.groupKind.sinceJoin {
 				return s.from
 			}
 			return 1
@@ -16,13 +16,13 @@ func (h *history) floor(stays []stay, head int64) int64 {
 	return 0
 }
 
-// judge compares the floors that were told with the log, and what came without
-// content with what was recalled. It returns how many floors above 1 there were, and
-// in how many answers.
-func (f *floors) judge(h *history, stays map[string][]stay) (floors, answers int64, found []Breach) {
+// check compares the floors in answers with the log, and messages without
+// content with the recalls. It returns the number of different floors above 1,
+// and of the answers that named one.
+func (f *floors) check(h *history, stays map[string][]stay) (floors, answers int64, found []Breach) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for l, seen := range f.looks[h.id] {
+	for l, seen := range f.floorViews[h.id] {
 		if l.floor > 1 {
 			floors, answers = floors+1, answers+seen.times
 		}
@@ -34,24 +34,24 @@ func (f *floors) judge(h *history, stays map[string][]stay) (floors, answers int
 			}
 		}
 	}
-	for seq, client := range f.bare[h.id] {
+	for seq, client := range f.erasures[h.id] {
 		if !h.erased(seq) {
 			found = append(found, Breach{Invariant: "I5", ConversationID: h.id, Seq: seq, Client: client, Text: withheld})
 		}
 	}
-	return floors, answers, append(found, h.judgeReach(stays)...)
+	return floors, answers, append(found, h.checkReach(stays)...)
 }
 
 const withheld = "came without its content, although the reader may read it, and it was not recalled"
 
-// misplaced says what is wrong with a floor that was told as of head.
+// misplaced says what is wrong with a floor that was given as of head.
 func (h *history) misplaced(floor, head int64, stays []stay) (invariant, text string) {
 	want := h.floor(stays, head)
 	switch {
-	case !h.shape.sinceJoin && floor == 1:
-		return "", "" // one for all stays
+	case !h.groupKind.sinceJoin && floor == 1:
+		return "", "" // one floor for all stays
 	case want == 0:
-		return "I8", fmt.Sprintf("read from %d on, with the head %d, by somebody who was not in then", floor, head)
+		return "I8", fmt.Sprintf("a non-member read from %d on, as of head %d", floor, head)
 	case floor < want:
 		return "I8", fmt.Sprintf("read from %d on, with the head %d: the floor is %d", floor, head, want)
 	case floor > want:
@@ -60,15 +60,15 @@ func (h *history) misplaced(floor, head int64, stays []stay) (invariant, text st
 	return "", ""
 }
 
-// erased tells whether the log has a message without its content.
+// erased reports whether the log has a message without its content.
 func (h *history) erased(seq int64) bool {
 	e := h.at(seq)
 	return e != nil && e.digest.erased()
 }
 
-// judgeReach checks that nobody did anything to, or replied to, what lies below the
+// checkReach checks that no user changed, or replied to, a message below their
 // floor.
-func (h *history) judgeReach(stays map[string][]stay) []Breach {
+func (h *history) checkReach(stays map[string][]stay) []Breach {
 	var found []Breach
 	for i := range h.entries {
 		e := &h.entries[i]
@@ -86,15 +86,16 @@ func (h *history) judgeReach(stays map[string][]stay) []Breach {
 	return found
 }
 
-// judgePeeks checks the contents of what was pushed in a stint: of edits of what lies
-// below the floor there is none, of everything else there is, unless it was recalled.
-func (t *stint) judgePeeks(h *history, stays []stay, say func(invariant string, seq int64, text string, args ...any)) {
-	for _, p := range t.peeks {
+// checkGlimpses checks the content of pushes during one stay: edits of messages
+// below the floor have none; everything else has content unless it was
+// recalled.
+func (t *stint) checkGlimpses(h *history, stays []stay, say func(invariant string, seq int64, text string, args ...any)) {
+	for _, p := range t.glimpses {
 		switch floor := h.floor(stays, p.seq); {
 		case floor == 0:
-		case p.target < floor && !p.bare:
+		case p.target < floor && !p.withoutContent:
 			say("I8", p.seq, "pushed with its content, an edit of %d, which lies below the floor, %d", p.target, floor)
-		case p.target >= floor && p.bare && !h.erased(p.seq):
+		case p.target >= floor && p.withoutContent && !h.erased(p.seq):
 			say("I5", p.seq, withheld)
 		}
 	}

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// judgeTime bounds the reading of all logs at the end.
-const judgeTime = 10 * time.Minute
+// checkTimeout bounds the reading of all logs at the end.
+const checkTimeout = 10 * time.Minute
 
-// finish reads every log and judges. It may take its time: nobody waits for it
-// but the one who asked.
+// finish reads every log and checks it. Only the caller of Run waits for it, so
+// it may take its time.
 func (r *runner) finish() {
-	ctx, cancel := context.WithTimeout(context.Background(), judgeTime)
+	ctx, cancel := context.WithTimeout(context.Background(), checkTimeout)
 	defer cancel()
 	r.say("reading the logs")
 	claims := r.claims(ctx)
-	for id, list := range r.socketTold {
+	for id, list := range r.socketClaims {
 		claims[id] = append(claims[id], list...)
 	}
 	for id, list := range r.floors.early {
@@ -29,15 +29,15 @@ func (r *runner) finish() {
 		h, code := r.readLog(ctx, id)
 		switch {
 		case h != nil:
-			r.judge(ctx, h, claims[id])
+			r.check(ctx, h, claims[id])
 		case code == "not_found":
-			r.judgeGone(id)
+			r.checkGone(id)
 		default:
 			r.unfinished("the log of " + id + " could not be read: " + code)
 		}
 	}
 	epoch := r.epochNow()
-	r.report(r.ledger.judge(epoch))
+	r.report(r.ledger.check(epoch))
 	r.report(r.ledger.differing(r.epochSeen))
 	r.tally.count(func(p *Report) {
 		p.Epochs = int64(epoch)
@@ -46,26 +46,26 @@ func (r *runner) finish() {
 	})
 }
 
-// judgeGone judges a conversation that is not found. If clients were told of it in
-// a former epoch only, the failover between took it away.
-func (r *runner) judgeGone(id string) {
+// checkGone checks a conversation that is not found. If clients saw it in an
+// earlier epoch only, the failover in between took it away.
+func (r *runner) checkGone(id string) {
 	epoch := r.epochNow()
-	if r.rooms.told(id) < epoch && !r.witness.knows(id) && !r.shelved(id, epoch) {
+	if r.rooms.lastEpoch(id) < epoch && !r.witness.knows(id) && !r.heldIn(id, epoch) {
 		r.ledger.lose(id)
 		return
 	}
-	r.report(r.witness.judge(id, &history{id: id}))
+	r.report(r.witness.check(id, &history{id: id}))
 	r.report([]Breach{{Invariant: "I1", ConversationID: id, Client: "the log", Text: "clients know this conversation, but it is not found"}})
 }
 
-// shelved tells whether a device was told of a conversation in that epoch.
-func (r *runner) shelved(id string, epoch int) bool {
+// heldIn reports whether a device knew a conversation in that epoch.
+func (r *runner) heldIn(id string, epoch int) bool {
 	for _, u := range r.users {
 		for _, d := range u.devices {
 			d.mu.Lock()
-			shelved := d.epoch == epoch && d.shelves[id] != nil
+			heldIn := d.epoch == epoch && d.holdings[id] != nil
 			d.mu.Unlock()
-			if shelved {
+			if heldIn {
 				return true
 			}
 		}
@@ -79,7 +79,7 @@ func (r *runner) report(list []Breach) {
 	}
 }
 
-// conversations are all that anybody knows of.
+// conversations returns all conversations that any client knows.
 func (r *runner) conversations() []string {
 	ids := r.rooms.ids()
 	for _, id := range r.witness.conversations() {
@@ -90,37 +90,37 @@ func (r *runner) conversations() []string {
 	return ids
 }
 
-// judge judges one conversation by its log.
-func (r *runner) judge(ctx context.Context, h *history, claims []claim) {
+// check checks one conversation against its log.
+func (r *runner) check(ctx context.Context, h *history, claims []claim) {
 	r.tally.count(func(p *Report) { p.LogEvents += h.head() })
-	r.report(h.judge())
-	r.report(r.witness.judge(h.id, h))
-	r.report(r.ledger.judgeLog(h, r.epochNow()))
+	r.report(h.check())
+	r.report(r.witness.check(h.id, h))
+	r.report(r.ledger.checkLog(h, r.epochNow()))
 	stays := h.stays()
-	r.judgeFloors(ctx, h, stays)
+	r.checkFloors(ctx, h, stays)
 	known := func(seq int64) time.Time { return r.witness.known(h.id, seq) }
 	for i := range r.records {
 		x := &r.records[i]
 		if x.epoch != r.epochNow() {
 			continue
 		}
-		checked, found := x.judge(h, stays[x.user], known, r.clock, r.o.CompleteWithin)
+		checked, found := x.check(h, stays[x.user], known, r.clock, r.o.CompleteWithin)
 		r.tally.count(func(p *Report) { p.Checked += checked })
 		r.report(found)
 	}
-	r.report(judgeUnread(h, stays, claims, r.reads(h.id)))
+	r.report(checkUnread(h, stays, claims, r.reads(h.id)))
 	for _, u := range r.users {
 		for _, d := range u.devices {
-			r.report(d.judge(h, stays[u.name]))
+			r.report(d.check(h, stays[u.name]))
 		}
-		r.judgeAccess(ctx, h, u, present(stays[u.name]), stays[u.name])
+		r.checkAccess(ctx, h, u, present(stays[u.name]), stays[u.name])
 	}
 }
 
 func present(stays []stay) bool { return len(stays) > 0 && stays[len(stays)-1].to == forever }
 
-// reads are how far each user says to have read. What was answered in a former
-// epoch may be lost with it.
+// reads returns the read positions that users requested. A position answered in
+// an earlier epoch may be lost with it.
 func (r *runner) reads(id string) map[string]readMark {
 	marks := map[string]readMark{}
 	epoch := r.epochNow()
@@ -129,28 +129,28 @@ func (r *runner) reads(id string) map[string]readMark {
 		mark := u.reads[id]
 		u.mu.Unlock()
 		if mark.epoch != epoch {
-			mark.told = 0
+			mark.answered = 0
 		}
 		marks[u.name] = mark
 	}
 	return marks
 }
 
-// judge checks that a device has converged: all of what is its user's, and
-// nothing else.
-func (d *device) judge(h *history, stays []stay) []Breach {
+// check checks that a device has converged: it holds everything that its user
+// may see, and nothing else.
+func (d *device) check(h *history, stays []stay) []Breach {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b := Breach{ConversationID: h.id, Client: d.user.name + "/" + d.id}
-	s, in := d.shelves[h.id], present(stays)
+	s, in := d.holdings[h.id], present(stays)
 	switch {
 	case in && s == nil:
 		b.Invariant, b.Text = "I6", "the device's last sync did not list this conversation"
 	case !in && s != nil:
-		b.Invariant, b.Text = "I8", "the device was never told that its user is not in this conversation any more"
+		b.Invariant, b.Text = "I8", "the device was never notified that its user is no longer a member"
 		if len(stays) > 0 {
 			b.Seq = stays[len(stays)-1].to
-			b.Text += fmt.Sprintf(": %s; it holds up to %d, its last sync was at %s and told of %d", h.describe(b.Seq), s.head, stamp(d.told), s.synced)
+			b.Text += fmt.Sprintf(": %s; it holds up to %d, its last sync was at %s and named head %d", h.describe(b.Seq), s.head, stamp(d.lastSync), s.synced)
 		}
 	case in:
 		x, lacks := s.held.hole(max(s.base, 1), h.head())
@@ -165,14 +165,14 @@ func (d *device) judge(h *history, stays []stay) []Breach {
 	return []Breach{b}
 }
 
-// judgeAccess checks that members may read, and that for former members and
-// strangers the conversation does not exist.
-func (r *runner) judgeAccess(ctx context.Context, h *history, u *user, in bool, stays []stay) {
+// checkAccess checks that members may read, and that the conversation does not
+// exist for former members and strangers.
+func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, stays []stay) {
 	if len(stays) == 0 && hash(u.name, h.id)%4 > 0 {
-		return // of the strangers some
+		return // a sample of the strangers
 	}
 	for _, path := range []string{"", "/events?limit=1"} {
-		reply := r.insist(ctx, u.name, http.MethodGet, "/v1/conversations/"+h.id+path, nil)
+		reply := r.retryCall(ctx, u.name, http.MethodGet, "/v1/conversations/"+h.id+path, nil)
 		b := Breach{ConversationID: h.id, Client: u.name + " over REST", Seq: h.head()}
 		switch {
 		case reply.unknown():
@@ -180,18 +180,18 @@ func (r *runner) judgeAccess(ctx context.Context, h *history, u *user, in bool, 
 		case in && !reply.ok():
 			b.Invariant, b.Text = "I6", "a member is answered "+reply.code
 			r.tally.breach(b)
-		case !in && h.shape.open && path == "":
-			r.judgeOpen(b, reply)
+		case !in && h.groupKind.open && path == "":
+			r.checkOpen(b, reply)
 		case !in && reply.status != http.StatusNotFound:
-			b.Invariant, b.Text = "I8", fmt.Sprintf("somebody who is not in is answered %d, not 404", reply.status)
+			b.Invariant, b.Text = "I8", fmt.Sprintf("a non-member got %d instead of 404", reply.status)
 			r.tally.breach(b)
 		}
 	}
 }
 
-// judgeOpen checks that an open group shows to who is not in what it may, and nothing
-// else.
-func (r *runner) judgeOpen(b Breach, reply *reply) {
+// checkOpen checks that an open group shows non-members what it may, and
+// nothing else.
+func (r *runner) checkOpen(b Breach, reply *reply) {
 	var shown map[string]any
 	if !reply.into(&shown) {
 		b.Invariant, b.Text = "membership", "an open group is answered "+reply.code+" to who may join it"

@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// the beginning of the logs of these tests.
+// the start of the logs of these tests.
 func dawn() time.Time { return time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) }
 
-// happened makes an event, a second after the one before it.
+// happened returns an event, one second after the previous one.
 func happened(seq int64, kind, sender, id string, fields map[string]any) event {
 	text, _ := json.Marshal(fields)
 	return event{ConversationID: "c", Seq: seq, Type: kind, Sender: sender, ClientMsgID: id, At: dawn().Add(time.Duration(seq) * time.Second), Body: text}
@@ -41,7 +41,7 @@ func logOf(events ...event) *history {
 	for i := range events {
 		h.add(&events[i])
 	}
-	h.told = h.head()
+	h.claimed = h.head()
 	return h
 }
 
@@ -53,12 +53,12 @@ func kindsOf(list []Breach) (kinds []string) {
 	return kinds
 }
 
-func TestJudgeLog(t *testing.T) {
+func TestCheckLog(t *testing.T) {
 	t.Parallel()
 	back := said(3, "a", "a.2", "x")
 	back.At = dawn()
 	cut := logOf(founded("a"), said(2, "a", "a.1", "x"))
-	cut.told = 3
+	cut.claimed = 3
 	for name, c := range map[string]struct {
 		log  *history
 		want int
@@ -74,7 +74,7 @@ func TestJudgeLog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := c.log.judge()
+			found := c.log.check()
 			require.Len(t, found, c.want, "%v", found)
 			for _, b := range found {
 				require.Equal(t, "I2", b.Invariant)
@@ -83,7 +83,7 @@ func TestJudgeLog(t *testing.T) {
 	}
 }
 
-func TestJudgeWitness(t *testing.T) {
+func TestCheckWitness(t *testing.T) {
 	t.Parallel()
 	true2 := said(2, "a", "a.1", "x", "b")
 	erased := happened(2, posted, "a", "a.1", map[string]any{"content": nil})
@@ -111,20 +111,20 @@ func TestJudgeWitness(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWitness()
-			n := w.client("somebody")
+			n := w.client("client")
 			for i := range c.seen {
 				w.see(&c.seen[i], n, c.by, time.Now())
 			}
-			found := w.judge("c", c.log)
+			found := w.check("c", c.log)
 			require.Equal(t, c.want, kindsOf(found))
 			for _, b := range found {
-				require.Equal(t, "somebody", b.Client)
+				require.Equal(t, "client", b.Client)
 			}
 		})
 	}
 }
 
-func TestJudgeSends(t *testing.T) {
+func TestCheckSends(t *testing.T) {
 	t.Parallel()
 	answered := func(seq int64) *outcome {
 		return &outcome{conversation: "c", clientMsgID: "a.1", seq: seq, at: dawn().Add(time.Duration(seq) * time.Second)}
@@ -162,9 +162,9 @@ func TestJudgeSends(t *testing.T) {
 		"refused, and there":           {once, []*outcome{no}, 1, []string{"I3"}},
 		"no answer, refused, there":    {once, []*outcome{silent, no}, 1, nil},
 		"never sent":                   {[]event{once[0], once[1], said(3, "a", "a.7", "x")}, []*outcome{answered(2)}, 1, []string{"I3"}},
-		"sent by somebody else":        {[]event{once[0], once[1], said(3, "b", "a.1", "x")}, []*outcome{answered(2)}, 1, []string{"I3"}},
-		"a change nobody asked for":    {append(slices.Clone(once), happened(3, recall, "a", "", map[string]any{"target_seq": 2})), []*outcome{answered(2)}, 1, []string{"I3"}},
-		"a reaction nobody asked for":  {append(slices.Clone(once), happened(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"})), []*outcome{answered(2)}, 1, []string{"I3"}},
+		"sent by another user":         {[]event{once[0], once[1], said(3, "b", "a.1", "x")}, []*outcome{answered(2)}, 1, []string{"I3"}},
+		"an unrequested change":        {append(slices.Clone(once), happened(3, recall, "a", "", map[string]any{"target_seq": 2})), []*outcome{answered(2)}, 1, []string{"I3"}},
+		"an unrequested reaction":      {append(slices.Clone(once), happened(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"})), []*outcome{answered(2)}, 1, []string{"I3"}},
 		"a reaction that is asked for": {append(slices.Clone(once), happened(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "👍"})), []*outcome{answered(2)}, 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -181,14 +181,14 @@ func TestJudgeSends(t *testing.T) {
 			for _, o := range c.outcomes {
 				l.settle(s, id, "a/d", 1, o)
 			}
-			found := slices.Concat(l.judgeLog(logOf(c.log...), c.epoch), l.judge(c.epoch), books.report.Breaches)
+			found := slices.Concat(l.checkLog(logOf(c.log...), c.epoch), l.check(c.epoch), books.report.Breaches)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 			require.Equal(t, name == "lost with the epoch", books.report.Lost == 1)
 		})
 	}
 }
 
-func TestJudgeOrder(t *testing.T) {
+func TestCheckOrder(t *testing.T) {
 	t.Parallel()
 	order := func(seqs ...int64) []Breach {
 		var list []ordered
@@ -196,13 +196,13 @@ func TestJudgeOrder(t *testing.T) {
 			list = append(list, ordered{uint32(i), &entry{seq: seq}})
 		}
 		slices.Reverse(list)
-		return judgeOrder("c", map[uint32][]ordered{1: list, 2: {{9, &entry{seq: 1}}}})
+		return checkOrder("c", map[uint32][]ordered{1: list, 2: {{9, &entry{seq: 1}}}})
 	}
 	require.Empty(t, order(2, 3, 9))
 	require.Equal(t, []string{"rule2"}, kindsOf(order(2, 9, 3)))
 }
 
-func TestJudgeSession(t *testing.T) {
+func TestCheckSession(t *testing.T) {
 	t.Parallel()
 	log := logOf(founded("a", "b"), said(2, "a", "a.1", "x"), said(3, "a", "a.2", "x"), said(4, "a", "a.3", "x"),
 		happened(5, removed, "a", "", map[string]any{"user_id": "b"}), said(6, "a", "a.4", "x"),
@@ -229,13 +229,13 @@ func TestJudgeSession(t *testing.T) {
 		"a gap over the return":   {[]*stint{{base: 2, first: 3, last: 8, gap: 7, gaps: []gap{{3, 7}}}}, 2, 100, 5, nil},
 		"pushed in between":       {[]*stint{{base: 2, first: 3, last: 8, gap: 5, gaps: []gap{{3, 5}}}}, 2, 100, 5, []string{"I6", "I8"}},
 		"the joining is missing":  {[]*stint{at(2, 3, 5), at(-1, 8, 8)}, 2, 100, 5, []string{"I4"}},
-		"not in meanwhile":        {[]*stint{at(2, 3, 6), at(-1, 7, 8)}, 2, 100, 5, []string{"I8"}},
+		"not a member in between": {[]*stint{at(2, 3, 6), at(-1, 7, 8)}, 2, 100, 5, []string{"I8"}},
 		"it began at the joining": {[]*stint{at(-1, 8, 8)}, 7, 100, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			x := record{user: "b", name: "b/d", began: since(c.began), heard: since(c.heard), fresh: since(c.began), stints: map[string][]*stint{"c": c.stints}}
-			checked, found := x.judge(log, log.stays()["b"], since, new(clock), 2*time.Second)
+			checked, found := x.check(log, log.stays()["b"], since, new(clock), 2*time.Second)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 			require.Equal(t, c.checked, checked)
 		})
@@ -246,22 +246,22 @@ func TestJudgeSession(t *testing.T) {
 			said(3, "a", "a.1", "x"), happened(4, removed, "a", "", map[string]any{"user_id": "b"}), said(5, "a", "a.2", "x"))
 		for within, want := range map[time.Duration][]string{1900 * time.Millisecond: {"I6"}, 2100 * time.Millisecond: nil} {
 			x := record{user: "b", began: dawn().Add(-time.Minute), heard: since(100)}
-			_, found := x.judge(h, h.stays()["b"], since, new(clock), within)
+			_, found := x.check(h, h.stays()["b"], since, new(clock), within)
 			require.Equal(t, want, kindsOf(found), "%v: it was in for 2 s", found)
 			x.stints = map[string][]*stint{"c": {at(2, 3, 3)}}
-			_, found = x.judge(h, h.stays()["b"], since, new(clock), within)
-			require.Equal(t, []string{"I6"}, kindsOf(found), "it knew of it, and was not told of the end")
+			_, found = x.check(h, h.stays()["b"], since, new(clock), within)
+			require.Equal(t, []string{"I6"}, kindsOf(found), "it knew of the stay, and got no removal")
 		}
 	})
 	t.Run("a stranger", func(t *testing.T) {
 		t.Parallel()
 		x := record{user: "z", stints: map[string][]*stint{"c": {at(-1, 3, 3)}}}
-		_, found := x.judge(log, nil, since, new(clock), time.Second)
+		_, found := x.check(log, nil, since, new(clock), time.Second)
 		require.Equal(t, []string{"I8"}, kindsOf(found))
 	})
 }
 
-func TestJudgeUnread(t *testing.T) {
+func TestCheckUnread(t *testing.T) {
 	t.Parallel()
 	log := logOf(founded("a", "b"), said(2, "a", "a.1", "x", "b"), said(3, "a", "a.2", "x", "*"), said(4, "b", "b.1", "x"), said(5, "a", "a.3", "x"),
 		said(6, "a", "a.4", "x", "b"), happened(7, recall, "a", "", map[string]any{"target_seq": 6}),
@@ -277,42 +277,42 @@ func TestJudgeUnread(t *testing.T) {
 		"a mention too few":         {claim{user: "b", head: 8, read: 4, unread: 1}, readMark{}, 1},
 		"read went back":            {claim{user: "b", head: 8, read: 3, unread: 1, mention: 1}, readMark{}, 1},
 		"read what it did not read": {claim{user: "b", head: 8, read: 5}, readMark{}, 1},
-		"read it":                   {claim{user: "b", head: 8, read: 5}, readMark{told: 5, tried: 5}, 0},
+		"read it":                   {claim{user: "b", head: 8, read: 5}, readMark{answered: 5, tried: 5}, 0},
 		"perhaps read it":           {claim{user: "b", head: 8, read: 4, unread: 1, mention: 1}, readMark{tried: 5}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := judgeUnread(log, log.stays(), []claim{c.claim}, map[string]readMark{"b": c.mark})
+			found := checkUnread(log, log.stays(), []claim{c.claim}, map[string]readMark{"b": c.mark})
 			require.Len(t, found, c.want, "%v", found)
 		})
 	}
 }
 
-func TestJudgePage(t *testing.T) {
+func TestCheckPage(t *testing.T) {
 	t.Parallel()
-	stretchOf := func(from, to, head int64, more bool) *page {
+	rangeOf := func(from, to, head int64, more bool) *page {
 		p := &page{FromSeq: from, ToSeq: to, HeadSeq: head, HasMore: more, FloorSeq: 1}
 		for seq := from; seq <= to; seq++ {
 			p.Events = append(p.Events, event{ConversationID: "c", Seq: seq})
 		}
 		return p
 	}
-	holed := stretchOf(3, 6, 6, false)
+	holed := rangeOf(3, 6, 6, false)
 	holed.Events = slices.Delete(holed.Events, 1, 2)
 	for name, c := range map[string]struct {
 		page          *page
 		after, before int64
 		wrong         bool
 	}{
-		"the rest":             {stretchOf(3, 6, 6, false), 2, 0, false},
-		"a part":               {stretchOf(3, 5, 6, true), 2, 0, false},
-		"before":               {stretchOf(3, 5, 9, true), 0, 6, false},
+		"the rest":             {rangeOf(3, 6, 6, false), 2, 0, false},
+		"a part":               {rangeOf(3, 5, 6, true), 2, 0, false},
+		"before":               {rangeOf(3, 5, 9, true), 0, 6, false},
 		"beyond the head":      {&page{HeadSeq: 6}, 6, 0, false},
 		"a hole":               {holed, 2, 0, true},
-		"begins late":          {stretchOf(4, 6, 6, false), 2, 0, true},
-		"ends early":           {stretchOf(3, 5, 6, false), 2, 0, true},
+		"begins late":          {rangeOf(4, 6, 6, false), 2, 0, true},
+		"ends early":           {rangeOf(3, 5, 6, false), 2, 0, true},
 		"empty below the head": {&page{HeadSeq: 6}, 2, 0, true},
-		"before, with a hole":  {stretchOf(3, 4, 9, true), 0, 6, true},
+		"before, with a hole":  {rangeOf(3, 4, 9, true), 0, 6, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -321,7 +321,7 @@ func TestJudgePage(t *testing.T) {
 	}
 }
 
-// TestText: the report says what it found, aligned, and not more than one can read.
+// TestText checks that the report is aligned and bounded in length.
 func TestText(t *testing.T) {
 	t.Parallel()
 	r := &Report{Sends: 1234567, Sockets: true, Faults: map[string]int64{"close 4000": 2}}

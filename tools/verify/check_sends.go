@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// judgeLog goes through the messages of a log: each was sent (I3), as told (I1),
-// once (I3), and those of one socket in its order (rule 2). Changes were asked for.
-// The epoch is the one of the log.
-func (l *ledger) judgeLog(h *history, epoch int) []Breach {
+// checkLog checks the messages of a log: each was sent (I3), as answered (I1),
+// once (I3), and those of one socket are in its order (rule 2). Every other
+// event was requested. The epoch is that of the log.
+func (l *ledger) checkLog(h *history, epoch int) []Breach {
 	var found []Breach
 	bySocket := map[uint32][]ordered{}
 	for i := range h.entries {
 		e := &h.entries[i]
 		b := Breach{Invariant: "I3", ConversationID: h.id, Seq: e.seq, ClientMsgID: e.clientMsgID, Client: e.sender, At: e.at}
 		if e.kind != posted {
-			if about, known := aboutOf(e); known && !l.asked(h.id, e.kind, e.sender, about) {
-				b.Text = e.kind + " is in the log, but nobody asked for it"
+			if about, known := subjectOf(e); known && !l.asked(h.id, e.kind, e.sender, about) {
+				b.Text = e.kind + " is in the log, but no user requested it"
 				found = append(found, b)
 			}
 			continue
@@ -37,10 +37,10 @@ func (l *ledger) judgeLog(h *history, epoch int) []Breach {
 			bySocket[s.socket] = append(bySocket[s.socket], ordered{s.frame, e})
 		}
 	}
-	return append(found, judgeOrder(h.id, bySocket)...)
+	return append(found, checkOrder(h.id, bySocket)...)
 }
 
-// match compares an event with the send that it is of.
+// match compares an event with its send.
 func (s *send) match(e *entry, b Breach, epoch int) []Breach {
 	var found []Breach
 	say := func(invariant, text string, args ...any) {
@@ -56,16 +56,16 @@ func (s *send) match(e *entry, b Breach, epoch int) []Breach {
 	if !e.digest.erased() && e.digest.inner != s.content {
 		say("I1", "the content in the log is not what was sent")
 	}
-	if s.seq == e.seq && s.at != e.at.UnixMicro() && !s.again(epoch) {
+	if s.seq == e.seq && s.at != e.at.UnixMicro() && !s.mayRepeat(epoch) {
 		say("I1", "answered with the time %s, the log has %s", stamp(time.UnixMicro(s.at)), stamp(e.at))
 	}
 	return found
 }
 
-// again tells whether a send may have been committed a second time in this epoch,
-// after its answer in a former one, whose commit is gone: only if it was tried
-// more than once.
-func (s *send) again(epoch int) bool { return int(s.epoch) != epoch && s.attempts > 1 }
+// mayRepeat reports whether a send may have been committed a second time in
+// this epoch, because the commit of an earlier epoch was lost: only if it was
+// tried more than once.
+func (s *send) mayRepeat(epoch int) bool { return int(s.epoch) != epoch && s.attempts > 1 }
 
 // ordered is a message and the number of its frame on its socket.
 type ordered struct {
@@ -73,9 +73,9 @@ type ordered struct {
 	event *entry
 }
 
-// judgeOrder checks rule 2: one socket's sends to one conversation are committed
-// in the order of its frames.
-func judgeOrder(id string, bySocket map[uint32][]ordered) []Breach {
+// checkOrder checks rule 2: the sends of one socket to one conversation are
+// committed in the order of its frames.
+func checkOrder(id string, bySocket map[uint32][]ordered) []Breach {
 	var found []Breach
 	for _, list := range bySocket {
 		slices.SortFunc(list, func(a, b ordered) int { return int(a.frame) - int(b.frame) })
@@ -92,10 +92,10 @@ func judgeOrder(id string, bySocket map[uint32][]ordered) []Breach {
 	return found
 }
 
-// judge goes through all that was sent, once all logs were: what was answered is
-// there, at the seq that was told; what was refused is not. What was answered in
-// a former epoch and is gone was lost by the failover between.
-func (l *ledger) judge(epoch int) []Breach {
+// check checks all sends after all logs were read: an answered send is in the
+// log at the seq of the answer; a refused one is not. A send that was answered
+// in an earlier epoch and is gone was lost by the failover in between.
+func (l *ledger) check(epoch int) []Breach {
 	var found []Breach
 	var refused, unanswered, lost int64
 	for user, list := range l.sends {
@@ -108,7 +108,7 @@ func (l *ledger) judge(epoch int) []Breach {
 			case s.seq > 0 && s.found == 0:
 				b.Invariant, b.Text = "I1", "answered as sent, but not in the log"
 				found = append(found, b)
-			case s.seq > 0 && s.foundSeq != s.seq && !s.again(epoch):
+			case s.seq > 0 && s.foundSeq != s.seq && !s.mayRepeat(epoch):
 				b.Invariant, b.Text = "I1", fmt.Sprintf("answered with the seq %d, but at %d in the log", s.seq, s.foundSeq)
 				found = append(found, b)
 			case s.seq == 0 && !s.unknown && s.open == 0 && s.found > 0:
