@@ -269,3 +269,30 @@ func TestUnknownPathOrMethod(t *testing.T) {
 		}
 	}
 }
+
+// TestPathsAreTakenLiterally: a path is neither cleaned nor redirected, and each
+// segment is unescaped once.
+func TestPathsAreTakenLiterally(t *testing.T) {
+	s := newTestServer(t)
+	base := "/v1/conversations/" + s.group(t).String()
+	for _, user := range []string{"a%3Ab", "a:b", "a%7Cb", "a|b", "a@b.c", "a%40b", "a+b=c", "%61lice2", "..."} {
+		s.call(t, "alice", "PUT", base+"/members/"+user, `{"role":"member"}`).want(t, 201)
+		s.call(t, "alice", "DELETE", base+"/members/"+user, "").want(t, 200)
+	}
+	for _, path := range []string{"/v1/%73ync", "/%76%31/sync", "/%68ealthz"} {
+		s.call(t, "alice", "GET", path, "").want(t, 200)
+	}
+	for path, field := range map[string]string{
+		"/v1/blocks/..": "/user_id", "/v1/blocks/.": "/user_id", "/v1/blocks/%2E%2E": "/user_id", "/v1/blocks/%2F": "/user_id",
+		"/v1/blocks/a%2F": "/user_id", "/v1/blocks/%252F": "/user_id", "/v1/sessions/%2F": "/session_id", "/v1/sessions/..": "/session_id",
+	} {
+		method := "PUT"
+		if field == "/session_id" {
+			method = "DELETE"
+		}
+		s.call(t, "alice", method, path, "").refused(t, domain.CodeInvalid, field)
+	}
+	for _, path := range []string{"/v1/./sync", "/v1/../v1/sync", "/v1/sync/.", "/v1/sync%2F", "/v1%2Fsync", "/v1/sync/%2F", "//v1/sync", "/v1/sync//"} {
+		s.call(t, "alice", "GET", path, "").refused(t, domain.CodeNotFound, "")
+	}
+}

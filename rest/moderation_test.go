@@ -8,7 +8,7 @@ import (
 	"im/domain"
 )
 
-// said posts a message of alice and returns its path.
+// postMessage posts a message of alice and returns its path.
 func (s *testServer) postMessage(t *testing.T) string {
 	t.Helper()
 	base := "/v1/conversations/" + s.group(t).String()
@@ -47,7 +47,7 @@ func TestModerationRefuses(t *testing.T) {
 		s.call(t, user, method, path, body).refused(t, code, "")
 	}
 	base, _, _ := strings.Cut(path, "/messages/")
-	nothing := base + "/messages/1" // is no message
+	nothing := base + "/messages/1" // not a message
 	refused(domain.CodeForbidden, "bob", "PATCH", path, edit)
 	refused(domain.CodeForbidden, "carol", "DELETE", path, "")
 	refused(domain.CodeForbidden, "carol", "PUT", path+"/pin", "")
@@ -64,12 +64,13 @@ func TestModerationRefuses(t *testing.T) {
 	refused(domain.CodeConflict, "alice", "PUT", path+"/pin", "")
 }
 
-// Whatever stands in an emoji reaches the domain as it was meant.
+// TestReactWithAnyText: the domain gets the text of an emoji as the client meant it.
 func TestReactWithAnyText(t *testing.T) {
 	s := newTestServer(t)
 	path := s.postMessage(t)
 	for escaped, emoji := range map[string]string{
 		"%F0%9F%91%A9%E2%80%8D%F0%9F%9A%80": "👩‍🚀", "+1": "+1", "%2B1": "+1", "a%20b": "a b", "%25": "%", ":heart:": ":heart:", "%22": `"`, "..%20": ".. ",
+		"%2F": "/", "%2f%2f": "//", "a%2Fb": "a/b", "..": "..", "%2e": ".", "%252F": "%2F", "%E2%9C%94": "✔",
 	} {
 		s.call(t, "bob", "DELETE", path+"/reactions/"+escaped, "")
 		var body domain.ReactionBody

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -119,8 +120,17 @@ func (s *spec) operation(method, path string) *operation {
 }
 
 // check fails the test unless the operation is described with such an answer.
-func (s *spec) check(t *testing.T, method, path string, got *http.Response, body []byte) {
+func (s *spec) check(t *testing.T, method string, u *url.URL, got *http.Response, body []byte) {
 	t.Helper()
+	path := ""
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") { // an escaped slash is text
+		text, err := url.PathUnescape(segment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path += "/" + url.PathEscape(text)
+	}
+	path = strings.TrimPrefix(path, "/")
 	if method == http.MethodOptions && got.StatusCode == http.StatusNoContent {
 		return // preflight requests are not described
 	}
@@ -229,7 +239,7 @@ func (s *testServer) call(t *testing.T, token, method, path, body string, header
 	rec := httptest.NewRecorder()
 	s.server.ServeHTTP(rec, req)
 	got := reply{rec.Result(), rec.Body.Bytes()}
-	s.spec.check(t, method, req.URL.Path, got.Response, got.body)
+	s.spec.check(t, method, req.URL, got.Response, got.body)
 	return got
 }
 
