@@ -7,8 +7,8 @@ import (
 	"im/domain"
 )
 
-// fakeVerifier reads tokens of the form user[/device], server tokens with a "!" in
-// front; "expired" and "forged" are what they say.
+// fakeVerifier accepts tokens of the form user[/device]; a server token begins with "!".
+// The tokens "expired", "forged", "unverifiable" and "panics" behave like that.
 type fakeVerifier struct{}
 
 func (fakeVerifier) Verify(_ context.Context, raw string) (domain.Identity, error) {
@@ -25,11 +25,4 @@ func (fakeVerifier) Verify(_ context.Context, raw string) (domain.Identity, erro
 	name, server := strings.CutPrefix(raw, "!")
 	user, device, _ := strings.Cut(name, "/")
 	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Server: server}, nil
-}
-
-// count tells how many calls of a user are under way.
-func (g *admission) count(user domain.UserID) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.inFlight[user]
 }

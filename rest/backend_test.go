@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ type fakeBackend struct {
 	mu   sync.Mutex
 	fail error         // if set, the error of every read
 	hold chan struct{} // if set, every read waits until it is closed
+
+	waiting atomic.Int32 // reads that have waited for hold
 
 	// What the server has asked for.
 	signals    []domain.Signal
@@ -71,6 +74,7 @@ func (f *fakeBackend) lock() (unlock func()) { f.mu.Lock(); return f.mu.Unlock }
 // the conversation.
 func (f *fakeBackend) visible(ctx context.Context, a domain.Actor, id domain.ConversationID) error {
 	if f.hold != nil {
+		f.waiting.Add(1)
 		select {
 		case <-f.hold:
 		case <-ctx.Done():

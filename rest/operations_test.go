@@ -12,9 +12,9 @@ import (
 	"im/domain"
 )
 
-// TestOperationsAnswerAsDescribed calls every operation in every way that
-// succeeds. The site judges each answer by openapi.yaml, and in the end every
-// status that is described there must have been answered.
+// TestOperationsAnswerAsDescribed makes calls of every operation that succeed.
+// The test server checks each answer against openapi.yaml. At the end every
+// described status must have been answered.
 func TestOperationsAnswerAsDescribed(t *testing.T) {
 	down := false
 	s := newTestServer(t, func(o *Options) {
@@ -32,7 +32,7 @@ func TestOperationsAnswerAsDescribed(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := s.call(t, "alice", "POST", "/v1/conversations", group).want(t, 200); string(again.body) != string(made.body) {
-		t.Errorf("the same again: %s", again.body)
+		t.Errorf("the repeated call: %s", again.body)
 	}
 	s.call(t, "alice", "POST", "/v1/conversations", `{"kind":"group","members":[],"client_conversation_id":"g-1"}`).
 		refused(t, domain.CodeIdempotencyConflict, "")
@@ -174,10 +174,10 @@ func TestEventsHaveTheSameBytesEverywhere(t *testing.T) {
 	const content = `{ "type" : "text",  "text":"a<b & \u2028 é" }`
 	sent := s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":`+content+`}`).want(t, 201)
 	if !strings.Contains(string(sent.body), content) {
-		t.Errorf("the content was written anew: %s", sent.body)
+		t.Errorf("the content was encoded again: %s", sent.body)
 	}
 	if page := s.call(t, "bob", "GET", base+"/events", "").want(t, 200); !strings.Contains(string(page.body), string(sent.body)) {
-		t.Errorf("the event is another one in a page: %s", page.body)
+		t.Errorf("the event has other bytes in a page: %s", page.body)
 	}
 	view := s.call(t, "bob", "GET", base+"/messages/"+itoa(sent.event(t).Seq), "").want(t, 200)
 	if !strings.Contains(string(view.body), `"text":"a<b & \u2028 é"`) {
@@ -191,7 +191,7 @@ func TestPutMemberOwnerAnswersWithTheUsersEvent(t *testing.T) {
 	for _, call := range [][3]string{{"PUT", "bob", `{"role":"owner"}`}, {"DELETE", "bob", ""}} {
 		token := "alice"
 		if call[0] == "DELETE" {
-			token = "bob" // the owner by now, who leaves and hands over
+			token = "bob" // the new owner leaves and transfers the ownership
 		}
 		var body domain.MemberRole
 		if err := json.Unmarshal(s.call(t, token, call[0], base+"/members/"+call[1], call[2]).want(t, 200).event(t).Body, &body); err != nil {
@@ -228,7 +228,7 @@ func TestAckAndSyncUseTheDevice(t *testing.T) {
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "bob/phone", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).want(t, 204)
 	s.call(t, "bob/phone", "PUT", base+"/ack", `{"device_id":"laptop","seq":3}`).refused(t, domain.CodeInvalid, "/device_id")
-	s.call(t, "stranger", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).refused(t, domain.CodeNotFound, "")
+	s.call(t, "eve", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).refused(t, domain.CodeNotFound, "")
 	if len(s.acks) != 1 || s.acks[0].User != "bob" || s.acks[0].Device != "phone" || s.acks[0].Seq != 3 {
 		t.Errorf("acks: %+v", s.acks)
 	}
@@ -239,7 +239,7 @@ func TestAckAndSyncUseTheDevice(t *testing.T) {
 	s.call(t, "bob/phone", "GET", "/v1/sync?device_id=laptop", "").refused(t, domain.CodeInvalid, "/device_id")
 	s.call(t, "bob/phone", "GET", "/v1/conversations", "").want(t, 200)
 	if s.listDevice != "phone" {
-		t.Errorf("the list is that of device %q", s.listDevice)
+		t.Errorf("the list is for device %q", s.listDevice)
 	}
 }
 
@@ -286,8 +286,8 @@ func TestBackendActsForUsersAndAsItself(t *testing.T) {
 	if e := s.call(t, "!shop", "POST", base+"/messages", message, "X-IM-User: carol").want(t, 201).event(t); e.Sender != "carol" {
 		t.Errorf("for carol: the sender is %s", e.Sender)
 	}
-	// Acting for somebody, a backend may do no more than they.
-	s.call(t, "!shop", "GET", base, "", "X-IM-User: stranger").refused(t, domain.CodeNotFound, "")
+	// A backend that acts for a user has the user's rights.
+	s.call(t, "!shop", "GET", base, "", "X-IM-User: eve").refused(t, domain.CodeNotFound, "")
 	s.call(t, "!shop", "PATCH", base, `{"title":"x"}`, "X-IM-User: carol").refused(t, domain.CodeForbidden, "")
 	s.call(t, "!shop", "PATCH", base, `{"title":"x"}`).want(t, 200)
 	s.call(t, "!shop", "GET", "/v1/sync", "").want(t, 200)
@@ -300,8 +300,8 @@ func TestBackendActsForUsersAndAsItself(t *testing.T) {
 	s.call(t, "!shop", "GET", base, "", "X-IM-User: alice", "X-IM-User: bob").refused(t, domain.CodeInvalid, "/X-IM-User")
 }
 
-// TestI8 asks everything of a conversation in the name of those who are not in
-// it, and without a good token.
+// TestI8ConversationsAreHiddenFromNonMembers makes every call on a conversation as
+// users who are not members, and without a valid token.
 func TestI8ConversationsAreHiddenFromNonMembers(t *testing.T) {
 	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
@@ -350,12 +350,12 @@ func TestI8ConversationsAreHiddenFromNonMembers(t *testing.T) {
 			s.call(t, "eve", method, base+path, body, "X-IM-User: alice").refused(t, domain.CodeForbidden, "")
 			here, there := s.call(t, "eve", method, base+path, body), s.call(t, "eve", method, nowhere+path, body)
 			if string(here.body) != string(there.body) {
-				t.Errorf("what exists is told from what does not:\n%s\n%s", here.body, there.body)
+				t.Errorf("a hidden conversation has another answer than a missing one:\n%s\n%s", here.body, there.body)
 			}
 		})
 	}
 	if len(s.acks)+len(s.signals) > 0 {
-		t.Errorf("strangers left traces: %v %v", s.acks, s.signals)
+		t.Errorf("calls of non-members had effects: %v %v", s.acks, s.signals)
 	}
 	for _, path := range []string{"/v1/conversations", "/v1/sync"} {
 		if got := s.call(t, "dave", "GET", path, "").want(t, 200); strings.Contains(string(got.body), `"conversation_id"`) {

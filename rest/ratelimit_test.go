@@ -9,11 +9,11 @@ import (
 	"im/domain"
 )
 
-// fakeLimiter is a Pace that refuses one activity of one user, or of everybody ("").
+// fakeLimiter is a RateLimiter that refuses one class of activity of one user, or of all users ("").
 type fakeLimiter struct {
 	activity domain.RateClass
 	user     domain.UserID
-	from     netip.Prefix // of what was asked last
+	from     netip.Prefix // of the last call
 }
 
 func (q *fakeLimiter) Address(*http.Request) netip.Prefix {
@@ -40,7 +40,7 @@ func TestRateLimits(t *testing.T) {
 			t.Errorf("Retry-After: %q", after)
 		}
 		if q.from != q.Address(nil) {
-			t.Errorf("not counted by address: %v", q.from)
+			t.Errorf("the address is not counted: %v", q.from)
 		}
 	}
 	message := `{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`
@@ -59,17 +59,17 @@ func TestRateLimits(t *testing.T) {
 	limited("alice", "PUT", nowhere+"/ack", `{"device_id":"d","seq":1}`)
 	s.call(t, "alice", "POST", "/v1/messages", message).want(t, 201)
 
-	// Backends are not limited, whoever they act for.
+	// Backends are not limited, whether or not they act for a user.
 	s.call(t, "!alice", "GET", "/v1/conversations", "").want(t, 200)
 	s.call(t, "!backend", "GET", "/v1/sync", "", "X-IM-User: alice").want(t, 200)
 
-	// Who tries tokens is.
+	// Calls with a bad token are limited.
 	q.activity, q.user = domain.RateConnect, ""
 	for _, token := range []string{"forged", "expired"} {
 		limited(token, "GET", "/v1/sync", "")
 	}
 	s.call(t, "alice", "GET", "/v1/sync", "").want(t, 200)
-	if n := s.server.admission.count("alice"); n != 0 {
+	if n := s.server.admission.inFlight["alice"]; n != 0 {
 		t.Errorf("%d calls still count as in flight", n)
 	}
 }

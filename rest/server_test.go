@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
 func TestErrorsHaveTheirStatus(t *testing.T) {
@@ -46,8 +47,8 @@ func TestErrorsSplitAnswerAndLog(t *testing.T) {
 		"unavailable, no delay known": {domain.ErrUnavailable, `"code":"unavailable","retry":"again"}`, "", "unavailable"},
 		"rate limited":                {domain.ErrRateLimited.WithRetryAfter(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},
 		"fields":                      {domain.Invalid("/a", "b"), `"status":400,"detail":"the request is not valid","code":"invalid","retry":"never","fields":{"/a":"b"}`, "", ""},
-		"of no kind":                  {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
-		"out of time":                 {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},
+		"unknown error":               {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
+		"timeout":                     {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -92,14 +93,7 @@ func TestI9RequestsInFlightAreBoundedPerUser(t *testing.T) {
 			}
 		})
 	}
-	gate := s.server.admission
-	deadline := time.Now().Add(10 * time.Second)
-	for gate.count("alice") < 2 {
-		if time.Now().After(deadline) {
-			t.Fatal("the calls did not begin")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	eventually.True(t, "both calls are in flight", func() bool { return s.waiting.Load() == 2 })
 	got := s.call(t, "alice", "GET", path, "")
 	got.refused(t, domain.CodeRateLimited, "")
 	if got.Header.Get("Retry-After") != "1" {
@@ -110,26 +104,26 @@ func TestI9RequestsInFlightAreBoundedPerUser(t *testing.T) {
 	close(s.hold)
 	calls.Wait()
 	s.call(t, "alice", "GET", path, "").want(t, 200)
-	if len(gate.inFlight) != 0 {
-		t.Errorf("still counted: %v", gate.inFlight)
+	if left := s.server.admission.inFlight; len(left) != 0 {
+		t.Errorf("still in flight: %v", left)
 	}
 }
 
-// never is a log that does not answer.
-type never struct{ Commands }
+// silentCommands never answer.
+type silentCommands struct{ Commands }
 
-func (never) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
+func (silentCommands) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
 
 func TestTimeoutAnswersUnavailable(t *testing.T) {
 	s := newTestServer(t, func(o *Options) { o.Timeout = 20 * time.Millisecond })
 	id := s.group(t)
 	s.hold = make(chan struct{})
 	s.call(t, "alice", "GET", "/v1/conversations/"+id.String(), "").refused(t, domain.CodeUnavailable, "")
-	h := &handler{Backend: Backend{Commands: never{}}}
+	h := &handler{Backend: Backend{Commands: silentCommands{}}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if _, err := h.commit(ctx, domain.Actor{}, domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
-		t.Errorf("a log that does not answer: %v", err)
+		t.Errorf("a backend that does not answer: %v", err)
 	}
 }
 
@@ -188,11 +182,11 @@ func TestReadiness(t *testing.T) {
 
 func TestNewRefusesMissingParts(t *testing.T) {
 	if _, err := New(Options{Verifier: fakeVerifier{}}); err == nil {
-		t.Error("a server without parts was made")
+		t.Error("New accepted a backend with missing parts")
 	}
 }
 
-// TestOverTheWire does over real connections what depends on them.
+// TestOverTheWire makes calls that need real connections.
 func TestOverTheWire(t *testing.T) {
 	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
@@ -233,7 +227,8 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
-// TestTooLargeReachesClientThatSendsFirst sends all before it reads.
+// TestTooLargeReachesClientThatSendsFirst: a client that sends its whole body
+// before it reads gets the answer.
 func TestTooLargeReachesClientThatSendsFirst(t *testing.T) {
 	s := newTestServer(t)
 	server := httptest.NewServer(s.server)
@@ -259,7 +254,7 @@ func TestTooLargeReachesClientThatSendsFirst(t *testing.T) {
 	}
 }
 
-// TestHeaders: no answer is taken for a page, kept, or shown in a frame.
+// TestHeaders: no answer may be sniffed, cached or shown in a frame.
 func TestHeaders(t *testing.T) {
 	s := newTestServer(t)
 	for _, path := range []string{"/v1/sync", "/v1/nothing", "/healthz", "/openapi.yaml"} {

@@ -27,7 +27,7 @@ func TestSessionsAreListedAndEndedByTheirUser(t *testing.T) {
 	s.call(t, "alice", "DELETE", "/v1/sessions/S3", "").refused(t, domain.CodeNotFound, "")
 	s.call(t, "eve", "DELETE", "/v1/sessions/S1", "").refused(t, domain.CodeNotFound, "")
 	if len(s.ended)+len(s.signals) > 0 {
-		t.Fatalf("somebody else's session was ended: %+v", s.ended)
+		t.Fatalf("another user's session was ended: %+v", s.ended)
 	}
 	s.call(t, "alice", "DELETE", "/v1/sessions/S2", "").want(t, 204)
 	if len(s.ended) != 1 || len(s.signals) != 1 ||
@@ -56,6 +56,6 @@ func TestEndSessionsIsForBackendsAndRevokes(t *testing.T) {
 		t.Errorf("revoked %v", s.revoked)
 	}
 	if began.Unix() == time.Now().Unix() {
-		t.Error("a token that is issued now says the same time as one that was revoked")
+		t.Error("the answer came in the second of the revocation")
 	}
 }

@@ -7,8 +7,8 @@ import (
 	"im/domain"
 )
 
-// userOperations are the calls about users that succeed, for the test that
-// every described answer is given.
+// userOperations makes the calls about users that succeed. It is a part of
+// TestOperationsAnswerAsDescribed.
 func userOperations(t *testing.T, s *testServer) {
 	t.Helper()
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"Bob","avatar_url":null,"metadata":{"a":1}}`).want(t, 200)
@@ -50,7 +50,7 @@ func TestUsersAreShownToUsersOfSharedConversations(t *testing.T) {
 	for token, want := range map[string]string{
 		"alice": bob, "dave": "", "eve": eve, "!shop": bob + "," + eve, "bob": bob,
 	} {
-		got := s.call(t, token, "GET", "/v1/users?user_id=bob&user_id=eve&user_id=nobody", "").want(t, 200)
+		got := s.call(t, token, "GET", "/v1/users?user_id=bob&user_id=eve&user_id=unknown", "").want(t, 200)
 		if string(got.body) != `{"users":{`+want+`}}` {
 			t.Errorf("%s sees %s", token, got.body)
 		}
@@ -66,7 +66,7 @@ func TestPutUserIsForBackendsAndReplaces(t *testing.T) {
 		t.Errorf("answer: %s", got.body)
 	}
 	if got := s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"B"}`).want(t, 200); string(got.body) != `{"name":"B","avatar_url":null,"metadata":null}` {
-		t.Errorf("what is not given stays: %s", got.body)
+		t.Errorf("fields that are not given are kept: %s", got.body)
 	}
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"`+strings.Repeat("é", 201)+`"}`).refused(t, domain.CodeInvalid, "/name")
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"`+strings.Repeat("é", 200)+`"}`).want(t, 200)

@@ -12,8 +12,8 @@ import (
 	"im/domain"
 )
 
-// FuzzVerify: no text is a token but one that was signed; whatever it is, the
-// answer is an error of the contract.
+// FuzzVerify: only signed tokens are accepted. For every other text the error is
+// one of the contract.
 func FuzzVerify(f *testing.F) {
 	sign := func(secret string, claims jwt.MapClaims) string {
 		raw, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
@@ -55,8 +55,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzIdentity: claims of anybody's making, well signed, make a user with a
-// name as users have it, or nobody.
+// FuzzIdentity: signed claims of any content make an identity with a valid user id,
+// or are refused.
 func FuzzIdentity(f *testing.F) {
 	f.Add("alice", "phone", "server", "Alice", "https://example.org/a.png")
 	f.Add("", "", "", "", "")

@@ -57,7 +57,7 @@ func (p *provider) publish(t *testing.T, keys map[string]crypto.PublicKey) {
 		}
 		set.Keys = append(set.Keys, jwk.Marshal())
 	}
-	// One of a kind that nobody knows is passed over.
+	// A key of an unknown kind is ignored.
 	set.Keys = append(set.Keys, jwkset.JWKMarshal{KTY: "future", KID: "future"})
 	text, err := json.Marshal(set)
 	if err != nil {
@@ -93,7 +93,7 @@ func newEC(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func TestVerify_by_key_set(t *testing.T) {
+func TestVerifyWithKeySet(t *testing.T) {
 	ed, rs, ec := newEd25519(t), newRSA(t), newEC(t)
 	p := newProvider(t, map[string]crypto.PublicKey{"ed": ed.Public(), "rs": rs.Public(), "ec": ec.Public()})
 	der, err := x509.MarshalPKIXPublicKey(rs.Public())
@@ -105,22 +105,22 @@ func TestVerify_by_key_set(t *testing.T) {
 		token string
 		want  error
 	}{
-		"EdDSA":                    {signed(t, jwt.SigningMethodEdDSA, ed, good(), "ed"), nil},
-		"RS256":                    {signed(t, jwt.SigningMethodRS256, rs, good(), "rs"), nil},
-		"ES256":                    {signed(t, jwt.SigningMethodES256, ec, good(), "ec"), nil},
-		"without kid":              {signed(t, jwt.SigningMethodRS256, rs, good(), ""), nil},
+		"EdDSA":                    {signed(t, jwt.SigningMethodEdDSA, ed, validClaims(), "ed"), nil},
+		"RS256":                    {signed(t, jwt.SigningMethodRS256, rs, validClaims(), "rs"), nil},
+		"ES256":                    {signed(t, jwt.SigningMethodES256, ec, validClaims(), "ec"), nil},
+		"without kid":              {signed(t, jwt.SigningMethodRS256, rs, validClaims(), ""), nil},
 		"expired":                  {signed(t, jwt.SigningMethodEdDSA, ed, with(jwt.MapClaims{"exp": 1}), "ed"), domain.ErrTokenExpired},
-		"PS256":                    {signed(t, jwt.SigningMethodPS256, rs, good(), "rs"), domain.ErrUnauthenticated},
-		"another's key":            {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), good(), "ed"), domain.ErrUnauthenticated},
-		"key of another kind":      {signed(t, jwt.SigningMethodEdDSA, ed, good(), "rs"), domain.ErrUnauthenticated},
-		"public key as secret":     {signed(t, jwt.SigningMethodHS256, public, good(), "rs"), domain.ErrUnauthenticated},
-		"DER as secret":            {signed(t, jwt.SigningMethodHS256, der, good(), ""), domain.ErrUnauthenticated},
-		"point as secret":          {signed(t, jwt.SigningMethodHS256, []byte(ed.Public().(ed25519.PublicKey)), good(), "ed"), domain.ErrUnauthenticated},
-		"unknown kid":              {signed(t, jwt.SigningMethodEdDSA, ed, good(), "other"), domain.ErrUnauthenticated},
-		"kid of an unknown kind":   {signed(t, jwt.SigningMethodEdDSA, ed, good(), "future"), domain.ErrUnauthenticated},
-		"none, with a known kid":   {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), "ed"), domain.ErrUnauthenticated},
-		"a secret that is not set": {signed(t, jwt.SigningMethodHS256, []byte(secret), good(), ""), domain.ErrUnauthenticated},
-		"an empty secret":          {signed(t, jwt.SigningMethodHS256, []byte{}, good(), ""), domain.ErrUnauthenticated},
+		"PS256":                    {signed(t, jwt.SigningMethodPS256, rs, validClaims(), "rs"), domain.ErrUnauthenticated},
+		"another's key":            {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), validClaims(), "ed"), domain.ErrUnauthenticated},
+		"key of another kind":      {signed(t, jwt.SigningMethodEdDSA, ed, validClaims(), "rs"), domain.ErrUnauthenticated},
+		"public key as secret":     {signed(t, jwt.SigningMethodHS256, public, validClaims(), "rs"), domain.ErrUnauthenticated},
+		"DER as secret":            {signed(t, jwt.SigningMethodHS256, der, validClaims(), ""), domain.ErrUnauthenticated},
+		"point as secret":          {signed(t, jwt.SigningMethodHS256, []byte(ed.Public().(ed25519.PublicKey)), validClaims(), "ed"), domain.ErrUnauthenticated},
+		"unknown kid":              {signed(t, jwt.SigningMethodEdDSA, ed, validClaims(), "other"), domain.ErrUnauthenticated},
+		"kid of an unknown kind":   {signed(t, jwt.SigningMethodEdDSA, ed, validClaims(), "future"), domain.ErrUnauthenticated},
+		"none, with a known kid":   {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), "ed"), domain.ErrUnauthenticated},
+		"a secret that is not set": {signed(t, jwt.SigningMethodHS256, []byte(secret), validClaims(), ""), domain.ErrUnauthenticated},
+		"an empty secret":          {signed(t, jwt.SigningMethodHS256, []byte{}, validClaims(), ""), domain.ErrUnauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := verifier(t, Options{JWKSURL: p.URL}).Verify(t.Context(), c.token)
@@ -131,7 +131,7 @@ func TestVerify_by_key_set(t *testing.T) {
 	}
 }
 
-func TestVerify_server_tokens(t *testing.T) {
+func TestVerifyServerTokens(t *testing.T) {
 	ed := newEd25519(t)
 	p := newProvider(t, map[string]crypto.PublicKey{"ed": ed.Public()})
 	server := with(jwt.MapClaims{"scope": "server", "iss": "backend"})
@@ -161,12 +161,12 @@ func TestVerify_server_tokens(t *testing.T) {
 	}
 }
 
-func TestVerify_keys_rotate(t *testing.T) {
+func TestKeysRotate(t *testing.T) {
 	first, second := newEd25519(t), newEd25519(t)
 	p := newProvider(t, map[string]crypto.PublicKey{"1": first.Public()})
 	now := time.Now()
 	v := verifier(t, Options{JWKSURL: p.URL, Now: func() time.Time { return now }})
-	old, young := signed(t, jwt.SigningMethodEdDSA, first, good(), "1"), signed(t, jwt.SigningMethodEdDSA, second, good(), "2")
+	oldToken, newToken := signed(t, jwt.SigningMethodEdDSA, first, validClaims(), "1"), signed(t, jwt.SigningMethodEdDSA, second, validClaims(), "2")
 	check := func(raw string, want error, fetches int64) {
 		t.Helper()
 		if _, err := v.Verify(t.Context(), raw); !errors.Is(err, want) && (err != nil || want != nil) {
@@ -176,25 +176,25 @@ func TestVerify_keys_rotate(t *testing.T) {
 			t.Fatalf("%d fetches, want %d", n, fetches)
 		}
 	}
-	check(old, nil, 1)
-	check(old, nil, 1)                         // cached
-	check(young, domain.ErrUnauthenticated, 1) // a moment after a fetch nobody fetches
+	check(oldToken, nil, 1)
+	check(oldToken, nil, 1)                       // cached
+	check(newToken, domain.ErrUnauthenticated, 1) // no second fetch so soon
 	p.publish(t, map[string]crypto.PublicKey{"2": second.Public()})
 	now = now.Add(keysAttempt)
-	check(young, nil, 2)                     // the unknown key brought a fetch about
-	check(old, domain.ErrUnauthenticated, 2) // and took the old one away
+	check(newToken, nil, 2)                       // the unknown key causes a fetch
+	check(oldToken, domain.ErrUnauthenticated, 2) // which removes the old key
 	now = now.Add(keysFresh)
 	p.down.Store(true)
-	check(young, nil, 3) // old keys, a fetch that fails: they stay in use
-	check(young, nil, 3)
-	check(old, domain.ErrUnavailable, 3) // nobody can tell whether there is such a key
+	check(newToken, nil, 3) // the set is old and the fetch fails: known keys stay in use
+	check(newToken, nil, 3)
+	check(oldToken, domain.ErrUnavailable, 3) // the key may exist by now
 	p.down.Store(false)
 	now = now.Add(keysAgain)
-	check(young, nil, 4)
-	check(old, domain.ErrUnauthenticated, 4)
+	check(newToken, nil, 4)
+	check(oldToken, domain.ErrUnauthenticated, 4)
 }
 
-func TestVerify_unreachable_key_set_costs_a_bounded_wait(t *testing.T) {
+func TestUnreachableKeySetCostsABoundedWait(t *testing.T) {
 	hang := make(chan struct{})
 	p := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -207,11 +207,11 @@ func TestVerify_unreachable_key_set_costs_a_bounded_wait(t *testing.T) {
 	v := verifier(t, Options{Secret: secret, JWKSURL: p.URL, Client: &http.Client{Timeout: 50 * time.Millisecond}})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if _, err := v.Verify(ctx, signed(t, jwt.SigningMethodHS256, []byte(secret), good(), "")); err != nil {
-		t.Fatalf("a token by the secret: %v", err)
+	if _, err := v.Verify(ctx, signed(t, jwt.SigningMethodHS256, []byte(secret), validClaims(), "")); err != nil {
+		t.Fatalf("a token signed with the secret: %v", err)
 	}
 	for range 3 {
-		_, err := v.Verify(ctx, signed(t, jwt.SigningMethodEdDSA, newEd25519(t), good(), "1"))
+		_, err := v.Verify(ctx, signed(t, jwt.SigningMethodEdDSA, newEd25519(t), validClaims(), "1"))
 		if !errors.Is(err, domain.ErrUnavailable) {
 			t.Fatalf("got %v", err)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,18 +23,18 @@ const secret = "a secret of at least thirty-two bytes"
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-func good() jwt.MapClaims {
+func validClaims() jwt.MapClaims {
 	return jwt.MapClaims{"sub": "alice", "exp": time.Now().Add(time.Hour).Unix()}
 }
 
 func with(changes jwt.MapClaims) jwt.MapClaims {
-	claims := good()
+	claims := validClaims()
 	maps.Copy(claims, changes)
 	return claims
 }
 
 func without(name string) jwt.MapClaims {
-	claims := good()
+	claims := validClaims()
 	delete(claims, name)
 	return claims
 }
@@ -61,7 +62,7 @@ func verifier(t *testing.T, o Options) *Verifier {
 	return v
 }
 
-func TestNew_names_the_setting_at_fault(t *testing.T) {
+func TestNewNamesTheSettingAtFault(t *testing.T) {
 	for name, o := range map[string]Options{
 		"IM_JWT_SECRET": {Secret: "too short"},
 		"IM_JWKS_URL":   {JWKSURL: "ftp://keys.example"},
@@ -71,16 +72,16 @@ func TestNew_names_the_setting_at_fault(t *testing.T) {
 		}
 	}
 	if _, err := New(Options{}); err == nil {
-		t.Error("a verifier without keys was made")
+		t.Error("New accepted options without keys")
 	}
 }
 
-func TestVerify_by_secret(t *testing.T) {
+func TestVerifyWithSecret(t *testing.T) {
 	hs := func(claims jwt.MapClaims) string {
 		return signed(t, jwt.SigningMethodHS256, []byte(secret), claims, "")
 	}
 	now := time.Now()
-	valid := hs(good())
+	valid := hs(validClaims())
 	parts := strings.Split(valid, ".")
 	bare := func(header string) string {
 		return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + parts[1] + "."
@@ -92,11 +93,11 @@ func TestVerify_by_secret(t *testing.T) {
 		"good":                        {valid, nil},
 		"expired within the leeway":   {hs(with(jwt.MapClaims{"exp": now.Add(-20 * time.Second).Unix()})), nil},
 		"expired":                     {hs(with(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()})), domain.ErrTokenExpired},
-		"expired, of nobody":          {hs(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()}), domain.ErrUnauthenticated},
+		"expired, without user":       {hs(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()}), domain.ErrUnauthenticated},
 		"expired, forged":             {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), with(jwt.MapClaims{"exp": 1}), ""), domain.ErrUnauthenticated},
 		"without exp":                 {hs(without("exp")), domain.ErrUnauthenticated},
 		"exp is a string":             {hs(with(jwt.MapClaims{"exp": "tomorrow"})), domain.ErrUnauthenticated},
-		"exp beyond all time":         {hs(with(jwt.MapClaims{"exp": 1e300})), domain.ErrUnauthenticated},
+		"exp out of range":            {hs(with(jwt.MapClaims{"exp": 1e300})), domain.ErrUnauthenticated},
 		"not yet valid":               {hs(with(jwt.MapClaims{"nbf": now.Add(time.Minute).Unix()})), domain.ErrUnauthenticated},
 		"valid within the leeway":     {hs(with(jwt.MapClaims{"nbf": now.Add(20 * time.Second).Unix()})), nil},
 		"issued in the future":        {hs(with(jwt.MapClaims{"iat": now.Add(time.Minute).Unix()})), domain.ErrUnauthenticated},
@@ -111,14 +112,14 @@ func TestVerify_by_secret(t *testing.T) {
 		"empty":                       {"", domain.ErrUnauthenticated},
 		"not a token":                 {"a.b.c", domain.ErrUnauthenticated},
 		"too long":                    {hs(with(jwt.MapClaims{"pad": strings.Repeat("a", maxToken)})), domain.ErrUnauthenticated},
-		"other secret":                {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), good(), ""), domain.ErrUnauthenticated},
-		"HS512":                       {signed(t, jwt.SigningMethodHS512, []byte(secret), good(), ""), domain.ErrUnauthenticated},
-		"alg none":                    {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, good(), ""), domain.ErrUnauthenticated},
+		"other secret":                {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), validClaims(), ""), domain.ErrUnauthenticated},
+		"HS512":                       {signed(t, jwt.SigningMethodHS512, []byte(secret), validClaims(), ""), domain.ErrUnauthenticated},
+		"alg none":                    {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), ""), domain.ErrUnauthenticated},
 		"alg None":                    {bare(`{"alg":"None","typ":"JWT"}`), domain.ErrUnauthenticated},
 		"without alg":                 {bare(`{"typ":"JWT"}`), domain.ErrUnauthenticated},
 		"signature cut off":           {parts[0] + "." + parts[1] + ".", domain.ErrUnauthenticated},
 		"other claims":                {parts[0] + "." + strings.Split(hs(with(jwt.MapClaims{"sub": "bob"})), ".")[1] + "." + parts[2], domain.ErrUnauthenticated},
-		"a key that nobody set":       {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), good(), ""), domain.ErrUnauthenticated},
+		"a key that is not set":       {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), validClaims(), ""), domain.ErrUnauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := verifier(t, Options{Secret: secret}).Verify(t.Context(), c.token)
@@ -129,8 +130,8 @@ func TestVerify_by_secret(t *testing.T) {
 	}
 }
 
-func TestVerify_critical_header_is_refused(t *testing.T) {
-	unsigned := jwt.NewWithClaims(jwt.SigningMethodHS256, good())
+func TestVerifyRefusesCriticalHeader(t *testing.T) {
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodHS256, validClaims())
 	unsigned.Header["crit"] = []string{"b64"}
 	raw, err := unsigned.SignedString([]byte(secret))
 	if err != nil {
@@ -141,7 +142,19 @@ func TestVerify_critical_header_is_refused(t *testing.T) {
 	}
 }
 
-func TestVerify_reads_the_claims(t *testing.T) {
+// TestVerifiedGetsValidIdentities: the callback gets each valid identity and no other.
+func TestVerifiedGetsValidIdentities(t *testing.T) {
+	var got []domain.UserID
+	v := verifier(t, Options{Secret: secret, Verified: func(id domain.Identity) { got = append(got, id.User) }})
+	for _, claims := range []jwt.MapClaims{validClaims(), without("sub"), with(jwt.MapClaims{"exp": 1})} {
+		_, _ = v.Verify(t.Context(), signed(t, jwt.SigningMethodHS256, []byte(secret), claims, ""))
+	}
+	if !slices.Equal(got, []domain.UserID{"alice"}) {
+		t.Errorf("verified %v", got)
+	}
+}
+
+func TestVerifyReadsClaims(t *testing.T) {
 	exp := time.Now().Add(time.Hour).Truncate(time.Second)
 	raw := signed(t, jwt.SigningMethodHS256, []byte(secret), jwt.MapClaims{
 		"uid": "alice", "sub": "someone else", "exp": exp.Unix(), "iat": exp.Add(-time.Hour).Unix(), "device_id": "phone",
@@ -157,7 +170,7 @@ func TestVerify_reads_the_claims(t *testing.T) {
 	}
 }
 
-func TestVerify_issuer_and_audience(t *testing.T) {
+func TestVerifyIssuerAndAudience(t *testing.T) {
 	v := verifier(t, Options{Secret: secret, Issuer: "app", Audience: "im"})
 	for name, c := range map[string]struct {
 		claims jwt.MapClaims
@@ -180,7 +193,7 @@ func TestVerify_issuer_and_audience(t *testing.T) {
 	}
 }
 
-func TestSign_is_what_Verify_reads(t *testing.T) {
+func TestSignMakesValidTokens(t *testing.T) {
 	raw, err := Sign(secret, "alice", Grant{TTL: time.Hour, Server: true, Device: "phone", Name: "Alice"})
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +213,6 @@ func TestSign_is_what_Verify_reads(t *testing.T) {
 		t.Errorf("a short secret: %v", err)
 	}
 	if _, err := Sign(secret, "a b", Grant{}); err == nil {
-		t.Error("a user outside the alphabet was signed for")
+		t.Error("Sign accepted an invalid user id")
 	}
 }
