@@ -23,9 +23,9 @@ import (
 
 // Services are the addresses of the services that a node depends on.
 type Services struct {
-	DatabaseURL  string        `group:"Services" name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"URL of PostgreSQL. A missing database is created."`
-	RedisURL     string        `group:"Services" name:"redis-url" default:"redis://127.0.0.1:6379/0" help:"URL of Redis. With addr= parameters it names a cluster, with master_name= the sentinels of one."`
-	AMQPURL      string        `group:"Services" name:"amqp-url" default:"amqp://guest:guest@127.0.0.1:5672/" help:"URL of RabbitMQ."`
+	DatabaseURL  string        `group:"Services" name:"database-url" default:"${default_database_url}" help:"URL of PostgreSQL. A missing database is created."`
+	RedisURL     string        `group:"Services" name:"redis-url" default:"${default_redis_url}" help:"URL of Redis. With addr= parameters it names a cluster, with master_name= the sentinels of one."`
+	AMQPURL      string        `group:"Services" name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ."`
 	Prefix       string        `group:"Services" default:"im" help:"Prefix of all Redis keys and AMQP names. It must be the same on all nodes."`
 	Migrate      string        `group:"Services" enum:"auto,off" default:"auto" help:"Migrate the schema at the start (auto), or leave that to im migrate (off)."`
 	StartTimeout time.Duration `group:"Services" default:"10s" help:"How long to wait for the services at the start."`
@@ -114,10 +114,18 @@ type Limits struct {
 	ListPage         int `name:"list-items" default:"${limit_list_items}" help:"Most items in a page of any other list."`
 }
 
-// Defaults returns the variables that the tags of Limits name, with the values of
-// domain.DefaultLimits. A parser of Rules needs them.
+// DefaultDatabaseURL is the default of Services.DatabaseURL.
+const DefaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disable"
+
+// Defaults returns the variables that the tags of settings name, such as the limits of
+// domain.DefaultLimits. A parser of Services or Rules needs them. Other commands can use
+// those of the services.
 func Defaults() kong.Vars {
-	vars := kong.Vars{}
+	vars := kong.Vars{
+		"default_database_url": DefaultDatabaseURL,
+		"default_redis_url":    "redis://127.0.0.1:6379/0",
+		"default_amqp_url":     "amqp://guest:guest@127.0.0.1:5672/",
+	}
 	for name, value := range byName(domain.DefaultLimits()) {
 		vars["limit_"+name] = fmt.Sprint(value)
 	}

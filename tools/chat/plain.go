@@ -69,7 +69,7 @@ func RunPlain(ctx context.Context, o Options, in io.Reader, out, notes io.Writer
 	return err
 }
 
-func (p *plain) status(s client.Status) {
+func (p *plain) status(_ context.Context, _ *client.Client, s client.Status) {
 	switch s.State {
 	case client.Online:
 		fmt.Fprintln(p.notes, "· online as", p.c.User())
@@ -80,7 +80,7 @@ func (p *plain) status(s client.Status) {
 }
 
 // event prints a live message. It waits until history has been printed.
-func (p *plain) event(ctx context.Context, e client.Event) error {
+func (p *plain) event(ctx context.Context, _ *client.Client, e client.Event) error {
 	select {
 	case <-p.ready:
 	case <-ctx.Done():
@@ -251,7 +251,7 @@ func (p *plain) markRead(ctx context.Context) {
 		p.unread = map[client.ConversationID]int64{}
 		p.mu.Unlock()
 		for id, seq := range printed {
-			_, _ = p.c.Read(ctx, id, seq) // the next message marks this one too
+			_, _ = p.c.MarkRead(ctx, id, seq) // the next message marks this one too
 		}
 	}
 }

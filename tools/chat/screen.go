@@ -36,12 +36,12 @@ func RunScreen(ctx context.Context, o Options) error {
 	defer cancel()
 	var program *tea.Program
 	c, err := o.NewClient(client.Options{
-		OnEvent: func(_ context.Context, e client.Event) error {
+		OnEvent: func(_ context.Context, _ *client.Client, e client.Event) error {
 			program.Send(eventMsg(e))
 			return nil
 		},
-		OnStatus: func(s client.Status) { program.Send(statusMsg(s)) },
-		OnChange: func() { program.Send(changeMsg{}) },
+		OnStatus: func(_ context.Context, _ *client.Client, s client.Status) { program.Send(statusMsg(s)) },
+		OnChange: func(context.Context, *client.Client) { program.Send(changeMsg{}) },
 	})
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ type remote interface {
 	Conversations() []client.Conversation
 	Messages(context.Context, client.ConversationID, client.Range) (client.MessagePage, error)
 	Send(context.Context, client.Post) (client.Sent, error)
-	Read(context.Context, client.ConversationID, int64) (client.ReadState, error)
+	MarkRead(context.Context, client.ConversationID, int64) (client.ReadState, error)
 }
 
 // screen is the model: the list of conversations, the open one, and an editor.
@@ -249,7 +249,7 @@ func (s *screen) markRead() tea.Cmd {
 	}
 	s.markedRead = seq
 	return s.background(func(ctx context.Context) tea.Msg {
-		_, _ = s.remote.Read(ctx, id, seq) // the next message marks this one too
+		_, _ = s.remote.MarkRead(ctx, id, seq) // the next message marks this one too
 		return changeMsg{}
 	})
 }

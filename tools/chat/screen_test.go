@@ -84,7 +84,7 @@ func (f *fakeRemote) Send(_ context.Context, p client.Post) (client.Sent, error)
 	return client.Sent{ConversationID: f.list[0].ConversationID, Seq: 9, At: domain.TimeOf(time.Now())}, f.err
 }
 
-func (f *fakeRemote) Read(_ context.Context, _ client.ConversationID, seq int64) (client.ReadState, error) {
+func (f *fakeRemote) MarkRead(_ context.Context, _ client.ConversationID, seq int64) (client.ReadState, error) {
 	f.read = seq
 	return client.ReadState{}, nil
 }
