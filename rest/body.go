@@ -86,14 +86,14 @@ func (o object) inside(name string) (object, bool) {
 	return object{inner, o.r}, true
 }
 
-// text returns a string member of minimum to maximum characters; "" if it is
-// missing. A maximum of 0 leaves the length to the domain.
-func (o object) text(name string, minimum, maximum int) string {
+// text returns a string member of 1 to maximum characters; "" if it is missing.
+// With a maximum of 0 the domain limits the length.
+func (o object) text(name string, maximum int) string {
 	if !o.Has(name) {
 		return ""
 	}
 	text := o.String(name)
-	if reason := checkLength(text, minimum, maximum); reason != "" {
+	if reason := checkLength(text, maximum); reason != "" {
 		o.Reject(name, reason)
 	}
 	return text

@@ -10,9 +10,9 @@ import (
 func (h *handler) createConversation(w http.ResponseWriter, r *request) error {
 	body := r.object("kind", "members")
 	creation := domain.Creation{
-		Kind: domain.Kind(body.text("kind", 1, 0)), Members: body.userIDs("members"),
+		Kind: domain.Kind(body.text("kind", 0)), Members: body.userIDs("members"),
 		Title: body.nullableText("title").Value, AvatarURL: body.nullableText("avatar_url").Value,
-		Settings: body.settings(), Metadata: body.metadata(), ClientConversationID: body.text("client_conversation_id", 1, 64),
+		Settings: body.settings(), Metadata: body.metadata(), ClientConversationID: body.text("client_conversation_id", 64),
 	}
 	if err := r.check(); err != nil {
 		return err

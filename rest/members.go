@@ -21,7 +21,7 @@ func (h *handler) addMembers(w http.ResponseWriter, r *request) error {
 	id, body := r.conversationID(), r.object("user_ids")
 	users, role := body.userIDs("user_ids"), domain.RoleMember
 	if body.Has("role") {
-		role = domain.Role(body.text("role", 1, 0))
+		role = domain.Role(body.text("role", 0))
 	}
 	if err := r.check(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (h *handler) addMembers(w http.ResponseWriter, r *request) error {
 
 func (h *handler) putMember(w http.ResponseWriter, r *request) error {
 	id, user, body := r.conversationID(), r.userID(), r.object("role")
-	role := domain.Role(body.text("role", 1, 0))
+	role := domain.Role(body.text("role", 0))
 	if err := r.check(); err != nil {
 		return err
 	}

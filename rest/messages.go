@@ -17,14 +17,14 @@ func (h *handler) sendMessage(w http.ResponseWriter, r *request) error {
 func (h *handler) sendToUser(w http.ResponseWriter, r *request) error {
 	body := r.object("to", "client_msg_id", "content")
 	post := body.post()
-	post.To = domain.UserID(body.text("to", 1, 0))
+	post.To = domain.UserID(body.text("to", 0))
 	return h.send(w, r, post)
 }
 
 // post reads the members of a message that is sent.
 func (o object) post() domain.Post {
 	return domain.Post{
-		ClientMsgID: o.text("client_msg_id", 1, 64), Content: o.raw("content"), ReplyTo: o.integer("reply_to", 1),
+		ClientMsgID: o.text("client_msg_id", 64), Content: o.raw("content"), ReplyTo: o.integer("reply_to", 1),
 		Mentions: o.userIDs("mentions", domain.Everyone), Metadata: o.raw("metadata"),
 	}
 }
@@ -128,7 +128,7 @@ func (h *handler) searchMessages(w http.ResponseWriter, r *request) error {
 	q := domain.SearchQuery{Since: r.time("since"), Until: r.time("until")}
 	q.Cursor, q.Limit = r.page(h.limits.ListPage)
 	var given bool
-	if q.Text, given = r.text("q", 1, domain.MaxQueryChars); !given {
+	if q.Text, given = r.text("q", domain.MaxQueryChars); !given {
 		r.reject("q", "is required")
 	}
 	if text, given := r.value("conversation_id"); given {

@@ -18,7 +18,7 @@ func (h *handler) editMessage(w http.ResponseWriter, r *request) error {
 
 func (h *handler) recallMessage(w http.ResponseWriter, r *request) error {
 	id, seq := r.conversationID(), r.seq()
-	reason, _ := r.text("reason", 1, 0)
+	reason, _ := r.text("reason", 0)
 	if err := r.check(); err != nil {
 		return err
 	}

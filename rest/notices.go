@@ -36,7 +36,7 @@ func (h *handler) notify(
 	w http.ResponseWriter, r *request, signal func(frame json.RawMessage) domain.Signal, count func() (domain.NoticeResult, error),
 ) error {
 	body := r.object("biz_type", "data")
-	bizType, data := body.text("biz_type", 1, 0), body.raw("data")
+	bizType, data := body.text("biz_type", 0), body.raw("data")
 	if err := r.checkBackend(); err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ func (h *handler) markRead(w http.ResponseWriter, r *request) error {
 // without a check that the user is a member.
 func (h *handler) acknowledge(w http.ResponseWriter, r *request) error {
 	id, body := r.conversationID(), r.object("device_id", "seq")
-	device := r.ownDevice(body.text("device_id", 1, 0), body.Has("device_id"))
+	device := r.ownDevice(body.text("device_id", 0), body.Has("device_id"))
 	seq := body.integer("seq", 0)
 	if err := r.check(); err != nil {
 		return err

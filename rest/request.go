@@ -166,21 +166,23 @@ func (r *request) value(name string) (text string, given bool) {
 	}
 }
 
-// text returns a query parameter of minimum to maximum characters, and whether
-// it is given. A maximum of 0 leaves the length to the domain.
-func (r *request) text(name string, minimum, maximum int) (text string, given bool) {
+// text returns a query parameter of 1 to maximum characters, and whether it is
+// given. With a maximum of 0 the domain limits the length.
+func (r *request) text(name string, maximum int) (text string, given bool) {
 	text, given = r.value(name)
-	if reason := checkLength(text, minimum, maximum); given && reason != "" {
+	if reason := checkLength(text, maximum); given && reason != "" {
 		r.reject(name, reason)
 	}
 	return text, given
 }
 
-func checkLength(text string, minimum, maximum int) (reason string) {
-	switch n := utf8.RuneCountInString(text); {
-	case n < minimum:
+// checkLength returns what is wrong with a text of 1 to maximum characters; a
+// maximum of 0 is no limit.
+func checkLength(text string, maximum int) (reason string) {
+	switch {
+	case text == "":
 		return "is too short"
-	case maximum > 0 && n > maximum:
+	case maximum > 0 && utf8.RuneCountInString(text) > maximum:
 		return "is too long"
 	}
 	return ""
