@@ -2,9 +2,11 @@ package domain
 
 import "encoding/json"
 
-// CloseEnded is the WebSocket close code of sessions that a backend ended, or
-// the user from elsewhere.
-const CloseEnded = 4401
+// WebSocket close codes that travel between nodes.
+const (
+	CloseEnded    = 4401 // a backend ended the session, or the user from another session
+	CloseReplaced = 4402 // a newer session replaced it
+)
 
 // LiveSession is a session as its user sees it.
 type LiveSession struct {

@@ -19,6 +19,8 @@ import (
 	"im/internal/ratelimit"
 	"im/realtime"
 	"im/routing"
+	"im/routing/broker"
+	"im/routing/registry"
 	"im/store/postgres"
 )
 
@@ -42,7 +44,7 @@ type Options struct {
 	Logger   *slog.Logger
 
 	// Broker replaces RabbitMQ, for nodes that share a process.
-	Broker routing.Broker
+	Broker broker.Broker
 	// Extra serves a path that nothing else does, before the web page.
 	Extra map[string]http.Handler
 	// Drain is how long a drain may take; drainTimeout if zero.
@@ -96,13 +98,13 @@ func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 // connect opens the services, all at once.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
-	client, err := routing.OpenRedis(s.RedisURL)
+	client, err := registry.OpenRedis(s.RedisURL)
 	if err != nil {
 		return fmt.Errorf("IM_REDIS_URL: %w", err)
 	}
 	n.redis = client
 	if n.o.Broker == nil {
-		if n.o.Broker, err = routing.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
+		if n.o.Broker, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
 			return fmt.Errorf("IM_AMQP_URL: %w", err)
 		}
 	} else {
@@ -154,7 +156,7 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
-		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Hub: n.hub, Logger: o.Logger,
 		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {
