@@ -1,11 +1,6 @@
 package domain
 
-import (
-	"encoding/json"
-	"strconv"
-
-	"im/internal/strictjson"
-)
+import "encoding/json"
 
 // EventType names a kind of durable change.
 type EventType string
@@ -26,13 +21,14 @@ const (
 	MessageUnpinned     EventType = "message.unpinned"
 )
 
-// ChangesMembership tells whether somebody enters or leaves with the event.
+// ChangesMembership reports whether an event of this type adds or removes members.
 func (t EventType) ChangesMembership() bool {
 	return t == ConversationCreated || t == MemberAdded || t == MemberRemoved
 }
 
-// ChangesState tells whether decisions about anything in the conversation depend
-// on the event: it moves the version. What changes one message only does not.
+// ChangesState reports whether an event of this type changes the Conversation that
+// commands are decided on, and with it the version. Events that add or change a single
+// message do not.
 func (t EventType) ChangesState() bool {
 	switch t {
 	case MessagePosted, MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved:
@@ -42,48 +38,20 @@ func (t EventType) ChangesState() bool {
 	}
 }
 
-// Event is one durable change of one conversation, known by (conversation, seq).
-// Seqs are 1, 2, 3 … without a hole, in the order of commit (I2).
+// Event is one durable change of one conversation, identified by conversation and
+// seq. The seqs of a conversation are 1, 2, 3 … without gaps, in the order of commit
+// (I2).
 type Event struct {
 	ConversationID ConversationID
 	Seq            int64
 	Type           EventType
-	Sender         UserID
-	ClientMsgID    string // of message.posted only
-	At             Time   // never earlier than that of a lower seq
-	Body           json.RawMessage
+	Sender         UserID          // who caused it: a user, or the user id of a backend
+	ClientMsgID    string          // idempotency key of a message.posted; "" for other types
+	At             Time            // of the commit; never before that of a lower seq
+	Body           json.RawMessage // one of the …Body types, or MemberRole, by Type
 }
 
-// AppendJSON appends the event in the one shape that it has everywhere.
-// Ids hold no character that JSON escapes; the body is copied as it is.
-func (e *Event) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"conversation_id":"`...)
-	dst = e.ConversationID.AppendString(dst)
-	dst = append(dst, `","seq":`...)
-	dst = appendInt(dst, e.Seq)
-	dst = append(dst, `,"type":"`...)
-	dst = append(dst, e.Type...)
-	dst = append(dst, `","sender":"`...)
-	dst = append(dst, e.Sender...)
-	if e.ClientMsgID != "" {
-		dst = append(dst, `","client_msg_id":`...)
-		dst = strictjson.AppendString(dst, e.ClientMsgID)
-		dst = append(dst, `,"at":`...)
-	} else {
-		dst = append(dst, `","at":`...)
-	}
-	dst = e.At.AppendJSON(dst)
-	dst = append(dst, `,"body":`...)
-	dst = append(dst, e.Body...)
-	return append(dst, '}')
-}
-
-// MarshalJSON implements json.Marshaler.
-func (e Event) MarshalJSON() ([]byte, error) {
-	return e.AppendJSON(make([]byte, 0, 192+len(e.Body))), nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler, for clients and tests.
+// UnmarshalJSON implements json.Unmarshaler.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var w struct {
 		ConversationID ConversationID  `json:"conversation_id"`
@@ -100,10 +68,3 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	*e = Event(w)
 	return nil
 }
-
-// Size is about how many bytes the event takes in memory and on the wire.
-func (e *Event) Size() int {
-	return 192 + len(e.Sender) + len(e.ClientMsgID) + len(e.Body)
-}
-
-func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

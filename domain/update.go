@@ -7,13 +7,7 @@ import (
 	"im/internal/strictjson"
 )
 
-// Field is a member of a PATCH: absent, null, or a value.
-type Field[T any] struct {
-	Set   bool
-	Value *T // nil clears
-}
-
-// SettingsPatch changes settings key by key; nil keeps.
+// SettingsPatch changes Settings; nil keeps a value.
 type SettingsPatch struct {
 	Posting  *string
 	Joining  *string
@@ -21,7 +15,7 @@ type SettingsPatch struct {
 	Receipts *bool
 }
 
-// check refuses unknown values.
+// check returns ErrInvalid for unknown values; a nil patch is valid.
 func (p *SettingsPatch) check() error {
 	if p == nil {
 		return nil
@@ -38,6 +32,7 @@ func (p *SettingsPatch) check() error {
 	return nil
 }
 
+// apply returns s with the changes; a nil patch changes nothing.
 func (p *SettingsPatch) apply(s Settings) Settings {
 	if p == nil {
 		return s
@@ -57,12 +52,12 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	return s
 }
 
-// Changes are what a PATCH wants of a conversation.
+// Changes is a request to change a group: a PATCH.
 type Changes struct {
-	Title     Field[string]
-	AvatarURL Field[string]
-	Settings  *SettingsPatch
-	Metadata  Field[json.RawMessage]
+	Title     Field[string]          // at most Limits.TitleChars
+	AvatarURL Field[string]          // at most Limits.URLChars
+	Settings  *SettingsPatch         // nil keeps all
+	Metadata  Field[json.RawMessage] // an object, at most Limits.MetadataBytes
 }
 
 func (c *Changes) check(limits Limits) error {
@@ -81,9 +76,10 @@ func (c *Changes) check(limits Limits) error {
 	return nil
 }
 
-// updateConversation is the command of checked Changes.
+// updateConversation is the command for checked Changes. Its event names only values
+// that differ from the present ones.
 type updateConversation struct {
-	change
+	commandBase
 	want Changes
 }
 
@@ -107,21 +103,18 @@ func (c *updateConversation) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	var u UpdatedBody
 	if c.want.Title.Set && !equal(conv.Title, c.want.Title.Value) {
-		u.SetTitle, u.Title = true, c.want.Title.Value
+		u.Title = c.want.Title
 	}
 	if c.want.AvatarURL.Set && !equal(conv.AvatarURL, c.want.AvatarURL.Value) {
-		u.SetAvatarURL, u.AvatarURL = true, c.want.AvatarURL.Value
+		u.AvatarURL = c.want.AvatarURL
 	}
 	if s := c.want.Settings.apply(conv.Settings); s != conv.Settings {
-		u.SetSettings, u.Settings = true, s
+		u.Settings = &s
 	}
 	if c.want.Metadata.Set && !sameJSON(conv.Metadata, c.want.Metadata.Value) {
-		u.SetMetadata = true
-		if c.want.Metadata.Value != nil {
-			u.Metadata = *c.want.Metadata.Value
-		}
+		u.Metadata = c.want.Metadata
 	}
-	if !u.SetTitle && !u.SetAvatarURL && !u.SetSettings && !u.SetMetadata {
+	if u == (UpdatedBody{}) {
 		return nil, nil
 	}
 	body, err := json.Marshal(u)
@@ -138,6 +131,8 @@ func equal(a, b *string) bool {
 	return *a == *b
 }
 
+// sameJSON reports whether two JSON texts have the same value; nil and empty stand for
+// no value.
 func sameJSON(a json.RawMessage, b *json.RawMessage) bool {
 	if len(a) == 0 || b == nil {
 		return len(a) == 0 && b == nil

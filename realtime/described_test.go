@@ -59,7 +59,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	p.expect("conversation")
 	p.expect("event")
 	title := "Release"
-	s.w.append(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{SetTitle: true, Title: &title})
+	s.w.append(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{Title: domain.Field[string]{Set: true, Value: &title}})
 	s.w.append(group, domain.MemberRoleChanged, "x", "", domain.MemberRole{UserID: "alice", Role: domain.RoleAdmin})
 	s.w.add(group, "bob")
 	s.w.remove(group, "alice")

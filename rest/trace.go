@@ -45,7 +45,7 @@ func (h *handler) TraceMessage(ctx context.Context, params api.TraceMessageParam
 		return err
 	}
 	if err == nil {
-		trace.Locate(sessions)
+		trace.AddSessions(sessions)
 	}
 	writeJSON(w, http.StatusOK, trace)
 	return nil

@@ -24,30 +24,31 @@ import (
 	"im/store/postgres"
 )
 
-// How long the steps of stopping may take. Together, with the few seconds that
-// the routers and committers have, they stay below the 30 s of the contract.
+// Timeouts of the steps of stopping. The contract permits 30 s for all of them.
 const (
-	drainTimeout    = 10 * time.Second
-	shutdownTimeout = 3 * time.Second
-	stopTimeout     = 28 * time.Second
+	drainTimeout    = 10 * time.Second // of the sockets
+	shutdownTimeout = 3 * time.Second  // of REST calls in flight
+	stopTimeout     = 28 * time.Second // of all steps together
 )
 
-// errOverdue leaves to the end of the process what would not end before.
+// errOverdue is returned when a part does not stop in time. The process then ends
+// without it.
 var errOverdue = fmt.Errorf("stopping took more than %s", stopTimeout)
 
-// Options are what a node is made of. Only Broker, Extra and Drain may be left out.
+// Options configure a node. All but Broker, Extra and Drain are required.
 type Options struct {
-	Name     string // the node id is this and a suffix
+	Name     string // the node id is this name with a random suffix
 	Services Services
 	Tokens   Tokens
 	Rules    Rules
 	Logger   *slog.Logger
 
-	// Broker replaces RabbitMQ, for nodes that share a process.
+	// Broker replaces RabbitMQ, for nodes that share a process. By default the
+	// node connects to Services.AMQPURL.
 	Broker broker.Broker
-	// Extra serves a path that nothing else does, before the web page.
+	// Extra are handlers of additional paths. They precede all others.
 	Extra map[string]http.Handler
-	// Drain is how long a drain may take; drainTimeout if zero.
+	// Drain is the timeout for draining the sockets. The default is 10 s.
 	Drain time.Duration
 }
 
@@ -64,11 +65,11 @@ type Node struct {
 	pace     *ratelimit.Pace
 	routing  *routing.Node
 	http     *http.Server
-	serving  atomic.Bool // false: not yet, or not any more
+	serving  atomic.Bool // false before Run has started everything, and while it stops
 }
 
-// New connects to all that the node depends on, migrates the schema and wires
-// the parts. Its errors name the setting at fault.
+// New connects to the services, migrates the schema and assembles the node. Errors
+// name the setting at fault. The caller must Close the node.
 func New(ctx context.Context, o Options) (*Node, error) {
 	if o.Drain == 0 {
 		o.Drain = drainTimeout
@@ -92,10 +93,11 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
-// ID is the node's present id.
+// ID returns the current id of the node. It changes when the node registers again
+// after a loss of Redis.
 func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 
-// connect opens the services, all at once.
+// connect connects to all services concurrently.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
 	client, err := registry.OpenRedis(s.RedisURL)
@@ -134,7 +136,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	}
 	n.store, err = postgres.Open(ctx, postgres.Options{
 		URL: url, Node: n.o.Name, Limits: domain.Limits(n.o.Rules.Limits), Logger: n.o.Logger,
-		// Nothing is committed before Run, and by then there is a routing node.
+		// These are called during Run only, when n.routing and n.hub are set.
 		Publish:    func(batch []domain.Committed) { n.routing.Publish(batch) },
 		Push:       func(c domain.Committed) { n.routing.Push(c) },
 		EpochBegan: func(epoch string) { n.hub.EpochBegan(epoch) },
@@ -142,15 +144,15 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	return err
 }
 
-// wire makes the parts known to one another.
+// wire creates the parts and connects them to one another.
 func (n *Node) wire(verifier *token.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
 	if o.Rules.Conversations == "server" {
-		chat = chat.Closed()
+		chat = chat.BackendOnly()
 	}
-	n.pace = o.Rules.pace()
+	n.pace = o.Rules.limiter()
 	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
@@ -173,21 +175,12 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	return err
 }
 
-// Run serves on listener until ctx ends, or a part of the node fails. Then it
-// stops in this order, and no step is begun before the one above has ended:
-//
-//	not ready           /readyz says so, and load balancers look elsewhere
-//	no new sockets      the gateway refuses them
-//	drain the sockets   requests are answered, clients told to reconnect elsewhere
-//	no new requests     REST calls in flight are finished
-//	leave the registry  other nodes send nothing here any more
-//	routers, hub        what was committed is passed on
-//	committers          what was taken is written
-//
-// Pools are closed by Close. It returns nil, or what has failed.
+// Run serves on listener until ctx ends or a part of the node fails. It then stops
+// everything in the order that the documentation of the package lists. It returns
+// the error of the part that failed, or nil.
 func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	g, failed := errgroup.WithContext(context.WithoutCancel(ctx))
-	// start runs a part until it is told to stop, which waits for its end.
+	// start runs a part. The returned function stops the part and waits for its end.
 	start := func(run func(context.Context) error) (stop func()) {
 		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
@@ -235,22 +228,23 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// drain lets sockets and requests end, and cuts off what does not in time.
+// drain waits for sockets and then for requests to end. It cuts off those that
+// exceed their timeout.
 func (n *Node) drain(ctx context.Context) {
 	draining, cancel := context.WithTimeout(ctx, n.o.Drain)
 	defer cancel()
 	if err := n.gateway.Drain(draining); err != nil {
-		n.o.Logger.WarnContext(ctx, "sockets were cut off", "error", err)
+		n.o.Logger.WarnContext(ctx, "sockets were closed before they had drained", "error", err)
 	}
 	finishing, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := n.http.Shutdown(finishing); err != nil {
-		n.o.Logger.WarnContext(ctx, "requests were cut off", "error", err)
+		n.o.Logger.WarnContext(ctx, "requests were cut off while the node stopped", "error", err)
 		_ = n.http.Close()
 	}
 }
 
-// Close lets go of the pools. Run must have returned, or never been called.
+// Close closes the connection pools. Run must have returned, if it was called.
 func (n *Node) Close() {
 	if n.store != nil {
 		n.store.Close()
@@ -260,8 +254,8 @@ func (n *Node) Close() {
 	}
 }
 
-// AwaitReady returns when the node serves and reaches all that it depends on;
-// false if ctx ended before.
+// AwaitReady waits until the node serves and reaches the services it depends on. It
+// returns false if ctx ends first.
 func (n *Node) AwaitReady(ctx context.Context) bool {
 	tick := time.NewTicker(retryPause / 10)
 	defer tick.Stop()

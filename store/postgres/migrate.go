@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/tern/v2/migrate"
 
 	"im/domain"
 	"im/migrations"
+	"im/store/postgres/internal/pg"
 )
 
 // versionTable holds one row: the number of the last migration that was run.
@@ -68,7 +68,7 @@ func Migrations(ctx context.Context, url string) (status MigrationStatus, err er
 }
 
 func migrating(ctx context.Context, url string, do func(*migrate.Migrator) error) error {
-	config, err := connConfig(url)
+	config, err := pg.ConnConfig(url)
 	if err != nil {
 		return err
 	}
@@ -76,25 +76,18 @@ func migrating(ctx context.Context, url string, do func(*migrate.Migrator) error
 	config.RuntimeParams["lock_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return translate(err)
+		return pg.Translate(err)
 	}
-	defer closeConn(conn)
+	defer pg.CloseConn(conn)
 	m, err := migrate.NewMigrator(ctx, conn, versionTable)
 	if err != nil {
-		return translate(err)
+		return pg.Translate(err)
 	}
 	if err := m.LoadMigrations(migrations.Files); err != nil {
 		return domain.ErrInternal.WithCause(err)
 	}
 	if err := do(m); err != nil {
-		return translate(fmt.Errorf("migration: %w", err))
+		return pg.Translate(fmt.Errorf("migration: %w", err))
 	}
 	return nil
-}
-
-// closeConn says goodbye to the server, whatever became of the caller's context.
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx)
 }
