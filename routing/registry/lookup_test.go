@@ -3,7 +3,6 @@ package registry
 import (
 	"errors"
 	"fmt"
-
 	"testing"
 	"time"
 

@@ -174,10 +174,10 @@ func (f *refresher) readNodes(ctx context.Context) error {
 
 // noteServer notices that Redis was restarted or replaced.
 func (f *refresher) noteServer(id string) {
-	switch {
-	case f.server == id:
+	switch f.server {
+	case id:
 		return
-	case f.server == "":
+	case "":
 		f.note(sessionsMissing)
 	default:
 		f.note(redisReplaced)
