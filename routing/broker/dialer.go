@@ -1,4 +1,4 @@
-package routing
+package broker
 
 import (
 	"context"
@@ -14,23 +14,24 @@ const (
 	closeTimeout     = 2 * time.Second
 )
 
-// dialer opens the connections of one AMQP client and can cut them all: a
-// half-open connection holds up whoever uses or closes it until it is cut.
+// dialer opens the connections of one AMQP client and can close all of them at once.
+// The client itself cannot: using or closing a half-open connection blocks it until
+// the connection is closed underneath.
 type dialer struct {
-	mu    sync.Mutex
-	conns map[*trackedConn]struct{}
-	shut  bool
+	mu     sync.Mutex
+	conns  map[*trackedConn]struct{}
+	closed bool
 }
 
 type trackedConn struct {
 	net.Conn
-	from *dialer
+	dialer *dialer
 }
 
 func newDialer() *dialer { return &dialer{conns: make(map[*trackedConn]struct{})} }
 
-// dial has the form that amqp091 asks for: the deadline covers the handshake,
-// after which the client removes it.
+// dial has the signature that amqp091 requires. The deadline covers the handshake;
+// the client removes it afterwards.
 func (d *dialer) dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
 	defer cancel()
@@ -44,7 +45,7 @@ func (d *dialer) dial(network, address string) (net.Conn, error) {
 	tracked := &trackedConn{conn, d}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.shut {
+	if d.closed {
 		return nil, errors.Join(net.ErrClosed, conn.Close())
 	}
 	d.conns[tracked] = struct{}{}
@@ -53,28 +54,28 @@ func (d *dialer) dial(network, address string) (net.Conn, error) {
 
 // Close implements net.Conn.
 func (c *trackedConn) Close() error {
-	c.from.mu.Lock()
-	delete(c.from.conns, c)
-	c.from.mu.Unlock()
+	c.dialer.mu.Lock()
+	delete(c.dialer.conns, c)
+	c.dialer.mu.Unlock()
 	return c.Conn.Close()
 }
 
-// cut closes every connection; there will be no other.
-func (d *dialer) cut() {
+// closeAll closes every connection and makes dial fail from now on.
+func (d *dialer) closeAll() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.shut = true
+	d.closed = true
 	for conn := range d.conns {
-		_ = conn.Conn.Close() // whoever uses it is told by its error
+		_ = conn.Conn.Close() // the user of the connection gets an error of its own
 	}
 	clear(d.conns)
 }
 
-// closing runs an orderly close and, where that takes longer than
-// closeTimeout, cuts the connections under it.
-func (d *dialer) closing(orderly func() error) {
-	timer := time.AfterFunc(closeTimeout, d.cut)
+// closeClient closes the client of the connections. If that takes longer than
+// closeTimeout, it closes the connections underneath.
+func (d *dialer) closeClient(closeClient func() error) {
+	timer := time.AfterFunc(closeTimeout, d.closeAll)
 	defer timer.Stop()
-	_ = orderly() // it complains of what is closed already
-	d.cut()
+	_ = closeClient() // its errors are about connections that are closed already
+	d.closeAll()
 }

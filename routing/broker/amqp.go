@@ -1,4 +1,4 @@
-package routing
+package broker
 
 import (
 	"context"
@@ -17,67 +17,71 @@ import (
 )
 
 const (
-	connectPause  = 500 * time.Millisecond // between attempts while the broker is away at the start
-	topologyPause = time.Second            // between looks after queue, exchange and binding
-	topologyStale = 5 * time.Second        // a look that is older proves nothing
-	heartbeat     = 5 * time.Second        // a dead connection is noticed after 7.5 s
-	prefetch      = 64
+	connectPause     = 500 * time.Millisecond // between attempts to connect for the first time
+	topologyInterval = time.Second            // between declarations of queue, exchange and binding
+	topologyMaxAge   = 5 * time.Second        // a declaration that is older proves nothing
+	heartbeat        = 5 * time.Second        // a dead connection is detected after 7.5 s
+	prefetch         = 64
 )
 
-// AMQP is RabbitMQ as the broker of one node: a durable queue for each life of
-// the node, short-lived messages, and a fanout exchange that all queues are
-// bound to. Sending and receiving have connections of their own, and both come
-// up by themselves whenever the server does.
+var errNotConnected = errors.New("routing: not connected to the AMQP broker")
+
+// AMQP is the broker of one node over RabbitMQ. Each id of a node has a durable queue
+// of short-lived messages, and all queues are bound to one fanout exchange. Sending
+// and receiving use separate connections. Both connect again by themselves.
 type AMQP struct {
 	url, prefix string
-	logger      watermillLogger
+	logger      Logger
 
-	publisher atomic.Pointer[amqp.Publisher]
-	looked    atomic.Int64 // Unix ms of the last time that the node's queue was found in place
+	publisher atomic.Pointer[amqp.Publisher] // nil while not connected
+	declared  atomic.Int64                   // Unix ms of the last declaration of the node's queue
 }
 
 var _ Broker = (*AMQP)(nil)
 
-// NewAMQP returns a broker that is not connected yet. Prefix begins all names
-// of queues and exchanges. The URL is not repeated in the error.
+// NewAMQP returns a broker that is not connected yet. Prefix starts all names of
+// queues and exchanges. The error does not contain the URL, which may hold a password.
 func NewAMQP(url, prefix string, logger *slog.Logger) (*AMQP, error) {
 	if _, err := amqp091.ParseURI(url); err != nil {
 		return nil, errors.New("routing: not an AMQP URL (amqp://user:password@host:5672/vhost)")
 	}
-	return &AMQP{url: url, prefix: prefix, logger: newWatermillLogger(logger)}, nil
+	return &AMQP{url: url, prefix: prefix, logger: NewLogger(logger)}, nil
 }
 
 // Run implements Broker.
 func (b *AMQP) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		if err := b.publishing(ctx); err != nil && ctx.Err() == nil {
-			b.logger.Error("Cannot connect for publishing", err, nil)
+		if err := b.keepPublisher(ctx); err != nil && ctx.Err() == nil {
+			b.logger.Error("Cannot connect to publish, trying again", err, nil)
 			wait(ctx, connectPause)
 		}
 	}
 	return nil
 }
 
-func (b *AMQP) publishing(ctx context.Context) error {
+// keepPublisher connects and keeps the publisher until ctx ends. An error means that
+// it could not connect; the publisher survives later outages by itself.
+func (b *AMQP) keepPublisher(ctx context.Context) error {
 	d := newDialer()
-	hurry := context.AfterFunc(ctx, d.cut)
+	stop := context.AfterFunc(ctx, d.closeAll) // ends an attempt that hangs
 	publisher, err := amqp.NewPublisher(b.config("publish", d), b.logger)
+	stop()
 	if err != nil {
 		return err
 	}
-	defer d.closing(publisher.Close)
-	hurry()
+	defer d.closeClient(publisher.Close)
 	b.publisher.Store(publisher)
 	<-ctx.Done()
 	b.publisher.Store(nil)
 	return nil
 }
 
-// Publish implements Broker. Nothing is confirmed: the log is the safety net.
+// Publish implements Broker. RabbitMQ does not confirm messages: the tail of the log
+// repairs what is lost.
 func (b *AMQP) Publish(to domain.NodeID, msgs ...*message.Message) error {
 	publisher := b.publisher.Load()
 	if publisher == nil {
-		return errors.New("routing: not connected to the AMQP broker")
+		return errNotConnected
 	}
 	topic := b.queue(to)
 	if to == AllNodes {
@@ -92,10 +96,10 @@ func (b *AMQP) Publish(to domain.NodeID, msgs ...*message.Message) error {
 // Ready implements Broker.
 func (b *AMQP) Ready() error {
 	if publisher := b.publisher.Load(); publisher == nil || !publisher.IsConnected() {
-		return errors.New("routing: not connected to the AMQP broker")
+		return errNotConnected
 	}
-	if time.Since(time.UnixMilli(b.looked.Load())) > topologyStale {
-		return errors.New("routing: the node's AMQP queue is not in place")
+	if time.Since(time.UnixMilli(b.declared.Load())) > topologyMaxAge {
+		return errors.New("routing: cannot declare the node's AMQP queue")
 	}
 	return nil
 }
@@ -107,7 +111,7 @@ func (b *AMQP) Subscribe(ctx context.Context, node domain.NodeID) <-chan *messag
 		defer close(out)
 		for ctx.Err() == nil {
 			if err := b.consume(ctx, b.queue(node), out); err != nil && ctx.Err() == nil {
-				b.logger.Error("Cannot connect for consuming", err, nil)
+				b.logger.Error("Cannot connect to consume, trying again", err, nil)
 				wait(ctx, connectPause)
 			}
 		}
@@ -115,31 +119,31 @@ func (b *AMQP) Subscribe(ctx context.Context, node domain.NodeID) <-chan *messag
 	return out
 }
 
-// consume forwards messages until ctx ends. An error means that it could not
-// begin; later outages are the subscriber's to survive.
+// consume forwards messages until ctx ends. An error means that it could not connect;
+// the subscriber survives later outages by itself.
 func (b *AMQP) consume(ctx context.Context, queue string, out chan<- *message.Message) error {
 	d := newDialer()
-	hurry := context.AfterFunc(ctx, d.cut)
+	stop := context.AfterFunc(ctx, d.closeAll)
 	subscriber, err := amqp.NewSubscriber(b.config("consume", d), b.logger)
+	stop()
 	if err != nil {
 		return err
 	}
-	defer d.closing(subscriber.Close)
-	hurry()
+	defer d.closeClient(subscriber.Close)
 	ctx, cancel := context.WithCancel(ctx)
 	messages, err := subscriber.Subscribe(ctx, queue)
 	if err != nil {
 		cancel()
 		return err
 	}
-	b.looked.Store(time.Now().UnixMilli())
-	var keeping sync.WaitGroup
-	keeping.Go(func() { b.keepTopology(ctx, subscriber, queue) })
+	b.declared.Store(time.Now().UnixMilli())
+	var topology sync.WaitGroup
+	topology.Go(func() { b.keepTopology(ctx, subscriber, queue) })
 	forward(ctx, messages, out)
 	cancel()
-	timer := time.AfterFunc(closeTimeout, d.cut)
+	timer := time.AfterFunc(closeTimeout, d.closeAll)
 	defer timer.Stop()
-	keeping.Wait()
+	topology.Wait()
 	return nil
 }
 
@@ -147,7 +151,7 @@ func forward(ctx context.Context, messages <-chan *message.Message, out chan<- *
 	for {
 		select {
 		case msg, ok := <-messages:
-			if !ok || !handOver(ctx, out, msg) {
+			if !ok || !HandOver(ctx, out, msg) {
 				return
 			}
 		case <-ctx.Done():
@@ -156,13 +160,12 @@ func forward(ctx context.Context, messages <-chan *message.Message, out chan<- *
 	}
 }
 
-// keepTopology declares queue, exchange and binding again and again, so that
-// one that somebody deleted comes back. The client consumes anew by itself
-// when its queue goes.
+// keepTopology declares queue, exchange and binding regularly, so that one that was
+// deleted comes back. The client subscribes again by itself when its queue is deleted.
 func (b *AMQP) keepTopology(ctx context.Context, subscriber *amqp.Subscriber, queue string) {
-	for wait(ctx, topologyPause) {
+	for wait(ctx, topologyInterval) {
 		if subscriber.SubscribeInitialize(queue) == nil {
-			b.looked.Store(time.Now().UnixMilli())
+			b.declared.Store(time.Now().UnixMilli())
 		}
 	}
 }
@@ -189,7 +192,7 @@ func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
 		Exchange: amqp.ExchangeConfig{
 			GenerateName: func(topic string) string {
 				if purpose == "publish" && topic != b.exchange() {
-					return "" // the default exchange, whose routing key is the queue
+					return "" // the default exchange: its routing key is the name of a queue
 				}
 				return b.exchange()
 			},
@@ -214,33 +217,7 @@ func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
 	}
 }
 
-// marshaler carries payload and metadata, not persistent. Reading never fails:
-// Watermill would requeue such a message without end.
-type marshaler struct{}
-
-var _ amqp.Marshaler = marshaler{}
-
-// Marshal implements amqp.Marshaler.
-func (marshaler) Marshal(msg *message.Message) (amqp091.Publishing, error) {
-	headers := make(amqp091.Table, len(msg.Metadata))
-	for name, value := range msg.Metadata {
-		headers[name] = value
-	}
-	return amqp091.Publishing{Body: msg.Payload, Headers: headers, DeliveryMode: amqp091.Transient}, nil
-}
-
-// Unmarshal implements amqp.Marshaler.
-func (marshaler) Unmarshal(delivery amqp091.Delivery) (*message.Message, error) {
-	msg := message.NewMessage("", delivery.Body)
-	for name, value := range delivery.Headers {
-		if text, ok := value.(string); ok {
-			msg.Metadata.Set(name, text)
-		}
-	}
-	return msg, nil
-}
-
-// wait returns false when ctx ends before the pause is over.
+// wait waits for the pause and reports false if ctx ends before it is over.
 func wait(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
