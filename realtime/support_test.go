@@ -92,7 +92,7 @@ func (r *registry) Online(_ context.Context, _ []domain.UserID) (map[domain.User
 	return online, nil
 }
 
-func (r *registry) Upheavals() uint64 {
+func (r *registry) MassChanges() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.massChanges

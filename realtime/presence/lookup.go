@@ -11,10 +11,10 @@ type Source interface {
 	// Online returns which of the users have a session that is not in the
 	// background. It fails with ErrUnavailable while that is not known.
 	Online(ctx context.Context, users []domain.UserID) (map[domain.UserID]bool, error)
-	// Upheavals counts mass changes: events that may change the answers for many
-	// users at once without an announcement for each. The answers may go on
-	// changing for some seconds after one.
-	Upheavals() uint64
+	// MassChanges returns the number of mass changes so far: events that may change
+	// the answers for many users without an announcement for each. The answers may
+	// go on changing for some seconds after one.
+	MassChanges() uint64
 }
 
 // Store holds who may see whose presence.

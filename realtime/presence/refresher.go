@@ -56,7 +56,7 @@ func (r *Refresher) Run(ctx context.Context) {
 // tick makes all watches due once a minute, and once a second in the grace period
 // after a mass change.
 func (r *Refresher) tick(now time.Time) {
-	if n := r.lookup.source.Upheavals(); n != r.massChanges {
+	if n := r.lookup.source.MassChanges(); n != r.massChanges {
 		r.massChanges, r.graceEnd, r.refreshed = n, now.Add(gracePeriod), time.Time{}
 	}
 	interval := refreshInterval

@@ -51,4 +51,4 @@ func (s *source) Online(context.Context, []domain.UserID) (map[domain.UserID]boo
 	return s.online, s.err
 }
 
-func (s *source) Upheavals() uint64 { return s.massChanges }
+func (s *source) MassChanges() uint64 { return s.massChanges }

@@ -1,5 +1,7 @@
 package wire
 
+import "im/domain"
+
 // CloseCode states in the close frame why a socket was closed. Its range says
 // what the client does next: 4000–4099 reconnect, 4200–4299 get a new token,
 // 4300–4499 stop.
@@ -18,8 +20,8 @@ const (
 	CloseTokenExpired    CloseCode = 4200
 	CloseProtocol        CloseCode = 4300
 	CloseUnauthenticated CloseCode = 4400
-	CloseEnded           CloseCode = 4401
-	CloseReplaced        CloseCode = 4402
+	CloseEnded           CloseCode = domain.CloseEnded
+	CloseReplaced        CloseCode = domain.CloseReplaced
 	CloseTooMany         CloseCode = 4403
 )
 
