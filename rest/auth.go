@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 // caller is who a call is made for.
@@ -20,14 +21,14 @@ type caller struct {
 // of one user may be in flight on this node.
 type admission struct {
 	verifier    Verifier
-	rates       RateLimiter
+	rates       edge.RateLimiter
 	maxInFlight int
 
 	mu       sync.Mutex
 	inFlight map[domain.UserID]int // without users that have no call in flight
 }
 
-func newAdmission(v Verifier, rates RateLimiter, maxInFlight int) *admission {
+func newAdmission(v Verifier, rates edge.RateLimiter, maxInFlight int) *admission {
 	return &admission{verifier: v, rates: rates, maxInFlight: maxInFlight, inFlight: make(map[domain.UserID]int)}
 }
 

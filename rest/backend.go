@@ -2,8 +2,6 @@ package rest
 
 import (
 	"context"
-	"net/http"
-	"net/netip"
 	"time"
 
 	"im/domain"
@@ -130,24 +128,3 @@ type Signals interface {
 type Verifier interface {
 	Verify(ctx context.Context, raw string) (domain.Identity, error)
 }
-
-// RateLimiter limits how often users and addresses call.
-type RateLimiter interface {
-	// Address returns the address that a request counts for; the zero Prefix if
-	// addresses are not limited.
-	Address(r *http.Request) netip.Prefix
-	// Admit counts one call, or fails with domain.ErrRateLimited, which carries
-	// the delay. It does not count "" and the zero Prefix.
-	Admit(class domain.RateClass, user domain.UserID, from netip.Prefix) error
-}
-
-// unlimited is the RateLimiter of a server that is given none.
-type unlimited struct{}
-
-var _ RateLimiter = unlimited{}
-
-// Address implements RateLimiter.
-func (unlimited) Address(*http.Request) netip.Prefix { return netip.Prefix{} }
-
-// Admit implements RateLimiter.
-func (unlimited) Admit(domain.RateClass, domain.UserID, netip.Prefix) error { return nil }

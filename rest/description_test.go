@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 // These tests hold the table of routes and what the handlers accept against
@@ -254,7 +255,7 @@ func (c validCall) send(t *testing.T, s *testServer) reply {
 func (c validCall) accepted(t *testing.T, s *testServer, pointer string) {
 	t.Helper()
 	got := c.send(t, s)
-	var p problem
+	var p edge.Problem
 	if got.StatusCode < 400 || json.Unmarshal(got.body, &p) != nil || p.Code != domain.CodeInvalid {
 		return
 	}
@@ -269,7 +270,7 @@ func (c validCall) accepted(t *testing.T, s *testServer, pointer string) {
 func (c validCall) refused(t *testing.T, s *testServer, pointer string) {
 	t.Helper()
 	got := c.send(t, s)
-	var p problem
+	var p edge.Problem
 	_ = json.Unmarshal(got.body, &p)
 	for at := range p.Fields {
 		if p.Code == domain.CodeInvalid && (at == pointer || strings.HasPrefix(at, pointer+"/")) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 // FuzzCall: every path, query and body gets an answer of the contract, and no
@@ -56,7 +57,7 @@ func FuzzCall(f *testing.F) {
 			t.Fatalf("%s %s?%s %q: %d %s", method, path, query, body, rec.Code, rec.Body)
 		}
 		if rec.Code >= 400 && method != http.MethodHead {
-			var p problem
+			var p edge.Problem
 			if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || statusOf(p.Code) != rec.Code {
 				t.Fatalf("%s %s?%s %q: %d %s", method, path, query, body, rec.Code, rec.Body)
 			}

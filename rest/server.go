@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 // DefaultTimeout is how long a call may take. It is a little less than the 10 s
@@ -35,7 +36,7 @@ type Options struct {
 	// Timeout bounds a call; the default is DefaultTimeout.
 	Timeout time.Duration
 	// RateLimiter limits calls; the default is no limit.
-	RateLimiter RateLimiter
+	RateLimiter edge.RateLimiter
 	// Logger gets failures; the default is slog.Default.
 	Logger *slog.Logger
 }
@@ -69,7 +70,7 @@ func New(o Options) (*Server, error) {
 		o.Timeout = DefaultTimeout
 	}
 	if o.RateLimiter == nil {
-		o.RateLimiter = unlimited{}
+		o.RateLimiter = edge.Unlimited{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

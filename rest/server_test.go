@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
 	"im/test/eventually"
 )
 
@@ -207,7 +208,7 @@ func TestOverTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		var p problem
+		var p edge.Problem
 		_ = json.NewDecoder(resp.Body).Decode(&p)
 		return resp.StatusCode, p.Code
 	}

@@ -19,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -256,7 +257,7 @@ func (r reply) want(t *testing.T, status int) reply {
 // the field unless that is "".
 func (r reply) refused(t *testing.T, code domain.Code, field string) {
 	t.Helper()
-	var p problem
+	var p edge.Problem
 	if err := json.Unmarshal(r.body, &p); err != nil {
 		t.Fatalf("status %d, not a problem: %s", r.StatusCode, r.body)
 	}

@@ -24,8 +24,8 @@ func Coded(err error) *domain.Error {
 	return domain.ErrInternal.WithCause(err)
 }
 
-// problem is a problem document (RFC 9457) with the contract's members.
-type problem struct {
+// Problem is a problem document (RFC 9457) with the contract's members.
+type Problem struct {
 	Type         string            `json:"type"`
 	Title        string            `json:"title"`
 	Status       int               `json:"status"`
@@ -38,7 +38,7 @@ type problem struct {
 
 // WriteProblem answers a request with status and e as a problem document.
 func WriteProblem(w http.ResponseWriter, status int, e *domain.Error) {
-	body, err := json.Marshal(problem{
+	body, err := json.Marshal(Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code,
 		Retry: e.Retry(), RetryAfterMS: e.After.Milliseconds(), Fields: e.Fields,
 	})
