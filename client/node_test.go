@@ -36,7 +36,7 @@ func startNode(t *testing.T) string {
 	_, err = parser.Parse([]string{"--jwt-secret", secret, "--database-url", pgtest.New(t), "--prefix", "client-" + uuid.NewString()[:8]})
 	require.NoError(t, err)
 	if url := os.Getenv("IM_TEST_REDIS_URL"); url != "" {
-		flags.Services.RedisURL = url
+		flags.RedisURL = url
 	}
 	node, err := app.New(t.Context(), app.Options{
 		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules,

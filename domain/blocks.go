@@ -6,7 +6,7 @@ var ErrBlocked = &Error{Code: CodeBlocked, Message: "this user does not accept m
 // Block is an entry in a user's list of blocked users.
 type Block struct {
 	UserID UserID `json:"user_id"` // the blocked user
-	Since  Time   `json:"since"`
+	Since  Time   `json:"since"`   // when it was blocked
 }
 
 // CheckBlock returns ErrInvalid, for /user_id, if by cannot block user: it is no user

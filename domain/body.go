@@ -69,10 +69,10 @@ type CreatedBody struct {
 // UpdatedBody is the body of conversation.updated. It holds only what changed. The
 // order of the fields is that of the stored JSON: do not change it.
 type UpdatedBody struct {
-	AvatarURL Field[string]          `json:"avatar_url,omitzero"`
-	Metadata  Field[json.RawMessage] `json:"metadata,omitzero"`
-	Settings  *Settings              `json:"settings,omitempty"` // all settings; nil if none changed
-	Title     Field[string]          `json:"title,omitzero"`
+	AvatarURL Field[string]          `json:"avatar_url,omitzero"` // null: removed
+	Metadata  Field[json.RawMessage] `json:"metadata,omitzero"`   // null: removed
+	Settings  *Settings              `json:"settings,omitempty"`  // all settings; nil if none changed
+	Title     Field[string]          `json:"title,omitzero"`      // null: removed
 }
 
 // PostedBody is the body of message.posted. A recall of the message leaves of it only
@@ -87,14 +87,14 @@ type PostedBody struct {
 // EditedBody is the body of message.edited: the whole message as it is after the
 // edit. A recall of the message leaves of it only TargetSeq and a Content of null.
 type EditedBody struct {
-	TargetSeq int64           `json:"target_seq"`
+	TargetSeq int64           `json:"target_seq"`         // seq of the message
 	Content   json.RawMessage `json:"content"`            // the editor's bytes
 	Mentions  []UserID        `json:"mentions,omitempty"` // all of them, those that were kept too
 }
 
 // RecalledBody is the body of message.recalled.
 type RecalledBody struct {
-	TargetSeq int64  `json:"target_seq"`
+	TargetSeq int64  `json:"target_seq"`       // seq of the message, here and in the bodies below
 	Reason    string `json:"reason,omitempty"` // for people, at most Limits.ReasonChars; "" for none
 }
 

@@ -33,8 +33,8 @@ type MessageCommand interface {
 // MessageQuery names the parts of a MessageState that a command needs. Sender,
 // Recalled and Revision are always loaded.
 type MessageQuery struct {
-	Seq     int64
-	Content bool // load Content and Mentions
+	Seq     int64 // of the message
+	Content bool  // load Content and Mentions
 	// Emoji, if not "", loads Emojis, and in Reactions whether User has reacted with
 	// this emoji.
 	Emoji string
@@ -56,7 +56,7 @@ type IdempotencyKey struct {
 type Draft struct {
 	Type   EventType
 	Sender UserID
-	Body   json.RawMessage
+	Body   json.RawMessage // as it will be stored
 
 	// Fields of message.posted:
 	ClientMsgID string

@@ -19,17 +19,17 @@ import (
 type Fold struct {
 	ID          ConversationID
 	Kind        Kind
-	Creator     UserID
+	Creator     UserID  // sender of the first event
 	Title       *string // nil: none
 	AvatarURL   *string // nil: none
 	Settings    Settings
 	Metadata    json.RawMessage // an object or null
-	CreatedAt   Time
-	LastAt      Time   // of the last event
-	Head        int64  // seq of the last event
-	Version     int64  // seq of the last event that ChangesState
-	LastMessage int64  // seq of the last message; 0: none
-	DirectKey   string // see DirectKey; "" for groups
+	CreatedAt   Time            // of the first event
+	LastAt      Time            // of the last event
+	Head        int64           // seq of the last event
+	Version     int64           // seq of the last event that ChangesState
+	LastMessage int64           // seq of the last message; 0: none
+	DirectKey   string          // see DirectKey; "" for groups
 
 	Members   map[UserID]FoldedMember      // current and former members
 	Revisions map[int64]FoldedRevisions    // of the messages that were edited or recalled
@@ -73,9 +73,9 @@ type FoldedReactor struct {
 
 // FoldedMark is the event that added a reaction or a pin.
 type FoldedMark struct {
-	Seq  int64
+	Seq  int64 // of the event
 	At   Time
-	User UserID
+	User UserID // its sender
 }
 
 // ErrLogHole means that a log lacks an event, or does not begin with the creation of

@@ -10,8 +10,8 @@ type Identity struct {
 	Picture string   // profile claim, a URL; "" for none
 	Server  bool     // it is the token of a backend
 	Scope   string   // as in the token; "" for none
-	Expires Time
-	Issued  Time // zero if the token has no such claim
+	Expires Time     // no request is accepted with the token afterwards
+	Issued  Time     // zero if the token has no such claim
 }
 
 // CheckRevoked returns ErrUnauthenticated if the token was issued before a time. A

@@ -9,7 +9,7 @@ import (
 // MessageState is what decisions need of a message. A MessageQuery says which parts
 // are loaded.
 type MessageState struct {
-	Seq      int64
+	Seq      int64 // of its message.posted
 	Sender   UserID
 	Content  json.RawMessage // current; null after a recall
 	Mentions []UserID        // current, in the order in which they were sent

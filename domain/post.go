@@ -12,8 +12,8 @@ const maxClientID = 64
 // Post is a request to post a message. It goes to ConversationID or, if that is zero,
 // to the direct conversation of the sender and To.
 type Post struct {
-	ConversationID ConversationID
-	To             UserID
+	ConversationID ConversationID  // zero if To is set
+	To             UserID          // another user; "" if ConversationID is set
 	ClientMsgID    string          // the sender's idempotency key, 1 to 64 characters
 	Content        json.RawMessage // at most Limits.ContentBytes; kept byte for byte
 	ReplyTo        *int64          // seq of a message that the sender may read; nil: none

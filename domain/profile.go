@@ -26,9 +26,9 @@ func (p *UserProfile) Check(limits Limits) error {
 // ProfileClaims is the part of a profile that a token carries; nil: no such claim.
 type ProfileClaims struct {
 	User   UserID
-	Name   *string
-	Avatar *string
-	Issued Time // of the token; zero if it has no such claim
+	Name   *string // at most Limits.NameChars
+	Avatar *string // a URL, at most Limits.URLChars
+	Issued Time    // of the token; zero if it has no such claim
 }
 
 // Claims returns the profile claims of the token; false if it has none. Invalid claims

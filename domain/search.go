@@ -40,12 +40,15 @@ type Highlight struct {
 
 // TextRange is a part of a text, in code points.
 type TextRange struct {
-	Start  int `json:"start"`
+	Start  int `json:"start"` // from the beginning of the text
 	Length int `json:"length"`
 }
 
 // TextField is a searchable field of a content.
-type TextField struct{ Name, Text string }
+type TextField struct {
+	Name string // of the member of the content: text or name
+	Text string
+}
 
 // TextFields returns the searchable fields of a content that are not empty: text, which
 // may be a caption, and the name of a file. A content of type custom has none.

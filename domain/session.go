@@ -10,7 +10,7 @@ type SessionEntry struct {
 	Number     int64  // from one sequence for the whole cluster: the higher, the newer
 	Epoch      string // of Number; numbers of different epochs are not comparable
 	Background bool   // it does not make its user online
-	Connected  Time
+	Connected  Time   // when it began
 }
 
 // Admission is the store's answer to a new session.
@@ -22,7 +22,7 @@ type Admission struct {
 // Memberships are all conversations of a user and the user's revocation, read at one
 // moment.
 type Memberships struct {
-	Epoch         string
+	Epoch         string // of the log
 	List          []Membership
 	RevokedBefore time.Time // as in Admission
 }
@@ -34,7 +34,7 @@ type FeedPosition string
 // FeedPage is what was committed after a position, one head for each conversation.
 type FeedPage struct {
 	Position FeedPosition // to continue from
-	Epoch    string
+	Epoch    string       // of the log
 	Heads    []FeedHead
 	Ends     []EndSessions // sessions to close; most were signalled already
 }

@@ -28,7 +28,7 @@ type TraceCommit struct {
 type TraceMember struct {
 	UserID    UserID `json:"user_id"`
 	Delivered bool   `json:"delivered"` // a device has acknowledged it
-	Read      bool   `json:"read"`
+	Read      bool   `json:"read"`      // the read position includes it
 	// DeliveredSeq and ReadSeq are the member's positions in the conversation.
 	DeliveredSeq int64          `json:"delivered_seq"`
 	ReadSeq      int64          `json:"read_seq"`
@@ -39,8 +39,8 @@ type TraceMember struct {
 // TraceDevice is a device that has acknowledged events of the conversation.
 type TraceDevice struct {
 	DeviceID DeviceID `json:"device_id"`
-	AckedSeq int64    `json:"acked_seq"`
-	Acked    bool     `json:"acked"` // AckedSeq includes the message
+	AckedSeq int64    `json:"acked_seq"` // highest seq that it has acknowledged
+	Acked    bool     `json:"acked"`     // AckedSeq includes the message
 }
 
 // TraceSession is a live session of a recipient.

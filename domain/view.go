@@ -26,13 +26,13 @@ type ConversationView struct {
 	CreatedAt      Time            `json:"created_at"`
 	Role           Role            `json:"role"`           // of the member
 	Peer           UserID          `json:"peer,omitempty"` // the other user of a direct conversation; "" for groups
-	MemberCount    int             `json:"member_count"`
-	HeadSeq        int64           `json:"head_seq"`      // seq of the last event
-	FloorSeq       int64           `json:"floor_seq"`     // lowest seq that the member may read
-	AckedSeq       int64           `json:"acked_seq"`     // highest seq that the asking device has acknowledged; 0: none
-	ReadSeq        int64           `json:"read_seq"`      // highest seq that the member has read; 0: none
-	UnreadCount    int64           `json:"unread_count"`  // messages of others above ReadSeq, without recalled ones
-	MentionCount   int64           `json:"mention_count"` // those of them that mention the member or everyone
+	MemberCount    int             `json:"member_count"`   // current members
+	HeadSeq        int64           `json:"head_seq"`       // seq of the last event
+	FloorSeq       int64           `json:"floor_seq"`      // lowest seq that the member may read
+	AckedSeq       int64           `json:"acked_seq"`      // highest seq that the asking device has acknowledged; 0: none
+	ReadSeq        int64           `json:"read_seq"`       // highest seq that the member has read; 0: none
+	UnreadCount    int64           `json:"unread_count"`   // messages of others above ReadSeq, without recalled ones
+	MentionCount   int64           `json:"mention_count"`  // those of them that mention the member or everyone
 	Preferences    Preferences     `json:"preferences"`
 	LastMessage    *Message        `json:"last_message"` // nil: none that the member may read
 	Events         []Event         `json:"events"`       // the newest events that were asked for, ascending
@@ -81,8 +81,8 @@ type Message struct {
 // Reaction counts the reactions to a message with one emoji.
 type Reaction struct {
 	Emoji string `json:"emoji"`
-	Count int    `json:"count"`
-	Mine  bool   `json:"mine"` // the reading user's reaction is among them
+	Count int    `json:"count"` // users
+	Mine  bool   `json:"mine"`  // the reading user's reaction is among them
 }
 
 // UserReaction is the reaction of one user.
@@ -95,7 +95,7 @@ type UserReaction struct {
 // PinnedMessage is a message in the list of pins.
 type PinnedMessage struct {
 	Message
-	PinnedBy UserID `json:"pinned_by"`
+	PinnedBy UserID `json:"pinned_by"` // sender of the message.pinned
 	PinnedAt Time   `json:"pinned_at"`
 }
 
@@ -144,12 +144,12 @@ type SyncQuery struct {
 
 // SyncPage is a page of a sync, read at one moment.
 type SyncPage struct {
-	Epoch         string             `json:"epoch"`
-	Conversations []ConversationView `json:"conversations"`
-	Removed       []ConversationID   `json:"removed"` // those that the user is no longer a member of
-	Users         map[UserID]Profile `json:"users"`   // of the users that the page refers to
-	Cursor        string             `json:"cursor"`  // for the next page or, when Done, the next sync
-	Done          bool               `json:"done"`
+	Epoch         string             `json:"epoch"`                  // of the log; seqs and cursors of another epoch are void
+	Conversations []ConversationView `json:"conversations"`          // newest activity first, in a full sync
+	Removed       []ConversationID   `json:"removed"`                // those that the user is no longer a member of
+	Users         map[UserID]Profile `json:"users"`                  // of the users that the page refers to
+	Cursor        string             `json:"cursor"`                 // for the next page or, when Done, the next sync
+	Done          bool               `json:"done"`                   // it is the last page
 	UnreadTotal   *int64             `json:"unread_total,omitempty"` // of all conversations; nil unless Done
 }
 
@@ -172,7 +172,7 @@ type Range struct {
 // EventPage is a range of the events of a conversation, ascending.
 type EventPage struct {
 	ConversationID ConversationID     `json:"conversation_id"`
-	Epoch          string             `json:"epoch"`
+	Epoch          string             `json:"epoch"` // of the log, see SyncPage
 	Events         []Event            `json:"events"`
 	FromSeq        int64              `json:"from_seq"`  // seq of the first event; 0 for an empty page
 	ToSeq          int64              `json:"to_seq"`    // seq of the last event; 0 for an empty page
@@ -186,11 +186,11 @@ type EventPage struct {
 // HeadSeq.
 type MessagePage struct {
 	Messages      []Message          `json:"messages"`
-	HeadSeq       int64              `json:"head_seq"`  // the conversation's last event, or that of AsOf and AsOfSeq
-	FloorSeq      int64              `json:"floor_seq"` // lowest seq that the reader may read
-	HasMoreBefore bool               `json:"has_more_before"`
-	HasMoreAfter  bool               `json:"has_more_after"`
-	Users         map[UserID]Profile `json:"users"` // of the users that the page refers to
+	HeadSeq       int64              `json:"head_seq"`        // the conversation's last event, or that of AsOf and AsOfSeq
+	FloorSeq      int64              `json:"floor_seq"`       // lowest seq that the reader may read
+	HasMoreBefore bool               `json:"has_more_before"` // there are older messages that the reader may read
+	HasMoreAfter  bool               `json:"has_more_after"`  // there are newer messages, up to HeadSeq
+	Users         map[UserID]Profile `json:"users"`           // of the users that the page refers to
 }
 
 // Member is a member in the list of members.

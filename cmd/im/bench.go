@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/app"
 	"im/tools/bench"
 )
 
@@ -21,8 +22,8 @@ type benchCmd struct {
 
 	Serve       bool   `help:"Start nodes of im serve on the services below, with a database and a prefix of their own, instead of im dev. Not with --url."`
 	DatabaseURL string `name:"database-url" help:"URL of PostgreSQL, for --serve, and beside --url for limit and depth. Its role must be allowed to create databases."`
-	RedisURL    string `name:"redis-url" default:"redis://127.0.0.1:6379/0" help:"URL of Redis, for --serve."`
-	AMQPURL     string `name:"amqp-url" default:"amqp://guest:guest@127.0.0.1:5672/" help:"URL of RabbitMQ, for --serve."`
+	RedisURL    string `name:"redis-url" default:"${default_redis_url}" help:"URL of Redis, for --serve."`
+	AMQPURL     string `name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ, for --serve."`
 
 	Pairs    int           `help:"Pairs of users. By default the cases of the workload."`
 	InFlight int           `help:"Messages that each sender keeps in flight, at most 64. By default the cases of the workload."`
@@ -40,8 +41,6 @@ type benchCmd struct {
 	DebugURLs []string `name:"debug-url" placeholder:"http://HOST:PORT" help:"With --url: where a node serves profiles (its IM_DEBUG_ADDR); repeatable."`
 	JSON      bool     `name:"json" help:"Print a JSON object instead of tables."`
 }
-
-const defaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disable"
 
 // Run measures and prints the report. After an error it prints the results so far.
 func (c *benchCmd) Run(ctx context.Context, std streams) error {
@@ -100,7 +99,7 @@ func (c *benchCmd) benchTarget() (bench.Target, error) {
 		return o, nil
 	}
 	if c.Serve && o.DatabaseURL == "" {
-		o.DatabaseURL = defaultDatabaseURL
+		o.DatabaseURL = app.DefaultDatabaseURL
 	}
 	program, err := os.Executable()
 	if err != nil {

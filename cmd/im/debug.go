@@ -17,8 +17,8 @@ const (
 	mutexFraction = 100    // one of this many contentions is sampled
 )
 
-// debugging serves profiles of the process. They show everything, without a check of
-// who asks, so they have an address of their own and are off by default.
+// debugging serves profiles of the process. They are not authenticated and reveal much
+// of it, so they have an address of their own and are off by default.
 type debugging struct {
 	DebugAddr string `group:"Logging" placeholder:"127.0.0.1:6060" help:"Address to serve profiles of the process on (net/http/pprof). There is no authentication: keep it private. Off by default."`
 }

@@ -17,7 +17,7 @@ type migrateCmd struct {
 
 // databaseFlags say where the database is.
 type databaseFlags struct {
-	DatabaseURL string `name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"URL of PostgreSQL."`
+	DatabaseURL string `name:"database-url" default:"${default_database_url}" help:"URL of PostgreSQL."`
 
 	app.Log
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/internal/auth/gate"
-	"im/internal/auth/token"
+	"im/internal/auth"
+	"im/internal/profiles"
 	"im/internal/ratelimit"
 	"im/realtime"
 	"im/routing"
@@ -61,8 +61,8 @@ type Node struct {
 	gateway  *realtime.Gateway
 	receipts *realtime.Receipts
 	presence *realtime.Presence
-	gate     *gate.Gate
-	pace     *ratelimit.Pace
+	profiles *profiles.Recorder
+	limiter  *ratelimit.Limiter
 	routing  *routing.Node
 	http     *http.Server
 	serving  atomic.Bool // false before Run has started everything, and while it stops
@@ -77,11 +77,12 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	if err := errors.Join(o.Rules.check(), checkNames(o.Services.Prefix, o.Name)); err != nil {
 		return nil, err
 	}
-	verifier, err := o.Tokens.verifier(o.Logger)
+	n := &Node{o: o}
+	// No token is verified before wire has created the recorder.
+	verifier, err := o.Tokens.verifier(o.Logger, func(id domain.Identity) { n.profiles.Record(id) })
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{o: o}
 	if err := n.connect(ctx); err != nil {
 		n.Close()
 		return nil, err
@@ -145,15 +146,15 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 }
 
 // wire creates the parts and connects them to one another.
-func (n *Node) wire(verifier *token.Verifier) (err error) {
+func (n *Node) wire(verifier *auth.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
 	if o.Rules.Conversations == "server" {
 		chat = chat.BackendOnly()
 	}
-	n.pace = o.Rules.limiter()
-	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
+	n.limiter = o.Rules.limiter()
+	n.profiles = profiles.NewRecorder(n.store, limits, o.Logger)
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
@@ -167,11 +168,11 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	n.presence = realtime.NewPresence(n.routing, n.store)
 	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
-		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
+		Hub: n.hub, Authenticator: verifier, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
 		SignalScopes: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
-		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
+		Pace: n.limiter, MaxSockets: o.Rules.MaxSessions,
 	})
-	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
+	n.http, err = n.server(auth.NewRevocationChecker(verifier, n.store), chat)
 	return err
 }
 
@@ -193,7 +194,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopStore := start(n.store.Run)
 	stopHub := start(n.hub.Run)
 	stopRouting := start(n.routing.Run)
-	stopGate := start(n.gate.Run)
+	stopProfiles := start(n.profiles.Run)
 	stopReceipts := start(n.receipts.Run)
 	stopGateway := start(n.gateway.Run)
 	g.Go(func() error {
@@ -214,7 +215,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
 		stopReceipts()
-		stopGate()
+		stopProfiles()
 		stopRouting()
 		stopHub()
 		stopStore()

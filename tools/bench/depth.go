@@ -36,28 +36,28 @@ func depthCases(o Options) (cases []scenario) {
 // depth is a database with many events. The runs of a case share it.
 type depth struct {
 	events        int64
-	own           *tempStore
+	temp          *tempStore
 	conversations int
 }
 
 func (d *depth) close() error {
-	if d.own == nil {
+	if d.temp == nil {
 		return nil
 	}
-	return d.own.close()
+	return d.temp.close()
 }
 
 // run appends to a few conversations and then reads pages of all.
 func (d *depth) run(ctx context.Context, r *run) (_ []Metric, err error) {
-	if d.own == nil {
-		if d.own, err = openTempStore(ctx, r.cluster.database, "im_bench_"+r.tag); err != nil {
+	if d.temp == nil {
+		if d.temp, err = openTempStore(ctx, r.cluster.database, "im_bench_"+r.tag); err != nil {
 			return nil, err
 		}
-		if d.conversations, err = seed(ctx, d.own.url, d.events, r.say); err != nil {
+		if d.conversations, err = seed(ctx, d.temp.url, d.events, r.say); err != nil {
 			return nil, err
 		}
 	}
-	a := newAppends(r, d.own.store)
+	a := newAppends(r, d.temp.store)
 	for i := range depthActive {
 		n := i * d.conversations / depthActive
 		a.conversations = append(a.conversations, conversation{seededID(n), [2]domain.UserID{seededUser("a", n), seededUser("b", n)}})
@@ -77,7 +77,7 @@ func (d *depth) readPages(ctx context.Context, duration time.Duration) ([]Metric
 		n := rand.IntN(d.conversations)
 		before := 2 + rand.Int64N(eventsPerConversation)
 		began := clock.now()
-		page, err := d.own.store.Events(ctx, domain.Actor{User: seededUser("a", n)}, seededID(n), domain.Range{BeforeSeq: &before, Limit: historyPage})
+		page, err := d.temp.store.Events(ctx, domain.Actor{User: seededUser("a", n)}, seededID(n), domain.Range{BeforeSeq: &before, Limit: historyPage})
 		if err != nil {
 			return nil, err
 		}

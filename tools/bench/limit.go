@@ -29,12 +29,12 @@ func limitCases(Options) (cases []scenario) {
 
 // runLimit appends through the store alone, to a database of its own.
 func runLimit(ctx context.Context, r *run, inFlight int) (_ []Metric, err error) {
-	own, err := openTempStore(ctx, r.cluster.database, "im_bench_"+r.tag)
+	temp, err := openTempStore(ctx, r.cluster.database, "im_bench_"+r.tag)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, own.close()) }()
-	a := newAppends(r, own.store)
+	defer func() { err = errors.Join(err, temp.close()) }()
+	a := newAppends(r, temp.store)
 	if err := a.createConversations(ctx, limitPairs); err != nil {
 		return nil, err
 	}

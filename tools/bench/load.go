@@ -53,11 +53,11 @@ func newLoad(tag string, others int) *load {
 
 // add adds a socket. With inFlight 0 it only receives.
 func (l *load) add(sock *socket, user, conversation string, inFlight int) {
-	k := &participant{index: len(l.participants), user: user, sock: sock, inFlight: min(inFlight, maxInFlight)}
+	p := &participant{index: len(l.participants), user: user, sock: sock, inFlight: min(inFlight, maxInFlight)}
 	if inFlight > 0 {
-		k.sendFrame = newSendFrame(l.tag, conversation, text100)
+		p.sendFrame = newSendFrame(l.tag, conversation, text100)
 	}
-	l.participants = append(l.participants, k)
+	l.participants = append(l.participants, p)
 }
 
 // text100 is the content of every message.
@@ -71,11 +71,11 @@ func (l *load) run(ctx context.Context, o Options, began, ended func()) error {
 	l.setRate(o.Rate)
 	g, ctx := errgroup.WithContext(ctx)
 	sending, stop := context.WithCancel(ctx)
-	for _, k := range l.participants {
-		g.Go(func() error { return l.serve(k) })
-		if k.interval > 0 {
+	for _, p := range l.participants {
+		g.Go(func() error { return l.serve(p) })
+		if p.interval > 0 {
 			l.openSenders.Add(1)
-			g.Go(func() error { return l.sendOnTime(sending, k) })
+			g.Go(func() error { return l.sendOnTime(sending, p) })
 		}
 	}
 	g.Go(func() error {
@@ -97,15 +97,15 @@ func (l *load) run(ctx context.Context, o Options, began, ended func()) error {
 // setRate divides the rate of an open loop among the senders. 0 makes a closed loop.
 func (l *load) setRate(rate float64) {
 	senders := 0
-	for _, k := range l.participants {
-		if k.sendFrame != nil {
+	for _, p := range l.participants {
+		if p.sendFrame != nil {
 			senders++
 		}
 	}
-	for _, k := range l.participants {
-		if rate > 0 && k.sendFrame != nil {
-			k.interval = max(1, int64(float64(time.Second)*float64(senders)/rate))
-			k.slots = make(chan struct{}, maxInFlight)
+	for _, p := range l.participants {
+		if rate > 0 && p.sendFrame != nil {
+			p.interval = max(1, int64(float64(time.Second)*float64(senders)/rate))
+			p.slots = make(chan struct{}, maxInFlight)
 		}
 	}
 }
@@ -113,8 +113,8 @@ func (l *load) setRate(rate float64) {
 // close closes all sockets, which ends their readers.
 func (l *load) close() {
 	l.finished.Store(true)
-	for _, k := range l.participants {
-		k.sock.close()
+	for _, p := range l.participants {
+		p.sock.close()
 	}
 }
 
@@ -151,36 +151,36 @@ func (l *load) lost() int64 {
 }
 
 // serve reads a socket. In a closed loop it sends a message for each answer.
-func (l *load) serve(k *participant) error {
-	if k.sendFrame != nil && k.interval == 0 {
-		for range k.inFlight {
-			k.sock.queue(k.sendFrame, l.clock.now())
+func (l *load) serve(p *participant) error {
+	if p.sendFrame != nil && p.interval == 0 {
+		for range p.inFlight {
+			p.sock.queue(p.sendFrame, l.clock.now())
 		}
-		l.sent.Add(int64(k.inFlight))
+		l.sent.Add(int64(p.inFlight))
 	}
 	var result readResult
 	for {
-		if err := k.sock.flush(); err != nil {
+		if err := p.sock.flush(); err != nil {
 			return l.ending(err)
 		}
-		if err := k.sock.fill(); err != nil {
+		if err := p.sock.fill(); err != nil {
 			return l.ending(err)
 		}
 		result.reset(l.clock.now())
 		for {
-			payload, err := k.sock.next()
+			payload, err := p.sock.next()
 			if err != nil {
 				return l.ending(err)
 			}
 			if payload == nil {
 				break
 			}
-			if err := l.handle(k, payload, &result); err != nil {
+			if err := l.handle(p, payload, &result); err != nil {
 				return err
 			}
 		}
-		l.refill(k, result.answered) // before count: sent must never be below answered
-		l.count(k, &result)
+		l.refill(p, result.answered) // before count: sent must never be below answered
+		l.count(p, &result)
 	}
 }
 
@@ -202,12 +202,12 @@ type readResult struct {
 }
 
 // reset clears the counts and keeps the memory.
-func (b *readResult) reset(now int64) {
-	*b = readResult{now: now, acks: b.acks[:0], ends: b.ends[:0]}
+func (r *readResult) reset(now int64) {
+	*r = readResult{now: now, acks: r.acks[:0], ends: r.ends[:0]}
 }
 
 // handle counts a frame.
-func (l *load) handle(k *participant, payload []byte, r *readResult) error {
+func (l *load) handle(p *participant, payload []byte, r *readResult) error {
 	switch string(typeOf(payload)) {
 	case "sent":
 		due, ok := dueOf(valueOf(payload, `"id":"`), l.tag)
@@ -224,7 +224,7 @@ func (l *load) handle(k *participant, payload []byte, r *readResult) error {
 		if !ok {
 			return nil // an event of the setup
 		}
-		if string(valueOf(payload, `"sender":"`)) == k.user {
+		if string(valueOf(payload, `"sender":"`)) == p.user {
 			r.echoed++
 			return nil
 		}
@@ -245,7 +245,7 @@ func (l *load) handle(k *participant, payload []byte, r *readResult) error {
 }
 
 // count adds the counts of one read.
-func (l *load) count(k *participant, r *readResult) {
+func (l *load) count(p *participant, r *readResult) {
 	l.acked.Add(r.acked)
 	l.refused.Add(r.refused)
 	l.received.Add(r.received)
@@ -255,15 +255,15 @@ func (l *load) count(k *participant, r *readResult) {
 		l.receivedIn.Add(r.received)
 		l.echoedIn.Add(r.echoed)
 	}
-	l.acks.add(k.index, r.acks...)
-	l.ends.add(k.index, r.ends...)
+	l.acks.add(p.index, r.acks...)
+	l.ends.add(p.index, r.ends...)
 }
 
 // refill sends a message for each answer. In an open loop it frees their slots instead.
-func (l *load) refill(k *participant, answered int) {
-	if k.interval > 0 {
+func (l *load) refill(p *participant, answered int) {
+	if p.interval > 0 {
 		for range answered {
-			<-k.slots
+			<-p.slots
 		}
 		return
 	}
@@ -272,7 +272,7 @@ func (l *load) refill(k *participant, answered int) {
 	}
 	now := l.clock.now()
 	for range answered {
-		k.sock.queue(k.sendFrame, now)
+		p.sock.queue(p.sendFrame, now)
 	}
 	l.sent.Add(int64(answered))
 }
@@ -282,21 +282,21 @@ func (l *load) over() bool { return l.clock.now() >= l.to }
 
 // sendOnTime sends each message when it is due, or later if too many messages are in
 // flight. Latency counts from the time at which it was due.
-func (l *load) sendOnTime(ctx context.Context, k *participant) error {
+func (l *load) sendOnTime(ctx context.Context, p *participant) error {
 	defer l.openSenders.Add(-1)
-	due := l.clock.now() + k.interval*int64(k.index)/int64(len(l.participants))
-	for ; due < l.to; due += k.interval {
+	due := l.clock.now() + p.interval*int64(p.index)/int64(len(l.participants))
+	for ; due < l.to; due += p.interval {
 		if l.clock.sleepUntil(ctx, due) != nil {
 			return nil
 		}
 		select {
-		case k.slots <- struct{}{}:
+		case p.slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
 		l.sent.Add(1)
-		k.sock.queue(k.sendFrame, due)
-		if err := k.sock.flush(); err != nil {
+		p.sock.queue(p.sendFrame, due)
+		if err := p.sock.flush(); err != nil {
 			return l.ending(err)
 		}
 	}
