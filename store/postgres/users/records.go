@@ -30,9 +30,9 @@ type Records struct {
 // New returns the records of db.
 func New(db *pg.DB, o Options) *Records {
 	r := &Records{db: db, node: o.Node}
-	r.revoked = dataload.New(usersAtOnce, o.Lookups, r.revokedOne, r.revokedAll)
-	r.admissions = dataload.New(usersAtOnce, o.Lookups, r.admitOne, r.admitAll)
-	r.lists = dataload.New(listsAtOnce, o.Lookups, r.membershipsOne, r.membershipsAll)
+	r.revoked = dataload.New(usersPerQuery, o.Lookups, r.readRevoked)
+	r.admissions = dataload.New(usersPerQuery, o.Lookups, r.readAdmissions)
+	r.lists = dataload.New(listsPerQuery, o.Lookups, r.readMemberships)
 	return r
 }
 
