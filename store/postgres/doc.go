@@ -17,7 +17,7 @@
 // Commands wait in one queue, of which a conversation belongs to one committer at a
 // time, and a second committer helps where the first cannot keep up. A committer
 // takes what queued up while its last transaction ran, decides it on cached states
-// and writes it with one call of im_append_2. That is a PL/pgSQL function, and
+// and writes it with one call of im_append_1. That is a PL/pgSQL function, and
 // not a pipeline of BEGIN, locks, inserts and COMMIT, for two reasons. Each
 // statement inside has a new snapshot, so what comes after the locks sees what
 // their former holders committed. And the server begins only when it has the

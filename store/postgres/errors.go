@@ -22,8 +22,8 @@ const (
 	stateNotInState     = "55000" // recovery is in progress, for one
 	stateNoTable        = "42P01"
 	stateUnique         = "23505"
-	stateNoConversation = "IM001" // of im_append_2
-	stateBlocked        = "IM002" // of im_blocked_1
+	stateNoConversation = "IM001" // of im_append_1
+	stateBlocked        = "IM002" // of im_direct_blocks_1
 )
 
 // translate turns what the driver says into what callers read: errors of the
