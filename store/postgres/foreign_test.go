@@ -3,9 +3,7 @@ package postgres_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"math"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"im/store/postgres"
 	"im/test/pgtest"
 	"im/test/proxytest"
+	"im/test/storetest"
 )
 
 // TestI8ForeignTakesTheSameWay: what is asked of a conversation of others makes
@@ -24,14 +23,14 @@ import (
 func TestI8ForeignTakesTheSameWay(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	owner := start(t, url)
-	foreign := owner.group(t, "alice", "bob")
-	owner.post(t, "alice", foreign, "m", "x")
-	owner.post(t, "alice", foreign, "m2", "x")
+	owner := storetest.Start(t, url)
+	foreign := owner.Group(t, "alice", "bob")
+	owner.Post(t, "alice", foreign, "m", "x")
+	owner.Post(t, "alice", foreign, "m2", "x")
 	nowhere := domain.NewConversationID(time.Now())
 
 	via, proxy := proxytest.Before(t, url)
-	n := start(t, via, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
+	n := storetest.Start(t, via, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
 	var answers atomic.Int64 // that a query is done, as the protocol says it
 	done := []byte{'Z', 0, 0, 0, 5}
 	proxy.CutAnswer(func(data []byte) bool {
@@ -92,28 +91,4 @@ func TestI8ForeignTakesTheSameWay(t *testing.T) {
 		require.Positive(t, missing, name)
 		require.Equal(t, missing, hidden, "%s: round trips", name)
 	}
-}
-
-// TestI9ForeignIDsLeaveNothingBehind: commands for conversations that do not
-// exist, as many as there may be, fill no cache.
-func TestI9ForeignIDsLeaveNothingBehind(t *testing.T) {
-	t.Parallel()
-	n := start(t, pgtest.New(t))
-	content := []byte(`{"type":"text","text":"x"}`)
-	var wg sync.WaitGroup
-	turns := make(chan struct{}, 500)
-	for range 10_000 {
-		turns <- struct{}{}
-		wg.Add(1)
-		p := domain.Post{ConversationID: domain.NewConversationID(time.Now()), ClientMsgID: "c", Content: content}
-		n.chat.Send(t.Context(), domain.Actor{User: "eve"}, p, func(_ domain.Sent, err error) {
-			if !errors.Is(err, domain.ErrNotFound) {
-				t.Errorf("%v", err)
-			}
-			<-turns
-			wg.Done()
-		})
-	}
-	wg.Wait()
-	require.Zero(t, n.CachedBytes())
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/tern/v2/migrate"
 
 	"im/domain"
 	"im/migrations"
+	"im/store/postgres/internal/pg"
 )
 
 // versionTable is the table that stores, in one row, the number of the last migration
@@ -84,7 +84,7 @@ func Migrations(ctx context.Context, url string) (status MigrationStatus, err er
 
 // migrating calls do with a migrator on a connection of its own.
 func migrating(ctx context.Context, url string, do func(*migrate.Migrator) error) error {
-	config, err := connConfig(url)
+	config, err := pg.ConnConfig(url)
 	if err != nil {
 		return err
 	}
@@ -93,33 +93,25 @@ func migrating(ctx context.Context, url string, do func(*migrate.Migrator) error
 	config.RuntimeParams["lock_timeout"] = "0"
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return translate(err)
+		return pg.Translate(err)
 	}
-	defer closeConn(conn)
+	defer pg.CloseConn(conn)
 	var development bool
 	if err := conn.QueryRow(ctx, isDevelopmentSchemaSQL).Scan(&development); err != nil {
-		return translate(err)
+		return pg.Translate(err)
 	}
 	if development {
 		return domain.ErrInternal.WithCause(ErrDevelopmentSchema)
 	}
 	m, err := migrate.NewMigrator(ctx, conn, versionTable)
 	if err != nil {
-		return translate(err)
+		return pg.Translate(err)
 	}
 	if err := m.LoadMigrations(migrations.Files); err != nil {
 		return domain.ErrInternal.WithCause(err)
 	}
 	if err := do(m); err != nil {
-		return translate(fmt.Errorf("migration: %w", err))
+		return pg.Translate(fmt.Errorf("migration: %w", err))
 	}
 	return nil
-}
-
-// closeConn closes the connection in an orderly way, even if the caller's context has
-// ended.
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx)
 }

@@ -10,6 +10,7 @@ import (
 	"im/domain"
 	"im/store/postgres"
 	"im/test/pgtest"
+	"im/test/storetest"
 )
 
 func TestMigrate(t *testing.T) {
@@ -33,11 +34,11 @@ func TestMigrate(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, status.Latest)
 	require.Equal(t, status.Latest, status.Current)
-	n := start(t, url)
-	n.post(t, "alice", n.group(t, "alice", "bob"), "m", "x")
+	n := storetest.Start(t, url)
+	n.Post(t, "alice", n.Group(t, "alice", "bob"), "m", "x")
 
 	t.Run("a newer schema is left as it is", func(t *testing.T) {
-		conn := connect(t, url)
+		conn := storetest.Connect(t, url)
 		_, err := conn.Exec(t.Context(), `UPDATE im_schema_version SET version = version + 1`)
 		require.NoError(t, err)
 		require.NoError(t, postgres.Migrate(t.Context(), url, log))
@@ -49,7 +50,7 @@ func TestMigrate(t *testing.T) {
 			require.NoError(t, postgres.MigrateDown(t.Context(), url, log))
 		}
 		var left int
-		require.NoError(t, connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM pg_class c
+		require.NoError(t, storetest.Connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM pg_class c
 			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'im_schema_version'`).Scan(&left))
 		require.Zero(t, left)
 		require.NoError(t, postgres.Migrate(t.Context(), url, log))
@@ -61,7 +62,7 @@ func TestMigrate(t *testing.T) {
 func TestMigrateRefusesADevelopmentSchema(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	conn := connect(t, url)
+	conn := storetest.Connect(t, url)
 	_, err := conn.Exec(t.Context(), `ALTER TABLE im_schema_version RENAME TO schema_version; UPDATE schema_version SET version = 15`)
 	require.NoError(t, err)
 	log := slog.New(slog.DiscardHandler)

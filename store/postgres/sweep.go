@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"im/store/postgres/internal/pg"
 )
 
 const (
@@ -52,19 +54,19 @@ UPDATE members SET changed = pg_current_xact_id() WHERE (user_id, conversation_i
 func (s *Store) sweep(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
-	settled := *s.epoch.Load() // the epoch whose changed values need no look any more
+	settled := s.db.KnownEpoch() // the epoch whose changed values need no look any more
 	for n := 1; ; n++ {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
 		}
-		epoch := *s.epoch.Load()
+		epoch := s.db.KnownEpoch()
 		err := s.sweepOnce(ctx, n%devicesEvery == 0, epoch != settled)
 		if err == nil {
 			settled = epoch
 		} else if ctx.Err() == nil {
-			s.log.Warn("sweeping failed; it will be tried again", "error", err)
+			s.db.Logger.Warn("sweeping failed; it will be tried again", "error", err)
 		}
 	}
 }
@@ -74,15 +76,11 @@ func (s *Store) sweep(ctx context.Context) error {
 func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
-	config, err := connConfig(s.options.URL)
+	conn, err := s.db.Connect(ctx)
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return err
-	}
-	defer closeConn(conn)
+	defer pg.CloseConn(conn)
 	if _, err := conn.Exec(ctx, sweepCommitsSQL); err != nil {
 		return err
 	}

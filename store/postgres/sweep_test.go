@@ -8,13 +8,14 @@ import (
 
 	"im/domain"
 	"im/test/pgtest"
+	"im/test/storetest"
 )
 
 func TestSweep(t *testing.T) {
 	t.Parallel()
-	n := start(t, pgtest.New(t))
-	a, b := n.group(t, "alice", "bob"), n.group(t, "alice", "bob")
-	conn := connect(t, n.url)
+	n := storetest.Start(t, pgtest.New(t))
+	a, b := n.Group(t, "alice", "bob"), n.Group(t, "alice", "bob")
+	conn := storetest.Connect(t, n.URL)
 	for _, device := range []domain.DeviceID{"gone", "used"} {
 		for _, id := range []domain.ConversationID{a, b} {
 			require.NoError(t, n.Acknowledge(t.Context(), []domain.Ack{{User: "bob", Device: device, ConversationID: id, Seq: 1}}))

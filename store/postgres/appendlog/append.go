@@ -1,0 +1,261 @@
+package appendlog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"im/domain"
+	"im/store/postgres/internal/pg"
+)
+
+// The parameters are described at im_append_1 (migrations/0002_functions.sql). They are
+// filled by appendParams.values.
+const appendSQL = `
+SELECT statuses, seqs, ats FROM im_append_1(
+	p_batch => $1, p_node => $2,
+	p_conversation_ids => $3, p_versions => $4,
+	p_conversation => $5, p_type => $6, p_sender => $7, p_client_msg_id => $8, p_hash => $9, p_body => $10, p_about_seq => $11,
+	p_mentions => $12, p_members => $13, p_updates => $14, p_targets => $15)`
+
+// The status of an event, as im_append_1 returns it.
+const (
+	statusAppended  = iota
+	statusDuplicate // of an earlier message
+	statusNoMessage // it replies to something that is not a message of the conversation
+	statusStale     // the state that it was decided on has changed
+)
+
+// written is the result of im_append_1: the status and seq of each draft, in the order
+// of works and steps, and the time of each work that has drafts.
+type written struct {
+	statuses []int32
+	seqs     []int64
+	ats      []time.Time
+}
+
+// write appends the batch, if it has any events, and answers its commands. c.lost is
+// the batch while its outcome is unknown.
+func (c *committer) write(ctx context.Context, b *batch) error {
+	params := newAppendParams(b)
+	if len(params.ids) == 0 {
+		return c.settle(ctx, b, written{})
+	}
+	for _, w := range b.works {
+		for _, s := range w.steps {
+			s.entry.written = true
+		}
+	}
+	c.lost = b
+	got, err := c.append(ctx, params.values(b, c.log.options.Node))
+	switch {
+	case err == nil:
+	case pg.Violates(err, "commits_batch"):
+		return errors.Join(errUnsure, err) // an earlier attempt has written it: resolve finds out
+	case pg.SQLState(err) != "" && !pg.ConnectionLost(err):
+		c.lost = nil
+		return &appendError{b, err}
+	default:
+		return err
+	}
+	c.lost = nil
+	return c.settle(ctx, b, got)
+}
+
+func (c *committer) append(ctx context.Context, values []any) (got written, err error) {
+	err = c.conn.QueryRow(ctx, appendSQL, values...).Scan(&got.statuses, &got.seqs, &got.ats)
+	return got, err
+}
+
+var errUnsure = errors.New("the batch may have been written before")
+
+// appendError is the error of a batch that the server refused. Nothing of the batch was
+// written.
+type appendError struct {
+	batch *batch
+	cause error
+}
+
+func (e *appendError) Error() string { return "append: " + e.cause.Error() }
+func (e *appendError) Unwrap() error { return e.cause }
+
+// appendParams holds the parameters of im_append_1. Those that most batches need are
+// parallel arrays, which the server reads fastest. The others are sent as JSON.
+type appendParams struct {
+	ids      [][16]byte
+	versions []int64
+
+	// Of each event:
+	conversation []int32 // index in ids, from 1
+	types        []string
+	senders      []string
+	clientMsgIDs []string
+	hashes       pgtype.FlatArray[[]byte]
+	bodies       pgtype.FlatArray[[]byte]
+	about        []int64 // the message that it replies to, or is about; 0: none
+
+	mentions []mentionParam
+	members  []memberParam
+	updates  []updateParam
+	targets  []targetParam
+}
+
+// The effects of events. Event is the index of the event, from 1. The names in JSON are
+// those of the columns that im_append_1 reads.
+type (
+	mentionParam struct {
+		Event  int           `json:"event"`
+		UserID domain.UserID `json:"user_id"`
+	}
+
+	memberParam struct {
+		Event  int           `json:"event"`
+		UserID domain.UserID `json:"user_id"`
+		Role   domain.Role   `json:"role"`
+	}
+
+	updateParam struct {
+		Event        int     `json:"event"`
+		SetTitle     bool    `json:"set_title"`
+		Title        *string `json:"title"`
+		SetAvatarURL bool    `json:"set_avatar_url"`
+		AvatarURL    *string `json:"avatar_url"`
+		SetSettings  bool    `json:"set_settings"`
+		Settings     string  `json:"settings"` // text, so that the bytes are stored as they are
+		SetMetadata  bool    `json:"set_metadata"`
+		Metadata     *string `json:"metadata"` // text too
+	}
+
+	targetParam struct {
+		Event    int    `json:"event"`
+		Revision int64  `json:"revision"` // seq of the last edit or recall when the event was decided
+		Emoji    string `json:"emoji"`    // of reactions
+		Reacted  bool   `json:"reacted"`  // whether the sender had reacted with it then
+	}
+)
+
+func newAppendParams(b *batch) *appendParams {
+	n := 0
+	for _, w := range b.works {
+		n += w.drafts()
+	}
+	p := &appendParams{
+		conversation: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
+		clientMsgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([][]byte, 0, n), about: make([]int64, 0, n),
+	}
+	for _, w := range b.works {
+		if w.silent() {
+			continue
+		}
+		p.ids = append(p.ids, w.id)
+		p.versions = append(p.versions, w.base.Version)
+		last := w.lastTouches()
+		for _, s := range w.steps {
+			for i := range s.drafts {
+				d := &s.drafts[i]
+				p.addEvent(d)
+				p.addEffects(d)
+				if d.Target != 0 {
+					p.addTarget(d, w.messages[d.Target])
+				}
+				if d.Type == domain.MessagePosted || last[d.Target] == d {
+					p.addMentions(d)
+				}
+			}
+		}
+	}
+	return p
+}
+
+// lastTouches returns the last edit or recall of each message in the work. The mentions
+// of an edit before it are not stored.
+func (w *work) lastTouches() map[int64]*domain.Draft {
+	if len(w.messages) == 0 {
+		return nil
+	}
+	last := map[int64]*domain.Draft{}
+	for _, s := range w.steps {
+		for i := range s.drafts {
+			if d := &s.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
+				last[d.Target] = d
+			}
+		}
+	}
+	return last
+}
+
+func (p *appendParams) addEvent(d *domain.Draft) {
+	var hash []byte
+	if d.ClientMsgID != "" {
+		hash = d.Hash[:]
+	}
+	about := d.ReplyTo
+	if d.Target != 0 {
+		about = d.Target
+	}
+	p.conversation = append(p.conversation, int32(len(p.ids)))
+	p.types = append(p.types, string(d.Type))
+	p.senders = append(p.senders, string(d.Sender))
+	p.clientMsgIDs = append(p.clientMsgIDs, d.ClientMsgID)
+	p.hashes = append(p.hashes, hash)
+	p.bodies = append(p.bodies, d.Body)
+	p.about = append(p.about, about)
+}
+
+// addEffects adds what the last event added does to members and to the conversation.
+func (p *appendParams) addEffects(d *domain.Draft) {
+	switch n := len(p.types); d.Type {
+	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
+		p.members = append(p.members, memberParam{Event: n, UserID: d.Member.UserID, Role: d.Member.Role})
+	case domain.ConversationUpdated:
+		u := d.Update
+		p.updates = append(p.updates, updateParam{
+			Event:    n,
+			SetTitle: u.SetTitle, Title: u.Title,
+			SetAvatarURL: u.SetAvatarURL, AvatarURL: u.AvatarURL,
+			SetSettings: u.SetSettings, Settings: pg.SettingsJSON(u.Settings),
+			SetMetadata: u.SetMetadata, Metadata: pg.NullableJSON(u.Metadata),
+		})
+	}
+}
+
+// addTarget adds the state of the message on which the last event added was decided.
+func (p *appendParams) addTarget(d *domain.Draft, m *domain.MessageState) {
+	p.targets = append(p.targets, targetParam{
+		Event: len(p.types), Revision: m.Revision, Emoji: d.Emoji,
+		Reacted: m.Reactions[domain.Reactor{User: d.Sender, Emoji: d.Emoji}],
+	})
+}
+
+// addMentions adds the mentions of the last event added.
+func (p *appendParams) addMentions(d *domain.Draft) {
+	for _, user := range d.Mentions {
+		p.mentions = append(p.mentions, mentionParam{Event: len(p.types), UserID: user})
+	}
+}
+
+// values returns the values of appendSQL, in its order.
+func (p *appendParams) values(b *batch, node string) []any {
+	return []any{
+		[16]byte(b.id), node,
+		p.ids, p.versions,
+		p.conversation, p.types, p.senders, p.clientMsgIDs, p.hashes, p.bodies, p.about,
+		arrayJSON(p.mentions), arrayJSON(p.members), arrayJSON(p.updates), arrayJSON(p.targets),
+	}
+}
+
+// arrayJSON returns the list as a JSON array, or nil, SQL's null, if it is empty.
+func arrayJSON[T any](list []T) *string {
+	if len(list) == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings, numbers and booleans always marshal
+	}
+	text := string(encoded)
+	return &text
+}

@@ -1,0 +1,46 @@
+package appendlog_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"im/domain"
+	"im/test/pgtest"
+	"im/test/storetest"
+)
+
+// BenchmarkAppend posts to 100 conversations with so many in flight altogether.
+func BenchmarkAppend(b *testing.B) {
+	for _, inFlight := range []int{1, 64, 1024} {
+		b.Run(fmt.Sprintf("in_flight=%d", inFlight), func(b *testing.B) {
+			n := storetest.Start(b, pgtest.New(b))
+			n.Quiet = true
+			var ids []domain.ConversationID
+			for range 100 {
+				ids = append(ids, n.Group(b, "alice", "bob"))
+			}
+			content := storetest.Text(strings.Repeat("x", 100))
+			slots := make(chan struct{}, inFlight)
+			var waiting sync.WaitGroup
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				slots <- struct{}{}
+				waiting.Add(1)
+				n.Chat.Send(context.Background(), storetest.User("alice"), domain.Post{
+					ConversationID: ids[i%len(ids)], ClientMsgID: fmt.Sprint(i), Content: content,
+				}, func(_ domain.Sent, err error) {
+					if err != nil {
+						b.Error(err)
+					}
+					<-slots
+					waiting.Done()
+				})
+			}
+			waiting.Wait()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}

@@ -1,0 +1,164 @@
+package feed
+
+import (
+	"context"
+	"time"
+
+	"im/domain"
+	"im/store/postgres/internal/pg"
+)
+
+const feedSQL = `
+SELECT pg_current_snapshot()::text, e.epoch,
+	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
+	extract(epoch FROM now())::bigint,
+	-- Deleted commits are new to the position if it is of before them, or, in an
+	-- old position, if they were under way then. In a young one nothing that was
+	-- under way can have been deleted: it is a transaction of somebody else.
+	$1::text IS NOT NULL AND (e.feed_gone >= pg_snapshot_xmax($1::text::pg_snapshot)
+		OR e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot) AND to_timestamp($2::bigint) < now() - interval '5 hours'),
+	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}'),
+	coalesce(d.users, '{}'), coalesce(d.sessions, '{}'), coalesce(d.belows, '{}'), coalesce(d.codes, '{}')
+FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
+	SELECT array_agg(id) AS ids, array_agg(first_seq) AS firsts, array_agg(head_seq) AS heads, array_agg(membership) AS membership
+	FROM (
+		SELECT r.id, min(r.first_seq) AS first_seq, max(r.head_seq) AS head_seq, bool_or(r.membership) AS membership
+		FROM commits c
+		CROSS JOIN LATERAL unnest(c.conversations, c.firsts, c.heads, c.membership) AS r (id, first_seq, head_seq, membership)
+		WHERE c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
+			OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
+		GROUP BY r.id
+	) gathered
+) h CROSS JOIN LATERAL (
+	SELECT array_agg(c.end_user) AS users, array_agg(c.end_session) AS sessions,
+		array_agg(c.end_below) AS belows, array_agg(c.end_code) AS codes
+	FROM commits c
+	WHERE c.end_user IS NOT NULL AND (c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
+		OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
+) d`
+
+// Changes reads what was committed, by any node. It is safe for concurrent use.
+type Changes struct{ db *pg.DB }
+
+// New returns the changes of db.
+func New(db *pg.DB) *Changes { return &Changes{db: db} }
+
+// Feed returns what was committed since a position, however late it committed,
+// each conversation once. "" is the present: no heads, and a position to go on
+// from. When the log came back in an earlier state, the page has a new Epoch, a
+// position in it, and no heads. ErrCursorInvalid: the position is no position, or
+// lies before what is kept; go on from "" and compare everything.
+func (c *Changes) Feed(ctx context.Context, from domain.FeedPosition) (domain.FeedPage, error) {
+	var since *string
+	var position pg.Snapshot
+	var epoch string
+	var at int64
+	if from != "" {
+		var err error
+		if epoch, position, at, err = parsePosition(from); err != nil {
+			return domain.FeedPage{}, err
+		}
+		text := position.String()
+		since = &text
+	}
+	f, err := c.readFeed(ctx, since, at)
+	if err != nil {
+		return domain.FeedPage{}, err
+	}
+	if !f.same || epoch == f.page.Epoch && f.now.Xmax < position.Xmax {
+		if err := pg.Translate(c.db.BeginEpoch(ctx, c.db.Pool, f.page.Epoch)); err != nil {
+			return domain.FeedPage{}, err
+		}
+		if f, err = c.readFeed(ctx, nil, 0); err != nil {
+			return domain.FeedPage{}, err
+		}
+	}
+	c.db.SetEpoch(f.page.Epoch)
+	c.db.SawTransactions(f.page.Epoch, f.now.Xmax)
+	switch {
+	case from != "" && epoch != f.page.Epoch:
+		f.page.Heads, f.page.Ends = nil, nil // the position was of another log
+	case f.gone:
+		return domain.FeedPage{}, domain.ErrCursorInvalid
+	}
+	return f.page, nil
+}
+
+// parsePosition takes a position apart: the snapshot that it is, of which epoch, and
+// when it was the present, in Unix seconds of the server's clock.
+func parsePosition(p domain.FeedPosition) (epoch string, s pg.Snapshot, at int64, err error) {
+	r := pg.ReadCursor(pg.CursorFeed, string(p))
+	epoch, s, at = r.Text(), r.Snapshot(), int64(r.Number())
+	return epoch, s, at, r.Err()
+}
+
+// Span returns the time between two positions by the clock of the server that
+// returned them, in whole seconds; 0 if one of them is no position.
+func Span(from, to domain.FeedPosition) time.Duration {
+	_, _, a, errA := parsePosition(from)
+	_, _, b, errB := parsePosition(to)
+	if errA != nil || errB != nil {
+		return 0
+	}
+	return time.Duration(b-a) * time.Second
+}
+
+// feed is one reading: whether it is of the server that the epoch was begun on,
+// and whether commits beyond the position have been deleted.
+type feed struct {
+	page       domain.FeedPage
+	now        pg.Snapshot
+	same, gone bool
+}
+
+// readFeed reads on from the snapshot since, taken at a Unix time in seconds.
+func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, error) {
+	var (
+		f             feed
+		text          string
+		ids           [][16]byte
+		firsts, heads []int64
+		membership    []bool
+		ends          directives
+	)
+	err := c.db.Read(ctx, func(ctx context.Context) error {
+		return c.db.Pool.QueryRow(ctx, feedSQL, since, at).
+			Scan(&text, &f.page.Epoch, &f.same, &at, &f.gone, &ids, &firsts, &heads, &membership,
+				&ends.users, &ends.sessions, &ends.belows, &ends.codes)
+	})
+	if err != nil {
+		return feed{}, err
+	}
+	if f.now, err = pg.ParseSnapshot(text); err != nil {
+		return feed{}, domain.ErrInternal.WithCause(err)
+	}
+	w := pg.NewCursor(pg.CursorFeed)
+	w.Text(f.page.Epoch)
+	w.Snapshot(f.now)
+	w.Number(uint64(at))
+	f.page.Position = domain.FeedPosition(w.String())
+	for i, id := range ids {
+		f.page.Heads = append(f.page.Heads, domain.FeedHead{
+			ConversationID: id, First: firsts[i], Head: heads[i], Membership: membership[i],
+		})
+	}
+	f.page.Ends = ends.signals()
+	return f, nil
+}
+
+// directives are those of the feed, in parallel.
+type directives struct {
+	users, sessions []string
+	belows          []int64
+	codes           []int32
+}
+
+func (d *directives) signals() []domain.Signal {
+	var list []domain.Signal
+	for i, user := range d.users {
+		list = append(list, domain.Signal{User: domain.UserID(user), End: &domain.SessionEnd{
+			Session: domain.SessionID(d.sessions[i]), Below: d.belows[i], Code: int(d.codes[i]),
+		}})
+	}
+	return list
+}

@@ -1,0 +1,2 @@
+// Package dataload batches concurrent lookups by key.
+package dataload

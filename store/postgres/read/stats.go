@@ -1,0 +1,14 @@
+package read
+
+import "context"
+
+const messageCountSQL = `SELECT coalesce(sum(message_count), 0)::bigint FROM conversations`
+
+// MessageCount returns how many messages were ever posted, recalled ones
+// included. It reads a row of every conversation.
+func (qs *Queries) MessageCount(ctx context.Context) (n int64, err error) {
+	err = qs.db.Read(ctx, func(ctx context.Context) error {
+		return qs.db.Pool.QueryRow(ctx, messageCountSQL).Scan(&n)
+	})
+	return n, err
+}

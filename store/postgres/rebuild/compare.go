@@ -1,0 +1,225 @@
+package rebuild
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+	"im/internal/strictjson"
+	"im/store/postgres/internal/pg"
+)
+
+// comparison is one conversation: the fold of its log, and where its projections
+// differ from it.
+type comparison struct {
+	id          domain.ConversationID
+	fold        domain.Fold
+	differences []Difference
+	broken      bool // there is no fold
+
+	// What is to be written.
+	events    []derived
+	head      bool
+	numbers   bool // read_message_no of members may be wrong
+	members   []domain.UserID
+	states    []int64
+	mentions  []int64
+	reactions []domain.FoldedReactor
+	pins      []int64
+}
+
+// derived are the columns of an event that follow from the log.
+type derived struct{ seq, messageNo, target int64 }
+
+// It locks nothing, and may take its time between statements.
+const patientSQL = `SELECT set_config('idle_in_transaction_session_timeout', '10min', true)`
+
+// compare reads a conversation as of one moment, without a lock.
+func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*comparison, error) {
+	var c *comparison
+	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		c = &comparison{id: id}
+		b := &pgx.Batch{}
+		b.Queue(patientSQL)
+		b.Queue(foldSQL, id, c.fold.Head).Query(c.foldOn)
+		b.Queue(conversationSQL, id).Query(c.compareHead)
+		if err := tx.SendBatch(ctx, b).Close(); err != nil || c.broken {
+			return err
+		}
+		b = &pgx.Batch{}
+		b.Queue(foldedMembersSQL, id, c.fold.Users()).Query(c.compareMembers)
+		b.Queue(foldedStatesSQL, id).Query(c.compareStates)
+		b.Queue(foldedMentionsSQL, id).Query(c.compareMentions)
+		b.Queue(foldedReactionsSQL, id).Query(c.compareReactions)
+		b.Queue(foldedPinsSQL, id).Query(c.comparePins)
+		return tx.SendBatch(ctx, b).Close()
+	})
+}
+
+func (c *comparison) differ(table, key, column string, stored, folded any) {
+	c.differences = append(c.differences, Difference{
+		ConversationID: c.id, Table: table, Key: key, Column: column, Stored: shown(stored), Folded: shown(folded),
+	})
+}
+
+// shown is a value in the report; nil is not told.
+func shown(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case domain.Time:
+		return v.Format(time.RFC3339Nano)
+	default:
+		return fmt.Sprint(v)
+	}
+}
+
+// Of rows that are only on one side.
+const (
+	present = "present"
+	missing = "missing"
+)
+
+const foldSQL = `
+SELECT seq, type, sender, at, body::text, message_no, coalesce(target_seq, 0)
+FROM events WHERE conversation_id = $1 AND seq > $2 ORDER BY seq`
+
+// foldOn folds what the log has beyond the fold, and compares the columns of the
+// events themselves.
+func (c *comparison) foldOn(rows pgx.Rows) error {
+	var kind, sender, body string
+	var at time.Time
+	var stored derived
+	_, err := pgx.ForEachRow(rows, []any{&stored.seq, &kind, &sender, &at, &body, &stored.messageNo, &stored.target}, func() error {
+		if c.broken {
+			return nil
+		}
+		e := domain.Event{
+			ConversationID: c.id, Seq: stored.seq, Type: domain.EventType(kind), Sender: domain.UserID(sender),
+			At: domain.TimeOf(at), Body: json.RawMessage(body),
+		}
+		target, err := domain.TargetOf(&e)
+		if err == nil {
+			err = c.fold.Apply(&e)
+		}
+		if err != nil {
+			c.broken = true
+			c.differ("events", "seq "+strconv.FormatInt(stored.seq, 10), "", err, nil)
+			return nil
+		}
+		c.compareEvent(stored, derived{e.Seq, c.fold.MessageNo(e.Seq), target})
+		return nil
+	})
+	return err
+}
+
+func (c *comparison) compareEvent(stored, want derived) {
+	if stored == want {
+		return
+	}
+	key := "seq " + strconv.FormatInt(want.seq, 10)
+	if stored.messageNo != want.messageNo {
+		c.differ("events", key, "message_no", stored.messageNo, want.messageNo)
+		c.numbers = true
+	}
+	if stored.target != want.target {
+		c.differ("events", key, "target_seq", stored.target, want.target)
+	}
+	c.events = append(c.events, want)
+}
+
+const conversationSQL = `
+SELECT kind, creator, coalesce(direct_key, ''), title, avatar_url, settings::text, metadata::text, created_at, last_at,
+	head_seq, version, message_count, last_message_seq, member_count
+FROM conversations WHERE id = $1`
+
+func (c *comparison) compareHead(rows pgx.Rows) error {
+	if c.broken {
+		return nil
+	}
+	var kind, creator, direct, settings string
+	var title, avatar, metadata *string
+	var created, last time.Time
+	var head, version, messages, lastMessage int64
+	var members int
+	tag, err := pgx.ForEachRow(rows, []any{
+		&kind, &creator, &direct, &title, &avatar, &settings, &metadata, &created, &last,
+		&head, &version, &messages, &lastMessage, &members,
+	}, func() error { return nil })
+	gone := tag.RowsAffected() == 0
+	f := &c.fold
+	before := len(c.differences)
+	switch {
+	case err != nil:
+		return err
+	case gone && f.Head == 0:
+		return domain.ErrNotFound
+	case gone:
+		c.differ("conversations", "", "", missing, present)
+		c.head, c.numbers = true, true
+		return nil
+	case f.Head == 0:
+		c.broken = true
+		c.differ("conversations", "", "", present, "no events")
+		return nil
+	}
+	c.equal("kind", kind, string(f.Kind))
+	c.equal("creator", creator, string(f.Creator))
+	c.equal("head_seq", head, f.Head)
+	c.equal("message_count", messages, f.MessageCount())
+	c.equal("last_message_seq", lastMessage, f.LastMessage)
+	c.equal("member_count", members, f.MemberCount())
+	c.equal("last_at", domain.TimeOf(last), f.LastAt)
+	if version != f.Version && version >= 0 { // below zero: changed by what is no event
+		c.differ("conversations", "", "version", version, f.Version)
+	}
+	if direct != f.DirectKey {
+		c.differ("conversations", "", "direct_key", nil, nil)
+	}
+	if early := f.CreatedAt.Sub(created); early < 0 || early >= time.Second { // a reading of the clock before the event's
+		c.differ("conversations", "", "created_at", domain.TimeOf(created), f.CreatedAt)
+	}
+	c.secret("title", sameText(title, f.Title))
+	c.secret("avatar_url", sameText(avatar, f.AvatarURL))
+	c.secret("metadata", sameJSON(metadata, f.Metadata))
+	c.secret("settings", sameSettings(settings, f.Settings))
+	c.head = len(c.differences) > before
+	c.numbers = c.numbers || c.head // postings since the damage were counted from it
+	return nil
+}
+
+// equal compares a column of the conversation.
+func (c *comparison) equal(column string, stored, folded any) {
+	if stored != folded {
+		c.differ("conversations", "", column, stored, folded)
+	}
+}
+
+// secret notes of a text that it differs, and no more.
+func (c *comparison) secret(column string, same bool) {
+	if !same {
+		c.differ("conversations", "", column, nil, nil)
+	}
+}
+
+func sameText(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
+
+// sameJSON compares values: the event may have them written more tightly.
+func sameJSON(stored *string, folded json.RawMessage) bool {
+	a, b := pg.RawJSON(stored), folded
+	if len(b) == 0 {
+		b = pg.RawJSON(nil)
+	}
+	return bytes.Equal(strictjson.AppendCanonical(nil, a), strictjson.AppendCanonical(nil, b))
+}
+
+func sameSettings(stored string, folded domain.Settings) bool {
+	var s domain.Settings
+	return json.Unmarshal([]byte(stored), &s) == nil && s == folded
+}

@@ -1,0 +1,150 @@
+package rebuild
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+	"im/store/postgres/internal/pg"
+)
+
+// repairChunk is how many rows a step writes, with the head locked.
+const repairChunk = 1000
+
+// repairStep is written in one transaction, in which the head is locked and the
+// fold is that of the whole log.
+type repairStep struct {
+	decides bool // decisions depend on what is written
+	rows    int
+	queue   func(c *comparison, b *pgx.Batch)
+}
+
+// repair writes what differs, a step at a time: each has the head for as long as
+// an append has. What was appended since the comparison is folded before, so every
+// row that is written is as of the moment. Rows that did not differ are kept right
+// by the appends themselves.
+func (r *rebuild) repair(ctx context.Context, c *comparison) error {
+	told := len(c.differences)
+	for _, step := range c.steps() {
+		var written int
+		err := r.again(ctx, func(ctx context.Context) error {
+			return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) (err error) {
+				written, err = c.take(ctx, tx, step)
+				return err
+			})
+		})
+		switch {
+		case errors.Is(err, errUnfolded), pg.SQLState(err) == pg.StateUnique:
+			c.broken = true
+			r.progress.Differences++
+			r.options.Found(Difference{ConversationID: c.id, Table: "conversations", Stored: whyBroken(err)})
+			return nil
+		case err != nil:
+			return err
+		}
+		c.events = c.events[written:]
+	}
+	for _, d := range c.differences[told:] { // appended meanwhile, on what was wrong
+		r.progress.Differences++
+		r.options.Found(d)
+	}
+	return nil
+}
+
+var errUnfolded = errors.New("the log cannot be folded")
+
+func whyBroken(err error) string {
+	if pg.SQLState(err) == pg.StateUnique {
+		return "cannot be made anew: another conversation has its place"
+	}
+	return err.Error()
+}
+
+// steps are in the order of locks. The head comes first, as events are numbered
+// from it, and then the events, as what members have read is counted from them.
+func (c *comparison) steps() []repairStep {
+	steps := []repairStep{{c.head, 1, (*comparison).queueHead}}
+	for range len(c.events) / repairChunk {
+		steps = append(steps, repairStep{false, repairChunk, func(*comparison, *pgx.Batch) {}}) // every step takes some events
+	}
+	steps = append(steps, chunks(c.members, cmp.Compare, true, (*comparison).queueMembers)...)
+	if c.numbers {
+		steps = append(steps, chunks(c.fold.Users(), cmp.Compare, false, (*comparison).queueNumbers)...)
+	}
+	steps = append(steps, chunks(c.states, cmp.Compare, false, (*comparison).queueStates)...)
+	steps = append(steps, chunks(c.mentions, cmp.Compare, false, (*comparison).queueMentions)...)
+	steps = append(steps, chunks(c.reactions, compareReactors, false, (*comparison).queueReactions)...)
+	return pack(append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...))
+}
+
+// pack makes one step of those in a row that are small together.
+func pack(steps []repairStep) (packed []repairStep) {
+	for _, step := range steps {
+		last := len(packed) - 1
+		if last < 0 || packed[last].rows+step.rows > repairChunk {
+			packed = append(packed, step)
+			continue
+		}
+		before := packed[last]
+		packed[last] = repairStep{before.decides || step.decides, before.rows + step.rows, func(c *comparison, b *pgx.Batch) {
+			before.queue(c, b)
+			step.queue(c, b)
+		}}
+	}
+	return packed
+}
+
+func chunks[K any](keys []K, compare func(K, K) int, decides bool, queue func(*comparison, *pgx.Batch, []K)) (steps []repairStep) {
+	slices.SortFunc(keys, compare)
+	for chunk := range slices.Chunk(keys, repairChunk) {
+		steps = append(steps, repairStep{decides, len(chunk), func(c *comparison, b *pgx.Batch) { queue(c, b, chunk) }})
+	}
+	return steps
+}
+
+func compareReactors(a, b domain.FoldedReactor) int {
+	return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Emoji, b.Emoji), cmp.Compare(a.User, b.User))
+}
+
+const (
+	// A conversation whose row is gone is locked by its key, as a block locks it.
+	lockHeadSQL = `SELECT FROM conversations WHERE id = $1 FOR UPDATE`
+
+	lockKeySQL = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) WHERE $1 <> ''`
+
+	// The version is one that nobody has cached.
+	touchHeadSQL = `
+UPDATE conversations SET changed = pg_current_xact_id(), version = CASE WHEN $2 THEN -nextval('block_versions') ELSE version END
+WHERE id = $1`
+)
+
+// take does one step, and returns how many of the events it has written.
+func (c *comparison) take(ctx context.Context, tx pgx.Tx, step repairStep) (written int, err error) {
+	if c.head {
+		if _, err := tx.Exec(ctx, lockKeySQL, c.fold.DirectKey); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := tx.Exec(ctx, lockHeadSQL, c.id); err != nil {
+		return 0, err
+	}
+	rows, err := tx.Query(ctx, foldSQL, c.id, c.fold.Head)
+	if err != nil {
+		return 0, err
+	}
+	if err := c.foldOn(rows); err != nil {
+		return 0, err
+	}
+	if c.broken {
+		return 0, errUnfolded
+	}
+	b := &pgx.Batch{}
+	written = c.queueEvents(b)
+	step.queue(c, b)
+	b.Queue(touchHeadSQL, c.id, step.decides)
+	return written, tx.SendBatch(ctx, b).Close()
+}

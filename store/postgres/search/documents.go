@@ -1,0 +1,179 @@
+package search
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+	"im/store/postgres/search/terms"
+)
+
+const (
+	indexSeqs   = 512    // of the log, read at once
+	busySeqs    = 64     // the same, while this node appends
+	indexPlaces = 20_000 // terms written at once, beside those of one message
+)
+
+const (
+	// What the events of some stretches are about, as it stands.
+	documentsSQL = `
+SELECT t.id, t.seq, p.at, p.sender, (coalesce(d.body, p.body) -> 'content')::text
+FROM (
+	SELECT DISTINCT h.id, coalesce(e.target_seq, e.seq) AS seq
+	FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS h (id, first_seq, head_seq)
+	JOIN events e ON e.conversation_id = h.id AND e.seq BETWEEN h.first_seq AND h.head_seq
+	WHERE e.type IN ('message.posted', 'message.edited', 'message.recalled')
+) t
+JOIN events p ON p.conversation_id = t.id AND p.seq = t.seq AND p.type = 'message.posted'
+LEFT JOIN LATERAL (
+	SELECT body FROM events
+	WHERE conversation_id = t.id AND target_seq = t.seq AND type = 'message.edited'
+	ORDER BY seq DESC LIMIT 1
+) d ON true
+ORDER BY t.id, t.seq`
+
+	// The messages beyond a key, in the order of the key.
+	walkSQL = `
+SELECT p.conversation_id, p.seq, p.at, p.sender, (coalesce(d.body, p.body) -> 'content')::text
+FROM (
+	SELECT conversation_id, seq, at, sender, body FROM events
+	WHERE (conversation_id, seq) > ($1::uuid, $2::bigint) AND type = 'message.posted'
+	ORDER BY conversation_id, seq LIMIT $3
+) p
+LEFT JOIN LATERAL (
+	SELECT body FROM events
+	WHERE conversation_id = p.conversation_id AND target_seq = p.seq AND type = 'message.edited'
+	ORDER BY seq DESC LIMIT 1
+) d ON true
+ORDER BY p.conversation_id, p.seq`
+
+	// Documents without terms are taken out. All or nothing is written, and nothing
+	// if it is another node's turn. It is on disk when it is answered, though a crash
+	// of the server would take no more than the position goes back by: transactions
+	// that others saw and that are gone look like a log that has lost its end.
+	putDocumentsSQL = `
+WITH held AS MATERIALIZED (
+	SELECT FROM search_position WHERE turn = $1 FOR UPDATE
+), gone AS (
+	DELETE FROM search_messages s USING unnest($2::uuid[], $3::bigint[], $6::text[]) AS d (id, seq, terms), held
+	WHERE d.terms = '' AND s.conversation_id = d.id AND s.seq = d.seq
+), put AS (
+	INSERT INTO search_messages AS s (conversation_id, seq, at, sender, terms)
+	SELECT d.id, d.seq, d.at, d.sender, d.terms::tsvector
+	FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[]) AS d (id, seq, at, sender, terms), held
+	WHERE d.terms <> ''
+	ON CONFLICT (conversation_id, seq) DO UPDATE SET at = excluded.at, sender = excluded.sender, terms = excluded.terms
+	WHERE (s.at, s.sender, s.terms) IS DISTINCT FROM (excluded.at, excluded.sender, excluded.terms)
+)
+UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' FROM held WHERE turn = $1`
+)
+
+// document is a message, and what is indexed of it.
+type document struct {
+	key     indexKey
+	at      time.Time
+	sender  string
+	content string
+	terms   terms.Vector
+}
+
+// takePart takes a part of at most so many seqs off what the feed told of. It uses heads up.
+func takePart(heads []domain.FeedHead, seqs int) (part, rest []domain.FeedHead) {
+	for room := int64(seqs); room > 0 && len(heads) > 0; {
+		piece := heads[0]
+		piece.Head = min(piece.Head, piece.First+room-1)
+		room -= piece.Head - piece.First + 1
+		part = append(part, piece)
+		if heads[0].First = piece.Head + 1; heads[0].First > heads[0].Head {
+			heads = heads[1:]
+		}
+	}
+	return part, heads
+}
+
+// documents reads the messages that events of the stretches are about.
+func (i *Index) documents(ctx context.Context, part []domain.FeedHead) ([]document, error) {
+	ids, firsts, heads := make([][16]byte, len(part)), make([]int64, len(part)), make([]int64, len(part))
+	for i, h := range part {
+		ids[i], firsts[i], heads[i] = h.ConversationID, h.First, h.Head
+	}
+	return i.readDocuments(ctx, documentsSQL, ids, firsts, heads)
+}
+
+func (i *Index) readDocuments(ctx context.Context, sql string, args ...any) (docs []document, err error) {
+	err = i.db.Read(ctx, func(ctx context.Context) error {
+		rows, err := i.db.Pool.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		docs, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d document, err error) {
+			var content *string
+			if err := row.Scan(&d.key.id, &d.key.seq, &d.at, &d.sender, &content); err != nil {
+				return d, err
+			}
+			if content != nil {
+				d.content = *content
+			}
+			return d, nil
+		})
+		return err
+	})
+	for i := range docs {
+		docs[i].cut()
+	}
+	return docs, err
+}
+
+// cut makes the terms of the document.
+func (d *document) cut() {
+	var texts []string
+	for _, f := range domain.TextFields(json.RawMessage(d.content)) {
+		texts = append(texts, f.Text)
+	}
+	d.terms = terms.NewVector([]string{conversationLabel(d.key.id), senderLabel(d.sender)}, texts...)
+	d.content = ""
+}
+
+func conversationLabel(id domain.ConversationID) string {
+	return terms.Label('c', base64.RawStdEncoding.EncodeToString(id[:]))
+}
+
+func senderLabel(sender string) string { return terms.Label('s', sender) }
+
+// put writes documents, some at a time.
+func (x *indexer) put(ctx context.Context, docs []document) error {
+	for len(docs) > 0 {
+		n, places := 0, 0
+		for n < len(docs) && (n == 0 || places+docs[n].terms.Places <= indexPlaces) {
+			places += docs[n].terms.Places
+			n++
+		}
+		c := columnsOf(docs[:n])
+		if err := x.write(ctx, putDocumentsSQL, x.turn, c.ids, c.seqs, c.ats, c.senders, c.vectors); err != nil {
+			return err
+		}
+		docs = docs[n:]
+	}
+	return nil
+}
+
+// documentColumns are documents as arrays for a statement.
+type documentColumns struct {
+	ids              [][16]byte
+	seqs             []int64
+	ats              []time.Time
+	senders, vectors []string
+}
+
+func columnsOf(docs []document) documentColumns {
+	n := len(docs)
+	c := documentColumns{make([][16]byte, n), make([]int64, n), make([]time.Time, n), make([]string, n), make([]string, n)}
+	for i, d := range docs {
+		c.ids[i], c.seqs[i], c.ats[i], c.senders[i], c.vectors[i] = d.key.id, d.key.seq, d.at, d.sender, d.terms.Text
+	}
+	return c
+}

@@ -1,0 +1,293 @@
+package search
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"math"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+
+	"im/domain"
+	"im/store/postgres/internal/pg"
+	"im/store/postgres/read"
+	"im/store/postgres/search/terms"
+	"im/store/postgres/users"
+)
+
+const (
+	// searchRanked is how many of the messages that match, the newest, are ranked.
+	searchRanked = 10_000
+	// searchScope is up to how many conversations of a user are looked for in the
+	// index by name, together with the words. Of more, what matches is looked through.
+	searchScope = 500
+	// searchPatience is how long a search waits for its turn.
+	searchPatience = time.Second
+)
+
+const searchTimeoutSQL = `SET LOCAL statement_timeout = '3s'`
+
+const searchScopeSQL = `
+SELECT conversation_id FROM members
+WHERE user_id = $1 AND left_seq IS NULL AND ($2::uuid IS NULL OR conversation_id = $2) LIMIT $3`
+
+const conversationExistsSQL = `SELECT EXISTS (SELECT FROM conversations WHERE id = $1)`
+
+// searchSQL ranks what matches $1 by $2, as far as the caller may read it: the
+// newest $7 of it, from a place in that order on.
+const searchSQL = `
+SELECT conversation_id, seq, at, rank FROM (
+	SELECT conversation_id, seq, at, ts_rank_cd(terms, $2::text::tsquery, 1) AS rank
+	FROM (
+		SELECT s.conversation_id, s.seq, s.at, s.terms
+		FROM search_messages s
+		LEFT JOIN members m ON m.user_id = $4 AND m.conversation_id = s.conversation_id AND m.left_seq IS NULL
+		LEFT JOIN conversations c ON c.id = m.conversation_id
+		WHERE s.terms @@ $1::text::tsquery AND s.at >= $5 AND s.at < $6
+			AND ($3 OR s.seq >= CASE WHEN c.id IS NOT NULL THEN im_floor_1(c.settings, m.joined_seq) END)
+		ORDER BY s.at DESC, s.conversation_id DESC, s.seq DESC LIMIT $7
+	) newest
+) ranked
+WHERE (rank, at, conversation_id, seq) < ($8::real, $9::timestamptz, $10::uuid, $11::bigint)
+ORDER BY rank DESC, at DESC, conversation_id DESC, seq DESC LIMIT $12`
+
+// hit is a message that matches, and its place among them.
+type hit struct {
+	id   domain.ConversationID
+	seq  int64
+	at   time.Time
+	rank float32
+}
+
+// SearchMessages finds messages in the conversations that the actor is in, or in
+// all for a backend as itself: the most relevant first, of equals the newest. A page
+// ends at q.Limit messages or domain.PageBytes. ErrInvalid at /q if there is nothing
+// to look for; ErrNotFound for a conversation that the actor is not in;
+// ErrUnavailable if it takes too long, or too many search at once.
+func (i *Index) SearchMessages(
+	ctx context.Context, a domain.Actor, q domain.SearchQuery,
+) (page domain.SearchPage, err error) {
+	if utf8.RuneCountInString(q.Text) > domain.MaxQueryChars {
+		return page, domain.Invalid("/q", "is too long")
+	}
+	query, ok := terms.ParseQuery(q.Text)
+	if !ok {
+		return page, domain.Invalid("/q", "must have a letter, a digit or an emoji")
+	}
+	from, err := searchPlace(q)
+	if err != nil {
+		return page, err
+	}
+	leave, err := i.enterSearch(ctx)
+	if err != nil {
+		return page, err
+	}
+	defer leave()
+	err = i.db.ReadTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		page, err = search{tx: tx, actor: a, asked: q, query: query}.page(ctx, from)
+		return err
+	})
+	return page, err
+}
+
+// enterSearch lets so many searches in that reads find connections beside them.
+func (i *Index) enterSearch(ctx context.Context) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, searchPatience)
+	defer cancel()
+	select {
+	case i.searching <- struct{}{}:
+		return func() { <-i.searching }, nil
+	case <-ctx.Done():
+		return nil, domain.ErrUnavailable.WithMessage("too many searches at once").WithCause(ctx.Err())
+	}
+}
+
+// search is one reading.
+type search struct {
+	tx    pgx.Tx
+	actor domain.Actor
+	asked domain.SearchQuery
+	query terms.Query
+}
+
+func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err error) {
+	page.Items, page.Users = []domain.FoundMessage{}, map[domain.UserID]domain.Profile{}
+	if _, err := s.tx.Exec(ctx, searchTimeoutSQL); err != nil {
+		return page, err
+	}
+	within, some, err := s.scope(ctx)
+	if err != nil || !some {
+		return page, err
+	}
+	hits, err := s.hits(ctx, within, from)
+	if err != nil {
+		return page, err
+	}
+	shown := hits[:min(len(hits), s.asked.Limit)]
+	messages, n, err := s.messages(ctx, shown)
+	if err != nil {
+		return page, err
+	}
+	if n < len(hits) && n > 0 {
+		page.NextCursor = new(searchCursor(s.asked, hits[n-1]))
+	}
+	for _, m := range messages {
+		if !m.Recalled { // since it was indexed
+			page.Items = append(page.Items, domain.FoundMessage{Message: m, Highlights: highlights(s.query, m.Content)})
+		}
+	}
+	var cast domain.ReferencedUsers
+	for i := range page.Items {
+		cast.AddMessages([]domain.Message{page.Items[i].Message})
+	}
+	page.Users, err = users.ProfilesOf(ctx, s.tx, &cast)
+	return page, err
+}
+
+// scope returns what the index is asked for beside the words; false if the actor
+// has nothing to search.
+func (s search) scope(ctx context.Context) (within string, some bool, err error) {
+	if s.asked.Sender != "" {
+		within = " & " + terms.AnyOf([]string{senderLabel(string(s.asked.Sender))})
+	}
+	id := s.asked.ConversationID
+	if s.actor.Backend {
+		if id == nil {
+			return within, true, nil
+		}
+		if err := s.tx.QueryRow(ctx, conversationExistsSQL, *id).Scan(&some); err != nil {
+			return "", false, err
+		}
+		if !some {
+			return "", false, domain.ErrNotFound
+		}
+		return within + " & " + terms.AnyOf([]string{conversationLabel(*id)}), true, nil
+	}
+	rows, err := s.tx.Query(ctx, searchScopeSQL, string(s.actor.User), id, searchScope+1)
+	if err != nil {
+		return "", false, err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[[16]byte])
+	switch {
+	case err != nil:
+		return "", false, err
+	case len(ids) == 0 && id != nil:
+		return "", false, domain.ErrNotFound
+	case len(ids) == 0:
+		return "", false, nil
+	case len(ids) > searchScope:
+		return within, true, nil
+	}
+	labels := make([]string, len(ids))
+	for i, id := range ids {
+		labels[i] = conversationLabel(id)
+	}
+	return within + " & " + terms.AnyOf(labels), true, nil
+}
+
+// hits returns those beyond a place, one more than a page shows.
+func (s search) hits(ctx context.Context, within string, from hit) ([]hit, error) {
+	since, until := time.Time{}, pg.LatestActivity().At
+	if s.asked.Since != nil {
+		since = s.asked.Since.Time
+	}
+	if s.asked.Until != nil {
+		until = s.asked.Until.Time
+	}
+	words := s.query.TSQuery()
+	rows, err := s.tx.Query(ctx, searchSQL, words+within, words, s.actor.Backend, string(s.actor.User), since, until, searchRanked,
+		from.rank, from.at, from.id, from.seq, s.asked.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h hit, err error) {
+		return h, row.Scan(&h.id, &h.seq, &h.at, &h.rank)
+	})
+}
+
+const foundSQL = `
+SELECT n, seq, conversation_id, sender, client_msg_id, at, body, edited_at, edit
+FROM (
+	SELECT *, sum(size) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS total FROM (
+		SELECT t.n, m.conversation_id, m.seq, m.sender, coalesce(m.client_msg_id, '') AS client_msg_id, m.at, m.body::text AS body,
+			d.at AS edited_at, d.body::text AS edit,
+			320 + octet_length(m.sender) + octet_length(m.body::text) + coalesce(octet_length(d.body::text), 0) AS size
+		FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS t (id, seq, n)
+		JOIN events m ON m.conversation_id = t.id AND m.seq = t.seq AND m.type = 'message.posted'
+		LEFT JOIN LATERAL (
+			SELECT at, body FROM events
+			WHERE conversation_id = t.id AND target_seq = t.seq AND type = 'message.edited'
+			ORDER BY seq DESC LIMIT 1
+		) d ON true
+	) found
+) sized
+WHERE total <= $3 OR total = size
+ORDER BY n`
+
+// messages reads what the hits are, as they stand, as far as a page goes, and
+// returns how many of the hits that were.
+func (s search) messages(ctx context.Context, hits []hit) (list []domain.Message, n int, err error) {
+	ids, seqs := make([][16]byte, len(hits)), make([]int64, len(hits))
+	for i, h := range hits {
+		ids[i], seqs[i] = h.id, h.seq
+	}
+	rows, err := s.tx.Query(ctx, foundSQL, ids, seqs, domain.PageBytes)
+	if err != nil {
+		return nil, 0, err
+	}
+	var row read.MessageRow
+	var id domain.ConversationID
+	c := row.Columns()
+	_, err = pgx.ForEachRow(rows, append([]any{c[0], c[1], &id}, c[2:]...), func() error {
+		m, err := row.Message(id)
+		list, n = append(list, m), int(*row.Number)
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	shown := make([]*domain.Message, len(list))
+	for i := range list {
+		shown[i] = &list[i]
+	}
+	return list, n, read.Decorate(ctx, s.tx, s.actor.User, math.MaxInt64, shown)
+}
+
+// searchCursor is the place of a hit among those of one query.
+func searchCursor(q domain.SearchQuery, h hit) string {
+	w := pg.NewCursor(pg.CursorSearch)
+	w.Text(searchKey(q))
+	w.Number(uint64(math.Float32bits(h.rank)))
+	w.Key(pg.ActivityKey{At: h.at, ID: h.id})
+	w.Number(uint64(h.seq))
+	return w.String()
+}
+
+// searchPlace is where a page begins: before everything, or after the last one.
+func searchPlace(q domain.SearchQuery) (hit, error) {
+	last := lastKey()
+	from := hit{id: last.id, seq: last.seq, at: pg.LatestActivity().At, rank: float32(math.Inf(1))}
+	if q.Cursor == "" {
+		return from, nil
+	}
+	r := pg.ReadCursor(pg.CursorSearch, q.Cursor)
+	same := r.Text() == searchKey(q)
+	rank, key := r.Number(), r.Key()
+	seq := r.Number()
+	if err := r.Err(); err != nil || !same || key.At.After(from.at) || key.At.Before(time.Unix(0, 0)) ||
+		rank > math.MaxUint32 || seq > math.MaxInt64 {
+		return hit{}, domain.ErrCursorInvalid
+	}
+	return hit{id: key.ID, seq: int64(seq), at: key.At, rank: math.Float32frombits(uint32(rank))}, nil
+}
+
+// searchKey tells queries from one another.
+func searchKey(q domain.SearchQuery) string {
+	q.Cursor, q.Limit = "", 0
+	text, _ := json.Marshal(q) // such fields always marshal
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}

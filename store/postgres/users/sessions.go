@@ -1,0 +1,44 @@
+package users
+
+import (
+	"context"
+	"time"
+
+	"im/domain"
+)
+
+const endSQL = `
+INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership, end_user, end_session, end_below, end_code)
+VALUES (gen_random_uuid(), clock_timestamp(), $1, '{}', '{}', '{}', '{}', $2, $3,
+	CASE WHEN $3::text = '' THEN nextval('session_numbers') ELSE 0 END, $4)
+RETURNING end_below`
+
+// EndSession has the feed tell every node that a session of the user ends, and
+// returns what to signal besides, to be faster.
+func (r *Records) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
+	end := domain.SessionEnd{Session: session, Code: domain.CloseEnded}
+	err := r.db.Read(ctx, func(ctx context.Context) error {
+		return r.db.Pool.QueryRow(ctx, endSQL, r.node, string(user), string(session), end.Code).Scan(&end.Below)
+	})
+	return domain.Signal{User: user, End: &end}, err
+}
+
+// EndSessions is EndSession for all that the user has by now.
+func (r *Records) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+	return r.EndSession(ctx, user, "")
+}
+
+const revokeSQL = `
+INSERT INTO revocations AS r (user_id, before) VALUES ($1, clock_timestamp())
+ON CONFLICT (user_id) DO UPDATE SET before = greatest(r.before, excluded.before)
+RETURNING before`
+
+// Revoke has tokens of the user refused that were issued before now, which it
+// returns. Sessions are ended after it, not before: a session that begins
+// meanwhile is either among those that end, or sees the revocation.
+func (r *Records) Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error) {
+	err = r.db.Read(ctx, func(ctx context.Context) error {
+		return r.db.Pool.QueryRow(ctx, revokeSQL, string(user)).Scan(&before)
+	})
+	return before, err
+}

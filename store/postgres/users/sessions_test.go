@@ -1,0 +1,75 @@
+package users_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/test/pgtest"
+	"im/test/storetest"
+)
+
+// What is to end comes to every reader of the feed, once, beside the heads.
+func TestFeedBringsEndings(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n, other := storetest.Start(t, url), storetest.Start(t, url)
+	page, err := other.Feed(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, page.Ends)
+	before, err := n.Admit(t.Context(), "alice")
+	require.NoError(t, err)
+
+	all, err := n.EndSessions(t.Context(), "alice")
+	require.NoError(t, err)
+	require.Equal(t, domain.UserID("alice"), all.User)
+	require.Greater(t, all.End.Below, before.Number, "a session that has its number is among them")
+	after, err := n.Admit(t.Context(), "alice")
+	require.NoError(t, err)
+	require.Greater(t, after.Number, all.End.Below, "one that comes later is not")
+	one, err := n.EndSession(t.Context(), "bob", "S1")
+	require.NoError(t, err)
+	id := n.Group(t, "alice")
+
+	page, err = other.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+	require.ElementsMatch(t, []domain.Signal{
+		{User: "alice", End: &domain.SessionEnd{Below: all.End.Below, Code: 4401}},
+		{User: "bob", End: &domain.SessionEnd{Session: "S1", Code: 4401}},
+	}, page.Ends)
+	require.Contains(t, page.Ends, one)
+	require.Equal(t, []domain.FeedHead{{ConversationID: id, First: 1, Head: 1, Membership: true}}, page.Heads)
+	page, err = other.Feed(t.Context(), page.Position)
+	require.NoError(t, err)
+	require.Empty(t, page.Ends)
+}
+
+func TestRevocations(t *testing.T) {
+	t.Parallel()
+	n := storetest.Start(t, pgtest.New(t))
+	require.True(t, revokedBefore(t, n, "alice").IsZero())
+	first, err := n.Revoke(t.Context(), "alice")
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now(), first, time.Minute)
+	second, err := n.Revoke(t.Context(), "alice")
+	require.NoError(t, err)
+	require.True(t, second.After(first))
+	require.True(t, revokedBefore(t, n, "alice").Equal(second))
+	require.True(t, revokedBefore(t, n, "bob").IsZero())
+}
+
+// revokedBefore asks in every way in which it can be asked.
+func revokedBefore(t *testing.T, n *storetest.Node, user domain.UserID) time.Time {
+	t.Helper()
+	before, err := n.RevokedBefore(t.Context(), user)
+	require.NoError(t, err)
+	admitted, err := n.Admit(t.Context(), user)
+	require.NoError(t, err)
+	require.True(t, admitted.RevokedBefore.Equal(before))
+	read, err := n.Memberships(t.Context(), user)
+	require.NoError(t, err)
+	require.True(t, read.RevokedBefore.Equal(before))
+	return before
+}
