@@ -17,13 +17,15 @@ func allowed() map[string][]string {
 	return map[string][]string{
 		"im":                      {},
 		"im/domain":               {"im/internal/strictjson"},
+		"im/domain/domaintest":    domain,
+		"im/internal/coalesce":    {},
 		"im/internal/strictjson":  {},
 		"im/rest":                 domain,
-		"im/realtime":             domain,
+		"im/realtime":             append([]string{"im/internal/coalesce"}, domain...),
 		"im/routing":              domain,
 		"im/store/postgres":       append([]string{"im/migrations"}, domain...),
 		"im/migrations":           {},
-		"im/internal/auth":        domain,
+		"im/internal/auth":        append([]string{"im/internal/coalesce"}, domain...),
 		"im/internal/ratelimit":   domain,
 		"im/internal/devservices": {},
 		"im/internal/eventjson":   domain,
@@ -57,6 +59,16 @@ func TestDependencyRule(t *testing.T) {
 		}
 	}
 	require.Greater(t, seen, 8)
+}
+
+// TestOnlyTestsImportDomaintest: go list names what a package imports beside its
+// tests.
+func TestOnlyTestsImportDomaintest(t *testing.T) {
+	const support = "im/domain/domaintest"
+	for _, line := range list(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...") {
+		name, imports, _ := strings.Cut(line, " ")
+		require.NotContains(t, strings.Fields(imports), support, name)
+	}
 }
 
 func TestDomainIsPure(t *testing.T) {

@@ -121,16 +121,16 @@ func updated(v *Conversation, e *Event) {
 	if json.Unmarshal(e.Body, &body) != nil {
 		return
 	}
-	if body.SetTitle {
-		v.Title = body.Title
+	if body.Title.Set {
+		v.Title = body.Title.Value
 	}
-	if body.SetAvatarURL {
-		v.AvatarURL = body.AvatarURL
+	if body.AvatarURL.Set {
+		v.AvatarURL = body.AvatarURL.Value
 	}
-	if body.SetSettings {
-		v.Settings = body.Settings
+	if body.Settings != nil {
+		v.Settings = *body.Settings
 	}
-	if body.SetMetadata {
-		v.Metadata = body.Metadata
+	if body.Metadata.Set {
+		v.Metadata = body.Metadata.Or(json.RawMessage("null"))
 	}
 }

@@ -63,56 +63,13 @@ type CreatedBody struct {
 	Members   []MemberRole    `json:"members"`
 }
 
-// UpdatedBody is the body of conversation.updated: the changed ones. A cleared
-// one is there as null, so presence is told by the Set fields.
+// UpdatedBody is the body of conversation.updated: what changed, and nothing else.
+// Its fields are in the order in which they are stored.
 type UpdatedBody struct {
-	SetTitle, SetAvatarURL, SetSettings, SetMetadata bool
-
-	Title     *string
-	AvatarURL *string
-	Settings  Settings
-	Metadata  json.RawMessage
-}
-
-// MarshalJSON implements json.Marshaler.
-func (b UpdatedBody) MarshalJSON() ([]byte, error) {
-	m := make(map[string]any, 4)
-	if b.SetTitle {
-		m["title"] = b.Title
-	}
-	if b.SetAvatarURL {
-		m["avatar_url"] = b.AvatarURL
-	}
-	if b.SetSettings {
-		m["settings"] = b.Settings
-	}
-	if b.SetMetadata {
-		m["metadata"] = b.Metadata
-	}
-	return json.Marshal(m)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (b *UpdatedBody) UnmarshalJSON(data []byte) error {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(data, &m); err != nil {
-		return err
-	}
-	var w struct {
-		Title     *string         `json:"title"`
-		AvatarURL *string         `json:"avatar_url"`
-		Settings  Settings        `json:"settings"`
-		Metadata  json.RawMessage `json:"metadata"`
-	}
-	if err := json.Unmarshal(data, &w); err != nil {
-		return err
-	}
-	*b = UpdatedBody{Title: w.Title, AvatarURL: w.AvatarURL, Settings: w.Settings, Metadata: w.Metadata}
-	_, b.SetTitle = m["title"]
-	_, b.SetAvatarURL = m["avatar_url"]
-	_, b.SetSettings = m["settings"]
-	_, b.SetMetadata = m["metadata"]
-	return nil
+	AvatarURL Field[string]          `json:"avatar_url,omitzero"`
+	Metadata  Field[json.RawMessage] `json:"metadata,omitzero"`
+	Settings  *Settings              `json:"settings,omitempty"` // all of them; nil if none changed
+	Title     Field[string]          `json:"title,omitzero"`
 }
 
 // PostedBody is the body of message.posted. Content and metadata are the
@@ -124,34 +81,6 @@ type PostedBody struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-// appendJSON writes the body without compacting what the sender wrote, as
-// encoding/json would.
-func (b *PostedBody) appendJSON(dst []byte) []byte {
-	dst = append(append(dst, `{"content":`...), b.Content...)
-	if b.ReplyTo != 0 {
-		dst = appendInt(append(dst, `,"reply_to":`...), b.ReplyTo)
-	}
-	dst = appendMentions(dst, b.Mentions)
-	if len(b.Metadata) > 0 {
-		dst = append(append(dst, `,"metadata":`...), b.Metadata...)
-	}
-	return append(dst, '}')
-}
-
-func appendMentions(dst []byte, mentions []UserID) []byte {
-	if len(mentions) == 0 {
-		return dst
-	}
-	dst = append(dst, `,"mentions":[`...)
-	for i, user := range mentions {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(append(append(dst, '"'), user...), '"')
-	}
-	return append(dst, ']')
-}
-
 // EditedBody is the body of message.edited: the message as it stands from then
 // on, so mentions that were kept are there too. Content is null once the message
 // was recalled.
@@ -159,12 +88,6 @@ type EditedBody struct {
 	TargetSeq int64           `json:"target_seq"`
 	Content   json.RawMessage `json:"content"`
 	Mentions  []UserID        `json:"mentions,omitempty"`
-}
-
-func (b *EditedBody) appendJSON(dst []byte) []byte {
-	dst = appendInt(append(dst, `{"target_seq":`...), b.TargetSeq)
-	dst = append(append(dst, `,"content":`...), b.Content...)
-	return append(appendMentions(dst, b.Mentions), '}')
 }
 
 // RecalledBody is the body of message.recalled.

@@ -124,31 +124,3 @@ type Committed struct {
 // MaxAudience is up to how many members a conversation's recipients are looked
 // up one by one; larger ones are told to every node.
 const MaxAudience = 256
-
-// Signal is something that is told to live sessions and not logged: at most
-// once, and worth nothing later.
-type Signal struct {
-	// User is whose sessions are meant; "" means everybody's, for a Frame.
-	User UserID
-	// Frame goes to every live session of User but Except as it is, if not empty.
-	Frame  json.RawMessage
-	Except SessionID
-	// End closes sessions of User, if set.
-	End *SessionEnd
-	// Presence: the presence of User may have changed. Every node is told that
-	// it should look; nothing else of the signal counts.
-	Presence bool
-	// Conversation, if not zero, turns the signal around: Frame goes to the live
-	// sessions of all members of it but User, wherever they are, and is the first
-	// to be given up for who reads too slowly.
-	Conversation ConversationID
-}
-
-// SessionEnd says which sessions of a user end, and why.
-type SessionEnd struct {
-	// Session is the one to end; "" means all whose number is below Below.
-	Session SessionID
-	Below   int64
-	// Code is the WebSocket close code.
-	Code int
-}

@@ -95,17 +95,17 @@ func (c *Conversation) Apply(d Draft, seq int64) {
 }
 
 func (c *Conversation) update(u *UpdatedBody) {
-	if u.SetTitle {
-		c.Title = u.Title
+	if u.Title.Set {
+		c.Title = u.Title.Value
 	}
-	if u.SetAvatarURL {
-		c.AvatarURL = u.AvatarURL
+	if u.AvatarURL.Set {
+		c.AvatarURL = u.AvatarURL.Value
 	}
-	if u.SetSettings {
-		c.Settings = u.Settings
+	if u.Settings != nil {
+		c.Settings = *u.Settings
 	}
-	if u.SetMetadata {
-		c.Metadata = u.Metadata
+	if u.Metadata.Set {
+		c.Metadata = u.Metadata.Or(nil)
 	}
 }
 

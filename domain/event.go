@@ -1,11 +1,6 @@
 package domain
 
-import (
-	"encoding/json"
-	"strconv"
-
-	"im/internal/strictjson"
-)
+import "encoding/json"
 
 // EventType names a kind of durable change.
 type EventType string
@@ -54,35 +49,6 @@ type Event struct {
 	Body           json.RawMessage
 }
 
-// AppendJSON appends the event in the one shape that it has everywhere.
-// Ids hold no character that JSON escapes; the body is copied as it is.
-func (e *Event) AppendJSON(dst []byte) []byte {
-	dst = append(dst, `{"conversation_id":"`...)
-	dst = e.ConversationID.AppendString(dst)
-	dst = append(dst, `","seq":`...)
-	dst = appendInt(dst, e.Seq)
-	dst = append(dst, `,"type":"`...)
-	dst = append(dst, e.Type...)
-	dst = append(dst, `","sender":"`...)
-	dst = append(dst, e.Sender...)
-	if e.ClientMsgID != "" {
-		dst = append(dst, `","client_msg_id":`...)
-		dst = strictjson.AppendString(dst, e.ClientMsgID)
-		dst = append(dst, `,"at":`...)
-	} else {
-		dst = append(dst, `","at":`...)
-	}
-	dst = e.At.AppendJSON(dst)
-	dst = append(dst, `,"body":`...)
-	dst = append(dst, e.Body...)
-	return append(dst, '}')
-}
-
-// MarshalJSON implements json.Marshaler.
-func (e Event) MarshalJSON() ([]byte, error) {
-	return e.AppendJSON(make([]byte, 0, 192+len(e.Body))), nil
-}
-
 // UnmarshalJSON implements json.Unmarshaler, for clients and tests.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var w struct {
@@ -100,10 +66,3 @@ func (e *Event) UnmarshalJSON(data []byte) error {
 	*e = Event(w)
 	return nil
 }
-
-// Size is about how many bytes the event takes in memory and on the wire.
-func (e *Event) Size() int {
-	return 192 + len(e.Sender) + len(e.ClientMsgID) + len(e.Body)
-}
-
-func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

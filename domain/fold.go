@@ -147,17 +147,17 @@ func (f *Fold) update(e *Event) error {
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		return err
 	}
-	if body.SetTitle {
-		f.Title = body.Title
+	if body.Title.Set {
+		f.Title = body.Title.Value
 	}
-	if body.SetAvatarURL {
-		f.AvatarURL = body.AvatarURL
+	if body.AvatarURL.Set {
+		f.AvatarURL = body.AvatarURL.Value
 	}
-	if body.SetSettings {
-		f.Settings = body.Settings
+	if body.Settings != nil {
+		f.Settings = *body.Settings
 	}
-	if body.SetMetadata {
-		f.Metadata = body.Metadata
+	if body.Metadata.Set {
+		f.Metadata = body.Metadata.Or(json.RawMessage("null"))
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func decided(t *testing.T) map[string]Event {
 		require.NoError(t, err)
 		events["conversation.created-"+name] = Event{Type: ConversationCreated, Body: body}
 	}
-	body, err := json.Marshal(UpdatedBody{SetTitle: true, SetAvatarURL: true, SetMetadata: true})
+	body, err := json.Marshal(UpdatedBody{Title: Field[string]{Set: true}, AvatarURL: Field[string]{Set: true}, Metadata: Field[json.RawMessage]{Set: true}})
 	require.NoError(t, err)
 	events["conversation.updated-cleared"] = Event{Type: ConversationUpdated, Body: body}
 	return events

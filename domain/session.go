@@ -35,7 +35,7 @@ type FeedPage struct {
 	Position FeedPosition
 	Epoch    string
 	Heads    []FeedHead
-	Ends     []Signal // directives to end sessions; best effort copies were signalled already
+	Ends     []EndSessions // sessions to close; most were signalled already
 }
 
 // FeedHead is how far a conversation has come.

@@ -7,12 +7,6 @@ import (
 	"im/internal/strictjson"
 )
 
-// Field is a member of a PATCH: absent, null, or a value.
-type Field[T any] struct {
-	Set   bool
-	Value *T // nil clears
-}
-
 // SettingsPatch changes settings key by key; nil keeps.
 type SettingsPatch struct {
 	Posting  *string
@@ -107,21 +101,18 @@ func (c *updateConversation) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	var u UpdatedBody
 	if c.want.Title.Set && !equal(conv.Title, c.want.Title.Value) {
-		u.SetTitle, u.Title = true, c.want.Title.Value
+		u.Title = c.want.Title
 	}
 	if c.want.AvatarURL.Set && !equal(conv.AvatarURL, c.want.AvatarURL.Value) {
-		u.SetAvatarURL, u.AvatarURL = true, c.want.AvatarURL.Value
+		u.AvatarURL = c.want.AvatarURL
 	}
 	if s := c.want.Settings.apply(conv.Settings); s != conv.Settings {
-		u.SetSettings, u.Settings = true, s
+		u.Settings = &s
 	}
 	if c.want.Metadata.Set && !sameJSON(conv.Metadata, c.want.Metadata.Value) {
-		u.SetMetadata = true
-		if c.want.Metadata.Value != nil {
-			u.Metadata = *c.want.Metadata.Value
-		}
+		u.Metadata = c.want.Metadata
 	}
-	if !u.SetTitle && !u.SetAvatarURL && !u.SetSettings && !u.SetMetadata {
+	if u == (UpdatedBody{}) {
 		return nil, nil
 	}
 	body, err := json.Marshal(u)

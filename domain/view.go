@@ -122,18 +122,6 @@ func (m *Message) Edited(at Time, body json.RawMessage) error {
 	return nil
 }
 
-// Size is about how many bytes the message takes on the wire.
-func (m *Message) Size() int {
-	n := 320 + len(m.Sender) + len(m.ClientMsgID) + len(m.Content) + len(m.Metadata)
-	for _, user := range m.Mentions {
-		n += len(user) + 3
-	}
-	for _, r := range m.Reactions {
-		n += 48 + len(r.Emoji)
-	}
-	return n
-}
-
 // Profile is what the app told of a user.
 type Profile struct {
 	Name      *string `json:"name"`

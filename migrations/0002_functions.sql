@@ -139,9 +139,10 @@ $$;
 -- is the index of the event, from 1:
 --   p_mentions          event, user_id: a message, or an edited one, mentions a user
 --   p_members           event, user_id, role: the event adds, removes or changes a member
---   p_updates           event, set_title, title, set_avatar_url, avatar_url, set_settings,
---                       settings, set_metadata, metadata: the event changes these columns
---                       of the conversation. settings and metadata are JSON texts
+--   p_updates           event, set_title, title, set_avatar_url, avatar_url, settings,
+--                       set_metadata, metadata: the event changes these columns of the
+--                       conversation. settings and metadata are JSON texts; settings is
+--                       null if unchanged
 --   p_targets           event, revision, emoji, reacted: the event is about a message.
 --                       revision is the seq of the last edit or recall that the decision
 --                       knew, else the seq of the message. Of a reaction, emoji is its
@@ -317,13 +318,13 @@ BEGIN
         FOR v_update IN
             SELECT * FROM json_to_recordset(p_updates) AS u (
                 event int, set_title boolean, title text, set_avatar_url boolean, avatar_url text,
-                set_settings boolean, settings text, set_metadata boolean, metadata text)
+                settings text, set_metadata boolean, metadata text)
             WHERE statuses[event] = 0 ORDER BY event
         LOOP
             UPDATE conversations c SET
                 title = CASE WHEN v_update.set_title THEN v_update.title ELSE c.title END,
                 avatar_url = CASE WHEN v_update.set_avatar_url THEN v_update.avatar_url ELSE c.avatar_url END,
-                settings = CASE WHEN v_update.set_settings THEN v_update.settings::json ELSE c.settings END,
+                settings = coalesce(v_update.settings::json, c.settings),
                 metadata = CASE WHEN v_update.set_metadata THEN v_update.metadata::json ELSE c.metadata END
             WHERE c.id = p_conversation_ids[p_conversation[v_update.event]];
         END LOOP;

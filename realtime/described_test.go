@@ -59,7 +59,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	p.expect("conversation")
 	p.expect("event")
 	title := "Release"
-	s.w.append(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{SetTitle: true, Title: &title})
+	s.w.append(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{Title: domain.Field[string]{Set: true, Value: &title}})
 	s.w.append(group, domain.MemberRoleChanged, "x", "", domain.MemberRole{UserID: "alice", Role: domain.RoleAdmin})
 	s.w.add(group, "bob")
 	s.w.remove(group, "alice")
@@ -90,8 +90,9 @@ func TestEveryFrameIsServed(t *testing.T) {
 		s.w.append(must(domain.ParseConversationID("", id)), about.kind, "bob", "", about.body)
 		p.expect("event")
 	}
-	for _, user := range []domain.UserID{"alice", ""} { // one user, and everybody
-		s.hub.Signal(domain.Signal{User: user, Frame: json.RawMessage(`{"type":"notice","notice_id":"n","biz_type":"b","data":null}`)})
+	notice := json.RawMessage(`{"type":"notice","notice_id":"n","biz_type":"b","data":null}`)
+	for _, signal := range []domain.Signal{domain.UserFrame{User: "alice", Frame: notice}, domain.Broadcast{Frame: notice}} {
+		s.hub.Signal(signal)
 		p.expect("notice")
 	}
 	large, err := json.Marshal(strings.Repeat("x", 17<<10)) // beyond what may wait for a socket

@@ -106,7 +106,7 @@ func (h *Hub) deliver(e *entry, ev *domain.Event) {
 func (h *Hub) applySettings(e *entry, ev *domain.Event) {
 	var body domain.UpdatedBody
 	readBody(h.o.Logger, ev, &body)
-	if body.SetSettings {
+	if body.Settings != nil {
 		e.learn(ev.Seq, body.Settings.History == domain.HistorySinceJoin)
 	}
 }

@@ -157,7 +157,7 @@ func (k *socket) read(ctx context.Context, id string, o *strictjson.Object) erro
 		if err != nil {
 			return nil, err
 		}
-		k.g.o.Signaller.Signal(domain.Signal{User: k.session.user, Frame: news, Except: k.session.id})
+		k.g.o.Signaller.Signal(domain.UserFrame{User: k.session.user, Frame: news, Except: k.session.id})
 		return jsonFrame(readStateFrame{Type: "read_state", ID: id, ReadState: state}), nil
 	})
 }

@@ -154,30 +154,23 @@ func (h *Hub) concerns(events []domain.Event) bool {
 	return false
 }
 
-// Signal passes a frame to the live sessions of a user, of everybody, or of the
-// other members of a conversation, or ends sessions, or has watchers of a user
-// look anew.
+// Signal delivers a signal to the sessions of this node.
 func (h *Hub) Signal(sig domain.Signal) {
-	switch {
-	case sig.Presence:
-		h.watches.changed(sig.User)
-		return
-	case !sig.Conversation.IsZero():
-		h.tell(sig)
-		return
-	case sig.User == "":
+	switch sig := sig.(type) {
+	case domain.UserFrame:
+		if u := h.users.get(sig.User); u != nil {
+			u.signal(textFrame(sig.Frame), sig.Except)
+		}
+	case domain.Broadcast:
 		h.users.signal(textFrame(sig.Frame))
-		return
-	}
-	u := h.users.get(sig.User)
-	if u == nil {
-		return
-	}
-	if len(sig.Frame) > 0 {
-		u.signal(textFrame(sig.Frame), sig.Except)
-	}
-	if sig.End != nil {
-		u.end(*sig.End)
+	case domain.ConversationFrame:
+		h.signalMembers(sig)
+	case domain.EndSessions:
+		if u := h.users.get(sig.User); u != nil {
+			u.end(sig)
+		}
+	case domain.PresenceChanged:
+		h.watches.changed(sig.User)
 	}
 }
 

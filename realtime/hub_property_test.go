@@ -368,7 +368,7 @@ func (p *play) contents(e *domain.Event, joined int64) (mayBeWhole, mayBeBare bo
 		if ev := p.w.event(e.ConversationID, s); ev.Type == domain.ConversationUpdated {
 			var body domain.UpdatedBody
 			readBody(nil, &ev, &body)
-			settings = body.Settings
+			settings = *body.Settings
 		}
 		if s >= e.Seq {
 			hidden := e.EditOf() < settings.Floor(joined)

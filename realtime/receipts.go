@@ -130,6 +130,6 @@ func (r *Receipts) flush(ctx context.Context) {
 		if err != nil {
 			continue // cannot happen
 		}
-		r.signaller.Signal(domain.Signal{Conversation: key.id, User: key.user, Frame: frame})
+		r.signaller.Signal(domain.ConversationFrame{Conversation: key.id, From: key.user, Frame: frame})
 	}
 }

@@ -49,7 +49,7 @@ func TestReceipts(t *testing.T) {
 	l.moved = []domain.Receipt{{ConversationID: id, UserID: "bob", DeliveredSeq: 5}, {ConversationID: id, UserID: "carol", DeliveredSeq: 4}}
 	require.NoError(t, r.Acknowledge(t.Context(), nil))
 	r.flush(t.Context())
-	slices.SortFunc(*list, func(a, b domain.Signal) int { return strings.Compare(string(a.User), string(b.User)) })
+	slices.SortFunc(*list, func(a, b domain.ConversationFrame) int { return strings.Compare(string(a.From), string(b.From)) })
 	require.Len(t, *list, 2, "one for each user and conversation, where receipts are on and members few")
 	require.Equal(t, id, (*list)[0].Conversation)
 	prefix := `{"type":"receipt","conversation_id":"` + id.String() + `","user_id":`

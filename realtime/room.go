@@ -46,9 +46,9 @@ func (r *rooms) put(id domain.ConversationID, room domain.SignalScope) {
 	r.known[id] = knownRoom{room, time.Now()}
 }
 
-// tell passes a frame to the members of a conversation who are here, all but
-// the user whom it is about.
-func (h *Hub) tell(sig domain.Signal) {
+// signalMembers passes a frame to the local sessions of the members of a
+// conversation, except those of the user that it is about.
+func (h *Hub) signalMembers(sig domain.ConversationFrame) {
 	sh := h.shard(sig.Conversation)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -58,7 +58,7 @@ func (h *Hub) tell(sig domain.Signal) {
 	}
 	frame := textFrame(sig.Frame)
 	for u := range e.members {
-		if u.id != sig.User {
+		if u.id != sig.From {
 			u.fleeting(frame)
 		}
 	}

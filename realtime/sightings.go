@@ -80,7 +80,7 @@ func (x *sightings) flush(ctx context.Context) {
 		}
 	}
 	for user := range changed {
-		x.signaller.Signal(domain.Signal{User: user, Presence: true})
+		x.signaller.Signal(domain.PresenceChanged{User: user})
 	}
 }
 

@@ -93,7 +93,7 @@ func (t *typing) tell(s *session, id domain.ConversationID, on bool) {
 	if err != nil {
 		return // cannot happen
 	}
-	t.signaller.Signal(domain.Signal{Conversation: id, User: s.user, Frame: frame})
+	t.signaller.Signal(domain.ConversationFrame{Conversation: id, From: s.user, Frame: frame})
 }
 
 // look tells what has become due.

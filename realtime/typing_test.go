@@ -10,17 +10,17 @@ import (
 	"im/domain"
 )
 
-// told writes down what is signalled.
-type told []domain.Signal
+// told writes down what is signalled to conversations.
+type told []domain.ConversationFrame
 
-func (l *told) Signal(s domain.Signal) { *l = append(*l, s) }
+func (l *told) Signal(s domain.Signal) { *l = append(*l, s.(domain.ConversationFrame)) }
 
 // states are those that were told since the last call.
 func (l *told) states(t *testing.T) []bool {
 	states := []bool{}
 	for _, s := range *l {
 		states = append(states, string(s.Frame) == fmt.Sprintf(`{"type":"typing","conversation_id":"%s","user_id":"a","on":true}`, s.Conversation))
-		require.Equal(t, domain.UserID("a"), s.User)
+		require.Equal(t, domain.UserID("a"), s.From)
 	}
 	*l = nil
 	return states

@@ -196,7 +196,7 @@ func (u *user) forget(id domain.ConversationID) {
 	delete(u.conversations, id)
 }
 
-func (u *user) end(end domain.SessionEnd) {
+func (u *user) end(end domain.EndSessions) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, s := range u.sessions {

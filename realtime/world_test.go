@@ -101,7 +101,7 @@ func (w *world) edit(id domain.ConversationID, target int64) domain.Event {
 func (w *world) show(id domain.ConversationID, history string) domain.Event {
 	settings := domain.DefaultSettings()
 	settings.History = history
-	return w.append(id, domain.ConversationUpdated, "x", "", domain.UpdatedBody{SetSettings: true, Settings: settings})
+	return w.append(id, domain.ConversationUpdated, "x", "", domain.UpdatedBody{Settings: &settings})
 }
 
 func (w *world) append(id domain.ConversationID, kind domain.EventType, sender domain.UserID, clientMsgID string, body any) domain.Event {
@@ -120,8 +120,8 @@ func (w *world) append(id domain.ConversationID, kind domain.EventType, sender d
 		At: domain.TimeOf(time.Now()), Body: raw,
 	}
 	h.events = append(h.events, e)
-	if update, ok := body.(domain.UpdatedBody); ok {
-		h.settings = update.Settings
+	if update, ok := body.(domain.UpdatedBody); ok && update.Settings != nil {
+		h.settings = *update.Settings
 	}
 	for user, enters := range affected(nil, &e) {
 		if enters {

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"net/http"
 
 	"im/domain"
@@ -20,7 +21,8 @@ func (h *handler) NotifyUser(ctx context.Context, req *api.SendNotice, params ap
 	if err != nil {
 		return err
 	}
-	return h.notify(ctx, w, req, user, func() (domain.NoticeResult, error) {
+	signal := func(frame json.RawMessage) domain.Signal { return domain.UserFrame{User: user, Frame: frame} }
+	return h.notify(ctx, w, req, signal, func() (domain.NoticeResult, error) {
 		list, err := h.live.SessionsOf(ctx, user)
 		reach := domain.NoticeResult{Sessions: len(list)}
 		for _, s := range list {
@@ -34,16 +36,18 @@ func (h *handler) NotifyUser(ctx context.Context, req *api.SendNotice, params ap
 
 // NotifyAll implements api.RawHandler.
 func (h *handler) NotifyAll(ctx context.Context, req *api.SendNotice, _ api.NotifyAllParams, w http.ResponseWriter) error {
-	return h.notify(ctx, w, req, "", func() (domain.NoticeResult, error) {
+	signal := func(frame json.RawMessage) domain.Signal { return domain.Broadcast{Frame: frame} }
+	return h.notify(ctx, w, req, signal, func() (domain.NoticeResult, error) {
 		c, err := h.live.ClusterStats(ctx)
 		return domain.NoticeResult{Online: c.OnlineUsers, Sessions: c.Sessions}, err
 	})
 }
 
-// notify tells the sessions of a user, or of everybody. They are counted first:
-// a call that fails has sent nothing, and can be made again.
+// notify signals a notice to sessions. They are counted first: a call that fails has
+// sent nothing and can be repeated.
 func (h *handler) notify(
-	ctx context.Context, w http.ResponseWriter, req *api.SendNotice, user domain.UserID, count func() (domain.NoticeResult, error),
+	ctx context.Context, w http.ResponseWriter, req *api.SendNotice,
+	signal func(frame json.RawMessage) domain.Signal, count func() (domain.NoticeResult, error),
 ) error {
 	if err := asBackend(ctx); err != nil {
 		return err
@@ -56,7 +60,7 @@ func (h *handler) notify(
 	if err != nil {
 		return err
 	}
-	h.signaller.Signal(domain.Signal{User: user, Frame: frameOf(notice)})
+	h.signaller.Signal(signal(frameOf(notice)))
 	writeJSON(w, http.StatusOK, struct {
 		NoticeID string `json:"notice_id"`
 		domain.NoticeResult

@@ -51,6 +51,6 @@ func (h *handler) setBlock(ctx context.Context, id api.UserID, on bool) error {
 	if err := h.blocks.SetBlock(ctx, by, user, on); err != nil {
 		return err
 	}
-	h.signaller.Signal(domain.Signal{User: by, Presence: true}) // another may see it now, or no longer
+	h.signaller.Signal(domain.PresenceChanged{User: by}) // another may see it now, or no longer
 	return nil
 }

@@ -218,7 +218,7 @@ func TestRead_tells_all_sessions_of_the_user(t *testing.T) {
 	s.call(t, "bob", "PUT", "/v1/conversations/"+id.String()+"/read", `{"seq":2}`).want(t, 200)
 	const frame = `{"type":"read_state","conversation_id":"%","read_seq":2,"unread_count":0,"mention_count":0,"unread_total":0}`
 	want := strings.Replace(frame, "%", id.String(), 1)
-	if len(s.signals) != 1 || s.signals[0].User != "bob" || string(s.signals[0].Frame) != want {
+	if len(s.signals) != 1 || s.userFrame(t, 0).User != "bob" || string(s.userFrame(t, 0).Frame) != want {
 		t.Fatalf("signals: %+v", s.signals)
 	}
 }

@@ -13,7 +13,7 @@ type people struct {
 	profiles    map[domain.UserID]domain.UserProfile
 	preferences map[preferenceKey]domain.Preferences
 	sessions    map[domain.UserID][]domain.LiveSession
-	ended       []domain.Signal
+	ended       []domain.EndSessions
 	revoked     []domain.UserID
 	blocks      []domain.Block // of everybody
 }
@@ -110,15 +110,15 @@ func (w *world) SessionsOf(_ context.Context, user domain.UserID) ([]domain.Live
 	return append([]domain.LiveSession{}, w.people.sessions[user]...), w.fail
 }
 
-func (w *world) EndSession(_ context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
+func (w *world) EndSession(_ context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	end := domain.Signal{User: user, End: &domain.SessionEnd{Session: session, Code: domain.CloseEnded}}
+	end := domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded}
 	w.people.ended = append(w.people.ended, end)
 	return end, nil
 }
 
-func (w *world) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+func (w *world) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
 	return w.EndSession(ctx, user, "")
 }
 

@@ -27,7 +27,7 @@ func (h *handler) MarkRead(ctx context.Context, req *api.MarkRead, params api.Ma
 	if err != nil {
 		return err
 	}
-	h.signaller.Signal(domain.Signal{User: who.User, Frame: frame})
+	h.signaller.Signal(domain.UserFrame{User: who.User, Frame: frame})
 	writeJSON(w, http.StatusOK, state)
 	return nil
 }

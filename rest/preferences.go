@@ -67,7 +67,7 @@ func (h *handler) tellConversation(ctx context.Context, a domain.Actor, id domai
 	if err != nil {
 		return
 	}
-	h.signaller.Signal(domain.Signal{User: a.User, Frame: frameOf(struct {
+	h.signaller.Signal(domain.UserFrame{User: a.User, Frame: frameOf(struct {
 		Type         string                  `json:"type"`
 		Conversation domain.ConversationView `json:"conversation"`
 	}{"conversation", whole(view)})})

@@ -31,11 +31,12 @@ func TestPreferences_are_answered_whole_and_told_to_all_sessions(t *testing.T) {
 		Type         string
 		Conversation domain.ConversationView
 	}
-	if err := json.Unmarshal(s.signals[0].Frame, &frame); err != nil || s.signals[0].User != "bob" {
-		t.Fatalf("signal to %s, %v: %s", s.signals[0].User, err, s.signals[0].Frame)
+	sent := s.userFrame(t, 0)
+	if err := json.Unmarshal(sent.Frame, &frame); err != nil || sent.User != "bob" {
+		t.Fatalf("signal to %s, %v: %s", sent.User, err, sent.Frame)
 	}
 	if frame.Type != "conversation" || frame.Conversation.ConversationID != id || frame.Conversation.Events == nil {
-		t.Errorf("frame: %s", s.signals[0].Frame)
+		t.Errorf("frame: %s", sent.Frame)
 	}
 	s.call(t, "bob", "PATCH", path, `{"notify":"some"}`).refused(t, domain.CodeInvalid, "/notify")
 	s.call(t, "bob", "PATCH", path, `{"pinned":null}`).refused(t, domain.CodeInvalid, "/pinned")

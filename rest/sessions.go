@@ -21,8 +21,8 @@ type Live interface {
 // Endings ends sessions for certain: all nodes come to know, in 2 s at most.
 // What is returned may be signalled besides, which is faster.
 type Endings interface {
-	EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error)
-	EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error)
+	EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error)
+	EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error)
 	// Revoke has tokens refused that were issued before the time it returns.
 	Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error)
 }

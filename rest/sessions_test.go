@@ -30,8 +30,8 @@ func TestSessions_are_listed_and_ended_by_their_user(t *testing.T) {
 		t.Fatalf("somebody else's session was ended: %+v", s.people.ended)
 	}
 	s.call(t, "alice", "DELETE", "/v1/sessions/S2", "").want(t, 204)
-	if len(s.people.ended) != 1 || len(s.signals) != 1 || s.signals[0].User != "alice" ||
-		*s.signals[0].End != (domain.SessionEnd{Session: "S2", Code: 4401}) {
+	if len(s.people.ended) != 1 || len(s.signals) != 1 ||
+		s.signals[0] != domain.Signal(domain.EndSessions{User: "alice", Session: "S2", Code: 4401}) {
 		t.Errorf("ended %+v, signalled %+v", s.people.ended, s.signals)
 	}
 	s.fail = domain.ErrUnavailable

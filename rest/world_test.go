@@ -368,6 +368,29 @@ func (w *world) Signal(s domain.Signal) {
 	w.signals = append(w.signals, s)
 }
 
+// userFrame returns the i-th signal, which has to be a frame for a user.
+func (w *world) userFrame(t *testing.T, i int) domain.UserFrame {
+	t.Helper()
+	return signalAs[domain.UserFrame](t, w, i)
+}
+
+// broadcast returns the i-th signal, which has to be a frame for all users.
+func (w *world) broadcast(t *testing.T, i int) domain.Broadcast {
+	t.Helper()
+	return signalAs[domain.Broadcast](t, w, i)
+}
+
+func signalAs[T domain.Signal](t *testing.T, w *world, i int) T {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	sig, ok := w.signals[i].(T)
+	if !ok {
+		t.Fatalf("signal %d is %T, want %T", i, w.signals[i], sig)
+	}
+	return sig
+}
+
 // group makes a group of alice (owner), bob (admin) and carol, that dave was in once.
 func (w *world) group(t *testing.T) domain.ConversationID {
 	t.Helper()

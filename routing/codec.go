@@ -14,8 +14,8 @@ import (
 //	record    = kind, length (uvarint), content
 //	committed = conversation id (16 bytes), epoch, event*
 //	event     = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
-//	signal    = user, frame, has end (0 or 1) [, session, below (varint), code (varint)]
-//	told      = conversation id (16 bytes), user, frame
+//	signal    = user ("" for a broadcast), except, frame, has end (0 or 1) [, session, below (varint), code (varint)]
+//	conversation frame = conversation id (16 bytes), from, frame
 //	presence  = user
 //
 // Texts and bodies are preceded by their length as uvarint. Records of an
@@ -24,10 +24,10 @@ import (
 const (
 	codecVersion = 2
 
-	kindCommitted = 1
-	kindSignal    = 2
-	kindTold      = 3 // a signal for the members of a conversation
-	kindPresence  = 4 // a signal that a user came or went
+	kindCommitted         = 1
+	kindSignal            = 2
+	kindConversationFrame = 3
+	kindPresence          = 4
 
 	headerSize = 1 + len(origin{})
 )
@@ -64,38 +64,45 @@ func appendCommitted(dst []byte, c *domain.Committed) []byte {
 	return dst
 }
 
-func appendSignal(dst []byte, s *domain.Signal) []byte {
-	switch {
-	case s.Presence:
+func appendSignal(dst []byte, s domain.Signal) []byte {
+	switch s := s.(type) {
+	case domain.UserFrame:
+		return appendUserSignal(dst, s.User, s.Except, s.Frame, nil)
+	case domain.Broadcast:
+		return appendUserSignal(dst, "", "", s.Frame, nil)
+	case domain.EndSessions:
+		return appendUserSignal(dst, s.User, "", nil, &s)
+	case domain.ConversationFrame:
+		dst = append(dst, kindConversationFrame)
+		dst = binary.AppendUvarint(dst, uint64(len(s.Conversation)+textSize(len(s.From))+textSize(len(s.Frame))))
+		dst = append(dst, s.Conversation[:]...)
+		dst = appendText(dst, string(s.From))
+		return appendText(dst, s.Frame)
+	case domain.PresenceChanged:
 		dst = binary.AppendUvarint(append(dst, kindPresence), uint64(textSize(len(s.User))))
 		return appendText(dst, string(s.User))
-	case !s.Conversation.IsZero():
-		return appendTold(dst, s)
 	}
-	size := textSize(len(s.User)) + textSize(len(s.Except)) + textSize(len(s.Frame)) + 1
-	if s.End != nil {
-		size += textSize(len(s.End.Session)) + varintSize(s.End.Below) + varintSize(int64(s.End.Code))
+	return dst
+}
+
+// appendUserSignal appends a record of kind signal; end is nil for a frame.
+func appendUserSignal(dst []byte, user domain.UserID, except domain.SessionID, frame []byte, end *domain.EndSessions) []byte {
+	size := textSize(len(user)) + textSize(len(except)) + textSize(len(frame)) + 1
+	if end != nil {
+		size += textSize(len(end.Session)) + varintSize(end.Below) + varintSize(int64(end.Code))
 	}
 	dst = append(dst, kindSignal)
 	dst = binary.AppendUvarint(dst, uint64(size))
-	dst = appendText(dst, string(s.User))
-	dst = appendText(dst, string(s.Except))
-	dst = appendText(dst, s.Frame)
-	if s.End == nil {
+	dst = appendText(dst, string(user))
+	dst = appendText(dst, string(except))
+	dst = appendText(dst, frame)
+	if end == nil {
 		return append(dst, 0)
 	}
 	dst = append(dst, 1)
-	dst = appendText(dst, string(s.End.Session))
-	dst = binary.AppendVarint(dst, s.End.Below)
-	return binary.AppendVarint(dst, int64(s.End.Code))
-}
-
-func appendTold(dst []byte, s *domain.Signal) []byte {
-	dst = append(dst, kindTold)
-	dst = binary.AppendUvarint(dst, uint64(len(s.Conversation)+textSize(len(s.User))+textSize(len(s.Frame))))
-	dst = append(dst, s.Conversation[:]...)
-	dst = appendText(dst, string(s.User))
-	return appendText(dst, s.Frame)
+	dst = appendText(dst, string(end.Session))
+	dst = binary.AppendVarint(dst, end.Below)
+	return binary.AppendVarint(dst, int64(end.Code))
 }
 
 func appendText[T ~string | ~[]byte](dst []byte, s T) []byte {
@@ -143,10 +150,10 @@ func decode(data []byte) (parcel, error) {
 			p.committed = append(p.committed, record.committed())
 		case kindSignal:
 			p.signals = append(p.signals, record.signal())
-		case kindTold:
-			p.signals = append(p.signals, record.told())
+		case kindConversationFrame:
+			p.signals = append(p.signals, record.conversationFrame())
 		case kindPresence:
-			p.signals = append(p.signals, domain.Signal{User: domain.UserID(record.text()), Presence: true})
+			p.signals = append(p.signals, domain.PresenceChanged{User: domain.UserID(record.text())})
 		default:
 			continue
 		}
@@ -188,24 +195,24 @@ func (r *reader) committed() domain.Committed {
 }
 
 func (r *reader) signal() domain.Signal {
-	s := domain.Signal{User: domain.UserID(r.text()), Except: domain.SessionID(r.text())}
-	if frame := r.text(); len(frame) > 0 {
-		s.Frame = frame
-	}
-	switch r.byte() {
-	case 0:
-	case 1:
-		s.End = &domain.SessionEnd{Session: domain.SessionID(r.text()), Below: r.varint(), Code: int(r.varint())}
-	default:
+	user, except, frame := domain.UserID(r.text()), domain.SessionID(r.text()), r.text()
+	switch end := r.byte(); {
+	case end == 1:
+		return domain.EndSessions{User: user, Session: domain.SessionID(r.text()), Below: r.varint(), Code: int(r.varint())}
+	case end > 1:
 		r.bad = true
+		return nil
+	case user == "":
+		return domain.Broadcast{Frame: frame}
+	default:
+		return domain.UserFrame{User: user, Frame: frame, Except: except}
 	}
-	return s
 }
 
-func (r *reader) told() domain.Signal {
-	var s domain.Signal
+func (r *reader) conversationFrame() domain.Signal {
+	var s domain.ConversationFrame
 	copy(s.Conversation[:], r.take(len(s.Conversation)))
-	s.User, s.Frame = domain.UserID(r.text()), r.text()
+	s.From, s.Frame = domain.UserID(r.text()), r.text()
 	r.bad = r.bad || s.Conversation.IsZero()
 	return s
 }

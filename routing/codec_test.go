@@ -26,7 +26,7 @@ func TestCodec(t *testing.T) {
 				} else {
 					s := drawSignal(t)
 					want.signals = append(want.signals, s)
-					data = appendSignal(data, &s)
+					data = appendSignal(data, s)
 				}
 			}
 			got, err := decode(data)
@@ -90,38 +90,34 @@ func drawCommitted(t *rapid.T) domain.Committed {
 }
 
 func drawSignal(t *rapid.T) domain.Signal {
-	if rapid.Bool().Draw(t, "is presence") {
-		return domain.Signal{User: domain.UserID(rapid.String().Draw(t, "who")), Presence: true}
-	}
-	if rapid.Bool().Draw(t, "is for a conversation") {
-		id := domain.ConversationID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "told"))
+	user := domain.UserID(rapid.StringN(1, 100, -1).Draw(t, "user"))
+	frame := rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "frame")
+	switch rapid.IntRange(0, 4).Draw(t, "kind of signal") {
+	case 0:
+		return domain.UserFrame{User: user, Frame: frame, Except: domain.SessionID(rapid.String().Draw(t, "except"))}
+	case 1:
+		return domain.Broadcast{Frame: frame}
+	case 2:
+		id := domain.ConversationID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "conversation"))
 		id[0] |= 1
-		return domain.Signal{
-			Conversation: id, User: domain.UserID(rapid.String().Draw(t, "about")),
-			Frame: rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "frame"),
-		}
-	}
-	s := domain.Signal{
-		User:   domain.UserID(rapid.String().Draw(t, "user")),
-		Except: domain.SessionID(rapid.String().Draw(t, "except")),
-	}
-	if rapid.Bool().Draw(t, "has frame") {
-		s.Frame = rapid.SliceOfN(rapid.Byte(), 1, 300).Draw(t, "frame")
-	}
-	if rapid.Bool().Draw(t, "has end") {
-		s.End = &domain.SessionEnd{
+		return domain.ConversationFrame{Conversation: id, From: user, Frame: frame}
+	case 3:
+		return domain.EndSessions{
+			User:    user,
 			Session: domain.SessionID(rapid.String().Draw(t, "session")),
 			Below:   rapid.Int64().Draw(t, "below"),
 			Code:    rapid.IntRange(-1, 5000).Draw(t, "code"),
 		}
+	default:
+		return domain.PresenceChanged{User: user}
 	}
-	return s
 }
 
 func FuzzDecode(f *testing.F) {
 	c := committed(domain.ConversationID{1}, 7, "bob")
-	s := domain.Signal{User: "bob", Frame: json.RawMessage(`{}`), End: &domain.SessionEnd{Session: "s", Code: 4402}}
-	f.Add(appendSignal(appendCommitted(appendHeader(nil, origin{9}), &c), &s))
+	data := appendCommitted(appendHeader(nil, origin{9}), &c)
+	data = appendSignal(data, domain.EndSessions{User: "bob", Session: "s", Code: 4402})
+	f.Add(appendSignal(data, domain.UserFrame{User: "bob", Frame: json.RawMessage(`{}`)}))
 	f.Add([]byte{})
 	f.Add([]byte{codecVersion, 0, 0, 0, 0, 0, 0, 0, 0, kindCommitted, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1})
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -135,7 +131,7 @@ func FuzzDecode(f *testing.F) {
 			again = appendCommitted(again, &p.committed[i])
 		}
 		for i := range p.signals {
-			again = appendSignal(again, &p.signals[i])
+			again = appendSignal(again, p.signals[i])
 		}
 		q, err := decode(again)
 		require.NoError(t, err)

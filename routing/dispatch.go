@@ -31,10 +31,18 @@ type outbound struct {
 	node   domain.NodeID
 }
 
-// forAll tells whether every node is to be told: each knows which members of a
-// conversation it has, and who watches a user.
-func (o *outbound) forAll() bool {
-	return o.signal.User == "" || o.signal.Presence || !o.signal.Conversation.IsZero()
+// addressee returns the user whose nodes are to be looked up for the signal. Without
+// one the signal goes to all nodes: each knows the members of a conversation that it
+// has, and the watchers of a user.
+func addressee(s domain.Signal) (user domain.UserID, ok bool) {
+	switch s := s.(type) {
+	case domain.UserFrame:
+		return s.User, true
+	case domain.EndSessions:
+		return s.User, true
+	default:
+		return "", false
+	}
 }
 
 func (d *dispatcher) signalLocal(msg *message.Message) error {
@@ -91,21 +99,22 @@ func (d *dispatcher) signal(msg *message.Message) error {
 	batch := carried[outbound](msg)
 	users := make(map[domain.UserID]struct{})
 	for i := range batch {
-		if batch[i].node == "" && !batch[i].forAll() {
-			users[batch[i].signal.User] = struct{}{}
+		if user, ok := addressee(batch[i].signal); ok && batch[i].node == "" {
+			users[user] = struct{}{}
 		}
 	}
 	places, err := d.lookups.nodesNow(msg.Context(), users)
 	out := make(outbox)
 	for i := range batch {
-		record := appendSignal(nil, &batch[i].signal)
+		record := appendSignal(nil, batch[i].signal)
+		user, ok := addressee(batch[i].signal)
 		switch {
 		case batch[i].node != "":
 			out.add(d.from, batch[i].node, record)
-		case err != nil, batch[i].forAll():
+		case err != nil, !ok:
 			out.add(d.from, AllNodes, record)
 		default:
-			for _, node := range places[batch[i].signal.User] {
+			for _, node := range places[user] {
 				out.add(d.from, node, record)
 			}
 		}

@@ -186,20 +186,33 @@ func committedSize(c *domain.Committed) int {
 // Signal tells the live sessions of a user, or those of the members of a
 // conversation, on this node and wherever else they are; it never blocks. What does not fit into the queue is given up.
 func (n *Node) Signal(s domain.Signal) {
-	n.counted(n.localSignal.put(s, signalSize(&s)))
-	n.counted(n.remoteSignal.put(outbound{signal: s}, signalSize(&s)))
+	n.counted(n.localSignal.put(s, signalSize(s)))
+	n.counted(n.remoteSignal.put(outbound{signal: s}, signalSize(s)))
 }
 
 // end tells a session that is known to be on node. That may be an earlier id
 // of this one.
 func (n *Node) end(node domain.NodeID, s domain.Signal) {
-	n.counted(n.localSignal.put(s, signalSize(&s)))
+	n.counted(n.localSignal.put(s, signalSize(s)))
 	if node != n.ID() && node != "" {
-		n.counted(n.remoteSignal.put(outbound{s, node}, signalSize(&s)))
+		n.counted(n.remoteSignal.put(outbound{s, node}, signalSize(s)))
 	}
 }
 
-func signalSize(s *domain.Signal) int { return 128 + len(s.User) + len(s.Frame) }
+// signalSize is about how many bytes a signal holds.
+func signalSize(s domain.Signal) int {
+	const fixed = 128
+	switch s := s.(type) {
+	case domain.UserFrame:
+		return fixed + len(s.User) + len(s.Frame)
+	case domain.Broadcast:
+		return fixed + len(s.Frame)
+	case domain.ConversationFrame:
+		return fixed + len(s.From) + len(s.Frame)
+	default:
+		return fixed
+	}
+}
 
 func (n *Node) counted(fits bool) {
 	if !fits {

@@ -116,18 +116,18 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 		a, b, c := three(t)
 		a.connect(t, "bob", 1)
 		b.connect(t, "bob", 2)
-		a.Signal(domain.Signal{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
+		a.Signal(domain.UserFrame{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
 		eventually(t, "both nodes are told", func() bool {
 			return len(a.local.frames("bob")) == 1 && len(b.local.frames("bob")) == 1
 		})
-		c.Signal(domain.Signal{User: "bob", End: &domain.SessionEnd{Below: 7, Code: 4401}})
+		c.Signal(domain.EndSessions{User: "bob", Below: 7, Code: 4401})
 		eventually(t, "ended", func() bool { return a.local.ended()[""] == 4401 && b.local.ended()[""] == 4401 })
 		require.Empty(t, c.local.frames("bob"))
 		require.Equal(t, []string{`{"type":"notice"}`}, b.local.frames("bob"))
 	})
 	t.Run("signals for the members of a conversation reach every node once", func(t *testing.T) {
 		a, b, c := three(t)
-		want := domain.Signal{Conversation: newConversation(), User: "alice", Frame: json.RawMessage(`{"type":"typing"}`)}
+		want := domain.ConversationFrame{Conversation: newConversation(), From: "alice", Frame: json.RawMessage(`{"type":"typing"}`)}
 		a.Signal(want)
 		for _, m := range []*member{a, b, c} {
 			eventually(t, "told", func() bool { return len(m.local.frames("alice")) > 0 })
@@ -142,7 +142,7 @@ func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
 			require.NoError(t, err)
 			e := b.connect(t, "bob", 1)
 			before := len(b.local.frames("bob"))
-			a.Signal(domain.Signal{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
+			a.Signal(domain.UserFrame{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
 			eventually(t, "told", func() bool { return len(b.local.frames("bob")) > before })
 			require.NoError(t, b.Unregister(t.Context(), e))
 		}
@@ -254,7 +254,7 @@ func TestStuckBroker(t *testing.T) {
 		eventually(t, "the own node is served", func() bool { return len(a.local.seqs(id)) == n })
 	}
 	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2), "the rest is the tail's")
-	a.Signal(domain.Signal{User: "alice", Frame: json.RawMessage(`{}`)})
+	a.Signal(domain.UserFrame{User: "alice", Frame: json.RawMessage(`{}`)})
 	eventually(t, "signals too", func() bool { return len(a.local.frames("alice")) == 1 })
 }
 

@@ -261,7 +261,7 @@ func testRegistry(t *testing.T, open func(*testing.T) redis.UniversalClient) {
 		w := newTown(t, open)
 		a, b := w.node(t, "a"), w.node(t, "b")
 		eventually(t, "told", func() bool {
-			a.Signal(domain.Signal{Frame: json.RawMessage(`{"type":"notice"}`)})
+			a.Signal(domain.Broadcast{Frame: json.RawMessage(`{"type":"notice"}`)})
 			return len(a.local.frames("")) > 0 && len(b.local.frames("")) > 0
 		})
 	})

@@ -185,7 +185,7 @@ func (r *registry) registered(e domain.SessionEntry, answer []any) bool {
 }
 
 func replaced(user domain.UserID, session domain.SessionID) domain.Signal {
-	return domain.Signal{User: user, End: &domain.SessionEnd{Session: session, Code: closeReplaced}}
+	return domain.EndSessions{User: user, Session: session, Code: closeReplaced}
 }
 
 // unregister removes the session, now or when Redis is back.

@@ -177,8 +177,8 @@ func (r *recorder) Signal(s domain.Signal) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.signals = append(r.signals, s)
-	if s.End != nil {
-		delete(r.sessions, s.End.Session)
+	if end, ok := s.(domain.EndSessions); ok {
+		delete(r.sessions, end.Session)
 	}
 }
 
@@ -235,8 +235,8 @@ func (r *recorder) ended() map[domain.SessionID]int {
 	defer r.mu.Unlock()
 	codes := make(map[domain.SessionID]int)
 	for _, s := range r.signals {
-		if s.End != nil {
-			codes[s.End.Session] = s.End.Code
+		if end, ok := s.(domain.EndSessions); ok {
+			codes[end.Session] = end.Code
 		}
 	}
 	return codes
@@ -246,8 +246,19 @@ func (r *recorder) frames(user domain.UserID) (list []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.signals {
-		if s.User == user && s.Frame != nil {
-			list = append(list, string(s.Frame))
+		switch s := s.(type) {
+		case domain.UserFrame:
+			if s.User == user {
+				list = append(list, string(s.Frame))
+			}
+		case domain.ConversationFrame:
+			if s.From == user {
+				list = append(list, string(s.Frame))
+			}
+		case domain.Broadcast:
+			if user == "" {
+				list = append(list, string(s.Frame))
+			}
 		}
 	}
 	return list

@@ -78,7 +78,7 @@ export class Person {
       for (const text of texts) {
         const response = await fetch('/v1/messages', {
           method: 'POST', headers: { ...json, Authorization: `Bearer ${token}` },
-          body: JSON.stringify({ to, client_msg_id: `by REST: ${text}`, content: { type: 'text', text } }),
+          body: JSON.stringify({ to, client_msg_id: `by REST: ${text.slice(0, 40)}`, content: { type: 'text', text } }),
         });
         if (!response.ok) throw new Error(await response.text());
       }

@@ -123,10 +123,9 @@ type (
 		Title        *string `json:"title"`
 		SetAvatarURL bool    `json:"set_avatar_url"`
 		AvatarURL    *string `json:"avatar_url"`
-		SetSettings  bool    `json:"set_settings"`
-		Settings     string  `json:"settings"` // text, so that the bytes are stored as they are
+		Settings     *string `json:"settings"` // text; nil: unchanged
 		SetMetadata  bool    `json:"set_metadata"`
-		Metadata     *string `json:"metadata"` // text too
+		Metadata     *string `json:"metadata"` // text, so that the bytes are stored as they are
 	}
 
 	targetParam struct {
@@ -212,12 +211,16 @@ func (p *appendParams) addEffects(d *domain.Draft) {
 		p.members = append(p.members, memberParam{Event: n, UserID: d.Member.UserID, Role: d.Member.Role})
 	case domain.ConversationUpdated:
 		u := d.Update
+		var settings *string
+		if u.Settings != nil {
+			settings = new(pg.SettingsJSON(*u.Settings))
+		}
 		p.updates = append(p.updates, updateParam{
 			Event:    n,
-			SetTitle: u.SetTitle, Title: u.Title,
-			SetAvatarURL: u.SetAvatarURL, AvatarURL: u.AvatarURL,
-			SetSettings: u.SetSettings, Settings: pg.SettingsJSON(u.Settings),
-			SetMetadata: u.SetMetadata, Metadata: pg.NullableJSON(u.Metadata),
+			SetTitle: u.Title.Set, Title: u.Title.Value,
+			SetAvatarURL: u.AvatarURL.Set, AvatarURL: u.AvatarURL.Value,
+			Settings:    settings,
+			SetMetadata: u.Metadata.Set, Metadata: pg.NullableJSON(u.Metadata.Or(nil)),
 		})
 	}
 }

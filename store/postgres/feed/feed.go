@@ -142,7 +142,7 @@ func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, 
 			ConversationID: id, First: firsts[i], Head: heads[i], Membership: membership[i],
 		})
 	}
-	f.page.Ends = ends.signals()
+	f.page.Ends = ends.list()
 	return f, nil
 }
 
@@ -153,12 +153,12 @@ type directives struct {
 	codes           []int32
 }
 
-func (d *directives) signals() []domain.Signal {
-	var list []domain.Signal
+func (d *directives) list() []domain.EndSessions {
+	var list []domain.EndSessions
 	for i, user := range d.users {
-		list = append(list, domain.Signal{User: domain.UserID(user), End: &domain.SessionEnd{
-			Session: domain.SessionID(d.sessions[i]), Below: d.belows[i], Code: int(d.codes[i]),
-		}})
+		list = append(list, domain.EndSessions{
+			User: domain.UserID(user), Session: domain.SessionID(d.sessions[i]), Below: d.belows[i], Code: int(d.codes[i]),
+		})
 	}
 	return list
 }

@@ -15,16 +15,16 @@ RETURNING end_below`
 
 // EndSession has the feed tell every node that a session of the user ends, and
 // returns what to signal besides, to be faster.
-func (r *Records) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.Signal, error) {
-	end := domain.SessionEnd{Session: session, Code: domain.CloseEnded}
+func (r *Records) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error) {
+	end := domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded}
 	err := r.db.Read(ctx, func(ctx context.Context) error {
 		return r.db.Pool.QueryRow(ctx, endSQL, r.node, string(user), string(session), end.Code).Scan(&end.Below)
 	})
-	return domain.Signal{User: user, End: &end}, err
+	return end, err
 }
 
 // EndSessions is EndSession for all that the user has by now.
-func (r *Records) EndSessions(ctx context.Context, user domain.UserID) (domain.Signal, error) {
+func (r *Records) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
 	return r.EndSession(ctx, user, "")
 }
 

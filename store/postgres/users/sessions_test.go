@@ -25,19 +25,19 @@ func TestFeedBringsEndings(t *testing.T) {
 	all, err := n.EndSessions(t.Context(), "alice")
 	require.NoError(t, err)
 	require.Equal(t, domain.UserID("alice"), all.User)
-	require.Greater(t, all.End.Below, before.Number, "a session that has its number is among them")
+	require.Greater(t, all.Below, before.Number, "a session that has its number is among them")
 	after, err := n.Admit(t.Context(), "alice")
 	require.NoError(t, err)
-	require.Greater(t, after.Number, all.End.Below, "one that comes later is not")
+	require.Greater(t, after.Number, all.Below, "one that comes later is not")
 	one, err := n.EndSession(t.Context(), "bob", "S1")
 	require.NoError(t, err)
 	id := n.Group(t, "alice")
 
 	page, err = other.Feed(t.Context(), page.Position)
 	require.NoError(t, err)
-	require.ElementsMatch(t, []domain.Signal{
-		{User: "alice", End: &domain.SessionEnd{Below: all.End.Below, Code: 4401}},
-		{User: "bob", End: &domain.SessionEnd{Session: "S1", Code: 4401}},
+	require.ElementsMatch(t, []domain.EndSessions{
+		{User: "alice", Below: all.Below, Code: 4401},
+		{User: "bob", Session: "S1", Code: 4401},
 	}, page.Ends)
 	require.Contains(t, page.Ends, one)
 	require.Equal(t, []domain.FeedHead{{ConversationID: id, First: 1, Head: 1, Membership: true}}, page.Heads)
