@@ -66,7 +66,8 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err := ensureDatabase(ctx, url, logger); err != nil {
 		return err
 	}
-	return postgres.Migrate(ctx, url, logger)
+	err := postgres.Migrate(ctx, url, logger)
+	return finalUnless(err, !errors.Is(err, postgres.ErrDevelopmentSchema))
 }
 
 // SQLSTATEs of a server that cannot say yes or no yet, of a missing database,

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT * FROM im_views_3($1, $2, $3)`
+	viewsSQL = `SELECT * FROM im_views_1($1, $2, $3)`
 
 	listSQL = `
-SELECT v.* FROM im_views_3(
+SELECT v.* FROM im_views_1(
 	array_fill($1::text, ARRAY[$4::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id

@@ -12,7 +12,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// view is a row of im_views_3 and what is read beside it.
+// view is a row of im_views_1 and what is read beside it.
 type view struct {
 	domain.ConversationView
 	user        domain.UserID

@@ -8,7 +8,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const blockSQL = `SELECT im_block_1($1, $2, $3, $4)`
+const blockSQL = `SELECT im_set_block_1($1, $2, $3, $4)`
 
 // SetBlock sets or lifts a block. When it returns, it holds on every node: the
 // direct conversation has another version, so what other nodes have cached of it

@@ -92,7 +92,7 @@ func TestBlockRacesCreation(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `
 		INSERT INTO conversations (id, kind, creator, direct_key, settings, created_at, last_at, head_seq, version, message_count,
 			last_message_seq, member_count, changed, blocked)
-		VALUES ($1, 'direct', 'bob', $2::text, '{}', now(), now(), 1, 1, 0, 0, 2, pg_current_xact_id(), im_blocked_1($2::text, 'bob'))`, id, key)
+		VALUES ($1, 'direct', 'bob', $2::text, '{}', now(), now(), 1, 1, 0, 0, 2, pg_current_xact_id(), im_direct_blocks_1($2::text, 'bob'))`, id, key)
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `INSERT INTO events (conversation_id, seq, message_no, at, type, sender, body)
 		VALUES ($1, 1, 0, now(), 'conversation.created', 'bob', '{}')`, id)

@@ -10,7 +10,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const markReadSQL = `SELECT * FROM im_mark_read_2($1, $2, $3)`
+const markReadSQL = `SELECT * FROM im_mark_read_1($1, $2, $3)`
 
 // MarkRead moves the actor's read position to seq, or to the head if that is
 // lower, and never back, and returns where it is. ErrNotFound for who is not a
