@@ -10,13 +10,13 @@ import (
 
 // Options configure Records. All fields are required.
 type Options struct {
-	// Node is noted beside every commit, for the operator.
+	// Node is the name that commits store as their origin, for the operator.
 	Node string
 	// Lookups bounds the batched queries of each kind that run at once.
 	Lookups int
 }
 
-// Records reads and writes what belongs to users and not to the log. It is safe for
+// Records reads and writes the state of users. It is safe for
 // concurrent use.
 type Records struct {
 	db   *pg.DB
