@@ -22,7 +22,7 @@ func TestMigrate(t *testing.T) {
 	require.ErrorContains(t, err, "run the migrations")
 
 	var migrating sync.WaitGroup
-	for range 6 { // nodes that start together
+	for range 6 { // nodes that start at the same time
 		migrating.Go(func() {
 			if err := postgres.Migrate(t.Context(), url, log); err != nil {
 				t.Error(err)
