@@ -19,7 +19,7 @@ WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now), made AS (
 		blocked)
 	VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7, $8, $9::text::json, $10::text::json,
 		(SELECT now FROM clock), (SELECT now FROM clock), 1, 1, 0, 0, cardinality($11::text[]), pg_current_xact_id(),
-		im_blocked_1($4, $3))
+		im_direct_blocks_1($4, $3))
 	ON CONFLICT DO NOTHING
 	RETURNING id, last_at
 ), event AS (

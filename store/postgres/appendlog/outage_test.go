@@ -285,7 +285,7 @@ func TestI9NodeStoppedWhileSendingHoldsNoLock(t *testing.T) {
 	watch := storetest.Connect(t, url)
 	var committer int32
 	require.NoError(t, watch.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity
-		WHERE datname = current_database() AND query LIKE '%im_append_2%' AND pid <> pg_backend_pid()`).Scan(&committer))
+		WHERE datname = current_database() AND query LIKE '%im_append_1%' AND pid <> pg_backend_pid()`).Scan(&committer))
 	proxy.HoldAfter(200_000)
 	var answers []<-chan storetest.Answer
 	for i := range 40 { // more than passes

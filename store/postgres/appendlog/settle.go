@@ -80,7 +80,7 @@ func (c *committer) conclude(w *work, got written, answers *[]reply, lookups *[]
 				committed.Events = append(committed.Events, event(w.id, got.seqs[i], at, d))
 			case statusDuplicate:
 				*lookups = append(*lookups, s)
-			case statusAstray:
+			case statusNoMessage:
 				s.err = domain.Invalid("/reply_to", "is not a message of the conversation")
 			}
 			i++
