@@ -37,11 +37,8 @@ func TestRegistry(t *testing.T) {
 		"entries of dead nodes do not count and are removed":               testDeadEntries,
 		"removing spares a session that came back under a new node":        testRemovalOfOneNode,
 		"a session that ends while all are registered does not stay":       testEndDuringRegistration,
-		"thousands of sessions are registered again":                       testRegisterThousands,
 	}
-	for service, open := range map[string]func(testing.TB) redis.UniversalClient{
-		"Redis": redistest.Shared, "miniredis": redistest.Embedded,
-	} {
+	for service, open := range services() {
 		t.Run(service, func(t *testing.T) {
 			for name, test := range suite {
 				t.Run(name, func(t *testing.T) {
@@ -51,6 +48,10 @@ func TestRegistry(t *testing.T) {
 			}
 		})
 	}
+}
+
+func services() map[string]func(testing.TB) redis.UniversalClient {
+	return map[string]func(testing.TB) redis.UniversalClient{"Redis": redistest.Shared, "miniredis": redistest.Embedded}
 }
 
 func testReplace(t *testing.T, c *cluster) {
@@ -309,6 +310,13 @@ func testEndDuringRegistration(t *testing.T, c *cluster) {
 	eventually.True(t, "the session that ended is removed", func() bool {
 		return reflect.DeepEqual(map[domain.SessionID]domain.NodeID{stays.Session: a.ID()}, c.entries(t, "u"))
 	})
+}
+
+// TestRegisterThousands takes much of the processor, so it does not run beside the suite.
+func TestRegisterThousands(t *testing.T) {
+	for service, open := range services() {
+		t.Run(service, func(t *testing.T) { testRegisterThousands(t, newCluster(t, open(t))) })
+	}
 }
 
 func testRegisterThousands(t *testing.T, c *cluster) {

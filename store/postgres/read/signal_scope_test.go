@@ -10,13 +10,13 @@ import (
 	"im/test/storetest"
 )
 
-func TestRoom(t *testing.T) {
+func TestSignalScope(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
-	room, err := n.SignalScope(t.Context(), "bob", id)
+	scope, err := n.SignalScope(t.Context(), "bob", id)
 	require.NoError(t, err)
-	require.Equal(t, domain.SignalScope{Members: 2, Receipts: true}, room)
+	require.Equal(t, domain.SignalScope{Members: 2, Receipts: true}, scope)
 	_, err = n.SignalScope(t.Context(), "eve", id)
 	require.ErrorIs(t, err, domain.ErrNotFound)
 }

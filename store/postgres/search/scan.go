@@ -9,8 +9,8 @@ import (
 	"im/domain"
 )
 
-// What lies between two keys and is no message of the log goes.
-const walkedSQL = `
+// Rows between two keys that are no messages of the log are deleted.
+const scannedSQL = `
 WITH held AS MATERIALIZED (
 	SELECT FROM search_position WHERE turn = $1 FOR UPDATE
 ), stray AS (
@@ -24,10 +24,10 @@ UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms',
 	walked_id = $4, walked_seq = $5, walked = walked + $6, walking = $7
 FROM held WHERE turn = $1`
 
-// walk goes on through the log from where the walk has come to.
-func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
-	begun, seqs := time.Now(), x.seqs()
-	docs, err := x.index.readDocuments(ctx, walkSQL, st.walked.id, st.walked.seq, seqs)
+// scan indexes the next chunk of the log.
+func (x *indexer) scan(ctx context.Context, st indexState) (indexState, error) {
+	begun, seqs := time.Now(), x.chunkSeqs()
+	docs, err := x.index.readDocuments(ctx, scanSQL, st.scanned.id, st.scanned.seq, seqs)
 	if err != nil {
 		return st, err
 	}
@@ -36,22 +36,23 @@ func (x *indexer) walk(ctx context.Context, st indexState) (indexState, error) {
 	}
 	to := endOf(docs, seqs)
 	more := to != lastKey()
-	err = x.write(ctx, walkedSQL, x.turn, st.walked.id, st.walked.seq, to.id, to.seq, len(docs), more)
-	st.walked, st.walking, st.count = to, more, st.count+int64(len(docs))
-	x.rest(ctx, time.Since(begun))
+	err = x.write(ctx, scannedSQL, x.token, st.scanned.id, st.scanned.seq, to.id, to.seq, len(docs), more)
+	st.scanned, st.scanning, st.count = to, more, st.count+int64(len(docs))
+	x.pause(ctx, time.Since(begun))
 	return st, err
 }
 
-// endOf is how far a reading has come that found these, of so many at most.
-func endOf(docs []document, atMost int) indexKey {
-	if len(docs) < atMost {
+// endOf returns the key up to which a read of limit messages, which found docs, is
+// complete.
+func endOf(docs []document, limit int) messageKey {
+	if len(docs) < limit {
 		return lastKey()
 	}
 	return docs[len(docs)-1].key
 }
 
-// lastKey is above all messages.
-func lastKey() (k indexKey) {
+// lastKey is greater than the key of every message.
+func lastKey() (k messageKey) {
 	for i := range k.id {
 		k.id[i] = 0xFF
 	}
@@ -59,15 +60,15 @@ func lastKey() (k indexKey) {
 	return k
 }
 
-// A new turn, and nothing known: whoever was at work has to stop.
-const reindexSQL = `
+// A new token makes the present holder stop. An empty position starts a scan.
+const takeLeaseSQL = `
 UPDATE search_position SET turn = turn + 1, holder = $1, held_until = clock_timestamp() + interval '1500 ms', position = ''
 RETURNING turn`
 
-// ReindexSearch builds the index of search anew from the log, and returns when it
-// equals the log. Meanwhile it is searched as it is, and what is posted is found. An
-// end before, by ctx or by an error, leaves the rest to the nodes. progress is told
-// how many messages of how many have been walked, now and then.
+// ReindexSearch builds the index again from the log, and returns when it equals the log.
+// The index stays searchable, and new messages are found. If ctx ends or an error
+// occurs, the nodes finish the work. progress is called from time to time with the
+// number of messages scanned and the total.
 func (i *Index) ReindexSearch(ctx context.Context, progress func(done, total int64)) error {
 	total, err := i.queries.MessageCount(ctx)
 	if err != nil {
@@ -75,7 +76,7 @@ func (i *Index) ReindexSearch(ctx context.Context, progress func(done, total int
 	}
 	x := newIndexer(i)
 	err = i.db.Read(ctx, func(ctx context.Context) error {
-		return i.db.Pool.QueryRow(ctx, reindexSQL, x.name).Scan(&x.turn)
+		return i.db.Pool.QueryRow(ctx, takeLeaseSQL, x.name).Scan(&x.token)
 	})
 	if err != nil {
 		return err
@@ -83,10 +84,10 @@ func (i *Index) ReindexSearch(ctx context.Context, progress func(done, total int
 	defer x.release()
 	for {
 		more, state, err := x.step(ctx)
-		if err == nil && state.turn != x.turn {
-			err = errTurnLost
+		if err == nil && state.token != x.token {
+			err = errLeaseLost
 		}
-		if errors.Is(err, errTurnLost) {
+		if errors.Is(err, errLeaseLost) {
 			return domain.ErrUnavailable.WithCause(err)
 		}
 		if err != nil {
