@@ -179,7 +179,7 @@ func TestSendGivenUp(t *testing.T) {
 	defer cancel()
 	_, err := c.Send(ctx, Post{To: "bob", Content: Text("x")})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Empty(t, c.engine.outbox.calls)
+	c.locked(func(e *engine) { require.Empty(t, e.outbox.calls) })
 }
 
 func TestRestart(t *testing.T) {
@@ -244,17 +244,16 @@ func TestSlowCallback(t *testing.T) {
 	for range n {
 		s.Post(id, "bob", big)
 	}
-	eventually.NoError(t, "all events are known", func() error {
-		c.Client.mu.Lock()
-		defer c.Client.mu.Unlock()
-		stream := c.engine.streams[id]
-		if stream == nil || stream.head != n+1 {
-			return errors.New("not all pushed yet")
-		}
-		if c.engine.inbox.bytes > MaxBuffered+1<<20 {
-			return fmt.Errorf("%d bytes are buffered", c.engine.inbox.bytes)
-		}
-		return nil
+	eventually.NoError(t, "all events are known, and few are buffered", func() (err error) {
+		c.locked(func(e *engine) {
+			switch stream := e.streams[id]; {
+			case stream == nil || stream.head != n+1:
+				err = errors.New("not all pushed yet")
+			case e.inbox.bytes > MaxBuffered+1<<20:
+				err = fmt.Errorf("%d bytes are buffered", e.inbox.bytes)
+			}
+		})
+		return err
 	})
 	// Neither the connection nor sends wait for the callback.
 	c.mustSend(t, Post{ConversationID: id, Content: Text("still here")})

@@ -8,15 +8,16 @@ import (
 	"net/url"
 )
 
-// NewGroup describes a group to be created. Only Title is usual.
+// NewGroup describes a group to be created. Every field is optional.
 type NewGroup struct {
-	Title     string
-	AvatarURL string
+	Title     string // at most Limits.TitleChars characters
+	AvatarURL string // any URL of the app
 	// Members are the other members, at most Limits.MembersPerCall. The client's user
 	// becomes the owner.
 	Members []UserID
 	// Settings change the default settings.
 	Settings SettingsChange
+	// Metadata is JSON of the app, at most Limits.MetadataBytes; nil for none.
 	Metadata json.RawMessage
 	// ClientConversationID identifies the group: created again by the same user with the
 	// same id and the same fields, it is the same group. Empty creates another group with
@@ -28,16 +29,16 @@ type NewGroup struct {
 type SettingsChange struct {
 	Posting  *string `json:"posting,omitempty"`  // everyone, or admins: an announcement channel
 	Joining  *string `json:"joining,omitempty"`  // invite, or open: everyone who knows the id may join
-	History  *string `json:"history,omitempty"`  // all, or since_join
+	History  *string `json:"history,omitempty"`  // all, or since_join: what new members can read
 	Receipts *bool   `json:"receipts,omitempty"` // whether members see each other's progress
 }
 
 // GroupChange changes a group; nil keeps a field.
 type GroupChange struct {
-	Title     *string // "" removes it
-	AvatarURL *string // "" removes it
-	Settings  SettingsChange
-	Metadata  json.RawMessage // replaces all of it; null removes it
+	Title     *string         // "" removes it
+	AvatarURL *string         // "" removes it
+	Settings  SettingsChange  // changes settings one by one
+	Metadata  json.RawMessage // replaces all of it; JSON null removes it, nil keeps it
 }
 
 // Direct returns the direct conversation with another user, and creates it if it does
@@ -91,8 +92,8 @@ func (c *Client) UpdateGroup(ctx context.Context, id ConversationID, change Grou
 
 // PreferencesChange changes preferences one by one; nil keeps one.
 type PreferencesChange struct {
-	Notify   *string `json:"notify,omitempty"` // all, mentions or none
-	Pinned   *bool   `json:"pinned,omitempty"`
+	Notify   *string `json:"notify,omitempty"`   // all, mentions or none: what the app notifies of
+	Pinned   *bool   `json:"pinned,omitempty"`   // above other conversations
 	Archived *bool   `json:"archived,omitempty"` // until the next message
 }
 

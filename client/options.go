@@ -33,7 +33,8 @@ type Options struct {
 	Background bool
 
 	// OnEvent receives each event, once and in the order of its conversation. The
-	// client acknowledges the event after OnEvent returned nil; an error ends Run.
+	// client acknowledges the event after OnEvent returned nil; an error ends Run. Without
+	// OnEvent, the client receives and acknowledges events all the same.
 	OnEvent func(context.Context, *Client, Event) error
 	// OnReset reports that the log came back in an earlier state, under a new epoch.
 	// Everything stored of the events is void; they come again as on a new device.

@@ -12,20 +12,21 @@ import (
 // session is one connection, from its hello to its end.
 //
 //	state       reported    left when
-//	connecting  Connecting  the socket is open: to hello; refused, or after DialTimeout:
-//	                        to waiting
-//	hello       Connecting  welcome: to syncing; after HelloTimeout: to waiting
+//	connecting  Connecting  the socket is open: to hello; HTTP 401 or 403: to closed;
+//	                        another failure, or DialTimeout: to waiting
+//	hello       Connecting  welcome: to syncing; HelloTimeout: to waiting
 //	syncing     Syncing     the last page of the sync: to live
-//	live        Online      drain: to draining; the token is about to expire: stays, and
-//	                        sends another hello
-//	draining    Online      the node's delay is over: to connecting, at the next node
-//	waiting     Offline     the retry delay is over: to connecting
-//	closed      –           the end; Run returns
+//	live        Online      a drain frame: to draining; the token is about to expire:
+//	                        another hello is sent, and its welcome changes nothing else
+//	draining    Online      the delay of the drain frame is over: to connecting, with the
+//	                        next URL
+//	waiting     Offline     the retry delay is over: to connecting, with the next URL
+//	closed      –           never; Run returns
 //
-// From every state with a socket, the end of the socket, silence for a heartbeat and
-// PongTimeout, or a new epoch leads to waiting; a final close code, or an expired token
-// without a newer one, leads to closed; so does the end of Run's ctx from any state. A
-// session is Syncing after the renewal of its token only if it was before.
+// Every state with a socket is also left for waiting when the socket ends, when the
+// server is silent for a heartbeat and PongTimeout, and when the epoch changes; and for
+// closed when the close code is final, or when the token has expired and the source has
+// no newer one. The end of Run's ctx leads to closed from every state.
 type session struct {
 	client *Client
 	link   *link
@@ -35,8 +36,8 @@ type session struct {
 	mu        sync.Mutex
 	offered   string        // the token of the last hello
 	accepted  string        // the token that the last welcome answered
-	welcomed  bool          // the first welcome has come,
-	since     time.Time     // at this time
+	welcomed  bool          // the first welcome has come
+	since     time.Time     // the time of the first welcome
 	heartbeat time.Duration // silence of the server after which the client pings
 	pinged    bool          // since the last frame
 	drainAt   time.Time     // when to leave the node; zero: not to

@@ -14,13 +14,13 @@ type (
 	// nothing and forgets it after 6 s.
 	Typing struct {
 		ConversationID ConversationID `json:"conversation_id"`
-		UserID         UserID         `json:"user_id"`
-		On             bool           `json:"on"`
+		UserID         UserID         `json:"user_id"` // of the member
+		On             bool           `json:"on"`      // false: stopped
 	}
 	// Presence reports whether a watched user is online. Without a shared
 	// conversation, a user appears offline and never seen.
 	Presence struct {
-		UserID     UserID `json:"user_id"`
+		UserID     UserID `json:"user_id"`      // of the watched user
 		Online     *bool  `json:"online"`       // nil: unknown at present
 		LastSeenAt *Time  `json:"last_seen_at"` // nil: never, or online
 	}
@@ -28,15 +28,15 @@ type (
 	// members; Client.Receipts returns it for any number.
 	Receipt struct {
 		ConversationID ConversationID `json:"conversation_id"`
-		UserID         UserID         `json:"user_id"`
+		UserID         UserID         `json:"user_id"`       // of the member
 		DeliveredSeq   int64          `json:"delivered_seq"` // on the furthest device; 0: not changed
 		ReadSeq        int64          `json:"read_seq"`      // 0: not changed
 	}
 	// Notice is data that the app's backend pushed to live sessions.
 	Notice struct {
-		NoticeID string          `json:"notice_id"`
-		BizType  string          `json:"biz_type"` // the app's name of the kind of notice
-		Data     json.RawMessage `json:"data"`
+		NoticeID string          `json:"notice_id"` // identifies the notice
+		BizType  string          `json:"biz_type"`  // the app's name of the kind of notice
+		Data     json.RawMessage `json:"data"`      // any JSON of the app
 	}
 )
 

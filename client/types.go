@@ -44,7 +44,7 @@ type (
 	UserProfile = domain.UserProfile
 	// LiveSession is a live session of the user, on any node.
 	LiveSession = domain.LiveSession
-	// Block is a user whom the client's user has blocked.
+	// Block is a user that the client's user has blocked.
 	Block = domain.Block
 	// Limits are the limits of a server.
 	Limits = domain.Limits
@@ -91,14 +91,15 @@ type Post struct {
 	// To is the other user of a direct conversation, which is created if it does not
 	// exist.
 	To UserID
-	// Content is the JSON object of the content; see Text.
+	// Content is the content, a JSON object with a type, at most Limits.ContentBytes;
+	// see Text.
 	Content json.RawMessage
 	// ReplyTo is the seq of the quoted message; 0 for none.
 	ReplyTo int64
 	// Mentions are the mentioned members. "*" mentions everyone; only owners and admins
 	// of a group may.
 	Mentions []UserID
-	// Metadata is any JSON of the app; nil for none.
+	// Metadata is JSON of the app, at most Limits.MetadataBytes; nil for none.
 	Metadata json.RawMessage
 	// ClientMsgID identifies the message: sent again with the same id, it is the same
 	// message. Empty means a random id. Set it to be able to send again after a restart.
@@ -107,11 +108,11 @@ type Post struct {
 
 // Sent is the place of a sent message in the log.
 type Sent struct {
-	ConversationID ConversationID
-	ClientMsgID    string
-	Seq            int64
-	At             Time // the time of the commit
-	Duplicate      bool // the message had been committed before
+	ConversationID ConversationID // for Post.To, the direct conversation
+	ClientMsgID    string         // that of the Post, or the random one
+	Seq            int64          // identifies the message in its conversation
+	At             Time           // the time of the commit
+	Duplicate      bool           // the message had been committed before
 }
 
 // Text returns the content of a plain text message.
@@ -150,6 +151,7 @@ type textContent struct {
 
 // Status is the state of the connection.
 type Status struct {
+	// State is where the connection is now.
 	State State
 	// Err is why the last connection ended; nil unless State is Offline.
 	Err error

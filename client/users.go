@@ -46,7 +46,7 @@ func (c *Client) Unblock(ctx context.Context, user UserID) error {
 	return c.Do(ctx, http.MethodDelete, blockPath(user), nil, nil)
 }
 
-// Blocks iterates over the users whom the client's user has blocked.
+// Blocks iterates over the users that the client's user has blocked.
 func (c *Client) Blocks(ctx context.Context) iter.Seq2[Block, error] {
 	return list[Block](ctx, c, "/blocks", nil)
 }

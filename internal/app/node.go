@@ -19,6 +19,8 @@ import (
 	"im/internal/ratelimit"
 	"im/realtime"
 	"im/routing"
+	"im/routing/broker"
+	"im/routing/registry"
 	"im/store/postgres"
 )
 
@@ -43,7 +45,7 @@ type Options struct {
 
 	// Broker replaces RabbitMQ, for nodes that share a process. By default the
 	// node connects to Services.AMQPURL.
-	Broker routing.Broker
+	Broker broker.Broker
 	// Extra are handlers of additional paths. They precede all others.
 	Extra map[string]http.Handler
 	// Drain is the timeout for draining the sockets. The default is 10 s.
@@ -99,13 +101,13 @@ func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 // connect connects to all services concurrently.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
-	client, err := routing.OpenRedis(s.RedisURL)
+	client, err := registry.OpenRedis(s.RedisURL)
 	if err != nil {
 		return fmt.Errorf("IM_REDIS_URL: %w", err)
 	}
 	n.redis = client
 	if n.o.Broker == nil {
-		if n.o.Broker, err = routing.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
+		if n.o.Broker, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
 			return fmt.Errorf("IM_AMQP_URL: %w", err)
 		}
 	} else {
@@ -157,7 +159,7 @@ func (n *Node) wire(verifier *auth.Verifier) (err error) {
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
-		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Hub: n.hub, Logger: o.Logger,
 		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {

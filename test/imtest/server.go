@@ -130,7 +130,7 @@ func (s *Server) AddMember(id domain.ConversationID, user domain.UserID) {
 	s.addMember(s.convs[id], user, domain.RoleMember)
 }
 
-// RemoveMember removes a member, to whom member.removed is the last push.
+// RemoveMember removes a member; member.removed is the last push to that user.
 func (s *Server) RemoveMember(id domain.ConversationID, user domain.UserID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,8 +22,8 @@ const (
 	StateNotInState     = "55000" // recovery is in progress, for one
 	StateNoTable        = "42P01"
 	StateUnique         = "23505"
-	StateNoConversation = "IM001" // of im_append_2
-	StateBlocked        = "IM002" // of im_blocked_1
+	StateNoConversation = "IM001" // of im_append_1
+	StateBlocked        = "IM002" // of im_direct_blocks_1
 )
 
 // Translate turns what the driver says into what callers read: errors of the
