@@ -10,8 +10,8 @@ import (
 )
 
 // The dependency rule: which packages of this module a part may depend on,
-// directly or not, beside itself and what lies beneath it. Only cmd/im knows
-// everybody.
+// directly or not, beside itself and the packages below it. Only the wiring, the tools
+// and the tests of whole nodes may depend on everything.
 func allowed() map[string][]string {
 	domain := []string{"im/domain", "im/internal/strictjson"}
 	return map[string][]string{
@@ -25,8 +25,9 @@ func allowed() map[string][]string {
 		"im/routing":              domain,
 		"im/store/postgres":       append([]string{"im/migrations"}, domain...),
 		"im/migrations":           {},
-		"im/internal/auth":        append([]string{"im/internal/coalesce"}, domain...),
+		"im/internal/auth":        domain,
 		"im/internal/ratelimit":   domain,
+		"im/internal/profiles":    append([]string{"im/internal/coalesce"}, domain...),
 		"im/internal/devservices": {},
 		"im/internal/eventjson":   domain,
 		"im/internal/freeport":    {},
@@ -88,8 +89,8 @@ func ours(name string) bool { return within(name, "im") }
 
 func within(name, part string) bool { return name == part || strings.HasPrefix(name, part+"/") }
 
-// partOf finds the most particular rule for a package. The root package has no
-// rule for what lies beneath it.
+// partOf returns the most specific rule for a package. The rule of the root package
+// does not apply to the packages below it.
 func partOf(name string) (part string, may []string) {
 	for candidate, list := range allowed() {
 		if (within(name, candidate) && candidate != "im" || name == candidate) && len(candidate) > len(part) {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"slices"
 
 	"im/domain"
 )
 
-// request queues a call, waits for its answer and reads it into answer.
+// request queues a call, waits for its answer and decodes it into answer.
 func (c *Client) request(ctx context.Context, made *call, build func(id string) any, answer any) error {
 	select {
 	case c.slots <- struct{}{}:
@@ -22,15 +23,11 @@ func (c *Client) request(ctx context.Context, made *call, build func(id string) 
 	}
 	replies := make(chan reply, 1)
 	made.answer = func(frame json.RawMessage, err error) { replies <- reply{frame, err} }
-	ended := false
-	c.locked(func(e *engine) {
-		if ended = c.ended; !ended {
-			e.call(made, build)
-			e.flush()
-		}
-	})
-	if ended {
-		return ErrClosed
+	if err := c.do(func(e *engine) {
+		e.call(made, build)
+		e.flush()
+	}); err != nil {
+		return err
 	}
 	select {
 	case r := <-replies:
@@ -44,8 +41,26 @@ func (c *Client) request(ctx context.Context, made *call, build func(id string) 
 	}
 }
 
-// Send returns when the message is committed, or refused with an *Error. If ctx
-// ends before, the outcome is unknown: send it again with the same ClientMsgID.
+// do calls f with the engine unless Run has ended.
+func (c *Client) do(f func(*engine)) (err error) {
+	c.locked(func(e *engine) {
+		if c.ended {
+			err = ErrClosed
+			return
+		}
+		f(e)
+	})
+	return err
+}
+
+// Send sends a message. It returns once the message is committed, or refused with an
+// *Error. If ctx ends before, the outcome is unknown: send it again with the same
+// ClientMsgID.
+//
+// Errors that may pass (ErrRateLimited, ErrUnavailable, and a few times ErrInternal)
+// are not returned: Send repeats the message, over as many connections as it takes.
+// What is returned is final, such as ErrForbidden, ErrBlocked, ErrRejected, ErrNotFound,
+// ErrInvalid, ErrTooLarge or ErrIdempotencyConflict; or ErrClosed.
 func (c *Client) Send(ctx context.Context, p Post) (Sent, error) {
 	if p.ClientMsgID == "" {
 		p.ClientMsgID = rand.Text()
@@ -70,11 +85,48 @@ func (c *Client) Send(ctx context.Context, p Post) (Sent, error) {
 	return Sent(sent), err
 }
 
-// Read notes that the user has read up to seq; it never goes back.
-func (c *Client) Read(ctx context.Context, id ConversationID, seq int64) (ReadState, error) {
+// MarkRead marks everything up to seq as read by the user. The position never goes
+// back, and a seq above the head counts as the head. It is sent like a message.
+func (c *Client) MarkRead(ctx context.Context, id ConversationID, seq int64) (ReadState, error) {
 	var state ReadState
 	err := c.request(ctx, &call{}, func(request string) any {
 		return readFrame{Type: "read", ID: request, ConversationID: id, Seq: seq}
 	}, &state)
 	return state, err
+}
+
+// SetTyping shows the other members that the user is typing, or no longer is. Call it
+// at most once a second and repeat it while the user types: the server forgets it
+// after 6 s. It is sent at most once, and not at all without a connection.
+func (c *Client) SetTyping(ctx context.Context, id ConversationID, on bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return c.do(func(e *engine) {
+		if e.send != nil {
+			e.send(encode(typingFrame{Type: "typing", ConversationID: id, On: on}))
+		}
+	})
+}
+
+// Watch replaces the list of users whose presence OnSignal receives: now, and whenever
+// it changes. The list outlasts connections. It is ErrInvalid to watch more than
+// Limits.WatchUsers users.
+func (c *Client) Watch(ctx context.Context, users ...UserID) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var refusal error
+	err := c.do(func(e *engine) {
+		if len(users) > e.limits.WatchUsers {
+			refusal = domain.Invalid("/user_ids", "more than watch_users")
+			return
+		}
+		e.watched = slices.Concat([]UserID{}, users)
+		e.watch()
+	})
+	if err != nil {
+		return err
+	}
+	return refusal
 }

@@ -12,307 +12,284 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
+	"im/test/imtest"
 )
 
-func TestClient_live(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("alice", "bob")
-	alice := start(t, "alice", Options{}, f.http.URL)
-	bob := start(t, "bob", Options{History: Everything}, f.http.URL)
-	alice.online(t)
-	bob.online(t)
+func TestSendAndReceive(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
+	alice := start(t, "alice", Options{}, s.URL)
+	bob := start(t, "bob", Options{History: Everything}, s.URL)
+	alice.waitOnline(t)
+	bob.waitOnline(t)
 
-	sent := alice.send(t, Post{ConversationID: room, Content: Text("hello")})
+	sent := alice.mustSend(t, Post{ConversationID: id, Content: Text("hello")})
 	require.EqualValues(t, 2, sent.Seq)
 	require.False(t, sent.Duplicate)
-	alice.has(t, room, 2, 2) // a new device without history begins with what is new
-	bob.has(t, room, 1, 2)
-	require.Equal(t, []string{"hello"}, texts(bob.got(room)))
+	alice.waitFor(t, id, 2, 2) // a new device without history begins with what is new
+	bob.waitFor(t, id, 1, 2)
+	require.Equal(t, []string{"hello"}, texts(bob.received(id)))
 
-	again := alice.send(t, Post{ConversationID: room, Content: Text("hello"), ClientMsgID: sent.ClientMsgID})
+	again := alice.mustSend(t, Post{ConversationID: id, Content: Text("hello"), ClientMsgID: sent.ClientMsgID})
 	require.True(t, again.Duplicate)
 	require.Equal(t, sent.Seq, again.Seq)
 }
 
-func TestClient_history_of_a_new_device(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("alice", "bob")
+func TestHistoryOfANewDevice(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
 	for i := range 99 {
-		f.post(room, "bob", fmt.Sprint(i))
+		s.Post(id, "bob", fmt.Sprint(i))
 	}
-	f.before = func(_ *fakeSocket, kind string, _ map[string]any) bool { return kind == "ack" } // each is another device
-	for _, c := range []struct{ history, first int }{{10, 91}, {80, 21}, {Everything, 1}, {500, 1}} {
-		p := start(t, "alice", Options{History: c.history}, f.http.URL)
-		p.has(t, room, int64(c.first), 100)
-		p.close()
+	s.Set(func(b *imtest.Behavior) { // without acknowledgements, each client is a new device
+		b.Frame = func(_ *imtest.Conn, f *imtest.Frame) bool { return f.Type == "ack" }
+	})
+	for _, test := range []struct{ history, first int }{{10, 91}, {80, 21}, {Everything, 1}, {500, 1}} {
+		c := start(t, "alice", Options{History: test.history}, s.URL)
+		c.waitFor(t, id, int64(test.first), 100)
+		c.close()
 	}
 }
 
-func TestClient_new_conversation(t *testing.T) {
+func TestNewConversation(t *testing.T) {
 	t.Run("while connected", func(t *testing.T) {
-		f := newFake(t)
-		p := start(t, "alice", Options{}, f.http.URL)
-		p.online(t)
-		room := f.conversation("bob", "alice")
-		f.post(room, "bob", "first")
-		p.has(t, room, 1, 2)
-		require.Len(t, p.Conversations(), 1)
+		s := imtest.NewServer(t)
+		c := start(t, "alice", Options{}, s.URL)
+		c.waitOnline(t)
+		id := s.NewConversation("bob", "alice")
+		s.Post(id, "bob", "first")
+		c.waitFor(t, id, 1, 2)
+		require.Len(t, c.Conversations(), 1)
 	})
 	t.Run("while away", func(t *testing.T) {
-		f := newFake(t)
-		p := start(t, "alice", Options{}, f.http.URL)
-		p.online(t)
-		f.mu.Lock()
-		f.upgrade = func() int { return http.StatusServiceUnavailable }
-		f.mu.Unlock()
-		f.hangUp(1012)
-		room := f.conversation("bob", "alice")
-		f.post(room, "bob", "first")
-		f.mu.Lock()
-		f.upgrade = nil
-		f.mu.Unlock()
-		p.has(t, room, 1, 2)
+		s := imtest.NewServer(t)
+		c := start(t, "alice", Options{}, s.URL)
+		c.waitOnline(t)
+		s.Set(refuseUpgrades(http.StatusServiceUnavailable))
+		s.HangUp(1012)
+		id := s.NewConversation("bob", "alice")
+		s.Post(id, "bob", "first")
+		s.Set(refuseUpgrades(0))
+		c.waitFor(t, id, 1, 2)
 	})
-	t.Run("pushed before it was shown", func(t *testing.T) {
-		f := newFake(t)
-		p := start(t, "alice", Options{}, f.http.URL)
-		p.online(t)
-		f.mu.Lock()
-		for s := range f.sockets { // its conversation frame is lost on the way
-			s.user = "nobody"
-		}
-		room := f.make("bob", "alice")
-		for s := range f.sockets {
-			s.user = "alice"
-		}
-		f.mu.Unlock()
-		f.post(room, "bob", "first")
-		p.has(t, room, 1, 2)
+	t.Run("pushed before its state", func(t *testing.T) {
+		s := imtest.NewServer(t)
+		s.Set(func(b *imtest.Behavior) { b.HideNew = true })
+		c := start(t, "alice", Options{}, s.URL)
+		c.waitOnline(t)
+		id := s.NewConversation("bob", "alice")
+		s.Post(id, "bob", "first")
+		c.waitFor(t, id, 1, 2)
 	})
 }
 
-func TestClient_removed_and_back(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("bob", "alice", "carol")
-	p := start(t, "alice", Options{History: Everything}, f.http.URL)
-	p.has(t, room, 1, 1)
-	f.remove(room, "alice")
-	p.has(t, room, 1, 2)
-	eventually(t, func() error {
-		if len(p.Conversations()) != 0 {
-			return errors.New("still listed")
-		}
-		return nil
-	})
-	f.post(room, "bob", "behind her back")
-	require.Empty(t, p.Conversations())
+func TestRemovedAndAddedAgain(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("bob", "alice", "carol")
+	c := start(t, "alice", Options{History: Everything}, s.URL)
+	c.waitFor(t, id, 1, 1)
+	s.RemoveMember(id, "alice")
+	c.waitFor(t, id, 1, 2)
+	eventually.True(t, "the conversation is not listed", func() bool { return len(c.Conversations()) == 0 })
+	s.Post(id, "bob", "without alice")
+	require.Empty(t, c.Conversations())
 
-	f.mu.Lock()
-	f.convs[room].members = []UserID{"bob", "carol", "alice"}
-	f.append(room, Event{Type: domain.MemberAdded, Sender: "bob", Body: encode(domain.MemberRole{UserID: "alice"})})
-	f.mu.Unlock()
-	p.has(t, room, 1, 4) // history is open to members, so the hole is filled; nothing comes twice
+	s.AddMember(id, "alice")
+	c.waitFor(t, id, 1, 4) // members may read all history, so the hole is filled; no event comes twice
 }
 
-func TestClient_sends_survive(t *testing.T) {
-	silence := func(*fakeSocket, map[string]any) {}
-	faults := map[string]func(s *fakeSocket, frame map[string]any){
-		"no answer, then a cut": func(s *fakeSocket, _ map[string]any) { s.close(0) },
-		"committed, then a cut": func(s *fakeSocket, frame map[string]any) {
-			s.commit(frame)
-			s.close(0)
+func TestSendsSurviveFaults(t *testing.T) {
+	commit := func(c *imtest.Conn, f *imtest.Frame) { _, _, _ = c.Commit(f) }
+	faults := map[string]func(*imtest.Conn, *imtest.Frame){
+		"no answer, then a cut": func(c *imtest.Conn, _ *imtest.Frame) { c.Close(0) },
+		"committed, then a cut": func(c *imtest.Conn, f *imtest.Frame) {
+			commit(c, f)
+			c.Close(0)
 		},
-		"unavailable, not committed": func(s *fakeSocket, frame map[string]any) {
-			s.refuse(frame["id"].(string), domain.CodeUnavailable, domain.RetryAgain)
+		"unavailable, not committed": func(c *imtest.Conn, f *imtest.Frame) {
+			c.Refuse(f.ID, domain.CodeUnavailable, domain.RetryAgain)
 		},
-		"unavailable, yet committed": func(s *fakeSocket, frame map[string]any) {
-			s.commit(frame)
-			s.refuse(frame["id"].(string), domain.CodeUnavailable, domain.RetryAgain)
+		"unavailable, yet committed": func(c *imtest.Conn, f *imtest.Frame) {
+			commit(c, f)
+			c.Refuse(f.ID, domain.CodeUnavailable, domain.RetryAgain)
 		},
-		"too many": func(s *fakeSocket, frame map[string]any) {
-			s.queue(map[string]any{
-				"type": "error", "id": frame["id"], "code": "rate_limited", "message": "", "retry": "after", "retry_after_ms": 5,
+		"rate limited": func(c *imtest.Conn, f *imtest.Frame) {
+			c.Send(map[string]any{
+				"type": "error", "id": f.ID, "code": "rate_limited", "message": "", "retry": "after", "retry_after_ms": 5,
 			})
 		},
-		"answered by the event alone": func(s *fakeSocket, frame map[string]any) { s.commit(frame); silence(s, frame) },
+		"answered by the event alone": commit,
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
-			f := newFake(t)
-			room := f.conversation("alice", "bob")
-			faulty := 3 // sends, then all is well
-			f.before = func(s *fakeSocket, kind string, frame map[string]any) bool {
-				if kind != "send" || faulty == 0 {
-					return false
+			s := imtest.NewServer(t)
+			id := s.NewConversation("alice", "bob")
+			faulty := 3 // sends; the later ones succeed
+			s.Set(func(b *imtest.Behavior) {
+				b.Frame = func(c *imtest.Conn, f *imtest.Frame) bool {
+					if f.Type != "send" || faulty == 0 {
+						return false
+					}
+					faulty--
+					fault(c, f)
+					return true
 				}
-				faulty--
-				fault(s, frame)
-				return true
-			}
-			p := start(t, "alice", Options{}, f.http.URL)
-			p.online(t)
+			})
+			c := start(t, "alice", Options{}, s.URL)
+			c.waitOnline(t)
 			for i := range 5 {
-				sent := p.send(t, Post{To: "bob", Content: Text(fmt.Sprint(i))})
+				sent := c.mustSend(t, Post{To: "bob", Content: Text(fmt.Sprint(i))})
 				require.EqualValues(t, i+2, sent.Seq)
 			}
-			p.has(t, room, 2, 6)
-			require.Equal(t, []string{"0", "1", "2", "3", "4"}, texts(p.got(room)))
+			c.waitFor(t, id, 2, 6)
+			require.Equal(t, []string{"0", "1", "2", "3", "4"}, texts(c.received(id)))
 		})
 	}
 }
 
-func TestClient_refused_send(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("alice", "bob")
-	f.before = func(s *fakeSocket, kind string, frame map[string]any) bool {
-		if kind == "send" {
-			s.refuse(frame["id"].(string), domain.CodeForbidden, domain.RetryNever)
+func TestRefusedSend(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
+	s.Set(func(b *imtest.Behavior) {
+		b.Frame = func(c *imtest.Conn, f *imtest.Frame) bool {
+			if f.Type == "send" {
+				c.Refuse(f.ID, domain.CodeForbidden, domain.RetryNever)
+			}
+			return f.Type == "send"
 		}
-		return kind == "send"
-	}
-	p := start(t, "alice", Options{}, f.http.URL)
-	p.online(t)
-	_, err := p.Send(t.Context(), Post{ConversationID: room, Content: Text("no")})
-	require.ErrorIs(t, err, domain.ErrForbidden)
-	_, err = p.Send(t.Context(), Post{ConversationID: room, Content: []byte("{")})
-	require.ErrorIs(t, err, domain.ErrInvalid)
+	})
+	c := start(t, "alice", Options{}, s.URL)
+	c.waitOnline(t)
+	_, err := c.Send(t.Context(), Post{ConversationID: id, Content: Text("no")})
+	require.ErrorIs(t, err, ErrForbidden)
+	_, err = c.Send(t.Context(), Post{ConversationID: id, Content: []byte("{")})
+	require.ErrorIs(t, err, ErrInvalid)
 
-	p.close()
-	_, err = p.Send(t.Context(), Post{ConversationID: room, Content: Text("late")})
+	c.close()
+	_, err = c.Send(t.Context(), Post{ConversationID: id, Content: Text("late")})
 	require.ErrorIs(t, err, ErrClosed)
 }
 
-func TestClient_send_given_up(t *testing.T) {
-	f := newFake(t)
-	f.upgrade = func() int { return http.StatusBadGateway }
-	p := start(t, "alice", Options{}, f.http.URL)
+func TestSendGivenUp(t *testing.T) {
+	s := imtest.NewServer(t)
+	s.Set(refuseUpgrades(http.StatusBadGateway))
+	c := start(t, "alice", Options{}, s.URL)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	_, err := p.Send(ctx, Post{To: "bob", Content: Text("x")})
+	_, err := c.Send(ctx, Post{To: "bob", Content: Text("x")})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Empty(t, p.engine.outbox.calls)
+	c.locked(func(e *engine) { require.Empty(t, e.outbox.calls) })
 }
 
-func TestClient_restart(t *testing.T) {
-	f := newFake(t)
-	room, quiet := f.conversation("alice", "bob"), f.conversation("alice", "carol")
-	f.post(quiet, "carol", "old")
+func TestRestart(t *testing.T) {
+	s := imtest.NewServer(t)
+	id, quiet := s.NewConversation("alice", "bob"), s.NewConversation("alice", "carol")
+	s.Post(quiet, "carol", "old")
 	path := filepath.Join(t.TempDir(), "positions.json")
 	options := func() Options { return Options{Device: "d", Store: NewFileStore(path)} }
 
-	p := start(t, "alice", options(), f.http.URL)
-	p.online(t)
-	f.post(room, "bob", "1")
-	p.has(t, room, 2, 2)
-	p.close()
+	c := start(t, "alice", options(), s.URL)
+	c.waitOnline(t)
+	s.Post(id, "bob", "1")
+	c.waitFor(t, id, 2, 2)
+	c.close()
 
 	for i := range 700 { // more than a page
-		f.post(room, "bob", fmt.Sprint(i))
+		s.Post(id, "bob", fmt.Sprint(i))
 	}
-	f.post(quiet, "carol", "new")
-	f.mu.Lock()
-	clear(f.acked) // the store alone knows
-	f.mu.Unlock()
-	p = start(t, "alice", options(), f.http.URL)
-	p.has(t, room, 3, 702)
-	p.has(t, quiet, 3, 3)
+	s.Post(quiet, "carol", "new")
+	s.ForgetAcks() // only the store knows the positions
+	c = start(t, "alice", options(), s.URL)
+	c.waitFor(t, id, 3, 702)
+	c.waitFor(t, quiet, 3, 3)
 }
 
-func TestClient_acknowledges_what_was_handled(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("alice", "bob")
+func TestOnlyHandledEventsAreAcknowledged(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
 	failure := errors.New("disk full")
-	p := start(t, "alice", Options{Device: "d", OnEvent: func(_ context.Context, e Event) error {
+	c := start(t, "alice", Options{Device: "d", OnEvent: func(_ context.Context, _ *Client, e Event) error {
 		if e.Seq == 4 {
 			return failure
 		}
 		return nil
-	}}, f.http.URL)
-	p.online(t)
+	}}, s.URL)
+	c.waitOnline(t)
 	for i := range 4 {
-		f.post(room, "bob", fmt.Sprint(i))
+		s.Post(id, "bob", fmt.Sprint(i))
 	}
-	<-p.done
-	require.ErrorIs(t, p.err, failure)
-	eventually(t, func() error {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.acked[acker{"alice", room}] != 3 {
-			return fmt.Errorf("acknowledged %d", f.acked[acker{"alice", room}])
-		}
-		return nil
-	})
-	p = start(t, "alice", Options{Device: "d"}, f.http.URL) // memory lost: the device's acknowledgements help
-	p.has(t, room, 4, 5)
+	<-c.done
+	require.ErrorIs(t, c.err, failure)
+	eventually.True(t, "acknowledged up to 3", func() bool { return s.Acked("alice", id) == 3 })
+	c = start(t, "alice", Options{Device: "d"}, s.URL) // a new store: the acknowledgements of the device count
+	c.waitFor(t, id, 4, 5)
 }
 
-func TestClient_slow_callback(t *testing.T) {
-	f := newFake(t)
-	room := f.conversation("alice", "bob")
+func TestSlowCallback(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
 	release := make(chan struct{})
-	p := start(t, "alice", Options{OnEvent: func(ctx context.Context, _ Event) error {
+	c := start(t, "alice", Options{OnEvent: func(ctx context.Context, _ *Client, _ Event) error {
 		select {
 		case <-release:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}}, f.http.URL)
-	p.online(t)
+	}}, s.URL)
+	c.waitOnline(t)
 	big := fmt.Sprintf("%030000d", 7)
-	const n = 400 // 12 MB, three times what is held
+	const n = 400 // 12 MB, three times MaxBuffered
 	for range n {
-		f.mu.Lock()
-		f.append(room, posting("bob", "big", big))
-		f.mu.Unlock()
+		s.Post(id, "bob", big)
 	}
-	eventually(t, func() error {
-		p.Client.mu.Lock()
-		defer p.Client.mu.Unlock()
-		s := p.engine.streams[room]
-		if s == nil || s.head != n+1 {
-			return errors.New("not all pushed yet")
-		}
-		if p.engine.inbox.bytes > maxHeld+1<<20 {
-			return fmt.Errorf("holds %d bytes", p.engine.inbox.bytes)
-		}
-		return nil
+	eventually.NoError(t, "all events are known, and few are buffered", func() (err error) {
+		c.locked(func(e *engine) {
+			switch stream := e.streams[id]; {
+			case stream == nil || stream.head != n+1:
+				err = errors.New("not all pushed yet")
+			case e.inbox.bytes > MaxBuffered+1<<20:
+				err = fmt.Errorf("%d bytes are buffered", e.inbox.bytes)
+			}
+		})
+		return err
 	})
 	// Neither the connection nor sends wait for the callback.
-	p.send(t, Post{ConversationID: room, Content: Text("still here")})
+	c.mustSend(t, Post{ConversationID: id, Content: Text("still here")})
 	close(release)
-	p.has(t, room, 2, n+2)
+	c.waitFor(t, id, 2, n+2)
 }
 
-func TestClient_conversations(t *testing.T) {
-	f := newFake(t)
-	first, second := f.conversation("alice", "bob"), f.conversation("alice", "carol")
-	p := start(t, "alice", Options{}, f.http.URL)
-	p.online(t)
-	f.post(second, "carol", "a")
-	f.post(first, "bob", "b")
-	f.post(first, "bob", "c")
-	p.has(t, first, 2, 3)
-	p.has(t, second, 2, 2)
-	list := p.Conversations()
+func TestConversations(t *testing.T) {
+	s := imtest.NewServer(t)
+	first, second := s.NewConversation("alice", "bob"), s.NewConversation("alice", "carol")
+	c := start(t, "alice", Options{}, s.URL)
+	c.waitOnline(t)
+	s.Post(second, "carol", "a")
+	s.Post(first, "bob", "b")
+	s.Post(first, "bob", "c")
+	c.waitFor(t, first, 2, 3)
+	c.waitFor(t, second, 2, 2)
+	list := c.Conversations()
 	require.Equal(t, []ConversationID{first, second}, []ConversationID{list[0].ConversationID, list[1].ConversationID})
 	require.EqualValues(t, 2, list[0].UnreadCount)
 	require.Equal(t, "c", TextOf(list[0].LastMessage.Content))
 
-	state, err := p.Read(t.Context(), first, 2)
+	state, err := c.MarkRead(t.Context(), first, 2)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, state.UnreadCount)
-	v, ok := p.Conversation(first)
+	v, ok := c.Conversation(first)
 	require.True(t, ok)
 	require.EqualValues(t, 1, v.UnreadCount)
 
-	p.send(t, Post{ConversationID: first, Content: Text("mine")})
-	p.has(t, first, 2, 4)
-	v, _ = p.Conversation(first)
-	require.Zero(t, v.UnreadCount, "sending reads")
+	c.mustSend(t, Post{ConversationID: first, Content: Text("mine")})
+	c.waitFor(t, first, 2, 4)
+	v, _ = c.Conversation(first)
+	require.Zero(t, v.UnreadCount, "sending marks as read")
 }
 
-func TestNew_options(t *testing.T) {
+func TestOptions(t *testing.T) {
 	for _, o := range []Options{
 		{},
 		{URLs: []string{"http://x"}},

@@ -11,40 +11,44 @@ import (
 )
 
 const (
-	maxPulls     = 4   // under way at once
-	pullEvents   = 500 // asked for with one pull
+	maxPulls     = 4   // concurrent pulls of one connection
+	pullEvents   = 500 // events requested by one pull
 	acksPerFrame = 500
-	// Newest events of each changed conversation that come with a sync, and the
-	// most that may be asked for.
+	// syncEvents is how many of the newest events of each changed conversation come
+	// with a sync, maxSyncEvents how many may be requested.
 	syncEvents    = 20
 	maxSyncEvents = 50
 )
 
-// engine is the client's side of the protocol: frames go in, frames and
-// deliveries come out. It does no I/O, starts nothing and is not safe for
-// concurrent use; the Client locks.
+// engine is the client's side of the protocol: frames go in, frames and deliveries
+// come out. It does no I/O, starts no goroutine and is not safe for concurrent use;
+// the Client locks.
 type engine struct {
 	history int
 	logger  *slog.Logger
 	now     func() time.Time
 
-	out    func([]byte) // to the server; nil while there is no session
-	limits domain.Limits
+	send   func([]byte) // queues a frame for the server; nil without a session
+	limits Limits
 	epoch  string
-	// newcomer: the store was empty, and the first sync is not complete.
-	newcomer  bool
+	// isNew: this device has not completed a sync of the epoch yet.
+	isNew bool
+	// voided: a new epoch voided what this device had been handed. What the server
+	// says of the device's acknowledgements is then of the former epoch.
+	voided    bool
 	positions map[ConversationID]int64 // of conversations without a stream
 	streams   map[ConversationID]*stream
 	mirror    mirror
 	outbox    outbox
 	inbox     inbox
-	acks      map[ConversationID]int64 // not yet told to the server
-	pulls     []*stream                // waiting for their turn
-	underWay  int
+	acks      map[ConversationID]int64 // not sent to the server yet
+	pulls     []*stream                // wait to be pulled
+	pulling   int                      // pulls under way
 	syncs     syncing
-	lastID    int
+	watched   []UserID
+	lastID    int   // of a request
 	online    bool  // a sync was completed once
-	fault     error // the connection is of no use any more
+	fault     error // why the connection is to be closed
 }
 
 func newEngine(history int, logger *slog.Logger, delay backoff) *engine {
@@ -57,38 +61,41 @@ func newEngine(history int, logger *slog.Logger, delay backoff) *engine {
 	}
 }
 
-// restore starts from what a store has kept.
+// restore starts from stored positions.
 func (e *engine) restore(p Positions) {
-	e.epoch, e.newcomer = p.Epoch, p.Epoch == ""
+	e.epoch, e.isNew = p.Epoch, p.Epoch == ""
 	for id, seq := range p.Seqs {
 		e.positions[id] = seq
 	}
 }
 
-// welcomed begins a session: out queues frames for it.
-func (e *engine) welcomed(w *welcomeFrame, out func([]byte)) {
+// welcomed begins a session, to which send queues frames. During a session it only
+// takes over what a renewed token changed.
+func (e *engine) welcomed(w *welcomeFrame, send func([]byte)) {
 	e.mirror.self = w.UserID
 	if w.Limits.RequestsInFlight > 0 && w.Limits.PageEvents > 0 {
 		e.limits = w.Limits
 	}
-	if e.out != nil {
-		return // the token was renewed; the stream goes on
+	if e.send != nil {
+		return
 	}
 	if w.Epoch != e.epoch {
 		e.begin(w.Epoch)
 	}
-	e.out = out
+	e.send = send
 	for id, s := range e.streams {
 		if v := e.mirror.views[id]; v != nil && s.handled > v.AckedSeq {
-			e.acks[id] = s.handled
+			e.acks[id] = s.handled // the former session may have lost it
 		}
 		e.want(s)
 	}
 	e.sync()
+	e.watch()
 	e.flush()
 }
 
-// begin enters an epoch: the first of this store, or one that voids what it holds.
+// begin starts an epoch. Unless it is the first one of the store, it voids
+// everything that the device holds.
 func (e *engine) begin(epoch string) {
 	if e.epoch != "" {
 		clear(e.positions)
@@ -97,44 +104,51 @@ func (e *engine) begin(epoch string) {
 		clear(e.acks)
 		clear(e.syncs.unknown)
 		e.inbox.reset(epoch)
+		e.voided = true
 	}
 	e.syncs.cursor = ""
-	e.epoch, e.newcomer = epoch, true
+	e.epoch, e.isNew = epoch, true
 }
 
-// lost ends the session; what was not answered waits for the next one.
-func (e *engine) lost() {
-	e.out, e.fault = nil, nil
+// take returns up to n deliveries for the callbacks.
+//
+// After a reset it holds them back until the first sync of the epoch is complete.
+// Then the first save of the epoch contains a position for every conversation. A
+// crash before it repeats the reset; a crash after it does not lose where to start.
+func (e *engine) take(n int) batch {
+	if e.holdsBack() {
+		return e.inbox.takeNews()
+	}
+	return e.inbox.take(n, e.epoch)
+}
+
+func (e *engine) holdsBack() bool { return e.voided && e.isNew }
+
+// hasWork reports whether take would return anything.
+func (e *engine) hasWork() bool {
+	return e.inbox.hasNews() || !e.holdsBack() && (len(e.inbox.deliveries) > 0 || e.inbox.save)
+}
+
+// disconnected ends the session. Calls without an answer wait for the next one.
+func (e *engine) disconnected() {
+	e.send, e.fault = nil, nil
 	e.outbox.disconnected()
-	e.pulls, e.underWay = nil, 0
-	e.syncs.lost()
+	e.pulls, e.pulling = nil, 0
+	e.syncs.disconnected()
 	for _, s := range e.streams {
 		s.waiting, s.pulling, s.ahead = false, false, nil
 	}
 }
 
-// receive takes one frame of a session. An error means that the connection is
-// to be given up.
+// receive handles one frame of a session. After an error the connection is to be
+// closed.
 func (e *engine) receive(data []byte) error {
 	var head envelope
 	if err := json.Unmarshal(data, &head); err != nil {
-		return fmt.Errorf("a frame that is no JSON object: %w", err)
+		return fmt.Errorf("frame is not a JSON object: %w", err)
 	}
-	var err error
-	switch head.Type {
-	case "event":
-		err = read(data, func(f *eventFrame) { e.push(f.Event) })
-	case "gap":
-		err = read(data, e.gap)
-	case "conversation":
-		err = read(data, func(f *conversationFrame) { e.view(f.Conversation) })
-	case "read_state":
-		err = read(data, e.readState)
-	case "error":
-		err = read(data, func(f *errorFrame) { e.refused(head.ID, f) })
-	}
-	if err != nil {
-		return fmt.Errorf("a %s frame that cannot be read: %w", head.Type, err)
+	if err := e.handle(&head, data); err != nil {
+		return fmt.Errorf("decode %s frame: %w", head.Type, err)
 	}
 	if head.ID != "" && head.Type != "error" {
 		e.outbox.answered(e.now(), head.ID, data, nil)
@@ -143,24 +157,49 @@ func (e *engine) receive(data []byte) error {
 	return e.fault
 }
 
-func read[T any](data []byte, take func(*T)) error {
+func (e *engine) handle(head *envelope, data []byte) error {
+	switch head.Type {
+	case "event":
+		return decode(data, func(f *eventFrame) { e.push(f.Event) })
+	case "gap":
+		return decode(data, e.gap)
+	case "conversation":
+		return decode(data, func(f *conversationFrame) { e.view(f.Conversation) })
+	case "read_state":
+		return decode(data, e.readState)
+	case "error":
+		return decode(data, func(f *errorFrame) { e.refused(head.ID, f) })
+	case "typing":
+		return decode(data, func(s *Typing) { e.inbox.addSignal(*s) })
+	case "presence":
+		return decode(data, func(s *Presence) { e.inbox.addSignal(*s) })
+	case "receipt":
+		return decode(data, func(s *Receipt) { e.inbox.addSignal(*s) })
+	case "notice":
+		return decode(data, func(s *Notice) { e.inbox.addSignal(*s) })
+	}
+	return nil // of a later version of the contract
+}
+
+// decode decodes a frame and calls handle with it.
+func decode[T any](data []byte, handle func(*T)) error {
 	var frame T
 	if err := json.Unmarshal(data, &frame); err != nil {
 		return err
 	}
-	take(&frame)
+	handle(&frame)
 	return nil
 }
 
 func (e *engine) refused(id string, f *errorFrame) {
 	if id == "" {
-		e.logger.Warn("the server refused a frame", "code", f.Code, "reason", f.Message)
+		e.logger.Warn("the server refused a frame that expects no answer", "code", f.Code, "reason", f.Message)
 		return
 	}
 	e.outbox.answered(e.now(), id, nil, f)
 }
 
-// call queues a request; build makes its frame from the id that it got.
+// call queues a request; build returns its frame for the request's id.
 func (e *engine) call(c *call, build func(id string) any) {
 	e.lastID++
 	c.id = strconv.Itoa(e.lastID)
@@ -168,30 +207,31 @@ func (e *engine) call(c *call, build func(id string) any) {
 	e.outbox.add(c)
 }
 
-// tick is called every now and then: it sends what had to wait.
+// tick sends what had to wait for time to pass.
 func (e *engine) tick() {
 	e.acknowledge()
 	e.flush()
 }
 
-// flush sends what may go out: pulls while there is room for what they bring,
-// then the requests that are ready.
+// flush sends what may be sent now: pulls while there is room for their pages, then
+// the requests that are ready.
 func (e *engine) flush() {
-	if e.out == nil {
+	if e.send == nil {
 		return
 	}
-	for len(e.pulls) > 0 && e.underWay < maxPulls && e.inbox.room() {
+	for len(e.pulls) > 0 && e.pulling < maxPulls && e.inbox.hasRoom() {
 		s := e.pulls[0]
 		e.pulls = e.pulls[1:]
 		e.pull(s)
 	}
 	for _, c := range e.outbox.ready(e.now(), e.limits.RequestsInFlight) {
-		e.out(c.frame)
+		e.send(c.frame)
 	}
 }
 
+// acknowledge sends acknowledgements, up to a frame of them.
 func (e *engine) acknowledge() {
-	if e.out == nil || len(e.acks) == 0 {
+	if e.send == nil || len(e.acks) == 0 {
 		return
 	}
 	chunk := make(map[ConversationID]int64, min(len(e.acks), acksPerFrame))
@@ -202,10 +242,10 @@ func (e *engine) acknowledge() {
 			break
 		}
 	}
-	e.out(encode(ackFrame{Type: "ack", Acks: chunk}))
+	e.send(encode(ackFrame{Type: "ack", Acks: chunk}))
 }
 
-// handled notes that the callback is done with an event.
+// handled records that everything up to seq was handed over and saved.
 func (e *engine) handled(id ConversationID, seq int64) {
 	if s := e.streams[id]; s != nil {
 		s.handled = seq
@@ -213,4 +253,11 @@ func (e *engine) handled(id ConversationID, seq int64) {
 		return
 	}
 	e.positions[id] = max(e.positions[id], seq)
+}
+
+// watch sends the list of watched users, which the server keeps for one session.
+func (e *engine) watch() {
+	if e.send != nil && e.watched != nil {
+		e.send(encode(watchFrame{Type: "watch", UserIDs: e.watched}))
+	}
 }

@@ -7,18 +7,18 @@ import (
 	"im/internal/eventjson"
 )
 
-// push takes a pushed event.
+// push handles a pushed event.
 func (e *engine) push(event Event) {
 	s := e.streams[event.ConversationID]
 	if s == nil {
 		e.unknown(event.ConversationID, event.Seq)
 		return
 	}
-	e.deliver(s.push(event, e.inbox.room()))
+	e.queue(s.push(event, e.inbox.hasRoom()))
 	e.want(s)
 }
 
-// gap takes the heads up to which the server left pushes out.
+// gap handles the heads up to which the server left pushes out.
 func (e *engine) gap(f *gapFrame) {
 	for id, head := range f.Conversations {
 		s := e.streams[id]
@@ -31,11 +31,11 @@ func (e *engine) gap(f *gapFrame) {
 	}
 }
 
-// view takes a conversation as the server shows it now.
+// view handles the state of a conversation.
 func (e *engine) view(v Conversation) {
 	s := e.streams[v.ConversationID]
 	if s == nil {
-		s = e.begins(&v)
+		s = e.follow(&v)
 	}
 	e.mirror.put(v)
 	e.inbox.changed = true
@@ -44,21 +44,24 @@ func (e *engine) view(v Conversation) {
 	if s.handled > v.AckedSeq {
 		e.acks[s.id] = s.handled
 	}
-	if len(v.Events) > 0 && !s.pulling && e.inbox.room() {
-		e.deliver(s.page(&domain.EventPage{Events: v.Events, HeadSeq: v.HeadSeq, FloorSeq: v.FloorSeq}))
+	if len(v.Events) > 0 && !s.pulling && e.inbox.hasRoom() {
+		e.queue(s.page(&domain.EventPage{Events: v.Events, HeadSeq: v.HeadSeq, FloorSeq: v.FloorSeq}))
 	}
 	e.want(s)
 }
 
-// begins makes the stream of a conversation that has none.
-func (e *engine) begins(v *Conversation) *stream {
+// follow starts the stream of a conversation that has none: from its stored
+// position, else from what the server says this device has acknowledged, else as for
+// a new device. After a new epoch the acknowledgements do not count: they tell what
+// the device was handed of the former epoch, which is void.
+func (e *engine) follow(v *Conversation) *stream {
 	id := v.ConversationID
 	position, known := e.positions[id]
-	if !known {
+	if !known && !e.voided {
 		position, known = v.AckedSeq, v.AckedSeq > 0
 	}
 	if !known {
-		position = e.beginning(v)
+		position = e.firstPosition(v)
 		e.inbox.start(id, position)
 	}
 	delete(e.positions, id)
@@ -68,17 +71,17 @@ func (e *engine) begins(v *Conversation) *stream {
 	return s
 }
 
-// beginning is the position to start from in a conversation that this device
-// has never seen: the newest events as asked for and, if the conversation came
-// later than the device, everything since the user joined. (Joining moves the
-// user's read_seq to its own seq.)
-func (e *engine) beginning(v *Conversation) int64 {
+// firstPosition returns the position to start from in a conversation that this device
+// has never seen: below the newest events that Options.History asks for and, if the
+// conversation is younger than the device, below the user's joining. (Joining moves
+// the user's read_seq to its own seq.)
+func (e *engine) firstPosition(v *Conversation) int64 {
 	floor := max(v.FloorSeq-1, 0)
 	if e.history == Everything {
 		return floor
 	}
 	position := v.HeadSeq - int64(e.history)
-	if !e.newcomer {
+	if !e.isNew {
 		position = min(position, v.ReadSeq-1)
 	}
 	if pushed, ok := e.syncs.unknown[v.ConversationID]; ok {
@@ -87,23 +90,23 @@ func (e *engine) beginning(v *Conversation) int64 {
 	return max(position, floor)
 }
 
-// deliver queues events that are next in order for the callback.
-func (e *engine) deliver(events []Event) {
+// queue queues events that are next in order for OnEvent, and applies them.
+func (e *engine) queue(events []Event) {
 	for i := range events {
 		event := &events[i]
 		if event.Sender == e.mirror.self && event.ClientMsgID != "" {
 			e.outbox.arrived(event, e.mirror.peer(event.ConversationID))
 		}
 		e.mirror.apply(event)
-		e.inbox.add(*event)
-		if e.leaves(event) {
+		e.inbox.addEvent(*event)
+		if e.removesSelf(event) {
 			e.drop(event.ConversationID)
 		}
 	}
 	e.inbox.changed = e.inbox.changed || len(events) > 0
 }
 
-func (e *engine) leaves(event *Event) bool {
+func (e *engine) removesSelf(event *Event) bool {
 	if event.Type != domain.MemberRemoved {
 		return false
 	}
@@ -111,8 +114,8 @@ func (e *engine) leaves(event *Event) bool {
 	return json.Unmarshal(event.Body, &body) == nil && body.UserID == e.mirror.self
 }
 
-// drop forgets a conversation that is no longer the user's, but for the
-// position: whoever joins again goes on from there.
+// drop forgets a conversation that is no longer the user's, except for its position:
+// after joining again the device continues from there.
 func (e *engine) drop(id ConversationID) {
 	if s := e.streams[id]; s != nil {
 		e.positions[id] = s.accepted
@@ -123,9 +126,9 @@ func (e *engine) drop(id ConversationID) {
 	e.inbox.changed = true
 }
 
-// want queues a pull if something is known to be missing.
+// want queues a pull if events are known to be missing.
 func (e *engine) want(s *stream) {
-	if e.out == nil || s.waiting || s.pulling || !s.behind() || e.streams[s.id] != s {
+	if e.send == nil || s.waiting || s.pulling || !s.isBehind() || e.streams[s.id] != s {
 		return
 	}
 	s.waiting = true
@@ -134,13 +137,13 @@ func (e *engine) want(s *stream) {
 
 func (e *engine) pull(s *stream) {
 	s.waiting = false
-	if e.streams[s.id] != s || !s.behind() {
+	if e.streams[s.id] != s || !s.isBehind() {
 		return
 	}
 	s.pulling = true
-	e.underWay++
-	c := &call{ofLink: true, answer: func(frame json.RawMessage, err error) {
-		e.underWay--
+	e.pulling++
+	c := &call{ofSession: true, answer: func(frame json.RawMessage, err error) {
+		e.pulling--
 		s.pulling = false
 		e.pulled(s, frame, err)
 	}}
@@ -158,14 +161,14 @@ func (e *engine) pulled(s *stream, frame json.RawMessage, err error) {
 		page, err = eventjson.DecodePage(frame)
 	}
 	switch {
-	case e.streams[s.id] != s: // dropped meanwhile
+	case e.streams[s.id] != s: // dropped while the pull was under way
 	case err != nil:
-		e.logger.Info("a conversation cannot be pulled", "conversation", s.id, "error", err)
+		e.logger.Info("conversation cannot be pulled, dropping it until the server lists it again", "conversation", s.id, "error", err)
 		e.drop(s.id)
 	case page.Epoch != e.epoch:
 		e.fault = errEpoch
 	default:
-		e.deliver(s.page(&page))
+		e.queue(s.page(&page))
 		e.want(s)
 	}
 }

@@ -1,11 +1,6 @@
 package client
 
-import (
-	"encoding/json"
-	"time"
-
-	"im/domain"
-)
+import "encoding/json"
 
 // Frames to the server.
 type (
@@ -49,25 +44,34 @@ type (
 		ConversationID ConversationID `json:"conversation_id"`
 		Seq            int64          `json:"seq"`
 	}
+	typingFrame struct {
+		Type           string         `json:"type"`
+		ConversationID ConversationID `json:"conversation_id"`
+		On             bool           `json:"on"`
+	}
+	watchFrame struct {
+		Type    string   `json:"type"`
+		UserIDs []UserID `json:"user_ids"`
+	}
 	pingFrame struct {
 		Type string `json:"type"`
 	}
 )
 
-// Frames from the server. Unknown fields and frames are ignored.
+// Frames from the server; see signals.go too. Unknown fields and frames are ignored.
 type (
 	envelope struct {
 		Type string `json:"type"`
 		ID   string `json:"id"`
 	}
 	welcomeFrame struct {
-		UserID         UserID        `json:"user_id"`
-		SessionID      string        `json:"session_id"`
-		Epoch          string        `json:"epoch"`
-		HeartbeatMS    int64         `json:"heartbeat_ms"`
-		ServerTime     Time          `json:"server_time"`
-		TokenExpiresAt Time          `json:"token_expires_at"`
-		Limits         domain.Limits `json:"limits"`
+		UserID         UserID `json:"user_id"`
+		SessionID      string `json:"session_id"`
+		Epoch          string `json:"epoch"`
+		HeartbeatMS    int64  `json:"heartbeat_ms"`
+		ServerTime     Time   `json:"server_time"`
+		TokenExpiresAt Time   `json:"token_expires_at"`
+		Limits         Limits `json:"limits"`
 	}
 	sentFrame struct {
 		ConversationID ConversationID `json:"conversation_id"`
@@ -88,26 +92,12 @@ type (
 	drainFrame struct {
 		ReconnectAfterMS int64 `json:"reconnect_after_ms"`
 	}
-	errorFrame struct {
-		Code         domain.Code       `json:"code"`
-		Message      string            `json:"message"`
-		Retry        domain.Retry      `json:"retry"`
-		RetryAfterMS int64             `json:"retry_after_ms"`
-		Fields       map[string]string `json:"fields"`
-	}
 )
-
-func (f *errorFrame) err() *Error {
-	return &Error{
-		Code: f.Code, Message: f.Message, Fields: f.Fields,
-		After: time.Duration(f.RetryAfterMS) * time.Millisecond,
-	}
-}
 
 func encode(frame any) []byte {
 	data, err := json.Marshal(frame)
 	if err != nil {
-		return nil // only a Content or Metadata that is no JSON, and Send checks them
+		return nil // cannot happen: Send checks that Content and Metadata are JSON
 	}
 	return data
 }

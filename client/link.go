@@ -14,30 +14,30 @@ import (
 
 const (
 	subprotocol   = "im.v1"
-	maxFrame      = 16 << 20 // of the server; a page ends at 1 MiB
-	maxQueued     = 512      // frames to the server; requests in flight are fewer
-	writeTimeout  = 10 * time.Second
+	maxFrame      = 16 << 20 // bytes of a server's frame or answer; a page ends at 1 MiB
+	maxQueued     = 512      // frames to the server; more than may be in flight
 	closeDeadline = time.Second
 )
 
 var (
-	errSilent = errors.New("nothing heard from the server")
-	errStuck  = errors.New("the server does not take our frames")
+	errSilent = errors.New("the server was silent for too long")
+	errStuck  = errors.New("the server does not read the client's frames")
 )
 
 // link is one WebSocket. One goroutine reads it, one writes it.
 type link struct {
 	ws    *websocket.Conn
-	out   chan []byte
-	stuck atomic.Bool
-	heard atomic.Int64 // when the last frame of any kind came, in Unix nanoseconds
+	out   chan []byte  // frames to the server
+	stuck atomic.Bool  // a frame found the queue full
+	heard atomic.Int64 // the time of the last frame of any kind, in Unix nanoseconds
 }
 
+// dial opens a WebSocket to the node at base. A proxy of the environment is used.
 func dial(ctx context.Context, base string, timeout time.Duration) (*link, error) {
 	dialer := websocket.Dialer{
 		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: timeout, Subprotocols: []string{subprotocol},
 	}
-	// ws for http, wss for https.
+	// http becomes ws, https becomes wss.
 	ws, answer, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(base, "http")+"/v1/ws", nil)
 	if answer != nil && answer.Body != nil {
 		_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 1<<10))
@@ -53,20 +53,20 @@ func dial(ctx context.Context, base string, timeout time.Duration) (*link, error
 	ws.SetReadLimit(maxFrame)
 	ping := ws.PingHandler()
 	ws.SetPingHandler(func(data string) error {
-		l.hear()
+		l.noteFrame()
 		return ping(data)
 	})
-	l.hear()
+	l.noteFrame()
 	return l, nil
 }
 
-func (l *link) hear() { l.heard.Store(time.Now().UnixNano()) }
+func (l *link) noteFrame() { l.heard.Store(time.Now().UnixNano()) }
 
-// silence is for how long nothing was heard.
+// silence returns the time since the last frame of any kind.
 func (l *link) silence() time.Duration { return time.Since(time.Unix(0, l.heard.Load())) }
 
-// write queues a frame and never blocks; a full queue ends the link.
-func (l *link) write(frame []byte) {
+// queue queues a frame and never blocks. A full queue makes the link stuck.
+func (l *link) queue(frame []byte) {
 	select {
 	case l.out <- frame:
 	default:
@@ -74,31 +74,32 @@ func (l *link) write(frame []byte) {
 	}
 }
 
-// read hands every text frame to take until the socket or take fails.
-func (l *link) read(take func([]byte) error) error {
+// read calls handle for every text frame, until the socket or handle fails.
+func (l *link) read(handle func([]byte) error) error {
 	for {
 		kind, data, err := l.ws.ReadMessage()
 		if err != nil {
-			return closedBy(err)
+			return asClosed(err)
 		}
-		l.hear()
+		l.noteFrame()
 		if kind != websocket.TextMessage {
 			continue
 		}
-		if err := take(data); err != nil {
+		if err := handle(data); err != nil {
 			return err
 		}
 	}
 }
 
-func (l *link) send(frame []byte) error {
-	if err := l.ws.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+// write writes a frame to the socket.
+func (l *link) write(frame []byte) error {
+	if err := l.ws.SetWriteDeadline(time.Now().Add(WriteTimeout)); err != nil {
 		return err
 	}
 	return l.ws.WriteMessage(websocket.TextMessage, frame)
 }
 
-// close says goodbye after what is still queued, without waiting for an answer.
+// close writes the queued frames and a close frame, and does not wait for an answer.
 func (l *link) close() {
 	deadline := time.Now().Add(closeDeadline)
 	_ = l.ws.SetWriteDeadline(deadline)

@@ -10,23 +10,25 @@ import (
 	"im/domain"
 )
 
-// mirror is the user's conversations as far as the client was told: views from
-// sync, moved on by the events that came since.
+// mirror is what the client knows of the user's conversations: their states as the
+// server sent them, with the events since then applied.
 type mirror struct {
 	self  UserID
 	views map[ConversationID]*Conversation
 }
 
-// put takes a view from the server, unless events have moved past it.
+// put stores a state that the server sent. If events have moved the stored one past
+// it, only what no event changes is taken over.
 func (m *mirror) put(v Conversation) {
 	if old := m.views[v.ConversationID]; old != nil && old.HeadSeq > v.HeadSeq {
 		old.AckedSeq, old.Preferences = v.AckedSeq, v.Preferences
 		return
 	}
-	v.Events = nil // handed over, not kept
+	v.Events = nil // they go to OnEvent
 	m.views[v.ConversationID] = &v
 }
 
+// peer returns the other user of a direct conversation; "" for a group.
 func (m *mirror) peer(id ConversationID) UserID {
 	if v := m.views[id]; v != nil {
 		return v.Peer
@@ -54,14 +56,15 @@ func lastActive(v Conversation) time.Time {
 	return v.CreatedAt.Time
 }
 
+// read takes over how far the user has read, unless more is known already.
 func (m *mirror) read(r ReadState) {
 	if v := m.views[r.ConversationID]; v != nil && r.ReadSeq >= v.ReadSeq {
 		v.ReadSeq, v.UnreadCount, v.MentionCount = r.ReadSeq, r.UnreadCount, r.MentionCount
 	}
 }
 
-// apply moves a view on by the next event; one that the view counted already
-// changes nothing.
+// apply applies an event to the state of its conversation, unless the state contains
+// it already.
 func (m *mirror) apply(e *Event) {
 	v := m.views[e.ConversationID]
 	if v == nil || e.Seq <= v.HeadSeq {

@@ -9,21 +9,28 @@ import (
 )
 
 // call is a request that waits for its answer.
+//
+//	state    sent  changes
+//	queued   no    a free place in flight, its lane free and notBefore over: to sent
+//	sent     yes   an answer, or its own event: settled; a refusal that may pass: to
+//	               queued, with a delay; the end of the session: to queued, or settled
+//	               without an answer if ofSession
+//	settled  –     answer was called, or the caller gave up
 type call struct {
 	id    string
 	frame []byte
-	// lane: calls of one lane go out one after the other's answer, so that they
-	// take effect in order even if one has to be repeated. "" is no lane.
+	// lane: of the calls of one lane, each is sent after the answer to the former one,
+	// so that they take effect in order even if one is repeated. "" is no lane.
 	lane string
-	// ofLink: the call means nothing on another connection.
-	ofLink bool
+	// ofSession: the call is void with the end of the session.
+	ofSession bool
 	// post is set for a send, which its own event answers too.
 	post *Post
-	// answer is called once, with the client's lock held. A nil frame with a nil
-	// err never happens.
+	// answer is called at most once, with the client's lock held: with a frame, or with
+	// an error.
 	answer func(frame json.RawMessage, err error)
 
-	sent      bool // over the present connection
+	sent      bool // in the present session
 	tries     int
 	notBefore time.Time
 }
@@ -31,10 +38,11 @@ type call struct {
 // outbox holds the calls in the order in which they were made. Its owner locks.
 type outbox struct {
 	calls []*call
-	delay backoff // the pattern of delays between tries of one call
+	delay backoff // between attempts of one call
 }
 
-// maxInternal is how often an internal error is taken for one that passes.
+// maxInternal is how often a call is sent again after an internal error, which may be
+// a permanent one.
 const maxInternal = 8
 
 func (o *outbox) add(c *call) { o.calls = append(o.calls, c) }
@@ -43,8 +51,8 @@ func (o *outbox) remove(c *call) {
 	o.calls = slices.DeleteFunc(o.calls, func(x *call) bool { return x == c })
 }
 
-// ready returns, marked as sent, what may go out now with at most limit
-// requests unanswered.
+// ready returns the calls to be sent now, and marks them as sent. At most limit
+// calls are without an answer then.
 func (o *outbox) ready(now time.Time, limit int) []*call {
 	var out []*call
 	busy := map[string]bool{}
@@ -72,15 +80,14 @@ func (o *outbox) ready(now time.Time, limit int) []*call {
 	return out
 }
 
-// answered settles the call with that id. A refusal that may pass leaves it to
-// be sent again later.
+// answered settles the call with that id, or queues it again if the refusal may pass.
 func (o *outbox) answered(now time.Time, id string, frame json.RawMessage, refusal *errorFrame) {
 	i := slices.IndexFunc(o.calls, func(c *call) bool { return c.id == id })
 	if i < 0 {
 		return
 	}
 	c := o.calls[i]
-	if refusal != nil && o.again(c, refusal) {
+	if refusal != nil && o.mayPass(c, refusal) {
 		delay := o.delay
 		delay.tries = min(c.tries, 8)
 		c.tries++
@@ -96,24 +103,24 @@ func (o *outbox) answered(now time.Time, id string, frame json.RawMessage, refus
 	c.answer(frame, nil)
 }
 
-func (o *outbox) again(c *call, refusal *errorFrame) bool {
+// mayPass reports whether the call is to be sent again after a refusal.
+func (o *outbox) mayPass(c *call, refusal *errorFrame) bool {
 	if refusal.Code == domain.CodeInternal && c.tries >= maxInternal {
 		return false
 	}
 	return refusal.Retry == domain.RetryAgain || refusal.Retry == domain.RetryAfter
 }
 
-// disconnected forgets what belonged to the connection; the rest is to be sent
-// again over the next one.
+// disconnected drops the calls of the session, and queues the others again.
 func (o *outbox) disconnected() {
-	o.calls = slices.DeleteFunc(o.calls, func(c *call) bool { return c.ofLink })
+	o.calls = slices.DeleteFunc(o.calls, func(c *call) bool { return c.ofSession })
 	for _, c := range o.calls {
 		c.sent, c.notBefore = false, time.Time{}
 	}
 }
 
-// arrived settles the send whose message e is, if there is one: its answer may
-// have been lost. to is the other member of a direct conversation.
+// arrived settles the send that made the event e, if there is one: its answer may have
+// been lost. to is the other user of a direct conversation.
 func (o *outbox) arrived(e *Event, to UserID) {
 	i := slices.IndexFunc(o.calls, func(c *call) bool {
 		return c.post != nil && c.post.ClientMsgID == e.ClientMsgID &&
@@ -129,7 +136,7 @@ func (o *outbox) arrived(e *Event, to UserID) {
 	}), nil)
 }
 
-// fail ends every call with err.
+// fail settles every call with err.
 func (o *outbox) fail(err error) {
 	calls := o.calls
 	o.calls = nil

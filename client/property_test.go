@@ -13,135 +13,111 @@ import (
 	"pgregory.net/rapid"
 
 	"im/domain"
+	"im/test/imtest"
 )
 
-// chaos is a server that does, by the dice of a seed, everything that the
-// contract lets a server or a network do.
-func chaos(f *fakeServer, seed uint64, percent int) {
-	dice := rand.New(rand.NewPCG(seed, 0))
-	bad := func() bool { return dice.IntN(100) < percent }
+// injectFaults lets a server do, at random from a seed, everything that the contract
+// lets a server or a network do.
+func injectFaults(s *imtest.Server, seed uint64, percent int) {
+	random := rand.New(rand.NewPCG(seed, 0))
+	isFaulty := func() bool { return random.IntN(100) < percent }
 	var upgrades sync.Mutex
-	door := rand.New(rand.NewPCG(seed, 1))
-	f.upgrade = func() int {
-		upgrades.Lock()
-		defer upgrades.Unlock()
-		if door.IntN(100) < percent {
-			return http.StatusServiceUnavailable
+	upgradeRandom := rand.New(rand.NewPCG(seed, 1))
+	s.Set(func(b *imtest.Behavior) {
+		b.Upgrade = func() int {
+			upgrades.Lock()
+			defer upgrades.Unlock()
+			if upgradeRandom.IntN(100) < percent {
+				return http.StatusServiceUnavailable
+			}
+			return 0
 		}
-		return 0
-	}
-	f.fate = func(*fakeSocket, Event) fate {
-		if bad() {
-			return []fate{leftOut, twice, cut}[dice.IntN(3)]
+		b.Push = func(*imtest.Conn, Event) imtest.Delivery {
+			if isFaulty() {
+				return []imtest.Delivery{imtest.LeftOut, imtest.Repeated, imtest.Cut}[random.IntN(3)]
+			}
+			return imtest.Delivered
 		}
-		return pushed
-	}
-	f.pageLimit = 1 + dice.IntN(20)
-	f.before = func(s *fakeSocket, kind string, frame map[string]any) bool {
-		if !bad() {
-			return false
-		}
-		id, _ := frame["id"].(string)
-		switch what := dice.IntN(6); {
-		case what == 0:
-			s.close([]int{0, 1006, 4000, 4003, 1012}[dice.IntN(5)])
-		case what == 1 && kind == "send":
-			s.commit(frame) // the answer is lost
-			s.close(0)
-		case what == 2 && kind == "send":
-			s.commit(frame)
-			s.refuse(id, domain.CodeUnavailable, domain.RetryAgain)
-		case what == 3 && id != "":
-			s.refuse(id, domain.CodeUnavailable, domain.RetryAgain)
-		case what == 4 && kind == "sync":
-			s.refuse(id, domain.CodeCursorInvalid, domain.RetryNever)
-		case what == 5 && kind == "hello":
-			s.close(4003)
-		default:
-			return false
-		}
-		return true
-	}
+		b.PageEvents = 1 + random.IntN(20)
+		b.Frame = func(c *imtest.Conn, f *imtest.Frame) bool { return isFaulty() && fault(random, c, f) }
+	})
 }
 
-func calm(f *fakeServer) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.upgrade, f.fate, f.before, f.pageLimit = nil, nil, nil, 1000
-	for s := range f.sockets { // what was left out last is announced when the queue empties
-		for id := range s.gaps {
-			s.queue(map[string]any{"type": "gap", "reason": "slow", "conversations": map[string]int64{
-				id.String(): int64(len(f.convs[id].events)),
-			}})
-		}
-		clear(s.gaps)
+// fault does one of several things to a frame; false if that does not fit the frame.
+func fault(random *rand.Rand, c *imtest.Conn, f *imtest.Frame) bool {
+	switch what := random.IntN(6); {
+	case what == 0:
+		c.Close([]int{0, 1006, 4000, 4003, 1012}[random.IntN(5)])
+	case what == 1 && f.Type == "send":
+		_, _, _ = c.Commit(f) // without an answer
+		c.Close(0)
+	case what == 2 && f.Type == "send":
+		_, _, _ = c.Commit(f)
+		c.Refuse(f.ID, domain.CodeUnavailable, domain.RetryAgain)
+	case what == 3 && f.ID != "":
+		c.Refuse(f.ID, domain.CodeUnavailable, domain.RetryAgain)
+	case what == 4 && f.Type == "sync":
+		c.Refuse(f.ID, domain.CodeCursorInvalid, domain.RetryNever)
+	case what == 5 && f.Type == "hello":
+		c.Close(4003)
+	default:
+		return false
 	}
+	return true
 }
 
-// Whatever happens on the way, every client is handed every event once and in
-// order, and every send is in the log once, in the order of sending.
-func TestProperty_each_event_once_and_in_order(t *testing.T) {
+// Each client receives every event once and in order, and every send is in the log once,
+// in the order of the calls, whatever the server and the network do.
+func TestEachEventOnceAndInOrderProperty(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		f := newFake(t)
-		chaos(f, rapid.Uint64().Draw(r, "seed"), rapid.IntRange(0, 25).Draw(r, "percent"))
+		s := imtest.NewServer(t)
+		injectFaults(s, rapid.Uint64().Draw(r, "seed"), rapid.IntRange(0, 25).Draw(r, "percent"))
 		users := []UserID{"alice", "bob", "carol"}
-		rooms := []ConversationID{f.conversation(users...), f.conversation(users...), f.conversation("alice", "bob")}
+		ids := []ConversationID{s.NewConversation(users...), s.NewConversation(users...), s.NewConversation("alice", "bob")}
 		each := rapid.IntRange(1, 15).Draw(r, "sends")
 
-		peers := map[UserID]*peer{}
+		clients := map[UserID]*testClient{}
 		for _, u := range users {
-			peers[u] = start(t, u, Options{History: Everything}, f.http.URL)
+			clients[u] = start(t, u, Options{History: Everything}, s.URL)
 		}
 		var senders sync.WaitGroup
 		for _, u := range users {
-			for i, room := range rooms {
-				if i == 2 && u == "carol" {
+			for _, id := range ids {
+				if !slices.Contains(s.Members(id), u) {
 					continue
 				}
 				senders.Go(func() {
 					for n := range each {
-						peers[u].send(t, Post{ConversationID: room, Content: Text(strconv.Itoa(n))})
+						clients[u].mustSend(t, Post{ConversationID: id, Content: Text(strconv.Itoa(n))})
 					}
 				})
 			}
 		}
 		senders.Wait()
-		late := f.conversation(users...) // somebody is added at the end, too
-		f.post(late, "bob", "0")
-		calm(f)
+		last := s.NewConversation(users...) // also a conversation that is created at the end
+		s.Post(last, "bob", "0")
+		s.Set(func(b *imtest.Behavior) { *b = imtest.Behavior{} })
+		s.AnnounceGaps()
 
-		for _, room := range append(rooms, late) {
-			log := f.log(room)
+		for _, id := range append(ids, last) {
+			log := s.Log(id)
 			require.NoError(t, inOrderOfSending(log))
-			for _, u := range users {
-				if slices.Contains(f.members(room), u) {
-					peers[u].has(t, room, 1, int64(len(log)))
-					require.Equal(t, log, peers[u].got(room))
-				}
+			for _, u := range s.Members(id) {
+				clients[u].waitFor(t, id, 1, int64(len(log)))
+				require.Equal(t, log, clients[u].received(id))
 			}
 		}
-		for _, p := range peers {
-			p.close()
+		for _, c := range clients {
+			c.close()
 		}
 	})
 }
 
-func (f *fakeServer) log(id ConversationID) []Event {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return slices.Clone(f.convs[id].events)
-}
-
-func (f *fakeServer) members(id ConversationID) []UserID {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.convs[id].members
-}
-
+// inOrderOfSending checks that each sender's texts are 0, 1, 2 and so on.
 func inOrderOfSending(log []Event) error {
 	next := map[UserID]int{}
 	for _, e := range log {
-		if e.Type != domain.MessagePosted {
+		if e.Type != MessagePosted {
 			continue
 		}
 		m, _ := MessageOf(e)

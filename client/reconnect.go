@@ -10,9 +10,15 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Closed is how the server ended a connection for good; Run returns it.
+// Closed says how the server closed a connection. Run returns it if the client must
+// not connect again.
 type Closed struct {
-	Code   int // of the contract's table of close codes
+	// Code is the WebSocket close code: 4200 to 4299 ask for a new token; 1009 and 4300
+	// to 4499 are final, such as 4400 (unauthenticated), 4401 (session ended by a backend
+	// or by the user), 4402 (replaced by a newer session of the device) and 4403 (too
+	// many sessions).
+	Code int
+	// Reason is the server's text for the log; it may be empty.
 	Reason string
 }
 
@@ -24,24 +30,25 @@ func (c *Closed) Error() string {
 	return fmt.Sprintf("closed by the server with %d: %s", c.Code, c.Reason)
 }
 
-// refusedUpgrade is an HTTP answer in place of a socket.
+// refusedUpgrade is the error for an HTTP answer that is not a WebSocket.
 type refusedUpgrade struct{ status int }
 
 func (r *refusedUpgrade) Error() string {
 	return fmt.Sprintf("the server answered %d %s", r.status, http.StatusText(r.status))
 }
 
-// verdict is what the end of a connection asks for.
-type verdict int
+// reaction is what the client does after a connection.
+type reaction int
 
 const (
-	reconnect verdict = iota
+	reconnect reaction = iota
 	renewToken
 	stop
 )
 
-// judge reads the contract's ranges of close codes.
-func judge(err error) verdict {
+// reactionTo returns the reaction to the end of a connection: the range of a close
+// code says it.
+func reactionTo(err error) reaction {
 	var closed *Closed
 	var refused *refusedUpgrade
 	switch {
@@ -60,8 +67,9 @@ func judge(err error) verdict {
 	return reconnect
 }
 
-// closedBy turns the transport's close into ours, and leaves other errors.
-func closedBy(err error) error {
+// asClosed returns a *Closed for a close frame of the server, and other errors as
+// they are.
+func asClosed(err error) error {
 	var c *websocket.CloseError
 	if errors.As(err, &c) && c.Code != websocket.CloseAbnormalClosure {
 		return &Closed{Code: c.Code, Reason: c.Text}
@@ -69,7 +77,7 @@ func closedBy(err error) error {
 	return err
 }
 
-// backoff is full jitter over a ceiling that doubles.
+// backoff returns random delays below a ceiling that doubles.
 type backoff struct {
 	first, most time.Duration
 	tries       int

@@ -7,73 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
-
-	"im/domain"
 )
 
-// Range selects messages by at most one position; without one, the newest.
-type Range struct {
-	After, Before, Around int64 // seqs; After and Before exclude, Around includes
-	Limit                 int   // 0 is the server's default
-}
-
-// Direct returns the direct conversation with another user, made at need.
-func (c *Client) Direct(ctx context.Context, with UserID) (Conversation, error) {
-	return c.create(ctx, map[string]any{"kind": domain.Direct, "members": []UserID{with}})
-}
-
-// CreateGroup makes a group of the user, who owns it, and of others. Each call
-// makes another one.
-func (c *Client) CreateGroup(ctx context.Context, title string, others ...UserID) (Conversation, error) {
-	return c.create(ctx, map[string]any{"kind": domain.Group, "title": title, "members": append([]UserID{}, others...)})
-}
-
-func (c *Client) create(ctx context.Context, creation map[string]any) (made Conversation, err error) {
-	err = c.Do(ctx, http.MethodPost, "/conversations", creation, &made)
-	return made, err
-}
-
-// Messages returns messages as they stand now, ascending: history that the
-// device was never handed.
-func (c *Client) Messages(ctx context.Context, id ConversationID, r Range) (MessagePage, error) {
-	query := url.Values{}
-	for name, seq := range map[string]int64{
-		"after_seq": r.After, "before_seq": r.Before, "around_seq": r.Around, "limit": int64(r.Limit),
-	} {
-		if seq != 0 {
-			query.Set(name, strconv.FormatInt(seq, 10))
-		}
-	}
-	var page MessagePage
-	err := c.Do(ctx, http.MethodGet, "/conversations/"+id.String()+"/messages?"+query.Encode(), nil, &page)
-	return page, err
-}
-
-// AddMembers adds users to a group, as plain members.
-func (c *Client) AddMembers(ctx context.Context, id ConversationID, users ...UserID) error {
-	return c.Do(ctx, http.MethodPost, "/conversations/"+id.String()+"/members", map[string]any{"user_ids": users}, nil)
-}
-
-// Join has the client's own user, who is self, join an open group as a plain member.
-func (c *Client) Join(ctx context.Context, id ConversationID, self UserID) error {
-	return c.Do(ctx, http.MethodPut, memberPath(id, self), map[string]any{"role": domain.RoleMember}, nil)
-}
-
-// RemoveMember removes a user from a group; the client's own user leaves it.
-func (c *Client) RemoveMember(ctx context.Context, id ConversationID, user UserID) error {
-	return c.Do(ctx, http.MethodDelete, memberPath(id, user), nil, nil)
-}
-
-func memberPath(id ConversationID, user UserID) string {
-	return "/conversations/" + id.String() + "/members/" + url.PathEscape(string(user))
-}
-
-// Do makes any other REST call: path is below /v1, request and answer are JSON
-// values, or nil. A node that cannot be reached is passed over. A refusal is an
-// *Error.
+// Do makes a REST call that has no method of its own. path is below /v1; request and
+// answer are JSON values, or nil. Nodes that cannot be reached are passed over. Do
+// returns an *Error for a refusal, and does not repeat the call, except once with a
+// new token after ErrTokenExpired.
 func (c *Client) Do(ctx context.Context, method, path string, request, answer any) error {
 	var body []byte
 	if request != nil {
@@ -83,23 +25,23 @@ func (c *Client) Do(ctx context.Context, method, path string, request, answer an
 		}
 	}
 	token := c.tokens.current()
-	for try := 1; ; try++ {
+	for attempt := 1; ; attempt++ {
 		if token == "" {
 			var err error
 			if token, err = c.tokens.next(ctx); err != nil {
 				return err
 			}
 		}
-		err := c.anyNode(ctx, method, path, token, body, answer)
-		if try == 2 || !errors.Is(err, domain.ErrTokenExpired) {
+		err := c.callAnyNode(ctx, method, path, token, body, answer)
+		if attempt == 2 || !errors.Is(err, ErrTokenExpired) {
 			return err
 		}
 		token = ""
 	}
 }
 
-func (c *Client) anyNode(ctx context.Context, method, path, token string, body []byte, answer any) error {
-	var failed error
+func (c *Client) callAnyNode(ctx context.Context, method, path, token string, body []byte, answer any) error {
+	var failures error
 	for _, base := range c.opts.URLs {
 		request, err := http.NewRequestWithContext(ctx, method, base+"/v1"+path, bytes.NewReader(body))
 		if err != nil {
@@ -112,17 +54,17 @@ func (c *Client) anyNode(ctx context.Context, method, path, token string, body [
 		response, err := c.http.Do(request)
 		if err == nil {
 			defer func() { _ = response.Body.Close() }() // the loop ends here
-			return readAnswer(response, answer)
+			return decodeAnswer(response, answer)
 		}
-		failed = errors.Join(failed, err)
+		failures = errors.Join(failures, err)
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	return failed
+	return failures
 }
 
-func readAnswer(response *http.Response, answer any) error {
+func decodeAnswer(response *http.Response, answer any) error {
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxFrame))
 	if err != nil {
 		return err
@@ -149,3 +91,48 @@ func readAnswer(response *http.Response, answer any) error {
 	}
 	return refusal
 }
+
+// list iterates over all items of a list, and requests its pages as they are needed.
+// An error is the last element.
+func list[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		query := cloneQuery(query)
+		for {
+			var page struct {
+				Items      []T     `json:"items"`
+				NextCursor *string `json:"next_cursor"`
+			}
+			if err := c.Do(ctx, http.MethodGet, withQuery(path, query), nil, &page); err != nil {
+				var none T
+				yield(none, err)
+				return
+			}
+			for _, item := range page.Items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if page.NextCursor == nil {
+				return
+			}
+			query.Set("cursor", *page.NextCursor)
+		}
+	}
+}
+
+func cloneQuery(query url.Values) url.Values {
+	clone := url.Values{}
+	for name, values := range query {
+		clone[name] = values
+	}
+	return clone
+}
+
+func withQuery(path string, query url.Values) string {
+	if len(query) == 0 {
+		return path
+	}
+	return path + "?" + query.Encode()
+}
+
+func conversationPath(id ConversationID) string { return "/conversations/" + id.String() }

@@ -10,21 +10,23 @@ import (
 	"path/filepath"
 )
 
-// Positions is what a device has been handed, of one epoch of the log.
+// Positions are how far a device has received each conversation, in one epoch of the
+// log.
 type Positions struct {
-	// Epoch is "" in a store that was never used.
+	// Epoch is the id of the epoch; "" in a store that was never used.
 	Epoch string `json:"epoch"`
-	// Seqs has the last seq that was handed over of each conversation.
+	// Seqs maps each conversation to the seq of the last event that OnEvent returned for,
+	// or after which the device starts.
 	Seqs map[ConversationID]int64 `json:"seqs"`
 }
 
-// Store keeps the positions of one device between runs. It is used by one
-// client, and by one goroutine at a time.
+// Store keeps the positions of one device between runs. A client calls it from one
+// goroutine at a time; an error ends Run. A store must not be shared by clients.
 type Store interface {
+	// Load returns what was saved; the zero Positions from a store that was never used.
 	Load(ctx context.Context) (Positions, error)
-	// Save takes over the positions that changed. An epoch other than the stored
-	// one means that the log came back in an earlier state: all that is stored of
-	// the former epoch is void.
+	// Save merges the changed positions into the stored ones. Under another epoch it
+	// replaces them instead: what was stored of the former epoch is void.
 	Save(ctx context.Context, changed Positions) error
 }
 
@@ -33,8 +35,8 @@ var (
 	_ Store = (*FileStore)(nil)
 )
 
-// memoryStore is the default: with it, a client of the same device id starts
-// from what that device has acknowledged.
+// memoryStore is the default store. A later client with the same device id starts from
+// what the device has acknowledged to the server.
 type memoryStore struct{ kept Positions }
 
 func (s *memoryStore) Load(context.Context) (Positions, error) { return s.kept.clone(), nil }
@@ -44,17 +46,17 @@ func (s *memoryStore) Save(_ context.Context, changed Positions) error {
 	return nil
 }
 
-// FileStore keeps positions in one JSON file, replaced as a whole at each save.
+// FileStore keeps positions in a JSON file, which each save replaces atomically.
 type FileStore struct {
 	path string
 	kept Positions
 }
 
-// NewFileStore returns a store in the file at path; its folder must exist, the
-// file need not.
+// NewFileStore returns a store in the file at path. The folder must exist; the file is
+// created by the first save.
 func NewFileStore(path string) *FileStore { return &FileStore{path: path} }
 
-// Load implements Store.
+// Load implements Store. A file that does not exist is an empty store.
 func (s *FileStore) Load(context.Context) (Positions, error) {
 	data, err := os.ReadFile(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -98,7 +100,7 @@ func (p Positions) clone() Positions {
 	return p
 }
 
-// with returns p after changed; p itself must not be used any more.
+// with returns p with the changes; p must not be used any more.
 func (p Positions) with(changed Positions) Positions {
 	if p.Epoch != changed.Epoch || p.Seqs == nil {
 		p = Positions{Epoch: changed.Epoch, Seqs: map[ConversationID]int64{}}

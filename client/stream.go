@@ -6,32 +6,39 @@ import (
 	"im/domain"
 )
 
-// stream is the order of one conversation's events on this device:
-// handled ≤ accepted ≤ head.
+// stream is the order of one conversation's events on this device. Its positions are
+// handled ≤ accepted ≤ head, and head is known to exist.
+//
+//	state     condition         changes
+//	current   accepted = head   a push of accepted+1: stays; any other new push, a gap or
+//	                            a view with a higher head: to behind
+//	behind    accepted < head   its turn for a pull: to pulling
+//	pulling   pulling           a page: to current or behind; the end of the session: to
+//	                            behind. Pushes are held, up to maxAhead.
 type stream struct {
 	id ConversationID
-	// accepted: everything up to here was queued for the callback, once.
+	// accepted: every event up to here was queued for OnEvent, once.
 	accepted int64
-	// handled: the callback has returned for everything up to here.
+	// handled: OnEvent has returned for every event up to here, and it is saved.
 	handled int64
-	// head is the furthest seq known to exist.
+	// head is the highest seq known to exist.
 	head int64
-	// waiting: a pull is wanted; pulling: it is under way.
+	// waiting: the stream is in engine.pulls; pulling: a pull is under way.
 	waiting, pulling bool
-	// ahead are pushed events beyond accepted+1 that wait for the pull under way,
+	// ahead are pushed events above accepted+1 that wait for the pull under way,
 	// ascending and without a hole.
 	ahead []Event
-	// fresh: nothing was accepted yet, so the first push may set the start back.
+	// fresh: no event was accepted yet, so that the first push may lower accepted.
 	fresh bool
 }
 
-// maxAhead is how many pushed events one stream keeps during a pull; what is
-// beyond is pulled after it.
+// maxAhead is how many pushed events a stream holds during a pull. Further ones are
+// pulled after it.
 const maxAhead = 64
 
-// push takes an event that the server pushed and returns those that are next in
-// order now. room says whether the queue for the callback takes any.
-func (s *stream) push(e Event, room bool) []Event {
+// push takes a pushed event and returns the events that are next in order now.
+// hasRoom says whether they may be queued.
+func (s *stream) push(e Event, hasRoom bool) []Event {
 	s.head = max(s.head, e.Seq)
 	if s.fresh && e.Seq <= s.accepted {
 		s.accepted = e.Seq - 1
@@ -39,26 +46,26 @@ func (s *stream) push(e Event, room bool) []Event {
 	switch {
 	case e.Seq <= s.accepted:
 		return nil
-	case e.Seq == s.accepted+1 && room:
-		return append([]Event{s.accept(e)}, s.drain()...)
+	case e.Seq == s.accepted+1 && hasRoom:
+		return append([]Event{s.accept(e)}, s.acceptAhead()...)
 	case s.pulling:
 		s.hold(e)
 	}
 	return nil
 }
 
-// page takes a pulled page and returns the events that are next in order.
+// page takes a page and returns the events that are next in order now.
 func (s *stream) page(p *domain.EventPage) []Event {
 	var next []Event
 	for i, e := range p.Events {
-		// A page begins at the floor where nothing below it is to be seen.
+		// A page starts at the floor if what is below it is not readable.
 		if e.Seq == s.accepted+1 || i == 0 && e.Seq > s.accepted && e.Seq == p.FloorSeq {
 			next = append(next, s.accept(e))
 		}
 	}
-	next = append(next, s.drain()...)
+	next = append(next, s.acceptAhead()...)
 	if len(p.Events) == 0 {
-		s.head = s.accepted // nothing there, whatever was announced; the next push tells
+		s.head = s.accepted // nothing is there, whatever was announced
 		s.ahead = nil
 	} else {
 		s.head = max(s.head, p.HeadSeq)
@@ -78,8 +85,8 @@ func (s *stream) hold(e Event) {
 	s.ahead = append(s.ahead, e)
 }
 
-// drain accepts what was held and is next now.
-func (s *stream) drain() []Event {
+// acceptAhead accepts the held events that are next in order now.
+func (s *stream) acceptAhead() []Event {
 	i := slices.IndexFunc(s.ahead, func(e Event) bool { return e.Seq == s.accepted+1 })
 	if i < 0 {
 		if n := len(s.ahead); n > 0 && s.ahead[n-1].Seq <= s.accepted {
@@ -95,5 +102,5 @@ func (s *stream) drain() []Event {
 	return next
 }
 
-// behind tells whether something is known to be missing.
-func (s *stream) behind() bool { return s.accepted < s.head }
+// isBehind reports whether events are known to be missing.
+func (s *stream) isBehind() bool { return s.accepted < s.head }

@@ -30,40 +30,40 @@ func TestStream(t *testing.T) {
 		require.Empty(t, s.push(Event{Seq: 3}, true))
 		require.Equal(t, []int64{4}, seqs(s.push(Event{Seq: 4}, true)))
 		require.Empty(t, s.push(Event{Seq: 4}, true))
-		require.False(t, s.behind())
+		require.False(t, s.isBehind())
 	})
-	t.Run("what is pushed during a pull follows its page", func(t *testing.T) {
+	t.Run("pushes during a pull follow its page", func(t *testing.T) {
 		s := stream{accepted: 1, pulling: true}
 		require.Empty(t, s.push(Event{Seq: 5}, true))
 		require.Empty(t, s.push(Event{Seq: 6}, true))
 		require.Equal(t, []int64{2, 3, 4, 5, 6}, seqs(s.page(&domain.EventPage{Events: events(2, 5), HeadSeq: 5})))
-		require.False(t, s.behind())
+		require.False(t, s.isBehind())
 		require.Empty(t, s.ahead)
 	})
-	t.Run("no room leaves it to a pull", func(t *testing.T) {
+	t.Run("a push without room is left to a pull", func(t *testing.T) {
 		s := stream{}
 		require.Empty(t, s.push(Event{Seq: 1}, false))
-		require.True(t, s.behind())
+		require.True(t, s.isBehind())
 	})
 	t.Run("a page begins at the floor", func(t *testing.T) {
 		s := stream{accepted: 2, head: 9}
 		page := s.page(&domain.EventPage{Events: events(7, 9), HeadSeq: 9, FloorSeq: 7})
 		require.Equal(t, []int64{7, 8, 9}, seqs(page))
 	})
-	t.Run("a page with a hole is not believed", func(t *testing.T) {
+	t.Run("a page with a hole is ignored", func(t *testing.T) {
 		s := stream{accepted: 2, head: 9}
 		require.Empty(t, s.page(&domain.EventPage{Events: events(7, 9), HeadSeq: 9, FloorSeq: 1}))
-		require.True(t, s.behind())
+		require.True(t, s.isBehind())
 	})
-	t.Run("nothing where something was announced is the end of it", func(t *testing.T) {
+	t.Run("an empty page ends an announcement", func(t *testing.T) {
 		s := stream{accepted: 2, head: 9}
 		require.Empty(t, s.page(&domain.EventPage{HeadSeq: 2}))
-		require.False(t, s.behind())
+		require.False(t, s.isBehind())
 	})
 }
 
-// Pushes with holes and repeats, pages of any size: what comes out is 1…n.
-func TestProperty_stream(t *testing.T) {
+// Pushes with holes and repetitions and pages of any size result in 1…n.
+func TestStreamProperty(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var s stream
 		var out []int64
@@ -76,7 +76,7 @@ func TestProperty_stream(t *testing.T) {
 					out = append(out, seqs(s.push(Event{Seq: log}, rapid.IntRange(0, 5).Draw(r, "room") > 0))...)
 				}
 			case 2:
-				s.pulling = s.behind()
+				s.pulling = s.isBehind()
 			case 3:
 				if s.pulling {
 					to := min(s.accepted+rapid.Int64Range(1, 9).Draw(r, "page"), log)
@@ -87,7 +87,7 @@ func TestProperty_stream(t *testing.T) {
 			require.LessOrEqual(r, len(s.ahead), maxAhead)
 		}
 		s.head = log // a gap, or the next sync
-		for s.behind() {
+		for s.isBehind() {
 			out = append(out, seqs(s.page(&domain.EventPage{Events: events(s.accepted+1, log), HeadSeq: log}))...)
 		}
 		require.Equal(r, seqs(events(1, log)), out)

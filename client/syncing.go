@@ -7,9 +7,17 @@ import (
 	"im/domain"
 )
 
-var errEpoch = errors.New("the log came back in an earlier state")
+var errEpoch = errors.New("the epoch has changed")
 
-// syncing is the one sync that may be under way, and why there may be another.
+// syncing is the one sync that may be under way, and why another may follow.
+//
+//	state    active  again  changes
+//	idle     no      no     sync: to running
+//	running  yes     no     last page: to idle; a call of sync: to repeat
+//	repeat   yes     yes    last page: to running if unknown conversations are left
+//	                        and no sync was made for them, else to idle
+//
+// The end of the session leads to idle.
 type syncing struct {
 	cursor string // of the last complete sync; "" lists everything
 	active bool
@@ -17,14 +25,14 @@ type syncing struct {
 	// full: the sync under way lists everything; seen is what it has listed.
 	full bool
 	seen map[ConversationID]bool
-	// unknown are conversations that were pushed before they were shown, with
-	// the lowest seq of it.
+	// unknown are conversations of which an event came before their state, with the
+	// lowest seq of such an event.
 	unknown map[ConversationID]int64
 	// asked: a sync was made for the unknown ones already.
 	asked bool
 }
 
-func (s *syncing) lost() {
+func (s *syncing) disconnected() {
 	s.active, s.again, s.full, s.seen, s.asked = false, false, false, nil, false
 }
 
@@ -34,7 +42,7 @@ func (s *syncing) listed(id ConversationID) {
 	}
 }
 
-// unknown notes a push of a conversation that was not shown yet.
+// unknown records an event of a conversation without a state, and syncs.
 func (e *engine) unknown(id ConversationID, seq int64) {
 	if first, ok := e.syncs.unknown[id]; !ok || seq < first {
 		e.syncs.unknown[id] = seq
@@ -42,7 +50,7 @@ func (e *engine) unknown(id ConversationID, seq int64) {
 	e.sync()
 }
 
-// sync asks what changed since the last sync, everything at first.
+// sync requests what has changed since the last sync; everything at first.
 func (e *engine) sync() {
 	if e.syncs.active {
 		e.syncs.again = true
@@ -56,22 +64,22 @@ func (e *engine) sync() {
 
 func (e *engine) syncFrom(cursor string) {
 	events := syncEvents
-	if e.newcomer && e.history != Everything {
+	if e.isNew && e.history != Everything {
 		events = min(e.history, maxSyncEvents)
 	}
-	c := &call{ofLink: true, answer: e.syncAnswer}
+	c := &call{ofSession: true, answer: e.syncAnswered}
 	e.call(c, func(id string) any {
 		return syncFrame{Type: "sync", ID: id, Cursor: cursor, TimelineLimit: events}
 	})
 }
 
-func (e *engine) syncAnswer(frame json.RawMessage, err error) {
+func (e *engine) syncAnswered(frame json.RawMessage, err error) {
 	var page domain.SyncPage
 	if err == nil {
 		err = json.Unmarshal(frame, &page)
 	}
 	switch {
-	case errors.Is(err, domain.ErrCursorInvalid) && !e.syncs.full:
+	case errors.Is(err, ErrCursorInvalid) && !e.syncs.full:
 		e.syncs.cursor, e.syncs.active = "", false
 		e.sync()
 	case err != nil:
@@ -98,7 +106,7 @@ func (e *engine) syncPage(page *domain.SyncPage) {
 	e.synced()
 }
 
-// synced ends a sync: what a full one did not list is gone.
+// synced ends a sync. Conversations that a full one did not list are gone.
 func (e *engine) synced() {
 	if e.syncs.full {
 		for id := range e.streams {
@@ -109,15 +117,15 @@ func (e *engine) synced() {
 	}
 	again := e.syncs.again && len(e.syncs.unknown) > 0 && !e.syncs.asked
 	e.syncs.active, e.syncs.again, e.syncs.full, e.syncs.seen = false, false, false, nil
-	e.newcomer = false
-	e.inbox.save = true // the epoch, even of a user without conversations
+	e.isNew = false
+	e.inbox.save = true // the epoch, also for a user without conversations
 	if again {
 		e.syncs.asked = true
 		e.sync()
 		return
 	}
 	e.syncs.asked = false
-	clear(e.syncs.unknown) // not the user's after all
+	clear(e.syncs.unknown) // the user is not in them
 	e.online = true
 	e.inbox.status = &Status{State: Online}
 }

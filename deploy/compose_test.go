@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// load does what `docker compose config` does.
+// load loads a compose file as `docker compose config` does.
 func load(t *testing.T, file string, env ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions([]string{file}, cli.WithEnv(env))
@@ -27,39 +27,39 @@ func TestCluster(t *testing.T) {
 	t.Run("three nodes, nginx and the services", func(t *testing.T) {
 		require.ElementsMatch(t, []string{"node1", "node2", "node3", "nginx", "postgres", "redis", "rabbitmq"}, project.ServiceNames())
 	})
-	t.Run("each has a health check and a pinned image", func(t *testing.T) { requireSound(t, project) })
-	t.Run("nodes differ in name only, and wait for what they need", func(t *testing.T) {
+	t.Run("each has a health check and a pinned image", func(t *testing.T) { requireHealthChecks(t, project) })
+	t.Run("nodes differ in their name only and wait for the services", func(t *testing.T) {
 		for _, name := range []string{"node1", "node2", "node3"} {
 			node := project.Services[name]
 			require.Equal(t, name, *node.Environment["IM_NODE_NAME"])
 			require.Equal(t, *project.Services["node1"].Environment["IM_DATABASE_URL"], *node.Environment["IM_DATABASE_URL"])
-			for _, need := range []string{"postgres", "redis", "rabbitmq"} {
-				require.Equal(t, types.ServiceConditionHealthy, node.DependsOn[need].Condition, "%s on %s", name, need)
+			for _, service := range []string{"postgres", "redis", "rabbitmq"} {
+				require.Equal(t, types.ServiceConditionHealthy, node.DependsOn[service].Condition, "%s on %s", name, service)
 			}
 			require.Greater(t, node.StopGracePeriod.String(), "30s", "a drain takes up to 30 s")
 			require.GreaterOrEqual(t, len(*node.Environment["IM_JWT_SECRET"]), 32)
 		}
 	})
-	t.Run("only nginx is reached from outside, and the log is kept", func(t *testing.T) {
+	t.Run("only nginx has a published port, and the database has a volume", func(t *testing.T) {
 		for name, service := range project.Services {
 			require.Equal(t, name == "nginx", len(service.Ports) > 0, name)
 		}
-		require.Len(t, project.Services["postgres"].Volumes, 2, "the log, and the settings")
+		require.Len(t, project.Services["postgres"].Volumes, 2, "the data and the settings")
 		require.Contains(t, project.Volumes, "postgres")
 	})
 	t.Run("secrets come from the environment", func(t *testing.T) {
-		mine := load(t, "../docker-compose.yml", "IM_JWT_SECRET=of-my-own", "POSTGRES_PASSWORD=p1", "RABBITMQ_PASSWORD=p2")
-		node := mine.Services["node2"].Environment
-		require.Equal(t, "of-my-own", *node["IM_JWT_SECRET"])
+		own := load(t, "../docker-compose.yml", "IM_JWT_SECRET=a-secret-of-the-test", "POSTGRES_PASSWORD=p1", "RABBITMQ_PASSWORD=p2")
+		node := own.Services["node2"].Environment
+		require.Equal(t, "a-secret-of-the-test", *node["IM_JWT_SECRET"])
 		require.Contains(t, *node["IM_DATABASE_URL"], ":p1@")
 		require.Contains(t, *node["IM_AMQP_URL"], ":p2@")
-		require.Equal(t, "p1", *mine.Services["postgres"].Environment["POSTGRES_PASSWORD"])
-		require.Equal(t, "p2", *mine.Services["rabbitmq"].Environment["RABBITMQ_DEFAULT_PASS"])
+		require.Equal(t, "p1", *own.Services["postgres"].Environment["POSTGRES_PASSWORD"])
+		require.Equal(t, "p2", *own.Services["rabbitmq"].Environment["RABBITMQ_DEFAULT_PASS"])
 	})
-	t.Run("the nodes learn where requests come from", func(t *testing.T) {
+	t.Run("the nodes know the address of the client", func(t *testing.T) {
 		text, err := os.ReadFile("nginx.conf")
 		require.NoError(t, err)
-		require.Contains(t, string(text), "proxy_set_header X-Forwarded-For $remote_addr;", "clients cannot say it themselves")
+		require.Contains(t, string(text), "proxy_set_header X-Forwarded-For $remote_addr;", "clients cannot set it")
 		limited := load(t, "../docker-compose.yml", "IM_RATE_USER_SENDS=10:40").Services["node1"].Environment
 		require.Equal(t, "10:40", *limited["IM_RATE_USER_SENDS"])
 		require.NotEmpty(t, *limited["IM_TRUSTED_PROXIES"])
@@ -76,7 +76,7 @@ func TestCluster(t *testing.T) {
 
 func TestTestServices(t *testing.T) {
 	project := load(t, "test-services.yml")
-	requireSound(t, project)
+	requireHealthChecks(t, project)
 	for name, service := range project.Services {
 		for _, port := range service.Ports {
 			require.Equal(t, "127.0.0.1", port.HostIP, name)
@@ -84,7 +84,8 @@ func TestTestServices(t *testing.T) {
 	}
 }
 
-func requireSound(t *testing.T, project *types.Project) {
+// requireHealthChecks requires that each service has a health check and a pinned image.
+func requireHealthChecks(t *testing.T, project *types.Project) {
 	t.Helper()
 	pinned := regexp.MustCompile(`^[a-z]+:\d+\.\d+`)
 	for name, service := range project.Services {

@@ -14,8 +14,8 @@ import (
 
 var setting = regexp.MustCompile(`^([a-z_]+) = ('[^']*'|[0-9.]+(?:kB|MB|GB|ms|s|min)?|on|off)(?: +#.*)?$`)
 
-// Every setting is one that PostgreSQL has, of its type, and none of them gives up
-// what was committed.
+// TestPostgresSettings: PostgreSQL knows each setting, its value has the right type, and
+// none of the settings puts committed data at risk.
 func TestPostgresSettings(t *testing.T) {
 	text, err := os.ReadFile("postgresql.conf")
 	require.NoError(t, err)

@@ -11,28 +11,30 @@ const (
 	Group  Kind = "group"
 )
 
-// Role is what a member is in a group. In a direct conversation both are members.
+// Role is the role of a member in a group. In a direct conversation both users have
+// RoleMember.
 type Role string
 
-// The roles. A group that has members has exactly one owner.
+// The roles. A group has exactly one owner, unless it has no members.
 const (
 	RoleOwner  Role = "owner"
 	RoleAdmin  Role = "admin"
 	RoleMember Role = "member"
 )
 
-// Moderates tells whether the role may do what plain members may not.
+// Moderates reports whether the role is that of the owner or an admin.
 func (r Role) Moderates() bool { return r == RoleOwner || r == RoleAdmin }
 
-// Settings are the rules of a conversation.
+// Settings are the rules of a conversation, which the owner and admins of a group may
+// change.
 type Settings struct {
-	Posting  string `json:"posting"` // everyone, admins
-	Joining  string `json:"joining"` // invite, open
-	History  string `json:"history"` // all, since_join
-	Receipts bool   `json:"receipts"`
+	Posting  string `json:"posting"`  // who may post: everyone, admins (and the owner)
+	Joining  string `json:"joining"`  // how users become members: invite, open (by themselves)
+	History  string `json:"history"`  // what members may read: all, since_join
+	Receipts bool   `json:"receipts"` // whether members get receipt frames of others
 }
 
-// Values of Settings.
+// The values of Settings.
 const (
 	PostingEveryone  = "everyone"
 	PostingAdmins    = "admins"
@@ -47,7 +49,8 @@ func DefaultSettings() Settings {
 	return Settings{Posting: PostingEveryone, Joining: JoiningInvite, History: HistoryAll, Receipts: true}
 }
 
-// MemberRole is a member as event bodies name one.
+// MemberRole is a member and a role. It is the body of member.added,
+// member.removed (with the role at that time) and member.role_changed.
 type MemberRole struct {
 	UserID UserID `json:"user_id"`
 	Role   Role   `json:"role"`
@@ -56,44 +59,43 @@ type MemberRole struct {
 // CreatedBody is the body of conversation.created.
 type CreatedBody struct {
 	Kind      Kind            `json:"kind"`
-	Title     *string         `json:"title"`
-	AvatarURL *string         `json:"avatar_url"`
+	Title     *string         `json:"title"`      // nil: none
+	AvatarURL *string         `json:"avatar_url"` // nil: none
 	Settings  Settings        `json:"settings"`
-	Metadata  json.RawMessage `json:"metadata"`
-	Members   []MemberRole    `json:"members"`
+	Metadata  json.RawMessage `json:"metadata"` // an object; nil: none
+	Members   []MemberRole    `json:"members"`  // the creator first
 }
 
-// UpdatedBody is the body of conversation.updated: what changed, and nothing else.
-// Its fields are in the order in which they are stored.
+// UpdatedBody is the body of conversation.updated. It holds only what changed. The
+// order of the fields is that of the stored JSON: do not change it.
 type UpdatedBody struct {
-	AvatarURL Field[string]          `json:"avatar_url,omitzero"`
-	Metadata  Field[json.RawMessage] `json:"metadata,omitzero"`
-	Settings  *Settings              `json:"settings,omitempty"` // all of them; nil if none changed
-	Title     Field[string]          `json:"title,omitzero"`
+	AvatarURL Field[string]          `json:"avatar_url,omitzero"` // null: removed
+	Metadata  Field[json.RawMessage] `json:"metadata,omitzero"`   // null: removed
+	Settings  *Settings              `json:"settings,omitempty"`  // all settings; nil if none changed
+	Title     Field[string]          `json:"title,omitzero"`      // null: removed
 }
 
-// PostedBody is the body of message.posted. Content and metadata are the
-// sender's bytes; content is null once the message was recalled.
+// PostedBody is the body of message.posted. A recall of the message leaves of it only
+// ReplyTo and a Content of null.
 type PostedBody struct {
-	Content  json.RawMessage `json:"content"`
-	ReplyTo  int64           `json:"reply_to,omitempty"`
-	Mentions []UserID        `json:"mentions,omitempty"`
-	Metadata json.RawMessage `json:"metadata,omitempty"`
+	Content  json.RawMessage `json:"content"`            // the sender's bytes
+	ReplyTo  int64           `json:"reply_to,omitempty"` // seq of a message; 0: none
+	Mentions []UserID        `json:"mentions,omitempty"` // as they were sent; may hold Everyone
+	Metadata json.RawMessage `json:"metadata,omitempty"` // the sender's bytes, an object; nil: none
 }
 
-// EditedBody is the body of message.edited: the message as it stands from then
-// on, so mentions that were kept are there too. Content is null once the message
-// was recalled.
+// EditedBody is the body of message.edited: the whole message as it is after the
+// edit. A recall of the message leaves of it only TargetSeq and a Content of null.
 type EditedBody struct {
-	TargetSeq int64           `json:"target_seq"`
-	Content   json.RawMessage `json:"content"`
-	Mentions  []UserID        `json:"mentions,omitempty"`
+	TargetSeq int64           `json:"target_seq"`         // seq of the message
+	Content   json.RawMessage `json:"content"`            // the editor's bytes
+	Mentions  []UserID        `json:"mentions,omitempty"` // all of them, those that were kept too
 }
 
 // RecalledBody is the body of message.recalled.
 type RecalledBody struct {
-	TargetSeq int64  `json:"target_seq"`
-	Reason    string `json:"reason,omitempty"`
+	TargetSeq int64  `json:"target_seq"`       // seq of the message, here and in the bodies below
+	Reason    string `json:"reason,omitempty"` // for people, at most Limits.ReasonChars; "" for none
 }
 
 // ReactionBody is the body of reaction.added and reaction.removed.

@@ -6,36 +6,45 @@ import (
 	"time"
 )
 
-// Chat is what users and backends do, whichever way they ask: it judges the
-// request, and has the log decide and append. Safe for concurrent use.
+// Chat offers every command, to all edges alike: it validates the request and
+// submits a command to the log. It is safe for concurrent use.
+//
+// Methods that return events return those that the command appended, ascending;
+// none, without an error, if it changed nothing. Errors are *Error: ErrInvalid,
+// ErrTooLarge and ErrLimitExceeded for the request itself; ErrNotFound for a
+// conversation or message that the actor may not know of; ErrForbidden, ErrBlocked
+// and ErrConflict by the rules; and those of Log.
 type Chat struct {
 	log    Log
 	limits Limits
-	closed bool // see Closed
+	// backendOnly is set by BackendOnly.
+	backendOnly bool
 }
 
 // NewChat returns a Chat over log.
 func NewChat(log Log, limits Limits) *Chat { return &Chat{log: log, limits: limits} }
 
-// Closed returns a Chat over the same log in which only backends, for whomever,
-// create conversations (direct ones by a first message, too) and add members.
-func (c *Chat) Closed() *Chat {
-	closed := *c
-	closed.closed = true
-	return &closed
+// BackendOnly returns a Chat over the same log in which only backends, as
+// themselves or on behalf of a user, may create conversations and add members. A
+// user's first message to another user counts as creating a conversation.
+func (c *Chat) BackendOnly() *Chat {
+	restricted := *c
+	restricted.backendOnly = true
+	return &restricted
 }
 
-// Send posts a message and calls done exactly once; done must not block, and
-// may be called before Send returns. What one goroutine sends to one
-// conversation is committed in that order; a refused posting holds up nothing.
-// A posting to a user makes the direct conversation at need, which is awaited.
+// Send posts a message and calls done exactly once. Done must not block, and may be
+// called before Send returns, on its goroutine. Messages that one goroutine sends to
+// one conversation are committed in that order; a refused one does not delay the
+// others. Send does not wait for the commit, with one exception: a message to a user
+// waits until their direct conversation is found or created.
 func (c *Chat) Send(ctx context.Context, a Actor, p Post, done func(Sent, error)) {
 	if err := p.check(a.User, c.limits); err != nil {
 		done(Sent{}, err)
 		return
 	}
 	cmd := newPostMessage(a, p)
-	if p.To.set() {
+	if p.To != "" {
 		id, err := c.direct(ctx, a, p.To, cmd)
 		if err != nil {
 			done(Sent{}, err)
@@ -52,15 +61,15 @@ func (c *Chat) Send(ctx context.Context, a Actor, p Post, done func(Sent, error)
 	})
 }
 
-// direct finds the direct conversation that cmd is to be posted to, or makes it
-// if cmd would be accepted there.
+// direct finds the direct conversation of the actor and another user. If there is
+// none it creates it, provided that cmd would be accepted in it.
 func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage) (ConversationID, error) {
 	id, err := c.log.FindDirect(ctx, DirectKey(a.User, to))
 	if !errors.Is(err, ErrNotFound) {
 		return id, err
 	}
-	if c.closed && !a.isServer() {
-		return ConversationID{}, errClosed
+	if c.backendOnly && !a.isServer() {
+		return ConversationID{}, errBackendOnly
 	}
 	creation := Creation{Kind: Direct, Members: []UserID{to}}
 	n := creation.decide(a.User, time.Now())
@@ -74,48 +83,49 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 	return id, err
 }
 
-// Create makes a conversation, or finds the one that the creator's client id or
-// the two users of a direct one have already; created tells which.
+// Create creates a conversation. If there is one already, for the creator's client
+// id or for the two users of a direct conversation, it returns that one and created
+// is false.
 func (c *Chat) Create(ctx context.Context, a Actor, creation Creation) (id ConversationID, created bool, err error) {
 	if err := creation.check(a.User, c.limits); err != nil {
 		return ConversationID{}, false, err
 	}
 	n := creation.decide(a.User, time.Now())
-	if c.closed && !a.isServer() {
+	if c.backendOnly && !a.isServer() {
 		return c.find(ctx, n)
 	}
 	return c.log.Create(ctx, n)
 }
 
-// find returns the direct conversation that n would be, for those who may not
-// make one.
+// find returns the existing direct conversation of n's users, to a user who may not
+// create one.
 func (c *Chat) find(ctx context.Context, n NewConversation) (id ConversationID, created bool, err error) {
 	if n.DirectKey == "" {
-		return ConversationID{}, false, errClosed
+		return ConversationID{}, false, errBackendOnly
 	}
 	id, err = c.log.FindDirect(ctx, n.DirectKey)
 	if errors.Is(err, ErrNotFound) {
-		err = errClosed
+		err = errBackendOnly
 	}
 	return id, false, err
 }
 
-// errClosed is the answer to users where only backends make and fill conversations.
-var errClosed = ErrForbidden.WithMessage("only the app's backend may create conversations and add members")
+// errBackendOnly is the answer to users of a Chat that is BackendOnly.
+var errBackendOnly = ErrForbidden.WithMessage("only the app's backend may create conversations and add members")
 
-// Update changes what a conversation says of itself. No event: nothing changed.
+// Update changes title, avatar, settings or metadata of a group.
 func (c *Chat) Update(ctx context.Context, a Actor, id ConversationID, want Changes) ([]Event, error) {
 	if err := want.check(c.limits); err != nil {
 		return nil, err
 	}
-	return c.submit(ctx, &updateConversation{change: change{a, id}, want: want})
+	return c.submit(ctx, &updateConversation{commandBase: commandBase{a, id}, want: want})
 }
 
-// AddMembers adds users with one role, member or admin; those who are in
-// already stay as they are.
+// AddMembers adds 1 to Limits.MembersPerCall users with one role, member or admin.
+// Users who are members already keep their role. All are added or none.
 func (c *Chat) AddMembers(ctx context.Context, a Actor, id ConversationID, users []UserID, as Role) ([]Event, error) {
 	if len(users) == 0 {
-		return nil, Invalid("/user_ids", "must name somebody")
+		return nil, Invalid("/user_ids", "must name a user")
 	}
 	if len(users) > c.limits.MembersPerCall {
 		return nil, Invalid("/user_ids", "more than members_per_call")
@@ -126,12 +136,12 @@ func (c *Chat) AddMembers(ctx context.Context, a Actor, id ConversationID, users
 	if as != RoleMember && as != RoleAdmin {
 		return nil, Invalid("/role", "must be member or admin")
 	}
-	return c.submit(ctx, &addMembers{change: change{a, id}, users: users, as: as, limit: c.limits.GroupMembers, closed: c.closed})
+	return c.submit(ctx, &addMembers{commandBase: commandBase{a, id}, users: users, as: as, limit: c.limits.GroupMembers, backendOnly: c.backendOnly})
 }
 
-// PutMember adds a user with a role, or changes a member's role; making
-// somebody the owner hands the ownership over, with a second event. In an open
-// group users add themselves.
+// PutMember adds a user with a role, or changes the role of a member. To make a
+// member the owner hands the ownership over: a second event makes the former owner
+// an admin. In an open group users may add themselves.
 func (c *Chat) PutMember(ctx context.Context, a Actor, id ConversationID, user UserID, as Role) ([]Event, error) {
 	if _, err := ParseUserID("/user_id", string(user)); err != nil {
 		return nil, err
@@ -139,44 +149,45 @@ func (c *Chat) PutMember(ctx context.Context, a Actor, id ConversationID, user U
 	if as != RoleMember && as != RoleAdmin && as != RoleOwner {
 		return nil, Invalid("/role", "must be owner, admin or member")
 	}
-	return c.submit(ctx, &putMember{change: change{a, id}, user: user, as: as, limit: c.limits.GroupMembers, closed: c.closed})
+	return c.submit(ctx, &putMember{commandBase: commandBase{a, id}, user: user, as: as, limit: c.limits.GroupMembers, backendOnly: c.backendOnly})
 }
 
-// RemoveMember removes a member, or lets the actor leave. An owner who leaves
-// hands over, with a second event.
+// RemoveMember removes a member; the actor may remove itself, that is, leave. If the
+// owner goes, a second event makes another member the owner.
 func (c *Chat) RemoveMember(ctx context.Context, a Actor, id ConversationID, user UserID) ([]Event, error) {
 	if _, err := ParseUserID("/user_id", string(user)); err != nil {
 		return nil, err
 	}
-	return c.submit(ctx, &removeMember{change: change{a, id}, user: user})
+	return c.submit(ctx, &removeMember{commandBase: commandBase{a, id}, user: user})
 }
 
-// EditMessage changes what a message of the actor says. What it names as
-// mentions is judged as for a posting; those that are kept are not.
+// EditMessage replaces the content of a message of the actor. New mentions are
+// validated as for a new message; mentions that are kept are not.
 func (c *Chat) EditMessage(ctx context.Context, a Actor, id ConversationID, seq int64, want Edit) ([]Event, error) {
 	if err := checkMessage(want.Content, want.Mentions, c.limits); err != nil {
 		return nil, err
 	}
-	return c.submit(ctx, &editMessage{about: about{change{a, id}, seq}, want: want})
+	return c.submit(ctx, &editMessage{messageBase: messageBase{commandBase{a, id}, seq}, want: want})
 }
 
-// RecallMessage takes a message back for everyone: its author, or who leads the
-// group. A reason is optional.
+// RecallMessage removes the content of a message, for everyone and for good. Its
+// author may, and the owner and admins of a group. The reason may be "".
 func (c *Chat) RecallMessage(ctx context.Context, a Actor, id ConversationID, seq int64, reason string) ([]Event, error) {
 	if err := checkText("/reason", &reason, c.limits.ReasonChars); err != nil {
 		return nil, err
 	}
-	return c.submit(ctx, &recallMessage{about: about{change{a, id}, seq}, reason: reason})
+	return c.submit(ctx, &recallMessage{messageBase: messageBase{commandBase{a, id}, seq}, reason: reason})
 }
 
-// React puts an emoji on a message.
+// React adds a reaction of the actor to a message. The emoji is any text of 1 to
+// Limits.EmojiBytes bytes without control characters.
 func (c *Chat) React(ctx context.Context, a Actor, id ConversationID, seq int64, emoji string) ([]Event, error) {
-	return c.react(ctx, &react{about: about{change{a, id}, seq}, emoji: emoji, limit: c.limits.MessageEmojis})
+	return c.react(ctx, &react{messageBase: messageBase{commandBase{a, id}, seq}, emoji: emoji, limit: c.limits.MessageEmojis})
 }
 
-// Unreact takes the actor's emoji off a message, a recalled one too.
+// Unreact removes a reaction of the actor, from a recalled message too.
 func (c *Chat) Unreact(ctx context.Context, a Actor, id ConversationID, seq int64, emoji string) ([]Event, error) {
-	return c.react(ctx, &react{about: about{change{a, id}, seq}, emoji: emoji, take: true})
+	return c.react(ctx, &react{messageBase: messageBase{commandBase{a, id}, seq}, emoji: emoji, remove: true})
 }
 
 func (c *Chat) react(ctx context.Context, cmd *react) ([]Event, error) {
@@ -186,17 +197,19 @@ func (c *Chat) react(ctx context.Context, cmd *react) ([]Event, error) {
 	return c.submit(ctx, cmd)
 }
 
-// Pin pins a message: who leads the group, and both in a direct conversation.
+// Pin pins a message for everyone. In a group the owner and admins may, in a direct
+// conversation both users.
 func (c *Chat) Pin(ctx context.Context, a Actor, id ConversationID, seq int64) ([]Event, error) {
-	return c.submit(ctx, &pin{about: about{change{a, id}, seq}, limit: c.limits.Pins})
+	return c.submit(ctx, &pin{messageBase: messageBase{commandBase{a, id}, seq}, limit: c.limits.Pins})
 }
 
-// Unpin takes the pin off a message, a recalled one too.
+// Unpin removes the pin of a message, of a recalled one too. Those who may pin may.
 func (c *Chat) Unpin(ctx context.Context, a Actor, id ConversationID, seq int64) ([]Event, error) {
-	return c.submit(ctx, &pin{about: about{change{a, id}, seq}, take: true})
+	return c.submit(ctx, &pin{messageBase: messageBase{commandBase{a, id}, seq}, remove: true})
 }
 
-// submit waits for the outcome of a command, which the log always gives.
+// submit waits for the outcome of a command. It needs no deadline of its own,
+// because Log.Submit promises an answer.
 func (c *Chat) submit(ctx context.Context, cmd Command) ([]Event, error) {
 	type result struct {
 		outcome Outcome

@@ -5,105 +5,113 @@ import (
 	"encoding/json"
 )
 
-// Command is something that somebody wants of one conversation. Deciding is
-// pure: the same state gives the same answer, so a decision that a racing
-// change overtook is simply taken anew.
+// Command is a request for a change of one conversation. Deciding is pure: the same
+// state gives the same answer. So the log may decide again when another change was
+// committed first.
 type Command interface {
-	// Target is the conversation that the command is for.
+	// Target returns the conversation that the command is for.
 	Target() ConversationID
-	// Decide returns the events to append: all of them or, with an error, none.
-	// No event and no error: the command changes nothing.
+	// Decide returns the events to append, or an error and none. No events and no
+	// error means that the command changes nothing.
 	Decide(*Conversation) ([]Draft, error)
-	// Key is the idempotency key of a posting; ok is false for other commands.
+	// Key returns the idempotency key of a posting; ok is false for other commands.
 	Key() (key IdempotencyKey, ok bool)
-	// Size is about how many bytes the command holds on to.
+	// Size estimates the bytes of memory that the command keeps in use.
 	Size() int
 }
 
-// MessageCommand is a Command about one message, which the log makes known to the
-// Conversation that is decided on (LoadMessage), if there is one. What was decided is
-// appended only while the message is as it was: an edit that races a recall never
-// brings content back.
+// MessageCommand is a Command on one message. Before Decide, the log loads the message
+// into the Conversation (LoadMessage), unless it does not exist. The log appends the
+// decision only if the message still has the same revision: an edit that races a
+// recall never restores content.
 type MessageCommand interface {
 	Command
+	// MessageQuery returns which message Decide needs, and which parts of it.
 	MessageQuery() MessageQuery
 }
 
-// MessageQuery is what has to be known of a message.
+// MessageQuery names the parts of a MessageState that a command needs. Sender,
+// Recalled and Revision are always loaded.
 type MessageQuery struct {
-	Seq     int64
-	Content bool   // Content and Mentions are asked for
-	User    UserID // with Emoji: whether it is this user's reaction already
-	Emoji   string // "" asks for no reactions
+	Seq     int64 // of the message
+	Content bool  // load Content and Mentions
+	// Emoji, if not "", loads Emojis, and in Reactions whether User has reacted with
+	// this emoji.
+	Emoji string
+	User  UserID
 }
 
-// IdempotencyKey makes a posting the same posting, however often and wherever
-// it is sent (I3). Hash is that of the canonical form of what was posted.
+// IdempotencyKey identifies a posting, together with its conversation: one key is one
+// event, however often and to whichever node it is sent (I3). A key that is used again
+// with another hash is ErrIdempotencyConflict.
 type IdempotencyKey struct {
 	Sender      UserID
 	ClientMsgID string
-	Hash        [32]byte
+	Hash        [32]byte // SHA-256 of the canonical form of the posting
 }
 
-// Draft is an event that has been decided on and not yet been appended: the log
-// gives it its seq and time. What projections need of it stands beside the body,
-// so that nobody parses JSON to store it.
+// Draft is an event that is decided but not appended; the log assigns its seq and
+// time. What projections need of the body is in separate fields, so that storing it
+// takes no parsing. Fields that do not belong to Type are zero.
 type Draft struct {
 	Type   EventType
 	Sender UserID
-	Body   json.RawMessage
+	Body   json.RawMessage // as it will be stored
 
-	// Of message.posted:
+	// Fields of message.posted:
 	ClientMsgID string
-	Hash        [32]byte
-	ReplyTo     int64    // must name a message.posted of the conversation, else invalid at /reply_to; 0 for none
-	Mentions    []UserID // without repetition; may hold Everyone
+	Hash        [32]byte // see IdempotencyKey
+	ReplyTo     int64    // seq of a message.posted of the conversation, which the log checks: ErrInvalid at /reply_to; 0 for none
+	Mentions    []UserID // sorted, without repetition; may hold Everyone; also of message.edited
 
-	// Of member.added, member.removed, member.role_changed:
+	// Member is the member of member.added, member.removed and member.role_changed.
 	Member MemberRole
 
-	// Of conversation.updated:
+	// Update is the body of conversation.updated.
 	Update *UpdatedBody
 
-	// Of what changes a message: the seq of its message.posted. Mentions are those
-	// after a message.edited.
+	// Target is the seq of the message that an edit, a recall, a reaction or a pin is
+	// of.
 	Target int64
-	Edit   *EditedBody // of message.edited
+	Edit   *EditedBody // the body of message.edited
 	Emoji  string      // of reaction.added and reaction.removed
 }
 
-// Outcome is what became of a command.
+// Outcome is the result of a command.
 type Outcome struct {
-	// Events are those that the command made, ascending; of a duplicate, the
-	// first event of its key; none if nothing changed.
+	// Events are the events that were appended, ascending; none if the command
+	// changed nothing. For a duplicate, it is the event that has the key.
 	Events    []Event
-	Duplicate bool
+	Duplicate bool // the key was used before, with the same hash
 }
 
-// NewConversation is the decision to create a conversation; its event is seq 1.
+// NewConversation is the decision to create a conversation. Its event has seq 1.
 type NewConversation struct {
 	ID      ConversationID
 	Creator UserID
-	Created CreatedBody
-	// DirectKey is set for direct conversations only: there is one for each key.
+	Created CreatedBody // body of the event
+	// DirectKey is the key of a direct conversation, of which there is one for each
+	// key (see DirectKey); "" for groups.
 	DirectKey string
-	// ClientConversationID is the idempotency key for each creator; "" for none.
+	// ClientConversationID is an idempotency key of the creator; "" for none.
 	ClientConversationID string
-	Hash                 [32]byte
+	Hash                 [32]byte // SHA-256 of the canonical form of Created
 }
 
-// Log is the durable, ordered log. Implementations promise I1–I3.
+// Log is the durable, ordered log of all conversations. Implementations promise:
+// an event that was acknowledged is durable (I1), the seqs of a conversation are 1, 2,
+// 3 … in the order of commit (I2), and one idempotency key is one event (I3).
 type Log interface {
 	// Submit queues a command and calls done exactly once, from a goroutine that
-	// must not be blocked. Commands that one goroutine submits for one
-	// conversation are committed in that order. A full queue answers
-	// ErrUnavailable at once. If ctx ends while the command still waits, it is
-	// dropped with ErrUnavailable; once it is being written, its fate is awaited.
+	// done must not block. Commands that one goroutine submits for one conversation
+	// are committed in that order. If the queue is full, the answer is
+	// ErrUnavailable, at once. If ctx ends while the command waits in the queue, it is
+	// dropped with ErrUnavailable; once it is being written, ctx has no effect.
 	Submit(ctx context.Context, cmd Command, done func(Outcome, error))
 
-	// Create makes a conversation, or finds the one that has the direct key or
-	// the creator's client id already; created tells which. A client id that was
-	// used with another hash is ErrIdempotencyConflict.
+	// Create creates a conversation. If there is one with the same direct key, or
+	// the same creator and client id, it returns that one and created is false. A
+	// client id that was used with another hash is ErrIdempotencyConflict.
 	Create(ctx context.Context, c NewConversation) (id ConversationID, created bool, err error)
 
 	// FindDirect returns the direct conversation of a key, or ErrNotFound.
@@ -113,14 +121,15 @@ type Log interface {
 // Committed is what one transaction appended to one conversation.
 type Committed struct {
 	ConversationID ConversationID
-	Events         []Event // ascending, without a hole
-	// Audience are the members before and after, together. Nil for a
-	// conversation of more than MaxAudience: then every node has to be told.
+	Events         []Event // ascending, without gaps
+	// Audience is the union of the members before and after, ascending. It is nil if
+	// there are more than MaxAudience members; then the commit goes to every node.
 	Audience []UserID
-	// Epoch is the one that it was appended in; "" is whichever goes on.
+	// Epoch is the epoch of the log; "" stands for the current one.
 	Epoch string
 }
 
-// MaxAudience is up to how many members a conversation's recipients are looked
-// up one by one; larger ones are told to every node.
+// MaxAudience is the number of members up to which the nodes of a conversation's
+// members are looked up in the registry. Commits of larger conversations go to every
+// node.
 const MaxAudience = 256

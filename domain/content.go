@@ -23,11 +23,11 @@ const (
 	maxBizType      = 64
 	maxAttachmentID = 64
 	maxFileName     = 255
-	maxMIME         = 127 // RFC 4288, each half
+	maxMIME         = 127 // type and subtype each, RFC 4288
 )
 
-// checkContent judges the content of a posting at /content. It must be strict
-// JSON; the bytes are kept as they are.
+// checkContent validates the content of a posting, at /content. It must be strict
+// JSON; its bytes are kept unchanged.
 func checkContent(content json.RawMessage, limits Limits) error {
 	if len(content) > limits.ContentBytes {
 		return ErrTooLarge.WithField("/content", "longer than content_bytes")
@@ -65,7 +65,7 @@ func isObject(text json.RawMessage) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
 
-// checkMedia judges what image, file, audio and video have in common.
+// checkMedia validates the members that image, file, audio and video share.
 func checkMedia(o *strictjson.Object, limits Limits) {
 	if o.Has("url") == o.Has("attachment_id") {
 		o.Reject("url", "exactly one of url and attachment_id is required")
@@ -105,7 +105,7 @@ func optionalString(o *strictjson.Object, name string, limit int) (chars int) {
 	return chars
 }
 
-// checkMetadata judges the app's own object at /metadata; nil is none.
+// checkMetadata validates an object of the app, at /metadata; nil stands for none.
 func checkMetadata(metadata json.RawMessage, limits Limits) error {
 	if metadata == nil {
 		return nil
@@ -122,8 +122,8 @@ func checkMetadata(metadata json.RawMessage, limits Limits) error {
 	return nil
 }
 
-// checkText judges a string of at most limit characters from a typed request,
-// whose JSON was checked where it came in.
+// checkText validates a string of at most limit characters that came with a decoded
+// request; nil stands for none.
 func checkText(pointer string, s *string, limit int) error {
 	if s == nil {
 		return nil

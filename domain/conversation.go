@@ -9,38 +9,40 @@ import (
 // MemberState is what decisions need of a member.
 type MemberState struct {
 	Role      Role
-	JoinedSeq int64
+	JoinedSeq int64 // seq of the event of the latest joining
 }
 
-// Conversation is the state that decisions are made on: the fold of the events
-// of one conversation that change more than its messages. It is not safe for
+// Conversation is the state that commands are decided on: the fold of those events
+// of one conversation that change more than a single message. It is not safe for
 // concurrent use.
 type Conversation struct {
 	ID        ConversationID
 	Kind      Kind
-	Title     *string
-	AvatarURL *string
+	Title     *string // nil: none
+	AvatarURL *string // nil: none
 	Settings  Settings
-	Metadata  json.RawMessage
-	// Version is the seq of the last event that changed this state: who appends
-	// names the version decided on, and a newer one means to decide anew.
+	Metadata  json.RawMessage // an object, null or nil
+	// Version is the seq of the last event that changed this state. An append names
+	// the version that was decided on; if the stored one is newer, the command is
+	// decided again.
 	Version int64
-	// Head is the highest seq known here; others may have appended beyond it.
+	// Head is the highest seq known to this copy. Other nodes may have appended
+	// messages beyond it.
 	Head int64
-	// Pins are the seqs of the pinned messages, ascending. The slice is replaced
-	// when they change, never written to.
+	// Pins are the seqs of the pinned messages, ascending. A change replaces the
+	// slice and never writes to it, so clones can share it.
 	Pins []int64
 
-	messages map[int64]*MessageState // that are considered; of this very copy
+	messages map[int64]*MessageState // loaded by LoadMessage, owned by this copy
 
-	members  map[UserID]MemberState
-	shared   bool // members is in use by a clone: copy before writing
-	audience []UserID
-	blocked  []UserID // see SetBlocked
+	members       map[UserID]MemberState
+	membersShared bool     // a clone uses the map too: copy before writing
+	audience      []UserID // cache of Audience; nil: not computed
+	blocked       []UserID // see SetBlocked
 }
 
-// NewConversationState returns the state of a conversation as it was stored.
-// It takes over members.
+// NewConversationState returns a state with stored values. It takes ownership of
+// members.
 func NewConversationState(
 	id ConversationID, kind Kind, title, avatarURL *string, settings Settings, metadata json.RawMessage,
 	version, head int64, members map[UserID]MemberState,
@@ -51,17 +53,18 @@ func NewConversationState(
 	}
 }
 
-// Clone returns a copy to decide on tentatively, which considers no messages. The
-// members are copied only when either of the two is changed.
+// Clone returns a copy for tentative decisions, without the loaded messages. The two
+// share the map of members until either of them changes it.
 func (c *Conversation) Clone() *Conversation {
-	c.shared = true
+	c.membersShared = true
 	clone := *c
 	clone.messages = nil
 	return &clone
 }
 
-// Apply moves the state by one event. The seq may be tentative (the head known
-// here and the drafts since): only its order matters until it is stored.
+// Apply changes the state by one event. The seq may be tentative, that is, counted
+// from Head and not yet assigned by the log: decisions depend on the order of seqs
+// only.
 func (c *Conversation) Apply(d Draft, seq int64) {
 	c.Head = max(c.Head, seq)
 	if m := c.messages[d.Target]; m != nil {
@@ -114,28 +117,30 @@ func (c *Conversation) setMember(user UserID, m MemberState) {
 	c.members[user] = m
 }
 
+// ownMembers prepares a change of members: it makes sure that no clone shares the
+// map, and drops the cached audience.
 func (c *Conversation) ownMembers() {
-	if c.shared || c.members == nil {
+	if c.membersShared || c.members == nil {
 		c.members = maps.Clone(c.members)
 		if c.members == nil {
 			c.members = map[UserID]MemberState{}
 		}
-		c.shared = false
+		c.membersShared = false
 	}
 	c.audience = nil
 }
 
-// Member returns the state of a present member.
+// Member returns the state of a current member.
 func (c *Conversation) Member(user UserID) (MemberState, bool) {
 	m, ok := c.members[user]
 	return m, ok
 }
 
-// MemberCount returns how many members there are.
+// MemberCount returns the number of current members.
 func (c *Conversation) MemberCount() int { return len(c.members) }
 
-// Audience returns the members in the order of their names, or nil when they
-// are more than MaxAudience. The slice is shared: do not modify it.
+// Audience returns the current members, sorted, or nil if there are more than
+// MaxAudience. The slice is shared: do not modify it.
 func (c *Conversation) Audience() []UserID {
 	if len(c.members) > MaxAudience {
 		return nil
@@ -146,14 +151,15 @@ func (c *Conversation) Audience() []UserID {
 	return c.audience
 }
 
-// Size is about how many bytes the state takes in memory.
+// Size estimates the bytes that the state takes in memory.
 func (c *Conversation) Size() int {
 	const fixed, perMember = 512, 96
 	return fixed + len(c.Metadata) + perMember*len(c.members) + 8*len(c.Pins)
 }
 
-// successor returns who becomes the owner when leaving does: the longest-serving
-// admin, else the longest-serving member.
+// successor returns the member who becomes the owner when the owner leaves: the
+// admin of the longest standing or, without admins, the member of the longest
+// standing; false if there is no other member.
 func (c *Conversation) successor(leaving UserID) (UserID, bool) {
 	var successor UserID
 	var best MemberState
@@ -161,25 +167,28 @@ func (c *Conversation) successor(leaving UserID) (UserID, bool) {
 		if user == leaving {
 			continue
 		}
-		if successor == "" || precedes(m, user, best, successor) {
+		if successor == "" || succeedsBefore(m, user, best, successor) {
 			successor, best = user, m
 		}
 	}
 	return successor, successor != ""
 }
 
-func precedes(a MemberState, aID UserID, b MemberState, bID UserID) bool {
+// succeedsBefore reports whether member a comes before member b in the order of
+// succession.
+func succeedsBefore(a MemberState, aID UserID, b MemberState, bID UserID) bool {
 	if a.Role != b.Role {
 		return a.Role == RoleAdmin
 	}
 	if a.JoinedSeq != b.JoinedSeq {
 		return a.JoinedSeq < b.JoinedSeq
 	}
-	return aID < bID // those who were there from the start joined with one event
+	return aID < bID // members from the start all have the seq of the creation
 }
 
-// role returns what the actor may act as here; ErrNotFound for who must not
-// learn that the conversation exists (I8).
+// role returns the role with which the actor acts: that of the member, and the
+// owner's for a backend. It is ErrNotFound for a user who is no member, because such a
+// user must not learn that the conversation exists (I8).
 func (c *Conversation) role(a Actor) (Role, error) {
 	if a.Backend {
 		return RoleOwner, nil

@@ -10,15 +10,18 @@ import (
 	"im/internal/strictjson"
 )
 
-// Creation is what somebody asks of a new conversation. Members are the
-// others; the creator is one by creating.
+// Creation is a request for a new conversation.
 type Creation struct {
-	Kind                 Kind
-	Members              []UserID
-	Title                *string
-	AvatarURL            *string
-	Settings             *SettingsPatch
-	Metadata             json.RawMessage
+	Kind Kind
+	// Members are the other members; the creator becomes one too. Exactly one user for
+	// a direct conversation, up to Limits.MembersPerCall users for a group.
+	Members   []UserID
+	Title     *string         // groups only; nil: none; at most Limits.TitleChars
+	AvatarURL *string         // groups only; nil: none; at most Limits.URLChars
+	Settings  *SettingsPatch  // groups only; nil: the defaults
+	Metadata  json.RawMessage // an object; nil: none; at most Limits.MetadataBytes
+	// ClientConversationID makes the request idempotent; "" for none; at most 64
+	// characters.
 	ClientConversationID string
 }
 
@@ -52,7 +55,7 @@ func (c *Creation) checkDirect(creator UserID) error {
 	case len(c.Members) != 1:
 		return Invalid("/members", "a direct conversation has exactly one other member")
 	case c.Members[0] == creator:
-		return Invalid("/members/0", "must be somebody else")
+		return Invalid("/members/0", "must be another user")
 	case c.Title != nil:
 		return Invalid("/title", "a direct conversation has none")
 	case c.AvatarURL != nil:
@@ -76,7 +79,7 @@ func (c *Creation) checkGroup(limits Limits) error {
 	return c.Settings.check()
 }
 
-// decide returns the conversation that a checked Creation makes.
+// decide returns the conversation that a checked Creation creates.
 func (c *Creation) decide(creator UserID, now time.Time) NewConversation {
 	others := slices.Clone(c.Members)
 	slices.Sort(others)
@@ -105,7 +108,7 @@ func (c *Creation) decide(creator UserID, now time.Time) NewConversation {
 	return n
 }
 
-// hash is equal for creations that ask for the same.
+// hash returns the SHA-256 of the canonical form: it is equal for equal requests.
 func (b CreatedBody) hash() [sha256.Size]byte {
 	text, err := json.Marshal(b)
 	if err != nil {
@@ -114,7 +117,7 @@ func (b CreatedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(strictjson.AppendCanonical(nil, text))
 }
 
-// state is the conversation as it will be once n is created.
+// state returns the conversation as it will be after its creation.
 func (n *NewConversation) state() *Conversation {
 	members := make(map[UserID]MemberState, len(n.Created.Members))
 	for _, m := range n.Created.Members {
@@ -124,7 +127,7 @@ func (n *NewConversation) state() *Conversation {
 		n.Created.Settings, n.Created.Metadata, 1, 1, members)
 }
 
-// PeerOf returns the other user of a direct key, for who is one of the two.
+// PeerOf returns the other user of a direct key, given one of the two.
 func PeerOf(directKey string, user UserID) UserID {
 	a, b, _ := strings.Cut(directKey, "\n")
 	if UserID(a) == user {

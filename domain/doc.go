@@ -1,14 +1,34 @@
-// Package domain is what the system is about, free of any technology: the
-// events of a conversation, the commands that lead to them, the decisions, and
-// the shapes in which others see the result. It uses the standard library only.
+// Package domain holds the rules of the system, free of any technology: the events
+// of a conversation, the commands that lead to them, the decisions, and the views
+// that clients get of the result. Beside the standard library it uses only
+// internal/strictjson.
 //
-// A command is decided on a Conversation, a state in memory, into drafts of
-// events; the Log gives them seq and time and stores them, or has the command
-// decided anew when the state has changed meanwhile. Decide and Apply are pure,
-// so every rule of the contract about who may do what is tested here without a
-// database.
+// A command is decided on a Conversation, a state in memory, which gives drafts of
+// events. The Log assigns seq and time to the drafts and stores them. If the state
+// has changed since it was loaded, the Log has the command decided again. Decide
+// and Apply are pure, so the rules of the contract about who may do what are tested
+// here without a database.
 //
-// Adapters (store/postgres, routing, realtime, rest) import this package and
-// never each other. Errors to the outside are *Error, with a code of the
-// contract.
+//	Chat ──check──▶ Command ──Log.Submit──▶ Decide(Conversation) ──▶ []Draft ──▶ []Event
+//
+// What is where:
+//
+//   - commands and decisions: Chat, Post, Creation, Changes, Edit, and the Command
+//     types behind them (post.go, members.go, update.go, edit.go, react.go, pin.go)
+//   - state: Conversation, which commands are decided on, and Fold, the projection
+//     of a whole log that stored projections are compared with
+//   - events: Event, EventType, and the bodies (body.go)
+//   - read models: ConversationView, Message, Profile and the pages of them; plain
+//     data that a store fills in
+//   - live data that no log holds: Signal, Presence, SessionEntry, Receipt
+//   - encoding: encode*.go
+//
+// Pure, without I/O, clock or goroutines: everything but Chat, which reads the clock
+// for new conversation ids and waits for the Log, and NewConversationID.
+//
+// The one interface that is implemented elsewhere is Log: by store/postgres for
+// production, by domain/domaintest for tests. Command and MessageCommand are
+// implemented here only. Adapters (store/postgres, routing, realtime, rest) import
+// this package and never each other. Errors for clients are *Error, with a code of
+// the contract.
 package domain

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// editMessage is the command of a checked Edit.
+// editMessage is the command for a checked Edit.
 type editMessage struct {
-	about
+	messageBase
 	want Edit
 }
 
@@ -45,9 +45,9 @@ func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	}}, nil
 }
 
-// recallMessage takes a message back for everyone.
+// recallMessage is the command for a recall.
 type recallMessage struct {
-	about
+	messageBase
 	reason string
 }
 
@@ -70,7 +70,7 @@ func (c *recallMessage) Decide(conv *Conversation) ([]Draft, error) {
 	return []Draft{d}, nil
 }
 
-// checkMessage judges what an edit and a posting have in common.
+// checkMessage validates the parts that edits and postings share.
 func checkMessage(content json.RawMessage, mentions []UserID, limits Limits) error {
 	if err := checkContent(content, limits); err != nil {
 		return err
@@ -86,7 +86,7 @@ func checkMessage(content json.RawMessage, mentions []UserID, limits Limits) err
 	return nil
 }
 
-// distinct returns mentions as projections want them: sorted, without repetition.
+// distinct returns a sorted copy of mentions without repetition.
 func distinct(mentions []UserID) []UserID {
 	sorted := slices.Clone(mentions)
 	slices.Sort(sorted)

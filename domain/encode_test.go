@@ -14,10 +14,10 @@ import (
 	"im/domain"
 )
 
-// TestPagesAppendWhatTheirFieldsSay: what is appended by hand is what
-// encoding/json makes of the same values, byte for byte but for the spelling of
-// characters and white space.
-func TestPagesAppendWhatTheirFieldsSay(t *testing.T) {
+// TestPagesEncodeLikeEncodingJSON compares the hand-written encoders with
+// encoding/json: the same members and values in the same order. White space and escapes
+// may differ.
+func TestPagesEncodeLikeEncodingJSON(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		events := domain.EventPage{
@@ -39,7 +39,7 @@ func TestPagesAppendWhatTheirFieldsSay(t *testing.T) {
 	})
 }
 
-func TestTimesAppendAsTheyAreFormatted(t *testing.T) {
+func TestTimesEncodeLikeTheLayout(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		at := domain.TimeOf(time.UnixMicro(rapid.Int64Range(-63_000_000_000_000_000, 253_402_300_799_999_999).Draw(t, "micros")))
@@ -64,11 +64,12 @@ func requireSame(t *rapid.T, v any, got []byte) {
 	want, err := json.Marshal(v)
 	require.NoError(t, err)
 	require.True(t, json.Valid(got), string(got))
-	require.Equal(t, respelt(t, want), respelt(t, got))
+	require.Equal(t, tokensOf(t, want), tokensOf(t, got))
 }
 
-// respelt is a JSON text with its members in their order, each spelt in one way.
-func respelt(t *rapid.T, text []byte) (tokens []json.Token) {
+// tokensOf returns the tokens of a JSON text in their order, without white space and
+// escapes.
+func tokensOf(t *rapid.T, text []byte) (tokens []json.Token) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	for {
@@ -136,7 +137,7 @@ func drawMessage(t *rapid.T) domain.Message {
 		Content: drawRaw(t), ReplyTo: drawSeq(t) % 3, Metadata: drawRaw(t), EditedAt: drawOptional(t, drawTime),
 		Recalled: drawBool(t), Reactions: []domain.Reaction{}, Pinned: drawBool(t),
 	}
-	for range rapid.IntRange(0, 3).Draw(t, "hangs on it") {
+	for range rapid.IntRange(0, 3).Draw(t, "mentions and reactions") {
 		m.Mentions = append(m.Mentions, drawUser(t))
 		m.Reactions = append(m.Reactions, domain.Reaction{Emoji: drawText(t), Count: int(drawSeq(t)), Mine: drawBool(t)})
 	}

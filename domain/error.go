@@ -8,10 +8,10 @@ import (
 	"im/internal/strictjson"
 )
 
-// Code is what a client reads of an error. The set is fixed by the contract.
+// Code is the kind of an error, for programs. The contract fixes the set.
 type Code string
 
-// The codes. Each edge (REST, WebSocket) maps them to its own form in one table.
+// The codes. Each edge (REST, WebSocket) maps them to its own status in one table.
 const (
 	CodeUnauthenticated     Code = "unauthenticated"
 	CodeTokenExpired        Code = "token_expired"
@@ -30,24 +30,25 @@ const (
 	CodeInternal            Code = "internal"
 )
 
-// Retry tells a client what becomes of the same request sent once more.
+// Retry is the advice to a client on sending the same request again.
 type Retry string
 
 // The values of Retry.
 const (
-	RetryNever Retry = "never" // the answer would be the same
-	RetryAgain Retry = "again" // with the usual backoff, or after the delay if one is named
-	RetryAfter Retry = "after" // not before the delay that is named
+	RetryNever Retry = "never" // do not: the answer would be the same
+	RetryAgain Retry = "again" // after Error.After, or with the usual backoff if that is zero
+	RetryAfter Retry = "after" // not before Error.After has passed
 )
 
-// Error is an error with a code for the client and, apart from that, a cause
-// for the log. Errors are equal (errors.Is) when their codes are.
+// Error is an error with a code and a message for the client, and a cause that is only
+// for the log. errors.Is compares codes.
 type Error struct {
 	Code    Code
-	Message string
-	// Fields maps JSON pointers (RFC 6901) into the request to what is wrong there.
+	Message string // for people; may change, so programs use Code
+	// Fields maps JSON pointers (RFC 6901) into the request to what is wrong with the
+	// value; nil if the error is not about single fields.
 	Fields map[string]string
-	// After is the delay to name to the client; zero names none.
+	// After is how long the client should wait before it retries; zero: unknown.
 	After time.Duration
 
 	cause error
@@ -70,7 +71,7 @@ var (
 	ErrInternal            = &Error{Code: CodeInternal, Message: "internal error"}
 )
 
-// Error returns code, message and cause; it is for logs, not for clients.
+// Error returns code, message and cause. It is for logs, not for clients.
 func (e *Error) Error() string {
 	s := string(e.Code) + ": " + e.Message
 	if e.cause != nil {
@@ -79,30 +80,30 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Is matches by code.
+// Is reports whether target is an *Error with the same code.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t.Code == e.Code
 }
 
-// Unwrap returns the cause, which clients never see.
+// Unwrap returns the cause, which is not sent to clients.
 func (e *Error) Unwrap() error { return e.cause }
 
-// WithCause returns a copy of e that carries cause for the log.
+// WithCause returns a copy of e with a cause for the log.
 func (e *Error) WithCause(cause error) *Error {
 	c := *e
 	c.cause = cause
 	return &c
 }
 
-// WithMessage returns a copy of e with another message for the client.
+// WithMessage returns a copy of e with another message.
 func (e *Error) WithMessage(message string) *Error {
 	c := *e
 	c.Message = message
 	return &c
 }
 
-// WithField returns a copy of e that names the field at pointer.
+// WithField returns a copy of e with one more entry in Fields.
 func (e *Error) WithField(pointer, reason string) *Error {
 	c := *e
 	c.Fields = maps.Clone(e.Fields)
@@ -113,14 +114,14 @@ func (e *Error) WithField(pointer, reason string) *Error {
 	return &c
 }
 
-// WithRetryAfter returns a copy of e that asks the client to wait for delay.
+// WithRetryAfter returns a copy of e that asks the client to wait before it retries.
 func (e *Error) WithRetryAfter(delay time.Duration) *Error {
 	c := *e
 	c.After = delay
 	return &c
 }
 
-// Retry tells what to do with the same request.
+// Retry returns whether the client may send the same request again.
 func (e *Error) Retry() Retry {
 	switch e.Code {
 	case CodeRateLimited:
@@ -132,11 +133,11 @@ func (e *Error) Retry() Retry {
 	}
 }
 
-// Invalid is the refusal of one field of a request.
+// Invalid returns ErrInvalid for the field at pointer.
 func Invalid(pointer, reason string) *Error { return ErrInvalid.WithField(pointer, reason) }
 
-// InvalidJSON is the refusal of the text at pointer, which strictjson.Check has
-// refused with err. It names the member that err is in.
+// InvalidJSON returns ErrInvalid for the JSON text at pointer, which strictjson.Check
+// refused with err. The field that it names is the member or element with the defect.
 func InvalidJSON(pointer string, err error) *Error {
 	var wrong *strictjson.SyntaxError
 	if errors.As(err, &wrong) {

@@ -21,13 +21,14 @@ const (
 	MessageUnpinned     EventType = "message.unpinned"
 )
 
-// ChangesMembership tells whether somebody enters or leaves with the event.
+// ChangesMembership reports whether an event of this type adds or removes members.
 func (t EventType) ChangesMembership() bool {
 	return t == ConversationCreated || t == MemberAdded || t == MemberRemoved
 }
 
-// ChangesState tells whether decisions about anything in the conversation depend
-// on the event: it moves the version. What changes one message only does not.
+// ChangesState reports whether an event of this type changes the Conversation that
+// commands are decided on, and with it the version. Events that add or change a single
+// message do not.
 func (t EventType) ChangesState() bool {
 	switch t {
 	case MessagePosted, MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved:
@@ -37,19 +38,20 @@ func (t EventType) ChangesState() bool {
 	}
 }
 
-// Event is one durable change of one conversation, known by (conversation, seq).
-// Seqs are 1, 2, 3 … without a hole, in the order of commit (I2).
+// Event is one durable change of one conversation, identified by conversation and
+// seq. The seqs of a conversation are 1, 2, 3 … without gaps, in the order of commit
+// (I2).
 type Event struct {
 	ConversationID ConversationID
 	Seq            int64
 	Type           EventType
-	Sender         UserID
-	ClientMsgID    string // of message.posted only
-	At             Time   // never earlier than that of a lower seq
-	Body           json.RawMessage
+	Sender         UserID          // who caused it: a user, or the user id of a backend
+	ClientMsgID    string          // idempotency key of a message.posted; "" for other types
+	At             Time            // of the commit; never before that of a lower seq
+	Body           json.RawMessage // one of the …Body types, or MemberRole, by Type
 }
 
-// UnmarshalJSON implements json.Unmarshaler, for clients and tests.
+// UnmarshalJSON implements json.Unmarshaler.
 func (e *Event) UnmarshalJSON(data []byte) error {
 	var w struct {
 		ConversationID ConversationID  `json:"conversation_id"`

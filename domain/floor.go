@@ -5,8 +5,9 @@ import "encoding/json"
 // firstSeq is the lowest seq of a conversation.
 const firstSeq = 1
 
-// Floor returns the lowest seq that a member may read whose latest joining was at
-// joined. It moves with the settings, for those who were there before them too.
+// Floor returns the lowest seq that a member may read, given the seq of the member's
+// latest joining. A change of the settings moves it for all members, those who joined
+// earlier included.
 func (s Settings) Floor(joined int64) int64 {
 	if s.History == HistorySinceJoin {
 		return joined
@@ -14,7 +15,7 @@ func (s Settings) Floor(joined int64) int64 {
 	return firstSeq
 }
 
-// floor returns the lowest seq that the actor, who has a role, may read.
+// floor returns the lowest seq that the actor may read: a member or a backend.
 func (c *Conversation) floor(a Actor) int64 {
 	if a.Backend {
 		return firstSeq
@@ -22,8 +23,9 @@ func (c *Conversation) floor(a Actor) int64 {
 	return c.Settings.Floor(c.members[a.User].JoinedSeq)
 }
 
-// EditOf returns the seq of the message that an edit is of, and 0 for every other
-// event: nothing but an edit says something about an older message.
+// EditOf returns the seq of the message that a message.edited is of, and 0 for events
+// of other types. Edits are the only events that hold content of an older message, so
+// they are the only ones to redact below a floor.
 func (e *Event) EditOf() int64 {
 	if e.Type != MessageEdited {
 		return 0
@@ -32,27 +34,27 @@ func (e *Event) EditOf() int64 {
 		TargetSeq int64 `json:"target_seq"`
 	}
 	if json.Unmarshal(e.Body, &body) != nil {
-		return firstSeq // a stored body that is not JSON: shown to nobody who has a floor
+		return firstSeq // a stored body that is not JSON: redact it for every reader with a floor
 	}
 	return body.TargetSeq
 }
 
-// WithoutContent returns an edit of the message at target as those see it who may
-// not read that: neither content nor mentions.
-func (e *Event) WithoutContent(target int64) Event {
-	hidden := *e
-	hidden.Body = append(appendInt([]byte(`{"target_seq":`), target), '}')
-	return hidden
+// Redacted returns an edit of the message at target without content and mentions, for
+// readers who may not read that message.
+func (e *Event) Redacted(target int64) Event {
+	redacted := *e
+	redacted.Body = append(appendInt([]byte(`{"target_seq":`), target), '}')
+	return redacted
 }
 
-// HideBelow takes the content out of the edits of messages below floor.
-func HideBelow(floor int64, events []Event) {
+// RedactBelow redacts, in place, the edits of messages below floor.
+func RedactBelow(floor int64, events []Event) {
 	if floor <= firstSeq {
 		return
 	}
 	for i := range events {
 		if target := events[i].EditOf(); target > 0 && target < floor {
-			events[i] = events[i].WithoutContent(target)
+			events[i] = events[i].Redacted(target)
 		}
 	}
 }

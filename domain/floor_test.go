@@ -11,50 +11,50 @@ func sinceJoin(c *Conversation) { c.Settings.History = HistorySinceJoin }
 
 func open(c *Conversation) { c.Settings.Joining = JoiningOpen }
 
-// The messages of a club are 7; late has joined with 8.
-func TestBelowTheFloor(t *testing.T) {
+// The message has seq 7; the member late has joined with seq 8.
+func TestCommandsBelowTheFloor(t *testing.T) {
 	late := func(role Role) func(*Conversation) {
 		return func(c *Conversation) { c.setMember("late", MemberState{Role: role, JoinedSeq: target + 1}) }
 	}
-	reply := func(c change, to int64) Command {
+	reply := func(c commandBase, to int64) Command {
 		return newPostMessage(c.actor, Post{
 			ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), ReplyTo: &to,
 		})
 	}
-	commands := map[string]func(change) Command{
-		"edit": func(c change) Command { return edit(c, "ho") }, "recall": recall, "pin": pins, "unpin": unpins,
-		"react":   func(c change) Command { return reacts(c, "+1") },
-		"unreact": func(c change) Command { return unreacts(c, "+1") },
+	commands := map[string]func(commandBase) Command{
+		"edit": func(c commandBase) Command { return edit(c, "ho") }, "recall": recall, "pin": addPin, "unpin": removePin,
+		"react":   func(c commandBase) Command { return addReaction(c, "+1") },
+		"unreact": func(c commandBase) Command { return removeReaction(c, "+1") },
 	}
 	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
 			for _, role := range []Role{RoleMember, RoleAdmin} {
-				club().with(sinceJoin).with(late(role)).says("late").refused(t, command(as("late")), ErrNotFound)
-				_, err := command(as("late")).Decide(club().with(late(role)).says("late").conversation)
-				require.NotErrorIs(t, err, ErrNotFound, "all is to be read")
+				groupOfFour().with(sinceJoin).with(late(role)).withMessageOf("late").refused(t, command(as("late")), ErrNotFound)
+				_, err := command(as("late")).Decide(groupOfFour().with(late(role)).withMessageOf("late").conversation)
+				require.NotErrorIs(t, err, ErrNotFound, "without since_join, all messages can be read")
 			}
-			_, err := command(as("olga")).Decide(club().with(sinceJoin).says("olga").conversation)
-			require.NoError(t, err, "who was there reads on")
+			_, err := command(as("olga")).Decide(groupOfFour().with(sinceJoin).withMessageOf("olga").conversation)
+			require.NoError(t, err, "members from before keep reading")
 			c := as("late")
 			c.actor.Backend = true
-			_, err = command(c).Decide(club().with(sinceJoin).with(late(RoleMember)).says("late").conversation)
-			require.NoError(t, err, "a backend has no floor, a member by the same name or not")
+			_, err = command(c).Decide(groupOfFour().with(sinceJoin).with(late(RoleMember)).withMessageOf("late").conversation)
+			require.NoError(t, err, "a backend has no floor, even if a member has the same id")
 		})
 	}
 	t.Run("a reply", func(t *testing.T) {
-		club().with(sinceJoin).with(late(RoleMember)).
+		groupOfFour().with(sinceJoin).with(late(RoleMember)).
 			refused(t, reply(as("late"), target), ErrInvalid).
 			then(t, reply(as("late"), target+1), "message.posted").
 			then(t, reply(as("olga"), target), "message.posted").
 			then(t, reply(backend, target), "message.posted")
-		club().with(late(RoleMember)).then(t, reply(as("late"), target), "message.posted")
+		groupOfFour().with(late(RoleMember)).then(t, reply(as("late"), target), "message.posted")
 	})
 	t.Run("the floor is that of the latest joining", func(t *testing.T) {
-		s := club().with(sinceJoin).says("mia").then(t, reacts(as("max"), "+1"), "reaction.added")
+		s := groupOfFour().with(sinceJoin).withMessageOf("mia").then(t, addReaction(as("max"), "+1"), "reaction.added")
 		s.conversation.Head = target
 		s.then(t, remove(as("max"), "max"), "member.removed max member").
 			then(t, add(as("olga"), RoleMember, "max"), "member.added max member").
-			refused(t, unreacts(as("max"), "+1"), ErrNotFound)
+			refused(t, removeReaction(as("max"), "+1"), ErrNotFound)
 	})
 }
 
@@ -62,13 +62,13 @@ func TestOpenGroup(t *testing.T) {
 	join := func(user UserID) Command { return put(as(user), user, RoleMember) }
 	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")).with(open) }
 
-	t.Run("anybody joins, as a member", func(t *testing.T) {
+	t.Run("users join as members", func(t *testing.T) {
 		g().then(t, join("eve"), "member.added eve member").
 			then(t, join("eve")).
 			refused(t, put(as("eve"), "eve", RoleAdmin), ErrForbidden).
 			refused(t, put(as("eve"), "nina", RoleMember), ErrForbidden)
 	})
-	t.Run("with no other role, and nobody else", func(t *testing.T) {
+	t.Run("in no other role, and only themselves", func(t *testing.T) {
 		g().refused(t, put(as("eve"), "eve", RoleAdmin), ErrForbidden).
 			refused(t, put(as("eve"), "eve", RoleOwner), ErrForbidden).
 			refused(t, put(as("eve"), "nina", RoleMember), ErrNotFound).
@@ -77,50 +77,50 @@ func TestOpenGroup(t *testing.T) {
 			refused(t, remove(as("eve"), "eve"), ErrNotFound).
 			refused(t, post(as("eve")), ErrNotFound)
 	})
-	t.Run("not where it is by invitation", func(t *testing.T) {
+	t.Run("not by invitation only, and not in direct conversations", func(t *testing.T) {
 		group(owner("olga")).refused(t, join("eve"), ErrNotFound)
 		direct("a", "b").with(open).refused(t, join("eve"), ErrNotFound)
 	})
-	t.Run("who was removed comes back", func(t *testing.T) {
+	t.Run("a removed user joins again", func(t *testing.T) {
 		g().then(t, remove(as("olga"), "mia"), "member.removed mia member").
 			then(t, join("mia"), "member.added mia member")
 	})
-	t.Run("to the limit", func(t *testing.T) {
+	t.Run("up to the limit", func(t *testing.T) {
 		s := g()
-		cmd := &putMember{change: as("eve"), user: "eve", as: RoleMember, limit: 3}
+		cmd := &putMember{commandBase: as("eve"), user: "eve", as: RoleMember, limit: 3}
 		s.refused(t, cmd, ErrLimitExceeded)
 		cmd.limit = 4
 		s.then(t, cmd, "member.added eve member")
 	})
 	t.Run("where only backends add members", func(t *testing.T) {
-		cmd := func(c change) Command {
-			return &putMember{change: c, user: "eve", as: RoleMember, limit: 10, closed: true}
+		cmd := func(c commandBase) Command {
+			return &putMember{commandBase: c, user: "eve", as: RoleMember, limit: 10, backendOnly: true}
 		}
 		g().refused(t, cmd(as("eve")), ErrForbidden)
 		c := as("eve")
 		c.actor.OnBehalf = true
 		g().then(t, cmd(c), "member.added eve member")
 	})
-	t.Run("one that everybody has left gets an owner", func(t *testing.T) {
+	t.Run("the first to join an empty group is the owner", func(t *testing.T) {
 		group(owner("olga")).with(open).
 			then(t, remove(as("olga"), "olga"), "member.removed olga owner").
 			then(t, join("eve"), "member.added eve owner")
 	})
 }
 
-func TestHideBelow(t *testing.T) {
+func TestRedactBelow(t *testing.T) {
 	edit := func(target int64) Event {
 		body := EditedBody{TargetSeq: target, Content: text("x"), Mentions: []UserID{"mia"}}
 		return Event{Type: MessageEdited, Body: body.appendJSON(nil)}
 	}
 	events := []Event{edit(4), edit(5), {Type: MessageRecalled, Body: json.RawMessage(`{"target_seq":4,"reason":"x"}`)}, {Type: MessageEdited, Body: json.RawMessage(`"?"`)}}
-	HideBelow(1, events)
-	require.Contains(t, string(events[0].Body), "content", "who may read everything does")
+	RedactBelow(1, events)
+	require.Contains(t, string(events[0].Body), "content", "nothing is redacted at floor 1")
 	before := events[0].Body
-	HideBelow(5, events)
+	RedactBelow(5, events)
 	require.Equal(t, `{"target_seq":4}`, string(events[0].Body))
-	require.Contains(t, string(before), "content", "others may share the body")
+	require.Contains(t, string(before), "content", "the body may be shared, so it is not written to")
 	require.Equal(t, string(edit(5).Body), string(events[1].Body))
 	require.Equal(t, `{"target_seq":4,"reason":"x"}`, string(events[2].Body))
-	require.Equal(t, `{"target_seq":1}`, string(events[3].Body), "what cannot be read is not shown")
+	require.Equal(t, `{"target_seq":1}`, string(events[3].Body), "an unreadable body is redacted")
 }

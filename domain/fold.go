@@ -9,93 +9,95 @@ import (
 	"slices"
 )
 
-// Fold is what the log of one conversation says: the value that every projection
-// of its events has to have (I7). The zero Fold is that of an empty log. Reads,
-// preferences and blocks are not in it; no event tells of them.
+// Fold is the result of all events of one conversation. Every stored projection must
+// be equal to it (I7); verification and repair compare them. The zero Fold is that of
+// an empty log. Read positions, preferences and blocks are not events, and not in it.
 //
-// Messages take two bits each, whatever they say; the rest grows with members,
-// mentions, reactions and pins that stand.
+// It takes two bits a message, whatever its size; the rest grows with the members,
+// and with the current mentions, reactions and pins. Maps of messages have their seq
+// as the key.
 type Fold struct {
-	ID        ConversationID
-	Kind      Kind
-	Creator   UserID
-	Title     *string
-	AvatarURL *string
-	Settings  Settings
-	Metadata  json.RawMessage
-	CreatedAt Time
-	LastAt    Time
-	Head      int64
-	// Version is the seq of the last event that decisions depend on.
-	Version     int64
-	LastMessage int64 // its seq; 0: none
-	// DirectKey is "" for groups.
-	DirectKey string
+	ID          ConversationID
+	Kind        Kind
+	Creator     UserID  // sender of the first event
+	Title       *string // nil: none
+	AvatarURL   *string // nil: none
+	Settings    Settings
+	Metadata    json.RawMessage // an object or null
+	CreatedAt   Time            // of the first event
+	LastAt      Time            // of the last event
+	Head        int64           // seq of the last event
+	Version     int64           // seq of the last event that ChangesState
+	LastMessage int64           // seq of the last message; 0: none
+	DirectKey   string          // see DirectKey; "" for groups
 
-	Members   map[UserID]FoldedMember   // former ones too
-	Touches   map[int64]FoldedRevisions // of the messages that were edited or recalled
-	Mentions  map[int64]FoldedMentions
-	Reactions map[FoldedReactor]FoldedMark
-	Pins      map[int64]FoldedMark
+	Members   map[UserID]FoldedMember      // current and former members
+	Revisions map[int64]FoldedRevisions    // of the messages that were edited or recalled
+	Mentions  map[int64]FoldedMentions     // of the messages that have mentions now
+	Reactions map[FoldedReactor]FoldedMark // current ones
+	Pins      map[int64]FoldedMark         // of the messages that are pinned now
 
-	numbers numbering
+	counter messageCounter
 }
 
-// FoldedMember is a member, or who was one.
+// FoldedMember is a current or former member.
 type FoldedMember struct {
-	Role   Role
-	Joined int64 // the latest time
-	Left   int64 // 0: a member
-	// Read is the least that a read position can be: that of the joining, or of the
-	// member's own last posting.
+	Role   Role  // of a former member: when it left
+	Joined int64 // seq of the latest joining
+	Left   int64 // seq of the leaving; 0: a current member
+	// Read is the lower bound of the read position: the seq of the latest joining or
+	// of the member's own last message, whichever is higher.
 	Read int64
 }
 
-// FoldedRevisions are the last edit and the recall of a message; 0: none.
+// FoldedRevisions are the seqs of the last edit and of the recall of a message; 0 for
+// none.
 type FoldedRevisions struct{ Edited, Recalled int64 }
 
-// Revision is the later of the two.
+// Revision returns the seq of the last change of the message.
 func (t FoldedRevisions) Revision() int64 { return max(t.Edited, t.Recalled) }
 
-// FoldedMentions are whom a message mentions as it stands, ascending.
+// FoldedMentions are the current mentions of a message.
 type FoldedMentions struct {
-	Sender UserID
-	Users  []UserID
+	Sender UserID   // of the message or of its last edit
+	Users  []UserID // sorted, without repetition; may hold Everyone
 }
 
-// FoldedReactor is what there is one reaction of.
+// FoldedReactor is the key of a reaction: a user reacts to a message once with each
+// emoji.
 type FoldedReactor struct {
-	Target int64
+	Target int64 // seq of the message
 	Emoji  string
 	User   UserID
 }
 
-// FoldedMark is the event that made a reaction or a pin.
+// FoldedMark is the event that added a reaction or a pin.
 type FoldedMark struct {
-	Seq  int64
+	Seq  int64 // of the event
 	At   Time
-	User UserID
+	User UserID // its sender
 }
 
-// ErrLogHole says that a log lacks an event, or does not begin with the creation
-// of the conversation.
+// ErrLogHole means that a log lacks an event, or does not begin with the creation of
+// the conversation.
 var ErrLogHole = errors.New("the log has a hole")
 
-// Apply moves the fold by the next event. ErrLogHole if it is another one; an
-// error too when the body is not one of the event's type. The fold is as it was
-// after an error.
+// Apply adds the next event. It returns ErrLogHole if e does not have the next seq,
+// and another error if the body does not fit the type. After an error the fold is
+// unchanged. Events of unknown types, which a later version may have written, only
+// take their seq.
 func (f *Fold) Apply(e *Event) error {
 	if e.Seq != f.Head+1 || (e.Seq == 1) != (e.Type == ConversationCreated) {
 		return fmt.Errorf("%w: seq %d, %s, after %d", ErrLogHole, e.Seq, e.Type, f.Head)
 	}
 	if err := f.apply(e); err != nil {
-		return fmt.Errorf("seq %d, %s: the body cannot be read", e.Seq, e.Type) // the cause may quote it
+		return fmt.Errorf("seq %d, %s: the body cannot be read", e.Seq, e.Type) // without the cause, which may quote content
 	}
 	f.Head, f.LastAt = e.Seq, e.At
 	if e.Type.ChangesState() {
 		f.Version = e.Seq
 	}
-	f.numbers.add(e.Seq, e.Type == MessagePosted)
+	f.counter.add(e.Seq, e.Type == MessagePosted)
 	if e.Type == MessagePosted {
 		f.LastMessage = e.Seq
 	}
@@ -109,17 +111,17 @@ func (f *Fold) apply(e *Event) error {
 	case ConversationUpdated:
 		return f.update(e)
 	case MemberAdded, MemberRemoved, MemberRoleChanged:
-		return f.move(e)
+		return f.changeMember(e)
 	case MessagePosted:
 		return f.post(e)
 	case MessageEdited, MessageRecalled:
-		return f.touch(e)
+		return f.revise(e)
 	case ReactionAdded, ReactionRemoved:
 		return f.react(e)
 	case MessagePinned, MessageUnpinned:
 		return f.pin(e)
 	}
-	return nil // of a later version: it takes its seq
+	return nil // of a type that a later version writes
 }
 
 func (f *Fold) create(e *Event) error {
@@ -130,7 +132,7 @@ func (f *Fold) create(e *Event) error {
 	*f = Fold{
 		ID: e.ConversationID, Kind: body.Kind, Creator: e.Sender, CreatedAt: e.At,
 		Title: body.Title, AvatarURL: body.AvatarURL, Settings: body.Settings, Metadata: body.Metadata,
-		Members: make(map[UserID]FoldedMember, len(body.Members)), Touches: map[int64]FoldedRevisions{},
+		Members: make(map[UserID]FoldedMember, len(body.Members)), Revisions: map[int64]FoldedRevisions{},
 		Mentions: map[int64]FoldedMentions{}, Reactions: map[FoldedReactor]FoldedMark{}, Pins: map[int64]FoldedMark{},
 	}
 	for _, m := range body.Members {
@@ -162,7 +164,7 @@ func (f *Fold) update(e *Event) error {
 	return nil
 }
 
-func (f *Fold) move(e *Event) error {
+func (f *Fold) changeMember(e *Event) error {
 	var body MemberRole
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		return err
@@ -188,7 +190,7 @@ func (f *Fold) post(e *Event) error {
 			return err
 		}
 	}
-	f.mention(e.Seq, e.Sender, body.Mentions)
+	f.setMentions(e.Seq, e.Sender, body.Mentions)
 	if m, ok := f.Members[e.Sender]; ok && m.Left == 0 {
 		m.Read = e.Seq
 		f.Members[e.Sender] = m
@@ -196,29 +198,29 @@ func (f *Fold) post(e *Event) error {
 	return nil
 }
 
-func (f *Fold) mention(seq int64, sender UserID, users []UserID) {
+func (f *Fold) setMentions(seq int64, sender UserID, users []UserID) {
 	delete(f.Mentions, seq)
 	if len(users) > 0 {
 		f.Mentions[seq] = FoldedMentions{sender, distinct(users)}
 	}
 }
 
-func (f *Fold) touch(e *Event) error {
+func (f *Fold) revise(e *Event) error {
 	var body struct {
 		TargetSeq int64    `json:"target_seq"`
-		Mentions  []UserID `json:"mentions"` // those of an edit
+		Mentions  []UserID `json:"mentions"` // of an edit
 	}
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		return err
 	}
-	t := f.Touches[body.TargetSeq]
+	t := f.Revisions[body.TargetSeq]
 	if e.Type == MessageRecalled {
 		t.Recalled = e.Seq
 	} else {
 		t.Edited = e.Seq
 	}
-	f.Touches[body.TargetSeq] = t
-	f.mention(body.TargetSeq, e.Sender, body.Mentions)
+	f.Revisions[body.TargetSeq] = t
+	f.setMentions(body.TargetSeq, e.Sender, body.Mentions)
 	return nil
 }
 
@@ -249,13 +251,13 @@ func (f *Fold) pin(e *Event) error {
 	return nil
 }
 
-// MessageCount returns how many messages were posted, recalled ones included.
-func (f *Fold) MessageCount() int64 { return f.numbers.upTo(f.Head) }
+// MessageCount returns the number of messages, recalled ones included.
+func (f *Fold) MessageCount() int64 { return f.counter.upTo(f.Head) }
 
-// MessageNo returns how many messages were posted up to and including seq.
-func (f *Fold) MessageNo(seq int64) int64 { return f.numbers.upTo(min(seq, f.Head)) }
+// MessageNo returns the number of messages up to and including seq.
+func (f *Fold) MessageNo(seq int64) int64 { return f.counter.upTo(min(seq, f.Head)) }
 
-// MemberCount returns how many members there are now.
+// MemberCount returns the number of current members.
 func (f *Fold) MemberCount() int {
 	n := 0
 	for _, m := range f.Members {
@@ -266,11 +268,12 @@ func (f *Fold) MemberCount() int {
 	return n
 }
 
-// Users returns the members and the former ones, ascending.
+// Users returns the current and former members, sorted.
 func (f *Fold) Users() []UserID { return slices.Sorted(maps.Keys(f.Members)) }
 
-// TargetOf returns the seq of the message that an event is about, 0 for one that
-// is about none, as events are found by it.
+// TargetOf returns the seq of the message that an edit, recall, reaction or pin is of,
+// and 0 for events of other types. Events are stored with it, so that they can be found
+// by their message.
 func TargetOf(e *Event) (int64, error) {
 	switch e.Type {
 	case MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved, MessagePinned, MessageUnpinned:

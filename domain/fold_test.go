@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// folded folds events that are given as type, sender, body; their seqs are 1, 2, 3 …
+// folded returns the fold of events given as type, sender and body, with seqs from 1.
 func folded(t *testing.T, events ...[3]string) *Fold {
 	t.Helper()
 	f := &Fold{}
@@ -56,7 +56,7 @@ func TestFold(t *testing.T) {
 		"bob":   {Role: RoleMember, Joined: 19, Read: 19},
 		"carol": {Role: RoleMember, Joined: 15, Left: 22, Read: 17},
 	}, f.Members)
-	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Touches)
+	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Revisions)
 	require.Equal(t, map[int64]FoldedMentions{4: {"bob", []UserID{"*", "alice", "bob"}}}, f.Mentions)
 	require.Equal(t, map[FoldedReactor]FoldedMark{{2, "x", "alice"}: {8, TimeOf(testTime.Add(7 * time.Second)), "alice"}}, f.Reactions)
 	require.Equal(t, map[int64]FoldedMark{2: {10, TimeOf(testTime.Add(9 * time.Second)), "alice"}}, f.Pins)
@@ -71,7 +71,7 @@ func TestFold(t *testing.T) {
 	}
 }
 
-func TestFoldOfWhoRejoins(t *testing.T) {
+func TestFoldOfFormerMember(t *testing.T) {
 	f := folded(t, created, [3]string{"message.posted", "bob", `{"content":{}}`},
 		[3]string{"member.removed", "bob", `{"user_id":"bob","role":"member"}`}, [3]string{"message.posted", "bob", `{"content":{}}`})
 	require.Equal(t, FoldedMember{Role: RoleMember, Joined: 1, Left: 3, Read: 2}, f.Members["bob"])
@@ -107,8 +107,8 @@ func TestFoldRefuses(t *testing.T) {
 	require.ErrorIs(t, (&Fold{}).Apply(&Event{Seq: 1, Type: MessagePosted}), ErrLogHole)
 }
 
-func TestNumberingOfLongLogs(t *testing.T) {
-	var n numbering
+func TestMessageCounterOfLongLogs(t *testing.T) {
+	var n messageCounter
 	var want int64
 	counts := []int64{0}
 	for seq := int64(1); seq <= 1000; seq++ {

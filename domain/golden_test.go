@@ -1,4 +1,4 @@
-package domain
+package domain_test
 
 import (
 	"context"
@@ -13,12 +13,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"im/domain"
+	"im/domain/domaintest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares a text with testdata/<name>.golden.json, byte for byte but
-// for the newline at the end of the file.
+// golden compares a text with testdata/<name>.golden.json, which has a newline at the
+// end besides.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name+".golden.json")
@@ -31,21 +34,21 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, string(want), string(got)+"\n")
 }
 
-// TestGoldenEvents: each event as it goes to the log and to everybody. What is
-// in the log stays there: a file may be added here, but none may change.
+// TestGoldenEvents compares the encoding of each event, which is stored and delivered.
+// Stored events stay as they are, so files may be added here, but never changed.
 func TestGoldenEvents(t *testing.T) {
-	seen := map[EventType]bool{}
+	seen := map[domain.EventType]bool{}
 	for name, e := range decided(t) {
-		e.ConversationID, e.Seq, e.Sender, e.At = groupID, 42, "olga", TimeOf(testTime)
+		e.ConversationID, e.Seq, e.Sender, e.At = groupID, 42, "olga", domain.TimeOf(testTime)
 		switch e.Type {
-		case ConversationCreated:
+		case domain.ConversationCreated:
 			e.Seq = 1
-		case MessagePosted:
+		case domain.MessagePosted:
 			e.ClientMsgID = "c-1"
 		}
 		encoded := e.AppendJSON(nil)
 		golden(t, name, encoded)
-		var back Event
+		var back domain.Event
 		require.NoError(t, json.Unmarshal(encoded, &back), name)
 		require.Equal(t, e, back, name)
 		seen[e.Type] = true
@@ -55,17 +58,21 @@ func TestGoldenEvents(t *testing.T) {
 	}
 }
 
-// decided are the events that commands make, by the names of their files.
-func decided(t *testing.T) map[string]Event {
+// decided returns events that commands decide, by the names of their golden files.
+func decided(t *testing.T) map[string]domain.Event {
 	t.Helper()
-	events := map[string]Event{}
-	olga := Actor{User: "olga"}
-	do := func(name string, change func(context.Context, *Chat) ([]Event, error)) {
-		chat, log := newChat()
-		log.group.LoadMessage(&MessageState{
-			Seq: target, Sender: "olga", Content: text("hi"), Mentions: []UserID{"mia", Everyone}, Revision: target,
-			Reactions: map[Reactor]bool{{"olga", "❤️"}: true},
-		})
+	events := map[string]domain.Event{}
+	olga := domain.Actor{User: "olga"}
+	do := func(name string, change func(context.Context, *domain.Chat) ([]domain.Event, error)) {
+		chat, log := newChat(t)
+		for seq := int64(2); seq < 42; seq++ {
+			body := domain.PostedBody{Content: text("hi")}
+			if seq == target {
+				body.Mentions = []domain.UserID{"mia", domain.Everyone}
+			}
+			log.Append(groupID, domaintest.NewDraft(domain.MessagePosted, "olga", body))
+		}
+		log.Append(groupID, domaintest.NewDraft(domain.ReactionAdded, "olga", domain.ReactionBody{TargetSeq: target, Emoji: "❤️"}))
 		made, err := change(t.Context(), chat)
 		require.NoError(t, err, name)
 		require.Len(t, made, 1, name)
@@ -73,74 +80,75 @@ func decided(t *testing.T) map[string]Event {
 	}
 	title, link := `Release "2" <b>é`, "https://example.org/a.png"
 	metadata := json.RawMessage(`{"ticket": 7}`)
-	do("conversation.updated", func(ctx context.Context, c *Chat) ([]Event, error) {
-		return c.Update(ctx, olga, groupID, Changes{
-			Title: Field[string]{true, &title}, AvatarURL: Field[string]{true, &link},
-			Settings: &SettingsPatch{Posting: new(PostingAdmins)}, Metadata: Field[json.RawMessage]{true, &metadata},
+	do("conversation.updated", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.Update(ctx, olga, groupID, domain.Changes{
+			Title: domain.Field[string]{true, &title}, AvatarURL: domain.Field[string]{true, &link},
+			Settings: &domain.SettingsPatch{Posting: new(domain.PostingAdmins)}, Metadata: domain.Field[json.RawMessage]{true, &metadata},
 		})
 	})
-	do("member.added", func(ctx context.Context, c *Chat) ([]Event, error) {
-		return c.PutMember(ctx, olga, groupID, "carol", RoleAdmin)
+	do("member.added", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.PutMember(ctx, olga, groupID, "carol", domain.RoleAdmin)
 	})
-	do("member.role_changed", func(ctx context.Context, c *Chat) ([]Event, error) {
-		return c.PutMember(ctx, olga, groupID, "mia", RoleAdmin)
+	do("member.role_changed", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.PutMember(ctx, olga, groupID, "mia", domain.RoleAdmin)
 	})
-	do("member.removed", func(ctx context.Context, c *Chat) ([]Event, error) {
+	do("member.removed", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 		return c.RemoveMember(ctx, olga, groupID, "mia")
 	})
 	for name, p := range postings() {
 		p.ConversationID, p.ClientMsgID = groupID, "c-1"
-		do("message.posted-"+name, func(_ context.Context, c *Chat) ([]Event, error) {
+		do("message.posted-"+name, func(_ context.Context, c *domain.Chat) ([]domain.Event, error) {
 			sent, err := send(c, olga, p)
-			return []Event{sent.Event}, err
+			return []domain.Event{sent.Event}, err
 		})
 	}
 	for name, change := range changesOfMessages() {
 		do(name, change)
 	}
 	edited := events["message.edited"]
-	events["message.edited-below-floor"] = edited.WithoutContent(edited.EditOf())
-	for name, creation := range map[string]Creation{
-		"group":  {Kind: Group, Members: []UserID{"mia", "bob"}, Title: &title, AvatarURL: &link, Metadata: metadata},
-		"direct": {Kind: Direct, Members: []UserID{"mia"}},
+	events["message.edited-below-floor"] = edited.Redacted(edited.EditOf())
+	for name, creation := range map[string]domain.Creation{
+		"group":  {Kind: domain.Group, Members: []domain.UserID{"mia", "bob"}, Title: &title, AvatarURL: &link, Metadata: metadata},
+		"direct": {Kind: domain.Direct, Members: []domain.UserID{"mia"}},
 	} {
-		body, err := json.Marshal(creation.decide("olga", testTime).Created)
+		chat, log := newChat(t)
+		id, _, err := chat.Create(t.Context(), olga, creation)
 		require.NoError(t, err)
-		events["conversation.created-"+name] = Event{Type: ConversationCreated, Body: body}
+		events["conversation.created-"+name] = log.EventsOf(id)[0]
 	}
-	body, err := json.Marshal(UpdatedBody{Title: Field[string]{Set: true}, AvatarURL: Field[string]{Set: true}, Metadata: Field[json.RawMessage]{Set: true}})
+	body, err := json.Marshal(domain.UpdatedBody{Title: domain.Field[string]{Set: true}, AvatarURL: domain.Field[string]{Set: true}, Metadata: domain.Field[json.RawMessage]{Set: true}})
 	require.NoError(t, err)
-	events["conversation.updated-cleared"] = Event{Type: ConversationUpdated, Body: body}
+	events["conversation.updated-cleared"] = domain.Event{Type: domain.ConversationUpdated, Body: body}
 	return events
 }
 
-// changesOfMessages are about one that the log of the test knows.
-func changesOfMessages() map[string]func(context.Context, *Chat) ([]Event, error) {
-	type made = func(context.Context, *Chat) ([]Event, error)
-	olga := Actor{User: "olga"}
+// changesOfMessages are commands on the message of the test's log.
+func changesOfMessages() map[string]func(context.Context, *domain.Chat) ([]domain.Event, error) {
+	type made = func(context.Context, *domain.Chat) ([]domain.Event, error)
+	olga := domain.Actor{User: "olga"}
 	return map[string]made{
-		"message.edited": func(ctx context.Context, c *Chat) ([]Event, error) {
-			return c.EditMessage(ctx, olga, groupID, target, Edit{Content: json.RawMessage(`{ "type": "text", "text": "<b>" }`), Mentions: []UserID{"mia"}})
+		"message.edited": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+			return c.EditMessage(ctx, olga, groupID, target, domain.Edit{Content: json.RawMessage(`{ "type": "text", "text": "<b>" }`), Mentions: []domain.UserID{"mia"}})
 		},
-		"message.edited-mentions-kept": func(ctx context.Context, c *Chat) ([]Event, error) {
-			return c.EditMessage(ctx, olga, groupID, target, Edit{Content: text("é")})
+		"message.edited-mentions-kept": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+			return c.EditMessage(ctx, olga, groupID, target, domain.Edit{Content: text("é")})
 		},
-		"message.recalled": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"message.recalled": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			return c.RecallMessage(ctx, olga, groupID, target, "")
 		},
-		"message.recalled-why": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"message.recalled-why": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			return c.RecallMessage(ctx, olga, groupID, target, "deleted for everyone")
 		},
-		"reaction.added": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"reaction.added": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			return c.React(ctx, olga, groupID, target, "👍")
 		},
-		"reaction.removed": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"reaction.removed": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			return c.Unreact(ctx, olga, groupID, target, "❤️")
 		},
-		"message.pinned": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"message.pinned": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			return c.Pin(ctx, olga, groupID, target)
 		},
-		"message.unpinned": func(ctx context.Context, c *Chat) ([]Event, error) {
+		"message.unpinned": func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 			if _, err := c.Pin(ctx, olga, groupID, target); err != nil {
 				return nil, err
 			}
@@ -149,13 +157,13 @@ func changesOfMessages() map[string]func(context.Context, *Chat) ([]Event, error
 	}
 }
 
-// postings are one of each type of content, and one with all there is beside it.
-func postings() map[string]Post {
-	return map[string]Post{
+// postings has one posting for each type of content, and one with all optional members.
+func postings() map[string]domain.Post {
+	return map[string]domain.Post{
 		"text": {Content: text(`<b> & "世界" 😀`)},
 		"full": {
 			Content: json.RawMessage(`{ "type": "text", "text": "@mia" }`), ReplyTo: new(int64(41)),
-			Mentions: []UserID{"mia", Everyone}, Metadata: json.RawMessage(`{"a": [1.0]}`),
+			Mentions: []domain.UserID{"mia", domain.Everyone}, Metadata: json.RawMessage(`{"a": [1.0]}`),
 		},
 		"image": {Content: json.RawMessage(`{"type":"image","url":"https://example.org/cat.png","text":"My cat",` +
 			`"name":"cat.png","size":73012,"mime":"image/png","width":640,"height":480,"preview":"LEHV6nWB2yk8"}`)},
@@ -166,12 +174,12 @@ func postings() map[string]Post {
 	}
 }
 
-// eventTypes reads the constants of type EventType from the source.
-func eventTypes(t *testing.T) []EventType {
+// eventTypes returns the constants of type EventType, from the source.
+func eventTypes(t *testing.T) []domain.EventType {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "event.go", nil, 0)
 	require.NoError(t, err)
-	var types []EventType
+	var types []domain.EventType
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, ok := n.(*ast.ValueSpec)
 		if !ok {
@@ -181,7 +189,7 @@ func eventTypes(t *testing.T) []EventType {
 			for _, value := range spec.Values {
 				name, err := strconv.Unquote(value.(*ast.BasicLit).Value)
 				require.NoError(t, err)
-				types = append(types, EventType(name))
+				types = append(types, domain.EventType(name))
 			}
 		}
 		return true

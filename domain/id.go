@@ -7,23 +7,24 @@ import (
 	"time"
 )
 
-// UserID is the application's own name of a user: 1–128 characters of the
-// identity alphabet. Users are not registered; a token makes one.
+// UserID is the app's own id of a user: 1 to 128 characters of the id alphabet (ASCII
+// letters, digits and . _ : @ - + = |). Users are not registered: a valid token is
+// enough.
 type UserID string
 
-// Everyone is the element of mentions that names every member of a group.
-// Its character is outside the identity alphabet, so no user can be called so.
+// Everyone is the element of mentions that stands for every member of a group. Its
+// character is not in the id alphabet, so it cannot be a user.
 const Everyone UserID = "*"
 
-// DeviceID names one local store of a user: 1–64 characters of the identity
+// DeviceID is the id of one local store of a user: 1 to 64 characters of the id
 // alphabet, chosen by the client.
 type DeviceID string
 
-// SessionID names one live socket, in the whole cluster and for ever.
+// SessionID is the id of one live socket, unique in the whole cluster for all time.
 type SessionID string
 
-// NodeID names one life of one node: the node's name and a suffix that is new
-// at each start, and again whenever the node finds its lease lost.
+// NodeID is the id of one incarnation of a node: the node's name and a suffix that is
+// new at each start, and whenever the node has lost its lease.
 type NodeID string
 
 const (
@@ -31,23 +32,23 @@ const (
 	maxDeviceID = 64
 )
 
-// ParseUserID returns s as a user, or an invalid error for the field at pointer.
+// ParseUserID validates s. The error is ErrInvalid for the field at pointer.
 func ParseUserID(pointer, s string) (UserID, error) {
-	if !identity(s, maxUserID) {
+	if !validID(s, maxUserID) {
 		return "", Invalid(pointer, "must be 1 to 128 ASCII letters, digits or . _ : @ - + = |, and not . or ..")
 	}
 	return UserID(s), nil
 }
 
-// ParseDeviceID returns s as a device, or an invalid error for the field at pointer.
+// ParseDeviceID validates s. The error is ErrInvalid for the field at pointer.
 func ParseDeviceID(pointer, s string) (DeviceID, error) {
-	if !identity(s, maxDeviceID) {
+	if !validID(s, maxDeviceID) {
 		return "", Invalid(pointer, "must be 1 to 64 ASCII letters, digits or . _ : @ - + = |, and not . or ..")
 	}
 	return DeviceID(s), nil
 }
 
-func identity(s string, limit int) bool {
+func validID(s string, limit int) bool {
 	if s == "" || len(s) > limit || s == "." || s == ".." {
 		return false
 	}
@@ -62,12 +63,11 @@ func identity(s string, limit int) bool {
 	return true
 }
 
-// ConversationID is a UUID of version 7 (RFC 9562), so that new conversations
-// are neighbours in every index.
+// ConversationID is a UUID of version 7 (RFC 9562). It begins with the time, so new
+// conversations are adjacent in every index.
 type ConversationID [16]byte
 
-// NewConversationID returns an id of the millisecond of now; the other 74 bits
-// are random.
+// NewConversationID returns an id with the millisecond of now and 74 random bits.
 func NewConversationID(now time.Time) ConversationID {
 	var id ConversationID
 	if _, err := rand.Read(id[6:]); err != nil {
@@ -81,8 +81,8 @@ func NewConversationID(now time.Time) ConversationID {
 	return id
 }
 
-// ParseConversationID reads the text form, hyphens and all, in either case of
-// letter. Any version of UUID is accepted: what does not exist is not found.
+// ParseConversationID parses the text form with hyphens, in upper or lower case. It
+// accepts UUIDs of any version. The error is ErrInvalid for the field at pointer.
 func ParseConversationID(pointer, s string) (ConversationID, error) {
 	var id ConversationID
 	if err := id.UnmarshalText([]byte(s)); err != nil {
@@ -91,7 +91,7 @@ func ParseConversationID(pointer, s string) (ConversationID, error) {
 	return id, nil
 }
 
-// IsZero tells whether id was never set.
+// IsZero reports whether id is the zero UUID, which stands for no conversation.
 func (id ConversationID) IsZero() bool { return id == ConversationID{} }
 
 // String returns the text form in lower case.
@@ -100,7 +100,7 @@ func (id ConversationID) String() string { return string(id.AppendString(nil)) }
 // MarshalText implements encoding.TextMarshaler, for JSON values and map keys.
 func (id ConversationID) MarshalText() ([]byte, error) { return id.AppendString(nil), nil }
 
-// UnmarshalText implements encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler. The error is ErrInvalid.
 func (id *ConversationID) UnmarshalText(text []byte) error {
 	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
 		return ErrInvalid
@@ -130,8 +130,8 @@ func (id ConversationID) AppendString(dst []byte) []byte {
 	return hex.AppendEncode(dst, id[10:16])
 }
 
-// DirectKey is the one name of the direct conversation of two users, whoever
-// of them asks. The separator is outside the identity alphabet.
+// DirectKey returns the key of the direct conversation of two users, in either order.
+// The separator is not in the id alphabet.
 func DirectKey(a, b UserID) string {
 	if a > b {
 		a, b = b, a

@@ -49,8 +49,8 @@ func FuzzParseConversationID(f *testing.F) {
 	})
 }
 
-// FuzzParseNames: what passes as a user or a device is what it was, and needs
-// no quoting in a path, a key of Redis, a queue's name or a line of a log.
+// FuzzParseNames checks that parsing does not change ids, and that valid ids need no
+// quoting in a path, a Redis key, the name of a queue or a log line.
 func FuzzParseNames(f *testing.F) {
 	for _, seed := range []string{"alice", ".", "..", "a|b", "a b", "a/b", "a\n", "\x00", "*", strings.Repeat("u", 129), "é"} {
 		f.Add(seed)
@@ -88,16 +88,16 @@ func TestEventJSON(t *testing.T) {
 	require.Contains(t, string(e.AppendJSON(nil)), `"sender":"alice","at":"2026-01-02T03:04:05.000000Z",`)
 }
 
-func TestErrorSaysWhatToDo(t *testing.T) {
+func TestErrorRetry(t *testing.T) {
 	cause := errors.New("dial tcp")
 	err := ErrUnavailable.WithCause(cause)
 	require.ErrorIs(t, err, cause)
 	require.ErrorIs(t, err, ErrUnavailable)
 	require.NotErrorIs(t, err, ErrInternal)
 	require.Equal(t, RetryAgain, err.Retry())
-	require.Equal(t, RetryAgain, err.WithRetryAfter(time.Second).Retry(), "a delay that is named changes nothing")
+	require.Equal(t, RetryAgain, err.WithRetryAfter(time.Second).Retry(), "a delay does not change it")
 	require.Equal(t, RetryAfter, ErrRateLimited.Retry())
 	require.Equal(t, RetryNever, ErrForbidden.Retry())
-	require.Nil(t, ErrInvalid.Fields, "predeclared errors stay as they are")
+	require.Nil(t, ErrInvalid.Fields, "predeclared errors are not modified")
 	require.Equal(t, map[string]string{"/a": "x"}, Invalid("/a", "x").Fields)
 }

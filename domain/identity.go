@@ -2,21 +2,20 @@ package domain
 
 import "time"
 
-// Identity is who a valid token says that the caller is.
+// Identity is the content of a valid token.
 type Identity struct {
 	User    UserID
-	Device  DeviceID // "" if the token does not bind one
-	Name    string   // profile claims, perhaps ""
-	Picture string
-	Server  bool // the token of a backend
-	Scope   string
-	Expires Time
-	Issued  Time // zero if the token does not say
+	Device  DeviceID // the device that the token is bound to; "" for none
+	Name    string   // profile claim; "" for none
+	Picture string   // profile claim, a URL; "" for none
+	Server  bool     // it is the token of a backend
+	Scope   string   // as in the token; "" for none
+	Expires Time     // no request is accepted with the token afterwards
+	Issued  Time     // zero if the token has no such claim
 }
 
-// CheckRevoked fails with ErrUnauthenticated if tokens that were issued before a moment
-// are good no more, and the identity's is one of them. A token that does not say when
-// it was issued was issued before.
+// CheckRevoked returns ErrUnauthenticated if the token was issued before a time. A
+// token without the time of issue counts as issued before it.
 func (id Identity) CheckRevoked(before time.Time) error {
 	if id.Issued.Before(before) {
 		return ErrUnauthenticated.WithMessage("the token has been revoked")

@@ -1,30 +1,30 @@
 package domain
 
-// Limits are told to every client in welcome. Sizes are in bytes of UTF-8,
-// characters are Unicode code points.
+// Limits are the maxima that requests are validated against; clients get them in the
+// frame welcome. Bytes are of UTF-8 or JSON text, characters are Unicode code points.
 type Limits struct {
-	ContentBytes     int `json:"content_bytes"`
-	FrameBytes       int `json:"frame_bytes"`
-	PageEvents       int `json:"page_events"`
-	GroupMembers     int `json:"group_members"`
-	MembersPerCall   int `json:"members_per_call"`
-	RequestsInFlight int `json:"requests_in_flight"`
-	WatchUsers       int `json:"watch_users"`
-	SessionsPerUser  int `json:"sessions_per_user"`
-	Pins             int `json:"pins"`
-	TitleChars       int `json:"title_chars"`
-	NameChars        int `json:"name_chars"`
-	ReasonChars      int `json:"reason_chars"`
-	EmojiBytes       int `json:"emoji_bytes"`
-	MessageEmojis    int `json:"message_emojis"` // different ones on a message
-	MetadataBytes    int `json:"metadata_bytes"`
-	URLChars         int `json:"url_chars"`
-	SyncPage         int `json:"sync_conversations"`
-	SyncTimeline     int `json:"sync_timeline"`
-	ListPage         int `json:"list_items"`
+	ContentBytes     int `json:"content_bytes"`      // the content of a message, and the data of a notice
+	FrameBytes       int `json:"frame_bytes"`        // a frame from a client
+	PageEvents       int `json:"page_events"`        // events of a page
+	GroupMembers     int `json:"group_members"`      // members of a group
+	MembersPerCall   int `json:"members_per_call"`   // users that one request adds
+	RequestsInFlight int `json:"requests_in_flight"` // unanswered requests of a socket
+	WatchUsers       int `json:"watch_users"`        // users whose presence a session watches
+	SessionsPerUser  int `json:"sessions_per_user"`  // live sessions of a user
+	Pins             int `json:"pins"`               // pinned messages of a conversation
+	TitleChars       int `json:"title_chars"`        // title of a group
+	NameChars        int `json:"name_chars"`         // name in a profile
+	ReasonChars      int `json:"reason_chars"`       // reason of a recall
+	EmojiBytes       int `json:"emoji_bytes"`        // one emoji of a reaction
+	MessageEmojis    int `json:"message_emojis"`     // different emojis on a message
+	MetadataBytes    int `json:"metadata_bytes"`     // metadata of anything
+	URLChars         int `json:"url_chars"`          // any URL
+	SyncPage         int `json:"sync_conversations"` // conversations of a page of a sync
+	SyncTimeline     int `json:"sync_timeline"`      // events of a conversation in a sync
+	ListPage         int `json:"list_items"`         // items of a page of any other list
 }
 
-// Defaults of the limits, and of pages where a request names no size.
+// Sizes of pages for requests that name none.
 const (
 	DefaultPageEvents = 100
 	DefaultSyncPage   = 100
@@ -56,5 +56,6 @@ func DefaultLimits() Limits {
 	}
 }
 
-// PageBytes is where a page of events ends early, with has_more.
+// PageBytes is the size at which a page of events, messages or conversations ends
+// early, with has_more set. A page holds one item at least, however large.
 const PageBytes = 1 << 20

@@ -2,53 +2,55 @@ package domain
 
 import "encoding/json"
 
-// CloseEnded is the WebSocket close code of sessions that a backend ended, or
-// the user from elsewhere.
-const CloseEnded = 4401
+// WebSocket close codes that nodes send to one another.
+const (
+	CloseEnded    = 4401 // a backend ended the session, or its user from another session
+	CloseReplaced = 4402 // a newer session replaced it
+)
 
-// LiveSession is a session as its user sees it.
+// LiveSession is a live session as lists show it.
 type LiveSession struct {
 	SessionID   SessionID `json:"session_id"`
 	DeviceID    DeviceID  `json:"device_id"`
 	NodeID      NodeID    `json:"node_id"`
-	Background  bool      `json:"background"`
+	Background  bool      `json:"background"` // it does not make its user online
 	ConnectedAt Time      `json:"connected_at"`
-	// Current: of the device that asks, where the token tells.
+	// Current is set if the session is of the caller's own device, as far as the
+	// caller's token names one.
 	Current bool `json:"current,omitempty"`
 }
 
-// NoticeResult is how many live sessions something went to, and how many users are
-// online with them.
+// NoticeResult counts the recipients of a notice.
 type NoticeResult struct {
-	Online   int `json:"online"`
-	Sessions int `json:"sessions"`
+	Online   int `json:"online"`   // users who are online with these sessions
+	Sessions int `json:"sessions"` // live sessions that the notice was sent to
 }
 
-// ClusterStats is who is there, in the whole cluster. Users with no session but
-// background ones do not count as online.
+// ClusterStats counts what is live in the whole cluster.
 type ClusterStats struct {
-	OnlineUsers int         `json:"online_users"` // each once
-	Sessions    int         `json:"sessions"`
+	OnlineUsers int         `json:"online_users"` // users with a session that is not in the background
+	Sessions    int         `json:"sessions"`     // of any kind
 	Nodes       []NodeStats `json:"nodes"`
 }
 
-// NodeStats is who is at one node.
+// NodeStats counts what is live on one node.
 type NodeStats struct {
 	NodeID    NodeID `json:"node_id"`
-	Sessions  int    `json:"sessions"`
-	Users     int    `json:"users"` // with a session of any kind there
+	Sessions  int    `json:"sessions"` // of any kind
+	Users     int    `json:"users"`    // with a session of any kind
 	StartedAt Time   `json:"started_at"`
 }
 
-// Notice is what a backend tells live sessions: at most once, never stored.
+// Notice is a frame from a backend to live sessions. It is delivered at most once and
+// never stored.
 type Notice struct {
-	Type     string          `json:"type"` // notice
+	Type     string          `json:"type"` // always "notice"
 	NoticeID string          `json:"notice_id"`
-	BizType  string          `json:"biz_type"`
-	Data     json.RawMessage `json:"data"`
+	BizType  string          `json:"biz_type"` // the app's own type, 1 to 64 characters
+	Data     json.RawMessage `json:"data"`     // the app's own, at most Limits.ContentBytes
 }
 
-// NewNotice returns a checked notice. Data counts as a message's content does.
+// NewNotice returns a notice, or ErrInvalid or ErrTooLarge for /biz_type or /data.
 func NewNotice(id, bizType string, data json.RawMessage, limits Limits) (Notice, error) {
 	switch {
 	case bizType == "":

@@ -2,19 +2,20 @@ package domain
 
 import "encoding/json"
 
-// change is what the commands that change the state have in common.
-type change struct {
+// commandBase has the actor and target of a command, and the methods of Command with
+// the values that most commands return.
+type commandBase struct {
 	actor  Actor
 	target ConversationID
 }
 
-func (c change) Target() ConversationID          { return c.target }
-func (c change) Key() (k IdempotencyKey, _ bool) { return k, false }
-func (c change) Size() int                       { return 256 }
+func (c commandBase) Target() ConversationID          { return c.target }
+func (c commandBase) Key() (k IdempotencyKey, _ bool) { return k, false }
+func (c commandBase) Size() int                       { return 256 }
 
-// role returns the actor's role in a group; in a direct conversation nothing
-// may change, whoever asks.
-func (c change) role(conv *Conversation) (Role, error) {
+// role returns the actor's role in a group. In a direct conversation it is
+// ErrForbidden: members and settings of one never change.
+func (c commandBase) role(conv *Conversation) (Role, error) {
 	role, err := conv.role(c.actor)
 	if err != nil {
 		return "", err
@@ -25,7 +26,7 @@ func (c change) role(conv *Conversation) (Role, error) {
 	return role, nil
 }
 
-func (c change) draft(t EventType, m MemberRole) (Draft, error) {
+func (c commandBase) draft(t EventType, m MemberRole) (Draft, error) {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return Draft{}, ErrInternal.WithCause(err)
@@ -33,7 +34,7 @@ func (c change) draft(t EventType, m MemberRole) (Draft, error) {
 	return Draft{Type: t, Sender: c.actor.User, Body: body, Member: m}, nil
 }
 
-func (c change) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
+func (c commandBase) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
 	out := make([]Draft, 0, len(members))
 	for _, m := range members {
 		d, err := c.draft(t, m)
@@ -45,15 +46,14 @@ func (c change) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
 	return out, nil
 }
 
-// addMembers adds those who are not in yet, all with one role. In a group that
-// everybody has left, the first becomes the owner.
+// addMembers adds the users who are no members yet, all with one role. In a group
+// without members, the first of them becomes the owner.
 type addMembers struct {
-	change
-	users []UserID
-	as    Role
-	limit int // group_members
-	// closed: only backends add anybody.
-	closed bool
+	commandBase
+	users       []UserID
+	as          Role
+	limit       int  // Limits.GroupMembers
+	backendOnly bool // see Chat.BackendOnly
 }
 
 var _ Command = (*addMembers)(nil)
@@ -68,8 +68,8 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	if !role.Moderates() {
 		return nil, ErrForbidden.WithMessage("only the owner and admins may add members")
 	}
-	if c.closed && !c.actor.isServer() {
-		return nil, errClosed
+	if c.backendOnly && !c.actor.isServer() {
+		return nil, errBackendOnly
 	}
 	if c.as != RoleMember && role != RoleOwner {
 		return nil, ErrForbidden.WithMessage("only the owner may make admins")
@@ -94,58 +94,56 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 
 // putMember adds one user with a role, or changes the role of a member.
 type putMember struct {
-	change
-	user  UserID
-	as    Role
-	limit int
-	// closed is that of addMembers.
-	closed bool
+	commandBase
+	user        UserID
+	as          Role
+	limit       int  // Limits.GroupMembers
+	backendOnly bool // see Chat.BackendOnly
 }
 
 var _ Command = (*putMember)(nil)
 
 func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
-	if c.enters(conv) {
-		return c.enter(conv)
+	if c.joins(conv) {
+		return c.join(conv)
 	}
 	role, err := c.role(conv)
 	if err != nil {
 		return nil, err
 	}
-	present, in := conv.Member(c.user)
+	current, in := conv.Member(c.user)
 	switch {
 	case !in && c.as == RoleOwner && conv.MemberCount() > 0:
 		return nil, Invalid("/role", "only a member can become the owner")
 	case !in:
-		add := addMembers{change: c.change, users: []UserID{c.user}, as: c.as, limit: c.limit, closed: c.closed}
+		add := addMembers{commandBase: c.commandBase, users: []UserID{c.user}, as: c.as, limit: c.limit, backendOnly: c.backendOnly}
 		return add.Decide(conv)
-	case present.Role == c.as:
+	case current.Role == c.as:
 		return nil, nil
 	case role != RoleOwner:
 		return nil, ErrForbidden.WithMessage("only the owner may change roles")
 	case c.as == RoleOwner:
 		return c.handOver(conv)
-	case present.Role == RoleOwner:
+	case current.Role == RoleOwner:
 		return nil, ErrConflict.WithMessage("a group has one owner: make another member the owner first")
 	}
 	return c.drafts(MemberRoleChanged, MemberRole{UserID: c.user, Role: c.as})
 }
 
-// enters tells whether the actor, who is not in, wants to be in a group that is
-// open to that.
-func (c *putMember) enters(conv *Conversation) bool {
+// joins reports whether the command is that of a user who joins an open group.
+func (c *putMember) joins(conv *Conversation) bool {
 	_, in := conv.Member(c.user)
 	return !in && !c.actor.Backend && c.user == c.actor.User && conv.Open()
 }
 
-// enter lets the actor in, as a member and nothing else; as the owner of a group
-// that everybody has left.
-func (c *putMember) enter(conv *Conversation) ([]Draft, error) {
+// join adds the actor to an open group, with the role of a member; in a group without
+// members, as its owner.
+func (c *putMember) join(conv *Conversation) ([]Draft, error) {
 	switch {
-	case c.closed && !c.actor.isServer():
-		return nil, errClosed
+	case c.backendOnly && !c.actor.isServer():
+		return nil, errBackendOnly
 	case c.as != RoleMember:
-		return nil, ErrForbidden.WithMessage("who joins an open group joins as a member")
+		return nil, ErrForbidden.WithMessage("users join an open group as members")
 	case conv.MemberCount() >= c.limit:
 		return nil, ErrLimitExceeded.WithMessage("the group would have more than group_members")
 	}
@@ -156,10 +154,10 @@ func (c *putMember) enter(conv *Conversation) ([]Draft, error) {
 	return c.drafts(MemberAdded, MemberRole{UserID: c.user, Role: as})
 }
 
-// Open tells whether anybody who knows of the group may join it.
+// Open reports whether every user may join the group.
 func (c *Conversation) Open() bool { return c.Kind == Group && c.Settings.Joining == JoiningOpen }
 
-// handOver makes the member the owner, and who was it an admin.
+// handOver makes the member the owner, and the former owner an admin.
 func (c *putMember) handOver(conv *Conversation) ([]Draft, error) {
 	changes := []MemberRole{{UserID: c.user, Role: RoleOwner}}
 	for user, m := range conv.members {
@@ -170,9 +168,9 @@ func (c *putMember) handOver(conv *Conversation) ([]Draft, error) {
 	return c.drafts(MemberRoleChanged, changes...)
 }
 
-// removeMember removes somebody, or lets the actor leave.
+// removeMember removes a member, who may be the actor.
 type removeMember struct {
-	change
+	commandBase
 	user UserID
 }
 
@@ -183,21 +181,21 @@ func (c *removeMember) Decide(conv *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	present, in := conv.Member(c.user)
+	current, in := conv.Member(c.user)
 	leaving := c.user == c.actor.User
 	switch {
 	case !leaving && !role.Moderates():
 		return nil, ErrForbidden.WithMessage("only the owner and admins may remove members")
 	case !in:
 		return nil, nil
-	case !leaving && role == RoleAdmin && present.Role.Moderates():
-		return nil, ErrForbidden.WithMessage("only the owner may remove admins, and nobody the owner")
+	case !leaving && role == RoleAdmin && current.Role.Moderates():
+		return nil, ErrForbidden.WithMessage("only the owner may remove admins, and no other member the owner")
 	}
-	removed, err := c.draft(MemberRemoved, MemberRole{UserID: c.user, Role: present.Role})
+	removed, err := c.draft(MemberRemoved, MemberRole{UserID: c.user, Role: current.Role})
 	if err != nil {
 		return nil, err
 	}
-	if present.Role != RoleOwner {
+	if current.Role != RoleOwner {
 		return []Draft{removed}, nil
 	}
 	successor, ok := conv.successor(c.user)

@@ -6,44 +6,44 @@ import (
 	"slices"
 )
 
-// MessageState is what decisions need of a message that a command is about.
+// MessageState is what decisions need of a message. A MessageQuery says which parts
+// are loaded.
 type MessageState struct {
-	Seq      int64
+	Seq      int64 // of its message.posted
 	Sender   UserID
-	Content  json.RawMessage // as it stands; null once it was recalled
-	Mentions []UserID        // as they stand, in the order they were given
+	Content  json.RawMessage // current; null after a recall
+	Mentions []UserID        // current, in the order in which they were sent
 	Recalled bool
-	// Revision is the seq of the last event that edited or recalled the message;
-	// that of the message itself if none did. Who appends names the one that was
-	// decided on.
+	// Revision is the seq of the last edit or the recall, and the message's own seq if
+	// there is none. An append names the revision that was decided on.
 	Revision int64
-	// Emojis are the different ones on the message.
+	// Emojis are the different emojis on the message, of all users.
 	Emojis []string
-	// Reactions tells which of the reactions that were asked for are there.
+	// Reactions has the reactions that were queried and exist.
 	Reactions map[Reactor]bool
 }
 
-// Reactor is who reacts with what.
+// Reactor is a user and the emoji of a reaction.
 type Reactor struct {
 	User  UserID
 	Emoji string
 }
 
-// LoadMessage makes a message known to the decisions on this copy of the state. It
-// is copied: decisions tentatively change it.
+// LoadMessage gives a message to the decisions on this copy of the state. It copies m,
+// because tentative decisions change it.
 func (c *Conversation) LoadMessage(m *MessageState) {
 	if c.messages == nil {
 		c.messages = map[int64]*MessageState{}
 	}
-	considered := *m
-	considered.Reactions = maps.Clone(m.Reactions)
-	if considered.Reactions == nil {
-		considered.Reactions = map[Reactor]bool{}
+	loaded := *m
+	loaded.Reactions = maps.Clone(m.Reactions)
+	if loaded.Reactions == nil {
+		loaded.Reactions = map[Reactor]bool{}
 	}
-	c.messages[m.Seq] = &considered
+	c.messages[m.Seq] = &loaded
 }
 
-// apply moves the state by an event about the message.
+// apply changes the state by an event whose target is the message.
 func (m *MessageState) apply(d Draft, seq int64) {
 	switch d.Type {
 	case MessageEdited:
@@ -56,44 +56,45 @@ func (m *MessageState) apply(d Draft, seq int64) {
 			m.Emojis = append(slices.Clip(m.Emojis), d.Emoji)
 		}
 	case ReactionRemoved:
-		delete(m.Reactions, Reactor{d.Sender, d.Emoji}) // others may have the same emoji there
+		delete(m.Reactions, Reactor{d.Sender, d.Emoji}) // Emojis keeps it: another user may have reacted with the same one
 	}
 }
 
-// Edit is what the author wants a message to be.
+// Edit is a request to change a message.
 type Edit struct {
-	Content  json.RawMessage
-	Mentions []UserID // nil keeps those of the message, an empty list drops them
+	Content  json.RawMessage // the whole new content
+	Mentions []UserID        // nil keeps the mentions, an empty list removes them
 }
 
-// about is what the commands about one message have in common.
-type about struct {
-	change
+// messageBase is the commandBase of commands on one message.
+type messageBase struct {
+	commandBase
 	seq int64
 }
 
-func (a about) MessageQuery() MessageQuery { return MessageQuery{Seq: a.seq} }
+func (b messageBase) MessageQuery() MessageQuery { return MessageQuery{Seq: b.seq} }
 
-// message returns the actor's role and the message; ErrNotFound for who must not
-// learn of it, and for a seq that is no message or lies below the actor's floor.
-func (a about) message(conv *Conversation) (Role, *MessageState, error) {
-	role, err := conv.role(a.actor)
+// message returns the actor's role and the message. It is ErrNotFound if there is no
+// such message, and if the actor may not read it: a user who is no member, or a member
+// with a higher floor.
+func (b messageBase) message(conv *Conversation) (Role, *MessageState, error) {
+	role, err := conv.role(b.actor)
 	if err != nil {
 		return "", nil, err
 	}
-	m := conv.messages[a.seq]
-	if m == nil || a.seq < conv.floor(a.actor) {
+	m := conv.messages[b.seq]
+	if m == nil || b.seq < conv.floor(b.actor) {
 		return "", nil, ErrNotFound
 	}
 	return role, m, nil
 }
 
-func (a about) event(t EventType, body any) (Draft, error) {
+func (b messageBase) event(t EventType, body any) (Draft, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return Draft{}, ErrInternal.WithCause(err)
 	}
-	return Draft{Type: t, Sender: a.actor.User, Body: text, Target: a.seq}, nil
+	return Draft{Type: t, Sender: b.actor.User, Body: text, Target: b.seq}, nil
 }
 
 var errRecalled = ErrConflict.WithMessage("the message was recalled")

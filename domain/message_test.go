@@ -1,9 +1,7 @@
 package domain
 
 import (
-	"context"
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,49 +9,49 @@ import (
 
 const target = 7
 
-// says makes a message of somebody known to the decisions.
-func (s scenario) says(author UserID, mentions ...UserID) scenario {
+// withMessageOf loads a message with the seq target.
+func (s scenario) withMessageOf(author UserID, mentions ...UserID) scenario {
 	s.conversation.LoadMessage(&MessageState{
 		Seq: target, Sender: author, Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions, Revision: target,
 	})
 	return s
 }
 
-func edit(c change, words string, mentions ...UserID) Command {
-	return &editMessage{about: about{c, target}, want: Edit{Content: text(words), Mentions: mentions}}
+func edit(c commandBase, words string, mentions ...UserID) Command {
+	return &editMessage{messageBase: messageBase{c, target}, want: Edit{Content: text(words), Mentions: mentions}}
 }
 
-func recall(c change) Command { return &recallMessage{about: about{c, target}} }
+func recall(c commandBase) Command { return &recallMessage{messageBase: messageBase{c, target}} }
 
-func reacts(c change, emoji string) Command {
-	return &react{about: about{c, target}, emoji: emoji, limit: 2}
+func addReaction(c commandBase, emoji string) Command {
+	return &react{messageBase: messageBase{c, target}, emoji: emoji, limit: 2}
 }
 
-func unreacts(c change, emoji string) Command {
-	return &react{about: about{c, target}, emoji: emoji, take: true}
+func removeReaction(c commandBase, emoji string) Command {
+	return &react{messageBase: messageBase{c, target}, emoji: emoji, remove: true}
 }
 
-func pins(c change) Command   { return &pin{about: about{c, target}, limit: 2} }
-func unpins(c change) Command { return &pin{about: about{c, target}, take: true} }
+func addPin(c commandBase) Command    { return &pin{messageBase: messageBase{c, target}, limit: 2} }
+func removePin(c commandBase) Command { return &pin{messageBase: messageBase{c, target}, remove: true} }
 
-func club() scenario { return group(owner("olga"), admin("adam"), member("mia"), member("max")) }
+func groupOfFour() scenario { return group(owner("olga"), admin("adam"), member("mia"), member("max")) }
 
-// The rows of the table of docs/roles.md that are about messages.
-func TestWhoMayDoWhatToMessages(t *testing.T) {
+// TestPermissionsOnMessages has the rows of the table of docs/roles.md for messages.
+func TestPermissionsOnMessages(t *testing.T) {
 	const yes = ""
 	no := string(CodeForbidden)
 	for _, row := range []struct {
 		what                            string
 		of                              UserID // the author
-		command                         func(change) Command
+		command                         func(commandBase) Command
 		olga, adam, mia, app, otherwise string // owner, admin, member, backend, and the author
 	}{
-		{"edit", "max", func(c change) Command { return edit(c, "ho") }, no, no, no, no, yes},
+		{"edit", "max", func(c commandBase) Command { return edit(c, "ho") }, no, no, no, no, yes},
 		{"recall a member's", "max", recall, yes, yes, no, yes, yes},
 		{"recall an admin's", "adam", recall, yes, yes, no, yes, no},
 		{"recall the owner's", "olga", recall, yes, yes, no, yes, no},
-		{"react", "max", func(c change) Command { return reacts(c, "+1") }, yes, yes, yes, yes, yes},
-		{"pin", "max", pins, yes, yes, no, yes, no},
+		{"react", "max", func(c commandBase) Command { return addReaction(c, "+1") }, yes, yes, yes, yes, yes},
+		{"pin", "max", addPin, yes, yes, no, yes, no},
 	} {
 		t.Run(row.what, func(t *testing.T) {
 			for user, code := range map[UserID]string{
@@ -62,7 +60,7 @@ func TestWhoMayDoWhatToMessages(t *testing.T) {
 			} {
 				c := as(user)
 				c.actor.Backend = user == "app"
-				drafts, err := row.command(c).Decide(club().says(row.of).conversation)
+				drafts, err := row.command(c).Decide(groupOfFour().withMessageOf(row.of).conversation)
 				if code == yes {
 					require.NoError(t, err, user)
 					require.Len(t, drafts, 1, user)
@@ -74,41 +72,41 @@ func TestWhoMayDoWhatToMessages(t *testing.T) {
 		})
 	}
 	t.Run("in a direct conversation", func(t *testing.T) {
-		direct("a", "b").says("a").
+		direct("a", "b").withMessageOf("a").
 			refused(t, edit(as("b"), "x"), ErrForbidden).
 			refused(t, recall(as("b")), ErrForbidden).
-			then(t, reacts(as("b"), "+1"), "reaction.added").
-			then(t, pins(as("b")), "message.pinned").
-			then(t, unpins(as("a")), "message.unpinned").
+			then(t, addReaction(as("b"), "+1"), "reaction.added").
+			then(t, addPin(as("b")), "message.pinned").
+			then(t, removePin(as("a")), "message.unpinned").
 			then(t, recall(as("a")), "message.recalled")
-		direct("a", "b").says("a").then(t, recall(backend), "message.recalled")
+		direct("a", "b").withMessageOf("a").then(t, recall(backend), "message.recalled")
 	})
-	t.Run("who is blocked may only take back", func(t *testing.T) {
-		direct("a", "b").says("a").
-			then(t, reacts(as("a"), "+1"), "reaction.added").
-			then(t, pins(as("a")), "message.pinned").
+	t.Run("a blocked user may only undo", func(t *testing.T) {
+		direct("a", "b").withMessageOf("a").
+			then(t, addReaction(as("a"), "+1"), "reaction.added").
+			then(t, addPin(as("a")), "message.pinned").
 			with(func(c *Conversation) { c.SetBlocked("a") }).
 			refused(t, edit(as("a"), "x"), ErrBlocked).
-			refused(t, reacts(as("a"), "-1"), ErrBlocked).
-			then(t, unreacts(as("a"), "+1"), "reaction.removed").
-			then(t, unpins(as("a")), "message.unpinned").
-			refused(t, pins(as("a")), ErrBlocked).
-			then(t, pins(as("b")), "message.pinned").
+			refused(t, addReaction(as("a"), "-1"), ErrBlocked).
+			then(t, removeReaction(as("a"), "+1"), "reaction.removed").
+			then(t, removePin(as("a")), "message.unpinned").
+			refused(t, addPin(as("a")), ErrBlocked).
+			then(t, addPin(as("b")), "message.pinned").
 			then(t, recall(as("a")), "message.recalled")
 	})
-	t.Run("an announcement channel keeps nobody from their own", func(t *testing.T) {
-		club().says("mia").with(func(c *Conversation) { c.Settings.Posting = PostingAdmins }).
+	t.Run("authors may change their messages where only admins post", func(t *testing.T) {
+		groupOfFour().withMessageOf("mia").with(func(c *Conversation) { c.Settings.Posting = PostingAdmins }).
 			then(t, edit(as("mia"), "x"), "message.edited").
 			then(t, recall(as("mia")), "message.recalled")
 	})
 }
 
-func TestWhatIsNoMessage(t *testing.T) {
+func TestCommandsOnMissingMessages(t *testing.T) {
 	for _, cmd := range []Command{
-		edit(as("olga"), "x"), recall(as("olga")), reacts(as("olga"), "+1"), unreacts(as("olga"), "+1"), pins(as("olga")), unpins(as("olga")),
+		edit(as("olga"), "x"), recall(as("olga")), addReaction(as("olga"), "+1"), removeReaction(as("olga"), "+1"), addPin(as("olga")), removePin(as("olga")),
 	} {
-		club().refused(t, cmd, ErrNotFound)
-		club().says("olga").then(t, remove(as("adam"), "mia"), "member.removed mia member").refused(t, &recallMessage{about: about{as("mia"), target}}, ErrNotFound)
+		groupOfFour().refused(t, cmd, ErrNotFound)
+		groupOfFour().withMessageOf("olga").then(t, remove(as("adam"), "mia"), "member.removed mia member").refused(t, &recallMessage{messageBase: messageBase{as("mia"), target}}, ErrNotFound)
 	}
 }
 
@@ -120,131 +118,98 @@ func TestEdit(t *testing.T) {
 		require.Len(t, drafts, 1)
 		return string(drafts[0].Body)
 	}
-	t.Run("names the message as it stands from then on", func(t *testing.T) {
+	t.Run("the event has the whole message", func(t *testing.T) {
 		require.Equal(t, `{"target_seq":7,"content":{"type":"text","text":"ho"},"mentions":["olga","adam"]}`,
-			body(t, club().says("mia", "olga", "adam"), edit(as("mia"), "ho")), "absent mentions stay")
-		none := &editMessage{about: about{as("mia"), target}, want: Edit{Content: text("ho"), Mentions: []UserID{}}}
-		require.Equal(t, `{"target_seq":7,"content":{"type":"text","text":"ho"}}`, body(t, club().says("mia", "olga"), none), "[] drops them")
+			body(t, groupOfFour().withMessageOf("mia", "olga", "adam"), edit(as("mia"), "ho")), "absent mentions stay")
+		none := &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: text("ho"), Mentions: []UserID{}}}
+		require.Equal(t, `{"target_seq":7,"content":{"type":"text","text":"ho"}}`, body(t, groupOfFour().withMessageOf("mia", "olga"), none), "[] drops them")
 	})
-	t.Run("to the same is no change", func(t *testing.T) {
+	t.Run("equal content is no change", func(t *testing.T) {
 		same := json.RawMessage(` { "text":"\u0068i" ,"type":"text"}`)
-		club().says("mia", "olga").
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same}}).
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{"olga"}}}).
-			then(t, &editMessage{about: about{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{}}}, "message.edited").
+		groupOfFour().withMessageOf("mia", "olga").
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same}}).
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{"olga"}}}).
+			then(t, &editMessage{messageBase: messageBase{as("mia"), target}, want: Edit{Content: same, Mentions: []UserID{}}}, "message.edited").
 			then(t, edit(as("mia"), "hi")).
 			then(t, edit(as("mia"), "ho"), "message.edited").
 			then(t, edit(as("mia"), "hi"), "message.edited")
 	})
-	t.Run("mentions are judged as those of a posting", func(t *testing.T) {
-		club().says("mia").
+	t.Run("new mentions are checked as in a posting", func(t *testing.T) {
+		groupOfFour().withMessageOf("mia").
 			refused(t, edit(as("mia"), "x", "eve"), ErrInvalid).
 			refused(t, edit(as("mia"), "x", Everyone), ErrForbidden).
 			then(t, edit(as("mia"), "x", "olga", "olga"), "message.edited")
-		club().says("adam").then(t, edit(as("adam"), "x", Everyone), "message.edited")
+		groupOfFour().withMessageOf("adam").then(t, edit(as("adam"), "x", Everyone), "message.edited")
 	})
-	t.Run("those that are kept are not", func(t *testing.T) {
-		club().says("mia", "gone", Everyone).then(t, edit(as("mia"), "x"), "message.edited")
+	t.Run("kept mentions are not checked", func(t *testing.T) {
+		groupOfFour().withMessageOf("mia", "gone", Everyone).then(t, edit(as("mia"), "x"), "message.edited")
 	})
 }
 
 func TestRecalled(t *testing.T) {
-	club().says("mia").
-		then(t, reacts(as("max"), "+1"), "reaction.added").
-		then(t, pins(as("olga")), "message.pinned").
+	groupOfFour().withMessageOf("mia").
+		then(t, addReaction(as("max"), "+1"), "reaction.added").
+		then(t, addPin(as("olga")), "message.pinned").
 		then(t, recall(as("mia")), "message.recalled").
 		then(t, recall(as("mia"))).
 		then(t, recall(as("olga"))).
 		refused(t, recall(as("max")), ErrForbidden).
 		refused(t, edit(as("mia"), "back again"), ErrConflict).
 		refused(t, edit(as("olga"), "back again"), ErrForbidden).
-		refused(t, reacts(as("mia"), "+1"), ErrConflict).
-		then(t, reacts(as("max"), "+1")).
-		then(t, unreacts(as("max"), "+1"), "reaction.removed").
-		then(t, pins(as("olga"))).
-		then(t, unpins(as("olga")), "message.unpinned").
-		refused(t, pins(as("olga")), ErrConflict)
+		refused(t, addReaction(as("mia"), "+1"), ErrConflict).
+		then(t, addReaction(as("max"), "+1")).
+		then(t, removeReaction(as("max"), "+1"), "reaction.removed").
+		then(t, addPin(as("olga"))).
+		then(t, removePin(as("olga")), "message.unpinned").
+		refused(t, addPin(as("olga")), ErrConflict)
 }
 
 func TestReact(t *testing.T) {
-	club().says("mia").
-		then(t, unreacts(as("max"), "+1")).
-		then(t, reacts(as("max"), "+1"), "reaction.added").
-		then(t, reacts(as("max"), "+1")).
-		then(t, reacts(as("max"), "😀"), "reaction.added").
-		refused(t, reacts(as("olga"), "👍"), ErrLimitExceeded).
-		then(t, reacts(as("olga"), "+1"), "reaction.added").
-		then(t, unreacts(as("max"), "+1"), "reaction.removed").
-		then(t, unreacts(as("max"), "+1"))
+	groupOfFour().withMessageOf("mia").
+		then(t, removeReaction(as("max"), "+1")).
+		then(t, addReaction(as("max"), "+1"), "reaction.added").
+		then(t, addReaction(as("max"), "+1")).
+		then(t, addReaction(as("max"), "😀"), "reaction.added").
+		refused(t, addReaction(as("olga"), "👍"), ErrLimitExceeded).
+		then(t, addReaction(as("olga"), "+1"), "reaction.added").
+		then(t, removeReaction(as("max"), "+1"), "reaction.removed").
+		then(t, removeReaction(as("max"), "+1"))
 }
 
 func TestPins(t *testing.T) {
-	s := club().says("mia").with(func(c *Conversation) { c.Pins = []int64{3} })
+	s := groupOfFour().withMessageOf("mia").with(func(c *Conversation) { c.Pins = []int64{3} })
 	clone := scenario{s.conversation.Clone()}
 	before := s.conversation.Version
-	s.then(t, pins(as("olga")), "message.pinned")
+	s.then(t, addPin(as("olga")), "message.pinned")
 	require.Equal(t, []int64{3, target}, s.conversation.Pins)
-	require.Greater(t, s.conversation.Version, before, "pins are decided on the version")
-	require.Equal(t, []int64{3}, clone.conversation.Pins, "copies are kept apart")
-	s.then(t, pins(as("adam"))).
-		then(t, unpins(as("adam")), "message.unpinned").
-		then(t, unpins(as("adam"))).
+	require.Greater(t, s.conversation.Version, before, "pins move the version")
+	require.Equal(t, []int64{3}, clone.conversation.Pins, "clones do not share pins")
+	s.then(t, addPin(as("adam"))).
+		then(t, removePin(as("adam")), "message.unpinned").
+		then(t, removePin(as("adam"))).
 		with(func(c *Conversation) { c.Pins = []int64{3, 9} }).
-		refused(t, pins(as("adam")), ErrLimitExceeded)
+		refused(t, addPin(as("adam")), ErrLimitExceeded)
 }
 
-func TestMessagesLeaveTheVersionAlone(t *testing.T) {
-	s := club().says("mia")
+func TestMessageEventsKeepTheVersion(t *testing.T) {
+	s := groupOfFour().withMessageOf("mia")
 	before := s.conversation.Version
 	s.then(t, edit(as("mia"), "x"), "message.edited").
-		then(t, reacts(as("mia"), "+1"), "reaction.added").
-		then(t, unreacts(as("mia"), "+1"), "reaction.removed").
+		then(t, addReaction(as("mia"), "+1"), "reaction.added").
+		then(t, removeReaction(as("mia"), "+1"), "reaction.removed").
 		then(t, recall(as("mia")), "message.recalled")
 	require.Equal(t, before, s.conversation.Version)
 }
 
-// A clone decides on the messages that it is given, and changes only its own.
-func TestConsiderKeepsApart(t *testing.T) {
-	base := club()
+// A clone has its own copies of loaded messages.
+func TestClonesDoNotShareMessages(t *testing.T) {
+	base := groupOfFour()
 	m := &MessageState{Seq: target, Sender: "mia", Content: text("hi"), Revision: target}
 	clone := scenario{base.conversation.Clone()}
 	clone.conversation.LoadMessage(m)
-	clone.then(t, reacts(as("mia"), "+1"), "reaction.added").then(t, recall(as("mia")), "message.recalled")
+	clone.then(t, addReaction(as("mia"), "+1"), "reaction.added").then(t, recall(as("mia")), "message.recalled")
 	require.False(t, m.Recalled)
 	require.Empty(t, m.Emojis)
 	require.Empty(t, m.Reactions)
 	base.refused(t, recall(as("mia")), ErrNotFound)
-}
-
-func TestMessageCommandsRefuseBadInput(t *testing.T) {
-	ctx, mia := context.Background(), Actor{User: "mia"}
-	chat, log := newChat()
-	only := func(_ []Event, err error) error { return err }
-	for name, c := range map[string]struct {
-		err     error
-		want    *Error
-		pointer string
-	}{
-		"no content":     {only(chat.EditMessage(ctx, mia, groupID, target, Edit{})), ErrInvalid, "/content"},
-		"large content":  {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: text(strings.Repeat("x", 32_768))})), ErrTooLarge, "/content"},
-		"bad content":    {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: json.RawMessage(`{"type":"poll"}`)})), ErrInvalid, "/content/type"},
-		"bad mention":    {only(chat.EditMessage(ctx, mia, groupID, target, Edit{Content: text("x"), Mentions: []UserID{"a b"}})), ErrInvalid, "/mentions/0"},
-		"long reason":    {only(chat.RecallMessage(ctx, mia, groupID, target, strings.Repeat("é", 201))), ErrInvalid, "/reason"},
-		"no emoji":       {only(chat.React(ctx, mia, groupID, target, "")), ErrInvalid, "/emoji"},
-		"long emoji":     {only(chat.React(ctx, mia, groupID, target, strings.Repeat("x", 65))), ErrInvalid, "/emoji"},
-		"NUL":            {only(chat.React(ctx, mia, groupID, target, "\x00")), ErrInvalid, "/emoji"},
-		"control":        {only(chat.Unreact(ctx, mia, groupID, target, "a\u0085")), ErrInvalid, "/emoji"},
-		"not UTF-8":      {only(chat.Unreact(ctx, mia, groupID, target, "\xff")), ErrInvalid, "/emoji"},
-		"good, no such ": {only(chat.React(ctx, mia, groupID, target, strings.Repeat("👩‍🚀", 5))), ErrNotFound, ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var e *Error
-			require.ErrorAs(t, c.err, &e)
-			require.Equal(t, c.want.Code, e.Code)
-			if c.pointer != "" {
-				require.Contains(t, e.Fields, c.pointer)
-			}
-		})
-	}
-	require.Equal(t, 1, log.submitted, "nothing else may reach the log")
 }

@@ -2,11 +2,11 @@ package domain
 
 import "slices"
 
-// pin pins a message for everybody, or takes the pin off.
+// pin is the command that pins a message, or removes the pin.
 type pin struct {
-	about
-	limit int // pins
-	take  bool
+	messageBase
+	limit  int // Limits.Pins
+	remove bool
 }
 
 var _ MessageCommand = (*pin)(nil)
@@ -16,21 +16,21 @@ func (c *pin) Decide(conv *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, there := slices.BinarySearch(conv.Pins, c.seq)
+	_, pinned := slices.BinarySearch(conv.Pins, c.seq)
 	t := MessagePinned
 	switch {
 	case conv.Kind == Group && !role.Moderates():
 		return nil, ErrForbidden.WithMessage("only the owner and admins may pin")
-	case there == !c.take:
+	case pinned == !c.remove:
 		return nil, nil
-	case c.take:
+	case c.remove:
 		t = MessageUnpinned
 	case m.Recalled:
 		return nil, errRecalled
 	case len(conv.Pins) >= c.limit:
-		return nil, ErrLimitExceeded.WithMessage("the conversation has as many pins as it may")
+		return nil, ErrLimitExceeded.WithMessage("the conversation has the maximum number of pins")
 	}
-	if err := conv.mayPost(c.actor); err != nil && !c.take {
+	if err := conv.mayPost(c.actor); err != nil && !c.remove {
 		return nil, err
 	}
 	d, err := c.event(t, PinBody{TargetSeq: c.seq})

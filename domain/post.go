@@ -9,35 +9,35 @@ import (
 
 const maxClientID = 64
 
-// Post is a message that somebody wants to send: to a conversation, or to a
-// user, which means the direct conversation with that user.
+// Post is a request to post a message. It goes to ConversationID or, if that is zero,
+// to the direct conversation of the sender and To.
 type Post struct {
-	ConversationID ConversationID
-	To             UserID
-	ClientMsgID    string
-	Content        json.RawMessage
-	ReplyTo        *int64
-	Mentions       []UserID
-	Metadata       json.RawMessage
+	ConversationID ConversationID  // zero if To is set
+	To             UserID          // another user; "" if ConversationID is set
+	ClientMsgID    string          // the sender's idempotency key, 1 to 64 characters
+	Content        json.RawMessage // at most Limits.ContentBytes; kept byte for byte
+	ReplyTo        *int64          // seq of a message that the sender may read; nil: none
+	Mentions       []UserID        // members, or Everyone; repetitions are allowed
+	Metadata       json.RawMessage // an object of the app; nil: none; at most Limits.MetadataBytes
 }
 
-// Sent answers a Post.
+// Sent is the result of a Post.
 type Sent struct {
-	Event     Event
-	Duplicate bool // the message had been sent before; Event is that first one
+	Event     Event // the message.posted
+	Duplicate bool  // it had been posted before, with the same ClientMsgID
 }
 
-// check judges all of a posting that needs no state to judge.
+// check validates everything that does not depend on the state.
 func (p *Post) check(sender UserID, limits Limits) error {
-	if p.To.set() == !p.ConversationID.IsZero() {
+	if (p.To != "") == !p.ConversationID.IsZero() {
 		return Invalid("/conversation_id", "exactly one of conversation_id and to is required")
 	}
-	if p.To.set() {
+	if p.To != "" {
 		if _, err := ParseUserID("/to", string(p.To)); err != nil {
 			return err
 		}
 		if p.To == sender {
-			return Invalid("/to", "must be somebody else")
+			return Invalid("/to", "must be another user")
 		}
 	}
 	if err := checkClientID("/client_msg_id", p.ClientMsgID); err != nil {
@@ -52,26 +52,22 @@ func (p *Post) check(sender UserID, limits Limits) error {
 	return checkMetadata(p.Metadata, limits)
 }
 
-func (u UserID) set() bool { return u != "" }
-
 func checkClientID(pointer, id string) error {
 	if id == "" {
 		return Invalid(pointer, "is required")
 	}
-	if err := checkText(pointer, &id, maxClientID); err != nil {
-		return err
-	}
-	return nil
+	return checkText(pointer, &id, maxClientID)
 }
 
 func mentionPointer(i int) string { return "/mentions/" + string(appendInt(nil, int64(i))) }
 
-// postMessage is the command of a checked Post.
+// postMessage is the command for a checked Post. The draft is made when the command is:
+// it does not depend on the state.
 type postMessage struct {
-	actor  Actor
-	target ConversationID
-	draft  [1]Draft
-	named  []UserID // mentions as they were sent
+	actor    Actor
+	target   ConversationID
+	draft    [1]Draft // an array, so that Decide needs no allocation
+	mentions []UserID // as they were sent
 }
 
 var _ Command = (*postMessage)(nil)
@@ -82,7 +78,7 @@ func newPostMessage(a Actor, p Post) *postMessage {
 		body.ReplyTo = *p.ReplyTo
 	}
 	return &postMessage{
-		actor: a, target: p.ConversationID, named: p.Mentions,
+		actor: a, target: p.ConversationID, mentions: p.Mentions,
 		draft: [1]Draft{{
 			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
 			Body:    body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64)),
@@ -92,11 +88,11 @@ func newPostMessage(a Actor, p Post) *postMessage {
 	}
 }
 
-// hash is equal for postings that are the same JSON values: SHA-256 over their
-// canonical form.
+// hash returns the SHA-256 of the canonical form: it is equal for postings with equal
+// JSON values.
 func (b *PostedBody) hash() [sha256.Size]byte {
-	var most [1024]byte // of most messages: on the stack
-	text := strictjson.AppendCanonical(append(most[:0], `{"content":`...), b.Content)
+	var buf [1024]byte // on the stack; enough for most messages
+	text := strictjson.AppendCanonical(append(buf[:0], `{"content":`...), b.Content)
 	if b.ReplyTo != 0 {
 		text = appendInt(append(text, `,"reply_to":`...), b.ReplyTo)
 	}
@@ -107,7 +103,8 @@ func (b *PostedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(append(text, '}'))
 }
 
-// errBadReplyTarget is the answer to a reply to what is no message, or none to be seen.
+// errBadReplyTarget is the answer to a reply to a seq that is no message, or is below
+// the sender's floor.
 var errBadReplyTarget = Invalid("/reply_to", "is not a message of the conversation")
 
 func (m *postMessage) Target() ConversationID { return m.target }
@@ -132,13 +129,13 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if m.draft[0].ReplyTo != 0 && m.draft[0].ReplyTo < c.floor(m.actor) {
 		return nil, errBadReplyTarget
 	}
-	if err := c.mayMention(role, m.named); err != nil {
+	if err := c.mayMention(role, m.mentions); err != nil {
 		return nil, err
 	}
 	return m.draft[:], nil
 }
 
-// mayMention judges whom one who has a role may mention.
+// mayMention checks the mentions of an actor with a role.
 func (c *Conversation) mayMention(role Role, mentions []UserID) error {
 	for i, user := range mentions {
 		if user == Everyone {

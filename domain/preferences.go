@@ -1,20 +1,20 @@
 package domain
 
-// PreferencesPatch changes preferences one by one; nil keeps.
+// PreferencesPatch changes Preferences; nil keeps a value.
 type PreferencesPatch struct {
-	Notify   *string
+	Notify   *string // see Preferences.Notify
 	Pinned   *bool
 	Archived *bool
 }
 
-// Values of Preferences.Notify.
+// The values of Preferences.Notify.
 const (
 	NotifyAll      = "all"
 	NotifyMentions = "mentions"
 	NotifyNone     = "none"
 )
 
-// Check refuses unknown values.
+// Check returns ErrInvalid for unknown values.
 func (p *PreferencesPatch) Check() error {
 	if p.Notify == nil {
 		return nil

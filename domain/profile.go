@@ -6,13 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// UserProfile is all that is known of a user.
+// UserProfile is a profile with its metadata, which pages leave out.
 type UserProfile struct {
 	Profile
-	Metadata json.RawMessage `json:"metadata"`
+	Metadata json.RawMessage `json:"metadata"` // an object of the app; nil: none
 }
 
-// Check refuses values beyond the limits, with the field's pointer.
+// Check returns ErrInvalid, with the field's pointer, for values beyond the limits.
 func (p *UserProfile) Check(limits Limits) error {
 	if err := checkText("/name", p.Name, limits.NameChars); err != nil {
 		return err
@@ -23,17 +23,16 @@ func (p *UserProfile) Check(limits Limits) error {
 	return checkMetadata(p.Metadata, limits)
 }
 
-// ProfileClaims are what a token says of its user's profile. Nil is what it does not say.
+// ProfileClaims is the part of a profile that a token carries; nil: no such claim.
 type ProfileClaims struct {
 	User   UserID
-	Name   *string
-	Avatar *string
-	Issued Time // zero if the token does not say
+	Name   *string // at most Limits.NameChars
+	Avatar *string // a URL, at most Limits.URLChars
+	Issued Time    // of the token; zero if it has no such claim
 }
 
-// Claims returns the profile claims of the token; false if it has none. Those
-// that are no profile's, too long or not text, count as not there: a token is
-// not refused for them.
+// Claims returns the profile claims of the token; false if it has none. Invalid claims
+// (too long, not UTF-8, with U+0000) are ignored: a token is not refused for them.
 func (i *Identity) Claims(limits Limits) (ProfileClaims, bool) {
 	c := ProfileClaims{
 		User: i.User, Name: claim(i.Name, limits.NameChars), Avatar: claim(i.Picture, limits.URLChars), Issued: i.Issued,

@@ -1,21 +1,20 @@
 package domain
 
-// RateClass is what limits on rates count.
+// RateClass is a kind of request with a rate limit of its own.
 type RateClass uint8
 
-// The rateClasses.
+// The rate classes.
 const (
-	// RateConnect are handshakes of sockets, hellos, and calls with a bad token.
+	// RateConnect is for socket handshakes, hellos, and calls with an invalid token.
 	RateConnect RateClass = iota
-	// RateSend are messages and all other changes but positions.
+	// RateSend is for messages and all other changes, without those of positions.
 	RateSend
-	// RateRead are lists, pages, syncs and the moving of positions.
+	// RateRead is for lists, pages, syncs, and changes of read positions.
 	RateRead
-	// RateSignal are what clients tell and ask in passing: acknowledgements, typing,
-	// pings.
+	// RateSignal is for frequent small frames: acknowledgements, typing, pings.
 	RateSignal
 	rateClasses
 )
 
-// RateClasses is how many there are: they count from 0.
+// RateClasses is the number of rate classes, whose values start at 0.
 const RateClasses = int(rateClasses)

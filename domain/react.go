@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// react puts an emoji of the actor on a message, or takes it away.
+// react is the command that adds a reaction of the actor to a message, or removes it.
 type react struct {
-	about
-	emoji string
-	limit int // message_emojis
-	take  bool
+	messageBase
+	emoji  string
+	limit  int // Limits.MessageEmojis
+	remove bool
 }
 
 var _ MessageCommand = (*react)(nil)
@@ -22,13 +22,13 @@ func (c *react) MessageQuery() MessageQuery {
 
 func (c *react) Decide(conv *Conversation) ([]Draft, error) {
 	_, m, err := c.message(conv)
-	there := err == nil && m.Reactions[Reactor{c.actor.User, c.emoji}]
+	exists := err == nil && m.Reactions[Reactor{c.actor.User, c.emoji}]
 	switch {
 	case err != nil:
 		return nil, err
-	case there == !c.take:
+	case exists == !c.remove:
 		return nil, nil
-	case c.take:
+	case c.remove:
 		return c.drafts(ReactionRemoved)
 	case m.Recalled:
 		return nil, errRecalled
@@ -50,7 +50,8 @@ func (c *react) drafts(t EventType) ([]Draft, error) {
 	return []Draft{d}, nil
 }
 
-// checkEmoji judges what is only shown: any short text may be one.
+// checkEmoji validates the emoji of a reaction: any short text without control
+// characters, since clients only display it.
 func checkEmoji(emoji string, limits Limits) error {
 	const pointer = "/emoji"
 	switch {

@@ -5,88 +5,89 @@ import (
 	"encoding/json"
 )
 
-// maxReferencedUsers is how many users a page brings the profiles of; the others can be
-// asked for.
+// maxReferencedUsers is the number of profiles in a page. Clients can request those of
+// other users.
 const maxReferencedUsers = 1000
 
-// Cast gathers the users whom a page names, each once: senders, who is
-// mentioned, who was let in or out, peers. The members that a conversation was
-// created with come last, where there is room.
+// ReferencedUsers collects the users that a page refers to: senders, mentions, members
+// that were added or removed, and peers of direct conversations. The initial members of
+// a conversation have the lowest priority. The zero value is ready to use.
 type ReferencedUsers struct {
 	seen  map[UserID]struct{}
 	users []UserID
-	extra []UserID
+	extra []UserID // initial members
 }
 
-func (c *ReferencedUsers) add(user UserID) {
-	if _, there := c.seen[user]; there || user == "" || user == Everyone || len(c.users) == maxReferencedUsers {
+func (r *ReferencedUsers) add(user UserID) {
+	if _, seen := r.seen[user]; seen || user == "" || user == Everyone || len(r.users) == maxReferencedUsers {
 		return
 	}
-	if c.seen == nil {
-		c.seen = make(map[UserID]struct{})
+	if r.seen == nil {
+		r.seen = make(map[UserID]struct{})
 	}
-	c.seen[user] = struct{}{}
-	c.users = append(c.users, user)
+	r.seen[user] = struct{}{}
+	r.users = append(r.users, user)
 }
 
-// AddEvents adds whom events name.
-func (c *ReferencedUsers) AddEvents(events []Event) {
+// AddEvents adds the users that events refer to.
+func (r *ReferencedUsers) AddEvents(events []Event) {
 	for i := range events {
-		c.add(events[i].Sender)
-		c.addBody(&events[i])
+		r.add(events[i].Sender)
+		r.addBody(&events[i])
 	}
 }
 
-// addBody reads a body only where it may name somebody: content can be long.
-func (c *ReferencedUsers) addBody(e *Event) {
+// addBody adds the users of a body. It parses a message only if it has mentions,
+// because content can be long.
+func (r *ReferencedUsers) addBody(e *Event) {
 	message := e.ClientMsgID != "" || e.Type == MessagePosted
 	if message && !bytes.Contains(e.Body, []byte(`"mentions"`)) {
 		return
 	}
-	var named struct {
+	var body struct {
 		UserID   UserID       `json:"user_id"`
 		Mentions []UserID     `json:"mentions"`
 		Members  []MemberRole `json:"members"`
 	}
-	if json.Unmarshal(e.Body, &named) != nil {
-		return // a body of an unknown kind names nobody
+	if json.Unmarshal(e.Body, &body) != nil {
+		return // a type of a later version
 	}
-	c.add(named.UserID)
-	for _, user := range named.Mentions {
-		c.add(user)
+	r.add(body.UserID)
+	for _, user := range body.Mentions {
+		r.add(user)
 	}
-	for _, m := range named.Members[:min(len(named.Members), maxReferencedUsers)] {
-		c.extra = append(c.extra, m.UserID)
+	for _, m := range body.Members[:min(len(body.Members), maxReferencedUsers)] {
+		r.extra = append(r.extra, m.UserID)
 	}
 }
 
-// AddMessages adds whom messages name.
-func (c *ReferencedUsers) AddMessages(messages []Message) {
+// AddMessages adds the users that messages refer to.
+func (r *ReferencedUsers) AddMessages(messages []Message) {
 	for i := range messages {
-		c.add(messages[i].Sender)
+		r.add(messages[i].Sender)
 		for _, user := range messages[i].Mentions {
-			c.add(user)
+			r.add(user)
 		}
 	}
 }
 
-// AddConversations adds whom the views of conversations name.
-func (c *ReferencedUsers) AddConversations(views []ConversationView) {
+// AddConversations adds the users that views of conversations refer to.
+func (r *ReferencedUsers) AddConversations(views []ConversationView) {
 	for i := range views {
 		v := &views[i]
-		c.add(v.Peer)
+		r.add(v.Peer)
 		if v.LastMessage != nil {
-			c.AddMessages([]Message{*v.LastMessage})
+			r.AddMessages([]Message{*v.LastMessage})
 		}
-		c.AddEvents(v.Events)
+		r.AddEvents(v.Events)
 	}
 }
 
-// Users returns all that were added, as many as a page brings.
-func (c *ReferencedUsers) Users() []UserID {
-	for _, user := range c.extra {
-		c.add(user)
+// Users returns the users, each once, up to the number that a page may have.
+func (r *ReferencedUsers) Users() []UserID {
+	for _, user := range r.extra {
+		r.add(user)
 	}
-	c.extra = nil
-	return c.users
+	r.extra = nil
+	return r.users
 }

@@ -4,20 +4,28 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 )
 
-// scenario reads: given a conversation, when somebody asks for something, then
-// these events come of it, or this error.
+// scenario is a test in the form given, when, then: given a conversation, when a
+// command is decided on it, then it returns these events (then) or this error (refused).
 type scenario struct {
 	conversation *Conversation
 }
 
 var groupID = ConversationID{1, 0x90, 0, 0, 0, 0, 0x70, 0, 0x80}
 
-// group is a group whose members joined in the order they are named.
+var testTime = time.Date(2026, 1, 2, 3, 4, 5, 678901234, time.UTC)
+
+func text(s string) json.RawMessage {
+	quoted, _ := json.Marshal(s)
+	return json.RawMessage(`{"type":"text","text":` + string(quoted) + `}`)
+}
+
+// group returns a group whose members joined in the given order.
 func group(members ...MemberRole) scenario {
 	states := map[UserID]MemberState{}
 	for i, m := range members {
@@ -42,7 +50,8 @@ func owner(u UserID) MemberRole  { return MemberRole{u, RoleOwner} }
 func admin(u UserID) MemberRole  { return MemberRole{u, RoleAdmin} }
 func member(u UserID) MemberRole { return MemberRole{u, RoleMember} }
 
-// then asserts the events as "type user role" or "type", and applies them.
+// then asserts that cmd is decided into these events, given as "type" or "type user
+// role", and applies them.
 func (s scenario) then(t *testing.T, cmd Command, want ...string) scenario {
 	t.Helper()
 	drafts, err := cmd.Decide(s.conversation)
@@ -64,6 +73,7 @@ func (s scenario) then(t *testing.T, cmd Command, want ...string) scenario {
 	return s
 }
 
+// refused asserts that cmd is refused with an error.
 func (s scenario) refused(t *testing.T, cmd Command, want error) scenario {
 	t.Helper()
 	drafts, err := cmd.Decide(s.conversation)
@@ -72,21 +82,21 @@ func (s scenario) refused(t *testing.T, cmd Command, want error) scenario {
 	return s
 }
 
-func as(u UserID) change { return change{actor: Actor{User: u}, target: groupID} }
+func as(u UserID) commandBase { return commandBase{actor: Actor{User: u}, target: groupID} }
 
-var backend = change{actor: Actor{User: "app", Backend: true}, target: groupID}
+var backend = commandBase{actor: Actor{User: "app", Backend: true}, target: groupID}
 
-func add(c change, role Role, users ...UserID) Command {
-	return &addMembers{change: c, users: users, as: role, limit: 10}
+func add(c commandBase, role Role, users ...UserID) Command {
+	return &addMembers{commandBase: c, users: users, as: role, limit: 10}
 }
 
-func put(c change, user UserID, role Role) Command {
-	return &putMember{change: c, user: user, as: role, limit: 10}
+func put(c commandBase, user UserID, role Role) Command {
+	return &putMember{commandBase: c, user: user, as: role, limit: 10}
 }
 
-func remove(c change, user UserID) Command { return &removeMember{change: c, user: user} }
+func remove(c commandBase, user UserID) Command { return &removeMember{commandBase: c, user: user} }
 
-func post(c change, mentions ...UserID) Command {
+func post(c commandBase, mentions ...UserID) Command {
 	return newPostMessage(c.actor, Post{
 		ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions,
 	})
@@ -97,7 +107,7 @@ func TestPost(t *testing.T) {
 	adminsOnly := func(c *Conversation) { c.Settings.Posting = PostingAdmins }
 
 	t.Run("a member posts", func(t *testing.T) { g().then(t, post(as("mia")), "message.posted") })
-	t.Run("a stranger learns nothing", func(t *testing.T) { g().refused(t, post(as("eve")), ErrNotFound) })
+	t.Run("a user who is no member learns nothing", func(t *testing.T) { g().refused(t, post(as("eve")), ErrNotFound) })
 	t.Run("a backend needs no membership", func(t *testing.T) { g().then(t, post(backend), "message.posted") })
 	t.Run("an announcement channel", func(t *testing.T) {
 		g().with(adminsOnly).
@@ -111,12 +121,12 @@ func TestPost(t *testing.T) {
 		g().then(t, post(as("mia"), "olga", "mia"), "message.posted").
 			refused(t, post(as("mia"), "eve"), ErrInvalid)
 	})
-	t.Run("everyone is for those who lead groups", func(t *testing.T) {
+	t.Run("the owner and admins mention everyone", func(t *testing.T) {
 		g().refused(t, post(as("mia"), Everyone), ErrForbidden).
 			then(t, post(as("adam"), Everyone), "message.posted")
 		direct("a", "b").refused(t, post(as("a"), Everyone), ErrInvalid)
 	})
-	t.Run("messages leave the version alone", func(t *testing.T) {
+	t.Run("messages keep the version", func(t *testing.T) {
 		s := g()
 		before := s.conversation.Version
 		s.then(t, post(as("mia")), "message.posted")
@@ -128,12 +138,12 @@ func TestPost(t *testing.T) {
 func TestAddMembers(t *testing.T) {
 	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
 
-	t.Run("only who is not in yet, and once", func(t *testing.T) {
+	t.Run("each new user once", func(t *testing.T) {
 		g().then(t, add(as("adam"), RoleMember, "mia", "nina", "nina", "otto"),
 			"member.added nina member", "member.added otto member").
 			then(t, add(as("adam"), RoleMember, "nina"))
 	})
-	t.Run("members may not", func(t *testing.T) {
+	t.Run("members are refused", func(t *testing.T) {
 		g().refused(t, add(as("mia"), RoleMember, "nina"), ErrForbidden).
 			refused(t, add(as("eve"), RoleMember, "eve"), ErrNotFound)
 	})
@@ -156,7 +166,7 @@ func TestAddMembers(t *testing.T) {
 func TestPutMember(t *testing.T) {
 	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
 
-	t.Run("adds or changes or does nothing", func(t *testing.T) {
+	t.Run("adds, changes or does nothing", func(t *testing.T) {
 		g().then(t, put(as("adam"), "nina", RoleMember), "member.added nina member").
 			then(t, put(as("adam"), "nina", RoleMember)).
 			then(t, put(as("olga"), "nina", RoleAdmin), "member.role_changed nina admin").
@@ -168,7 +178,7 @@ func TestPutMember(t *testing.T) {
 			refused(t, put(as("mia"), "mia", RoleOwner), ErrForbidden).
 			refused(t, put(as("adam"), "nina", RoleAdmin), ErrForbidden)
 	})
-	t.Run("handing over makes the owner an admin", func(t *testing.T) {
+	t.Run("handing over the ownership makes the owner an admin", func(t *testing.T) {
 		g().then(t, put(as("olga"), "mia", RoleOwner),
 			"member.role_changed mia owner", "member.role_changed olga admin").
 			refused(t, put(as("olga"), "adam", RoleMember), ErrForbidden)
@@ -177,7 +187,7 @@ func TestPutMember(t *testing.T) {
 		g().refused(t, put(as("olga"), "olga", RoleAdmin), ErrConflict).
 			refused(t, put(as("olga"), "nina", RoleOwner), ErrInvalid)
 	})
-	t.Run("whoever comes first to a group that everybody left is the owner", func(t *testing.T) {
+	t.Run("the first member of an empty group is the owner", func(t *testing.T) {
 		group().then(t, add(backend, RoleMember, "nina", "otto"), "member.added nina owner", "member.added otto member")
 		group().then(t, put(backend, "nina", RoleMember), "member.added nina owner")
 		group().then(t, put(backend, "nina", RoleOwner), "member.added nina owner")
@@ -196,12 +206,12 @@ func TestRemoveMember(t *testing.T) {
 			then(t, remove(as("olga"), "ada"), "member.removed ada admin").
 			then(t, remove(as("olga"), "ada"))
 	})
-	t.Run("everybody may leave", func(t *testing.T) {
+	t.Run("every member may leave", func(t *testing.T) {
 		g().then(t, remove(as("mia"), "mia"), "member.removed mia member").
 			refused(t, remove(as("mia"), "mia"), ErrNotFound).
 			then(t, remove(as("adam"), "adam"), "member.removed adam admin")
 	})
-	t.Run("the owner leaves to the longest-serving admin, else member", func(t *testing.T) {
+	t.Run("the admin of longest standing succeeds the owner, else the member", func(t *testing.T) {
 		g().then(t, remove(as("olga"), "olga"),
 			"member.removed olga owner", "member.role_changed adam owner").
 			then(t, remove(as("adam"), "adam"),
@@ -216,41 +226,41 @@ func TestRemoveMember(t *testing.T) {
 
 func TestUpdate(t *testing.T) {
 	g := func() scenario { return group(owner("olga"), admin("adam"), member("mia")) }
-	title := func(c change, s *string) Command {
-		return &updateConversation{change: c, want: Changes{Title: Field[string]{Set: true, Value: s}}}
+	title := func(c commandBase, s *string) Command {
+		return &updateConversation{commandBase: c, want: Changes{Title: Field[string]{Set: true, Value: s}}}
 	}
 	name := "Club"
 
-	t.Run("names what changed, and only that", func(t *testing.T) {
+	t.Run("the event has only what changed", func(t *testing.T) {
 		g().then(t, title(as("adam"), &name), `conversation.updated {"title":"Club"}`).
 			then(t, title(as("adam"), &name)).
 			then(t, title(as("olga"), nil), `conversation.updated {"title":null}`)
 	})
-	t.Run("members may not", func(t *testing.T) {
+	t.Run("members are refused", func(t *testing.T) {
 		g().refused(t, title(as("mia"), &name), ErrForbidden).refused(t, title(as("eve"), &name), ErrNotFound)
 	})
 	t.Run("settings key by key", func(t *testing.T) {
 		posting := PostingAdmins
 		want := Changes{Settings: &SettingsPatch{Posting: &posting}}
-		s := g().then(t, &updateConversation{change: as("olga"), want: want},
+		s := g().then(t, &updateConversation{commandBase: as("olga"), want: want},
 			`conversation.updated {"settings":{"posting":"admins","joining":"invite","history":"all","receipts":true}}`)
 		s.refused(t, post(as("mia")), ErrForbidden)
 	})
 	t.Run("equal metadata is no change", func(t *testing.T) {
 		meta := func(s string) Command {
 			raw := json.RawMessage(s)
-			return &updateConversation{change: as("olga"), want: Changes{Metadata: Field[json.RawMessage]{Set: true, Value: &raw}}}
+			return &updateConversation{commandBase: as("olga"), want: Changes{Metadata: Field[json.RawMessage]{Set: true, Value: &raw}}}
 		}
 		g().then(t, meta(`{"a":1,"b":"x"}`), `conversation.updated {"metadata":{"a":1,"b":"x"}}`).
 			then(t, meta(`{ "b":"\u0078", "a":1.0 }`))
 	})
 }
 
-func TestDirectNeverChanges(t *testing.T) {
+func TestDirectConversationsNeverChange(t *testing.T) {
 	name := "x"
 	for _, cmd := range []Command{
 		add(as("a"), RoleMember, "c"), put(as("a"), "b", RoleAdmin), remove(as("a"), "a"), remove(as("a"), "b"),
-		&updateConversation{change: as("a"), want: Changes{Title: Field[string]{Set: true, Value: &name}}},
+		&updateConversation{commandBase: as("a"), want: Changes{Title: Field[string]{Set: true, Value: &name}}},
 		add(backend, RoleMember, "c"),
 	} {
 		direct("a", "b").refused(t, cmd, ErrForbidden)
@@ -259,7 +269,7 @@ func TestDirectNeverChanges(t *testing.T) {
 	direct("a", "b").then(t, post(as("b"), "a"), "message.posted").refused(t, post(as("c")), ErrNotFound)
 }
 
-func TestCloneKeepsApart(t *testing.T) {
+func TestClonesDoNotShareMembers(t *testing.T) {
 	s := group(owner("olga"), member("mia"))
 	clone := s.conversation.Clone()
 	scenario{clone}.then(t, remove(as("mia"), "mia"), "member.removed mia member")

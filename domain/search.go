@@ -2,53 +2,56 @@ package domain
 
 import "encoding/json"
 
-// SearchQuery asks for messages by what they say.
+// SearchQuery is a full-text search in the messages that a user may read.
 type SearchQuery struct {
-	Text           string          // what was typed, at most MaxQueryChars characters
-	ConversationID *ConversationID // only there; nil for everywhere
-	Sender         UserID          // only by this user; "" for anybody
-	Since          *Time           // not before; nil for always
-	Until          *Time           // before; nil for always
-	Cursor         string
-	Limit          int
+	Text           string          // as typed, at most MaxQueryChars characters
+	ConversationID *ConversationID // nil: in all conversations of the user
+	Sender         UserID          // "": by any sender
+	Since          *Time           // inclusive; nil: no bound
+	Until          *Time           // exclusive; nil: no bound
+	Cursor         string          // of the page before; "": the first page
+	Limit          int             // messages
 }
 
-// MaxQueryChars is how long what is searched for may be.
+// MaxQueryChars is the maximum length of SearchQuery.Text.
 const MaxQueryChars = 200
 
-// SearchPage is a page of what was found, the most relevant first.
+// SearchPage is a page of matching messages, the most relevant first.
 type SearchPage struct {
 	Items      []FoundMessage     `json:"items"`
-	NextCursor *string            `json:"next_cursor"`
-	Users      map[UserID]Profile `json:"users"`
+	NextCursor *string            `json:"next_cursor"` // nil: the last page
+	Users      map[UserID]Profile `json:"users"`       // of the users that the items refer to
 }
 
-// FoundMessage is a message as it stands, and where it matches.
+// FoundMessage is a message with its matches.
 type FoundMessage struct {
 	Message
 	Highlights []Highlight `json:"highlights"`
 }
 
-// Highlight is a part of a field of the content, and what matches in it. All
-// numbers count Unicode code points.
+// Highlight is an excerpt of a field of the content with the matches in it. Offsets
+// and lengths are in Unicode code points.
 type Highlight struct {
-	Field    string      `json:"field"`
-	Fragment string      `json:"fragment"`
-	Offset   int         `json:"offset"` // of the fragment in the field
-	Ranges   []TextRange `json:"ranges"` // in the fragment, ascending
+	Field    string      `json:"field"`    // text or name
+	Fragment string      `json:"fragment"` // the excerpt
+	Offset   int         `json:"offset"`   // of the fragment in the field
+	Ranges   []TextRange `json:"ranges"`   // of the matches in the fragment, ascending
 }
 
-// TextRange is a stretch of a text, in code points.
+// TextRange is a part of a text, in code points.
 type TextRange struct {
-	Start  int `json:"start"`
+	Start  int `json:"start"` // from the beginning of the text
 	Length int `json:"length"`
 }
 
-// TextField is a field of a content that people read.
-type TextField struct{ Name, Text string }
+// TextField is a searchable field of a content.
+type TextField struct {
+	Name string // of the member of the content: text or name
+	Text string
+}
 
-// TextFields returns what people read of a content: the text or caption, and the
-// name of a file. The app's own kinds of content have none.
+// TextFields returns the searchable fields of a content that are not empty: text, which
+// may be a caption, and the name of a file. A content of type custom has none.
 func TextFields(content json.RawMessage) (fields []TextField) {
 	var c struct{ Type, Text, Name string }
 	if json.Unmarshal(content, &c) != nil {

@@ -2,46 +2,47 @@ package domain
 
 import "time"
 
-// SessionEntry is a live session as the registry and the nodes know it.
+// SessionEntry is a live session in the registry.
 type SessionEntry struct {
 	Session    SessionID
 	User       UserID
 	Device     DeviceID
-	Number     int64  // from one sequence for the whole cluster: a higher one is newer
-	Epoch      string // numbers of different epochs do not compare
-	Background bool   // does not count as online
-	Connected  Time
+	Number     int64  // from one sequence for the whole cluster: the higher, the newer
+	Epoch      string // of Number; numbers of different epochs are not comparable
+	Background bool   // it does not make its user online
+	Connected  Time   // when it began
 }
 
-// Admission is what a session begins with.
+// Admission is the store's answer to a new session.
 type Admission struct {
-	Number        int64     // of the session, higher than any that was given in the epoch before
-	RevokedBefore time.Time // tokens of the user that were issued earlier are good no more; zero: none is revoked
+	Number        int64     // of the session; higher than all numbers given before in the epoch
+	RevokedBefore time.Time // tokens of the user issued before are revoked; zero: none is
 }
 
-// Memberships are all conversations of a user, and what is revoked, as of one moment.
+// Memberships are all conversations of a user and the user's revocation, read at one
+// moment.
 type Memberships struct {
-	Epoch         string
+	Epoch         string // of the log
 	List          []Membership
 	RevokedBefore time.Time // as in Admission
 }
 
-// FeedPosition is how far a reader of the feed of commits has come. It is
-// opaque; "" is the present.
+// FeedPosition is the position of a reader in the feed of commits. It is opaque; ""
+// stands for the present.
 type FeedPosition string
 
-// FeedPage is what was committed since a position, gathered by conversation.
+// FeedPage is what was committed after a position, one head for each conversation.
 type FeedPage struct {
-	Position FeedPosition
-	Epoch    string
+	Position FeedPosition // to continue from
+	Epoch    string       // of the log
 	Heads    []FeedHead
 	Ends     []EndSessions // sessions to close; most were signalled already
 }
 
-// FeedHead is how far a conversation has come.
+// FeedHead is the progress of a conversation within a FeedPage.
 type FeedHead struct {
 	ConversationID ConversationID
-	First          int64 // the lowest seq that the page tells of
-	Head           int64
-	Membership     bool // somebody entered or left in First…Head
+	First          int64 // lowest seq that was committed
+	Head           int64 // highest seq that was committed
+	Membership     bool  // an event from First to Head added or removed members
 }

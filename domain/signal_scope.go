@@ -1,14 +1,15 @@
 package domain
 
-// What is told of the living and not logged is for small conversations only: it
+// Typing and receipt frames are sent in small conversations only, because their number
 // grows with the square of the members.
 const (
-	TypingMembers  = 500 // up to how many members a conversation has typing frames
-	ReceiptMembers = 50  // up to how many it has receipt frames
+	TypingMembers  = 500 // maximum number of members for typing frames
+	ReceiptMembers = 50  // maximum number of members for receipt frames
 )
 
-// SignalScope is what decides which frames of the living a conversation has.
+// SignalScope has the properties of a conversation that decide which signals its
+// members get.
 type SignalScope struct {
-	Members  int
-	Receipts bool
+	Members  int  // current members
+	Receipts bool // Settings.Receipts
 }

@@ -4,11 +4,11 @@ import "time"
 
 const timeLayout = `"2006-01-02T15:04:05.000000Z07:00"`
 
-// Time is a moment as the contract writes it: UTC with six digits of fraction.
-// PostgreSQL keeps microseconds, so nothing is lost on the way.
+// Time is a time in the format of the contract: UTC, with microseconds. PostgreSQL
+// stores microseconds too, so a stored time is equal to the one that was sent.
 type Time struct{ time.Time }
 
-// TimeOf returns t in UTC, cut to microseconds.
+// TimeOf returns t in UTC, truncated to microseconds.
 func TimeOf(t time.Time) Time { return Time{t.UTC().Truncate(time.Microsecond)} }
 
 // MarshalJSON implements json.Marshaler.
@@ -21,8 +21,8 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// AppendJSON appends what MarshalJSON returns. Every event has one: digits are
-// written by hand, which takes a quarter of the time.
+// AppendJSON appends what MarshalJSON returns. Since every event has a time, it writes
+// digits by hand, which takes a quarter of the time of time.AppendFormat.
 func (t Time) AppendJSON(dst []byte) []byte {
 	utc := t.UTC()
 	year, month, day := utc.Date()

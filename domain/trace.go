@@ -2,59 +2,58 @@ package domain
 
 import "slices"
 
-// Trace is how far one message has come: committed, then routed to the nodes that
-// have sessions of members, pushed to those, acknowledged by devices, and read. It
-// is what is known at the moment: nobody keeps a record of what was written to
-// which socket.
+// Trace is the progress of one message through its stages: committed, routed to the
+// nodes that have sessions of members, pushed to these sessions, acknowledged by
+// devices, and read. It is computed from the present state: there is no record of what
+// was written to which socket.
 type Trace struct {
 	ConversationID ConversationID `json:"conversation_id"`
 	Seq            int64          `json:"seq"`
 	Sender         UserID         `json:"sender"`
 	Committed      TraceCommit    `json:"committed"`
-	// Routed are the nodes that have sessions of the members of this page; nil:
-	// unknown now, as are the sessions.
+	// Routed has the nodes that have sessions of the members of this page, sorted; nil:
+	// unknown, because the registry does not answer.
 	Routed     []NodeID      `json:"routed"`
-	Items      []TraceMember `json:"items"` // by user id
-	NextCursor *string       `json:"next_cursor"`
+	Items      []TraceMember `json:"items"`       // a page of the current members, by user id
+	NextCursor *string       `json:"next_cursor"` // nil: the last page
 }
 
-// TraceCommit is when the message was committed, and by which node; nil once that
-// is forgotten, hours later.
+// TraceCommit is when and by which node the message was committed.
 type TraceCommit struct {
 	At   Time    `json:"at"`
-	Node *string `json:"node"`
+	Node *string `json:"node"` // nil: no longer known, some hours later
 }
 
-// TraceMember is how far the message has come to one of the present members.
+// TraceMember is the progress of the message to one current member.
 type TraceMember struct {
 	UserID    UserID `json:"user_id"`
-	Delivered bool   `json:"delivered"` // to one of the devices
-	Read      bool   `json:"read"`
-	// DeliveredSeq and ReadSeq are how far the member has come.
+	Delivered bool   `json:"delivered"` // a device has acknowledged it
+	Read      bool   `json:"read"`      // the read position includes it
+	// DeliveredSeq and ReadSeq are the member's positions in the conversation.
 	DeliveredSeq int64          `json:"delivered_seq"`
 	ReadSeq      int64          `json:"read_seq"`
 	Devices      []TraceDevice  `json:"devices"`
-	Sessions     []TraceSession `json:"sessions"` // live ones; nil: unknown now
+	Sessions     []TraceSession `json:"sessions"` // live ones; nil: unknown
 }
 
-// TraceDevice is a device that has acknowledged something of the conversation.
+// TraceDevice is a device that has acknowledged events of the conversation.
 type TraceDevice struct {
 	DeviceID DeviceID `json:"device_id"`
-	AckedSeq int64    `json:"acked_seq"`
-	Acked    bool     `json:"acked"` // this message
+	AckedSeq int64    `json:"acked_seq"` // highest seq that it has acknowledged
+	Acked    bool     `json:"acked"`     // AckedSeq includes the message
 }
 
-// TraceSession is a live session that the message is for.
+// TraceSession is a live session of a recipient.
 type TraceSession struct {
 	LiveSession
 
-	// Pushed is true once the device has acknowledged the message; nil: unknown.
+	// Pushed is true if the device has acknowledged the message; nil: unknown.
 	Pushed *bool `json:"pushed"`
 }
 
-// Locate adds the live sessions of the members, as they are known; nil if they
-// are not.
-func (t *Trace) Locate(sessions map[UserID][]LiveSession) {
+// AddSessions sets Routed and the sessions of Items. Sessions is nil if they are
+// unknown; then they stay nil.
+func (t *Trace) AddSessions(sessions map[UserID][]LiveSession) {
 	if sessions == nil {
 		return
 	}

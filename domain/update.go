@@ -7,7 +7,7 @@ import (
 	"im/internal/strictjson"
 )
 
-// SettingsPatch changes settings key by key; nil keeps.
+// SettingsPatch changes Settings; nil keeps a value.
 type SettingsPatch struct {
 	Posting  *string
 	Joining  *string
@@ -15,7 +15,7 @@ type SettingsPatch struct {
 	Receipts *bool
 }
 
-// check refuses unknown values.
+// check returns ErrInvalid for unknown values; a nil patch is valid.
 func (p *SettingsPatch) check() error {
 	if p == nil {
 		return nil
@@ -32,6 +32,7 @@ func (p *SettingsPatch) check() error {
 	return nil
 }
 
+// apply returns s with the changes; a nil patch changes nothing.
 func (p *SettingsPatch) apply(s Settings) Settings {
 	if p == nil {
 		return s
@@ -51,12 +52,12 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	return s
 }
 
-// Changes are what a PATCH wants of a conversation.
+// Changes is a request to change a group: a PATCH.
 type Changes struct {
-	Title     Field[string]
-	AvatarURL Field[string]
-	Settings  *SettingsPatch
-	Metadata  Field[json.RawMessage]
+	Title     Field[string]          // at most Limits.TitleChars
+	AvatarURL Field[string]          // at most Limits.URLChars
+	Settings  *SettingsPatch         // nil keeps all
+	Metadata  Field[json.RawMessage] // an object, at most Limits.MetadataBytes
 }
 
 func (c *Changes) check(limits Limits) error {
@@ -75,9 +76,10 @@ func (c *Changes) check(limits Limits) error {
 	return nil
 }
 
-// updateConversation is the command of checked Changes.
+// updateConversation is the command for checked Changes. Its event names only values
+// that differ from the present ones.
 type updateConversation struct {
-	change
+	commandBase
 	want Changes
 }
 
@@ -129,6 +131,8 @@ func equal(a, b *string) bool {
 	return *a == *b
 }
 
+// sameJSON reports whether two JSON texts have the same value; nil and empty stand for
+// no value.
 func sameJSON(a json.RawMessage, b *json.RawMessage) bool {
 	if len(a) == 0 || b == nil {
 		return len(a) == 0 && b == nil

@@ -25,7 +25,7 @@ const (
 	closeProtocol        closeCode = 4300
 	closeUnauthenticated closeCode = 4400
 	closeEnded           closeCode = 4401
-	closeReplaced        closeCode = 4402
+	closeReplaced        closeCode = domain.CloseReplaced
 	closeTooMany         closeCode = 4403
 )
 

@@ -12,9 +12,9 @@ type Whereabouts interface {
 	// Online tells which of the users have a session that is not in the
 	// background. It fails with ErrUnavailable while that cannot be known.
 	Online(ctx context.Context, users []domain.UserID) (map[domain.UserID]bool, error)
-	// Upheavals counts what may have changed the answers for many users at once
+	// MassChanges counts what may have changed the answers for many users at once
 	// and is announced by nobody. For some seconds after, they may change again.
-	Upheavals() uint64
+	MassChanges() uint64
 	// Reregister makes it known that a session has gone to the background, or
 	// come back from there.
 	Reregister(ctx context.Context, s domain.SessionEntry)

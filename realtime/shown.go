@@ -26,7 +26,7 @@ func (s *shown) from(floor int64) wire {
 		return s.whole
 	}
 	if s.bare == nil {
-		hidden := s.event.WithoutContent(s.target)
+		hidden := s.event.Redacted(s.target)
 		s.bare = eventFrame(&hidden)
 	}
 	return s.bare

@@ -219,7 +219,7 @@ func (m *watchman) run(ctx context.Context) {
 }
 
 func (m *watchman) tick(now time.Time) {
-	if n := m.presence.where.Upheavals(); n != m.upheavals {
+	if n := m.presence.where.MassChanges(); n != m.upheavals {
 		m.upheavals, m.unrest, m.looked = n, now.Add(watchUnrest), time.Time{}
 	}
 	pause := watchRenewal

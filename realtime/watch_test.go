@@ -28,7 +28,7 @@ func (r *registry) Online(_ context.Context, users []domain.UserID) (map[domain.
 	return online, nil
 }
 
-func (r *registry) Upheavals() uint64 {
+func (r *registry) MassChanges() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.upheavals

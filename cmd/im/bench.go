@@ -10,40 +10,39 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/app"
 	"im/tools/bench"
 )
 
 // benchCmd is `im bench`.
 type benchCmd struct {
-	Works []string `arg:"" optional:"" name:"work" help:"What to measure: ${bench_works}. By default all but those that take long."`
+	Workloads []string `arg:"" optional:"" name:"workload" help:"Workloads to measure: ${bench_workloads}. By default all but biggroup and depth, which take long."`
 
 	Target target `embed:""`
 
-	Serve       bool   `help:"Without --url: measure nodes of im serve on the services below, in a database and with a prefix of their own, instead of im dev."`
-	DatabaseURL string `name:"database-url" help:"PostgreSQL, of a role that may make databases. With --url: needed for limit and depth."`
-	RedisURL    string `name:"redis-url" default:"redis://127.0.0.1:6379/0" help:"Redis, for --serve."`
-	AMQPURL     string `name:"amqp-url" default:"amqp://guest:guest@127.0.0.1:5672/" help:"RabbitMQ, for --serve."`
+	Serve       bool   `help:"Start nodes of im serve on the services below, with a database and a prefix of their own, instead of im dev. Not with --url."`
+	DatabaseURL string `name:"database-url" help:"URL of PostgreSQL, for --serve, and beside --url for limit and depth. Its role must be allowed to create databases."`
+	RedisURL    string `name:"redis-url" default:"${default_redis_url}" help:"URL of Redis, for --serve."`
+	AMQPURL     string `name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ, for --serve."`
 
-	Pairs    int           `help:"Pairs of users, instead of the cases of the work."`
-	InFlight int           `help:"Messages that each sender keeps in flight, instead of the cases of the work; at most 64."`
-	Members  int           `help:"Of the groups of group and biggroup, instead of 100 and 10,000."`
-	Sockets  int           `help:"Of idle, instead of 5,000; online members of biggroup, instead of 2,000."`
-	Missed   int           `help:"Messages of catchup, instead of 1,000."`
-	Listed   int           `help:"Conversations of sync, instead of 10,000."`
-	Events   int64         `help:"Stored events of depth, instead of 1,000,000; 20 million take about 12 GB."`
-	Rate     float64       `help:"Messages a second of all senders, sent when they are due (an open loop), instead of as fast as they are answered."`
-	Warmup   time.Duration `default:"3s" help:"Before what is measured."`
-	Duration time.Duration `default:"10s" help:"That is measured, of each run."`
-	Runs     int           `default:"3" help:"Of each case; the median counts."`
+	Pairs    int           `help:"Pairs of users. By default the cases of the workload."`
+	InFlight int           `help:"Messages that each sender keeps in flight, at most 64. By default the cases of the workload."`
+	Members  int           `help:"Members of the groups of group and biggroup. By default 100 and 10,000."`
+	Sockets  int           `help:"Sockets of idle, and online members of biggroup. By default 5,000 and 2,000."`
+	Missed   int           `help:"Missed messages of catchup. By default 1,000."`
+	Listed   int           `help:"Conversations of sync. By default 10,000."`
+	Events   int64         `help:"Stored events of depth. By default 1,000,000; 20 million take about 12 GB."`
+	Rate     float64       `help:"Messages a second of all senders together, each sent at its time (an open loop). By default a sender sends the next message when one is answered (a closed loop)."`
+	Warmup   time.Duration `default:"3s" help:"Time before each measurement."`
+	Duration time.Duration `default:"10s" help:"Measured time of each run."`
+	Runs     int           `default:"3" help:"Runs of each case. The report has their medians."`
 
-	Profile   string   `placeholder:"FOLDER" help:"Where to put profiles of the nodes and of the load, of the first run of each case."`
-	DebugURLs []string `name:"debug-url" placeholder:"http://HOST:PORT" help:"With --url: where a node serves profiles (its IM_DEBUG_ADDR); may be repeated."`
+	Profile   string   `placeholder:"FOLDER" help:"Folder for profiles of the nodes and of the load, taken in the first run of each case."`
+	DebugURLs []string `name:"debug-url" placeholder:"http://HOST:PORT" help:"With --url: where a node serves profiles (its IM_DEBUG_ADDR); repeatable."`
 	JSON      bool     `name:"json" help:"Print a JSON object instead of tables."`
 }
 
-const defaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disable"
-
-// Run measures and prints. What was measured before an error is printed, too.
+// Run measures and prints the report. After an error it prints the results so far.
 func (c *benchCmd) Run(ctx context.Context, std streams) error {
 	o, err := c.options()
 	if err != nil {
@@ -61,56 +60,57 @@ func (c *benchCmd) Run(ctx context.Context, std streams) error {
 }
 
 func (c *benchCmd) options() (bench.Options, error) {
-	place, err := c.place()
+	benchTarget, err := c.benchTarget()
 	if err != nil {
 		return bench.Options{}, err
 	}
 	o := bench.Options{
-		Works: c.Works, Pairs: c.Pairs, InFlight: c.InFlight, Rate: c.Rate,
+		Workloads: c.Workloads, Pairs: c.Pairs, InFlight: c.InFlight, Rate: c.Rate,
 		Members: c.Members, Sockets: c.Sockets, Missed: c.Missed, Listed: c.Listed, Events: c.Events,
-		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Place: place,
+		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Target: benchTarget,
 	}
-	if err := bench.Check(o.Works); err != nil {
+	if err := bench.Check(o.Workloads); err != nil {
 		return o, usageError{err}
 	}
 	switch {
 	case min(o.Pairs, o.InFlight, o.Members, o.Sockets, o.Missed, o.Listed, int(o.Events)) < 0 || o.Rate < 0 || o.Warmup < 0:
-		return o, usageError{errors.New("a size or a time is below 0")}
+		return o, usageError{errors.New("sizes, --rate and --warmup must not be negative")}
 	case o.InFlight > 64:
-		return o, usageError{errors.New("--in-flight (IM_IN_FLIGHT) must be at most 64: no node takes more from one socket")}
+		return o, usageError{errors.New("--in-flight (IM_IN_FLIGHT) must be at most 64: a node accepts no more from one socket")}
 	case o.Duration <= 0 || o.Runs < 1:
 		return o, usageError{errors.New("--duration and --runs must be above 0")}
 	}
 	return o, nil
 }
 
-// place finds out what is measured.
-func (c *benchCmd) place() (bench.Place, error) {
-	p := bench.Place{Serve: c.Serve, DatabaseURL: c.DatabaseURL, RedisURL: c.RedisURL, AMQPURL: c.AMQPURL, DebugURLs: c.DebugURLs}
+// benchTarget returns the cluster to measure, or how to start one.
+func (c *benchCmd) benchTarget() (bench.Target, error) {
+	o := bench.Target{Serve: c.Serve, DatabaseURL: c.DatabaseURL, RedisURL: c.RedisURL, AMQPURL: c.AMQPURL, DebugURLs: c.DebugURLs}
 	if len(c.Target.URL) > 0 {
 		if c.Serve {
-			return p, usageError{errors.New("--serve starts nodes, --url names some: one of them")}
+			return o, usageError{errors.New("--serve starts nodes and --url names running ones: use one of them")}
 		}
 		urls, err := c.Target.nodes()
 		if err != nil {
-			return p, err
+			return o, err
 		}
-		p.URLs = urls
-		p.Token = func(ctx context.Context, user domain.UserID) (string, error) { return c.Target.tokens(user, urls)(ctx) }
-		return p, nil
+		o.URLs = urls
+		o.Token = func(ctx context.Context, user domain.UserID) (string, error) { return c.Target.tokens(user, urls)(ctx) }
+		return o, nil
 	}
-	if c.Serve && p.DatabaseURL == "" {
-		p.DatabaseURL = defaultDatabaseURL
+	if c.Serve && o.DatabaseURL == "" {
+		o.DatabaseURL = app.DefaultDatabaseURL
 	}
 	program, err := os.Executable()
 	if err != nil {
-		return p, fmt.Errorf("im does not find itself, to start nodes: %w", err)
+		return o, fmt.Errorf("cannot find the executable to start nodes with: %w", err)
 	}
-	p.Program = program
-	return p, nil
+	o.Program = program
+	return o, nil
 }
 
-func benchWorks() string {
+// benchWorkloads lists the workloads for the help.
+func benchWorkloads() string {
 	names, help := bench.Names()
 	for i := range names {
 		names[i] += " (" + help[i] + ")"

@@ -21,59 +21,59 @@ import (
 	"im/tools/bench"
 )
 
-// tiny makes a measurement that tells nothing but that it works.
-func tiny(duration string, args ...string) []string {
+// benchArgs are the arguments of a measurement that is just large enough to work.
+func benchArgs(duration string, args ...string) []string {
 	return append([]string{
 		"bench", "--json", "--runs", "1", "--warmup", "100ms", "--duration", duration, "--pairs", "2", "--members", "12", "--sockets", "9",
 		"--missed", "150", "--listed", "120", "--events", "3000",
 	}, args...)
 }
 
-// measured runs im bench, and returns what it reports, by work, and what it says
-// meanwhile. On a machine that does much else nothing may come of a short time: then
-// it takes longer.
-func measured(t *testing.T, env []string, args ...string) (byWork map[string][]bench.Result, said string) {
+// measure runs im bench. It returns the results by workload, and the progress that was
+// printed. On a busy machine a short time may measure nothing: then it tries a longer
+// one.
+func measure(t *testing.T, env []string, args ...string) (results map[string][]bench.Result, progress string) {
 	t.Helper()
 	for _, duration := range []string{"300ms", "3s", "20s"} {
-		var lacking string
-		if byWork, said, lacking = measuredFor(t, duration, env, args...); lacking == "" {
-			return byWork, said
+		var missing string
+		if results, progress, missing = measureFor(t, duration, env, args...); missing == "" {
+			return results, progress
 		}
-		t.Log("in ", duration, ": ", lacking)
+		t.Log("in ", duration, ": ", missing)
 	}
-	t.Fatal("nothing came of a long time either")
+	t.Fatal("a long time measured nothing either")
 	return nil, ""
 }
 
-func measuredFor(t *testing.T, duration string, env []string, args ...string) (byWork map[string][]bench.Result, said, lacking string) {
+func measureFor(t *testing.T, duration string, env []string, args ...string) (results map[string][]bench.Result, progress, missing string) {
 	t.Helper()
-	p := start(t, env, tiny(duration, args...)...)
+	p := start(t, env, benchArgs(duration, args...)...)
 	require.Equal(t, 0, p.wait(), "%s\n%s", p.out, p.err)
 	require.Contains(t, p.err.String(), "run 1 of ", "progress")
 	var report bench.Report
 	require.NoError(t, json.Unmarshal([]byte(p.out.String()), &report), p.out)
 	require.NotZero(t, report.Machine.CPUs)
-	byWork = map[string][]bench.Result{}
+	results = map[string][]bench.Result{}
 	for _, r := range report.Results {
-		byWork[r.Work] = append(byWork[r.Work], r)
-		require.NotEmpty(t, r.Runs, r.Work)
-		lacking += lackingIn(t, r)
+		results[r.Workload] = append(results[r.Workload], r)
+		require.NotEmpty(t, r.Runs, r.Workload)
+		missing += missingMetrics(t, r)
 	}
-	return byWork, p.err.String(), lacking
+	return results, p.err.String(), missing
 }
 
-// lackingIn: all that was acknowledged has arrived, and nothing was refused. It names
-// the numbers that are none.
-func lackingIn(t *testing.T, r bench.Result) (names string) {
+// missingMetrics checks that every acknowledged message has arrived and none was
+// refused. It returns the names of metrics without a value.
+func missingMetrics(t *testing.T, r bench.Result) (names string) {
 	t.Helper()
-	require.NotEmpty(t, r.Median, r.Work)
+	require.NotEmpty(t, r.Median, r.Workload)
 	for _, m := range r.Median {
 		switch {
 		case m.Name == "lost", m.Name == "refused":
-			require.Zero(t, m.Value, "%s, %s: %s", r.Work, r.Case, m.Name)
-		case strings.HasSuffix(m.Name, "_cpu") || m.Name == "server_memory": // which are coarse
+			require.Zero(t, m.Value, "%s, %s: %s", r.Workload, r.Case, m.Name)
+		case strings.HasSuffix(m.Name, "_cpu") || m.Name == "server_memory": // their resolution is coarse
 		case m.Value <= 0:
-			names += fmt.Sprintf("%s, %s: %s; ", r.Work, r.Case, m.Name)
+			names += fmt.Sprintf("%s, %s: %s; ", r.Workload, r.Case, m.Name)
 		}
 	}
 	return names
@@ -86,7 +86,7 @@ func metricsOf(r bench.Result) (names []string) {
 	return names
 }
 
-// TestBenchByItself runs every work on im dev.
+// TestBenchByItself runs every workload on im dev.
 func TestBenchByItself(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
@@ -100,31 +100,31 @@ func TestBenchByItself(t *testing.T) {
 		"biggroup": {"last_p50"},
 		"depth":    {"appended", "appended_ratio", "page_p50", "page_p50_ratio"},
 	}
-	works, _ := bench.Names()
-	require.ElementsMatch(t, works, slices.Collect(maps.Keys(want)))
-	for _, work := range works {
-		t.Run(work, func(t *testing.T) {
+	workloads, _ := bench.Names()
+	require.ElementsMatch(t, workloads, slices.Collect(maps.Keys(want)))
+	for _, workload := range workloads {
+		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
-			byWork, _ := measured(t, []string{"TMPDIR=" + shortDir(t)}, work)
-			require.Len(t, byWork, 1)
-			for _, r := range byWork[work] {
-				require.Subset(t, metricsOf(r), want[work], r.Case)
+			results, _ := measure(t, []string{"TMPDIR=" + shortDir(t)}, workload)
+			require.Len(t, results, 1)
+			for _, r := range results[workload] {
+				require.Subset(t, metricsOf(r), want[workload], r.Case)
 			}
 		})
 	}
 }
 
-// TestBenchServe measures nodes on the services, and leaves nothing there.
+// TestBenchServe measures nodes on the services and leaves nothing behind.
 func TestBenchServe(t *testing.T) {
 	t.Parallel()
 	server := pgtest.NewEmpty(t)
 	profiles := shortDir(t)
 	env := slices.DeleteFunc(services(server), func(kv string) bool { return strings.HasPrefix(kv, "IM_ADDR=") })
-	byWork, said := measured(t, env, "limit", "cross", "--serve", "--profile", profiles, "--duration", "3s")
-	require.Len(t, byWork["cross"], 2)
-	require.Positive(t, byWork["cross"][1].OfLimit)
-	require.Subset(t, metricsOf(byWork["cross"][0]), []string{"server_cpu", "load_cpu"})
-	requireForgotten(t, server, regexp.MustCompile(`im_bench_\w+`).FindAllString(said, -1))
+	results, progress := measure(t, env, "limit", "cross", "--serve", "--profile", profiles, "--duration", "3s")
+	require.Len(t, results["cross"], 2)
+	require.Positive(t, results["cross"][1].OfLimit)
+	require.Subset(t, metricsOf(results["cross"][0]), []string{"server_cpu", "load_cpu"})
+	requireCleanedUp(t, server, regexp.MustCompile(`im_bench_\w+`).FindAllString(progress, -1))
 	for _, name := range []string{"load-cpu", "node1-cpu", "node1-heap", "node1-block", "node2-cpu"} {
 		found, err := filepath.Glob(filepath.Join(profiles, "cross-*two-nodes", name+".pprof"))
 		require.NoError(t, err)
@@ -135,9 +135,9 @@ func TestBenchServe(t *testing.T) {
 	}
 }
 
-// requireForgotten: neither PostgreSQL nor Redis nor RabbitMQ has anything of
-// these names.
-func requireForgotten(t *testing.T, server string, names []string) {
+// requireCleanedUp checks that PostgreSQL, Redis and RabbitMQ have nothing of these
+// names.
+func requireCleanedUp(t *testing.T, server string, names []string) {
 	t.Helper()
 	require.Len(t, names, 2)
 	conn, err := pgx.Connect(t.Context(), server)
@@ -151,9 +151,9 @@ func requireForgotten(t *testing.T, server string, names []string) {
 	require.NoError(t, err)
 	defer broker.Close()
 	for _, name := range names {
-		var there bool
-		require.NoError(t, conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name).Scan(&there))
-		require.False(t, there, name)
+		var exists bool
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, name).Scan(&exists))
+		require.False(t, exists, name)
 		keys, err := client.Keys(t.Context(), name+"*").Result()
 		require.NoError(t, err)
 		require.Empty(t, keys)
@@ -163,38 +163,38 @@ func requireForgotten(t *testing.T, server string, names []string) {
 	}
 }
 
-// TestBenchRunningCluster measures nodes that run already, with the tokens that
-// they give, and at a rate.
+// TestBenchRunningCluster measures a running cluster at a rate, with tokens that it
+// issues.
 func TestBenchRunningCluster(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(shortDir(t), "data")
-	dev(t, data)
-	at := readPresence(data)
-	byWork, _ := measured(t, []string{"IM_URL=" + at[0]}, "direct", "--rate", "100", "--runs", "3")
-	require.Len(t, byWork["direct"][0].Runs, 3)
+	startDev(t, data)
+	urls := devURLs(data)
+	results, _ := measure(t, []string{"IM_URL=" + urls[0]}, "direct", "--rate", "100", "--runs", "3")
+	require.Len(t, results["direct"][0].Runs, 3)
 	rate, found := 0.0, false
-	for _, m := range byWork["direct"][0].Median {
+	for _, m := range results["direct"][0].Median {
 		if m.Name == "acked" {
 			rate, found = m.Value, true
 		}
 	}
 	require.True(t, found)
-	require.LessOrEqual(t, rate, 150.0, "no more is sent than is due")
+	require.LessOrEqual(t, rate, 150.0, "the rate is not exceeded")
 
-	one := start(t, []string{"IM_URL=" + at[0]}, tiny("300ms", "cross")...)
+	one := start(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "cross")...)
 	require.Equal(t, 1, one.wait())
 	require.Contains(t, one.err.String(), "2 nodes")
-	none := start(t, []string{"IM_URL=" + at[0]}, tiny("300ms", "limit")...)
+	none := start(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "limit")...)
 	require.Equal(t, 1, none.wait())
 	require.Contains(t, none.err.String(), "IM_DATABASE_URL")
 }
 
-// TestBenchStopped: Ctrl-C ends it, and what it has started.
+// TestBenchStopped: Ctrl-C ends the measurement and the processes that it started.
 func TestBenchStopped(t *testing.T) {
 	t.Parallel()
 	temp := shortDir(t)
 	p := start(t, []string{"TMPDIR=" + temp}, "bench", "direct", "--pairs", "1", "--duration", "10m")
-	p.says("run 1 of 3")
+	p.waitOutput("run 1 of 3")
 	p.signal(os.Interrupt)
 	require.Equal(t, 1, p.wait(), p.err)
 	left, err := os.ReadDir(temp)
@@ -202,16 +202,16 @@ func TestBenchStopped(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// TestDebugAddr: profiles are served where they are asked for, and nowhere else.
+// TestDebugAddr: profiles are served at their own address only.
 func TestDebugAddr(t *testing.T) {
 	t.Parallel()
 	debug := freeAddr(t)
 	data := filepath.Join(shortDir(t), "data")
-	p := dev(t, data, "--debug-addr", debug)
+	p := startDev(t, data, "--debug-addr", debug)
 	status, err := get("http://" + debug + "/debug/pprof/heap")
 	require.NoError(t, err)
 	require.Equal(t, 200, status)
-	public := readPresence(data)[0]
+	public := devURLs(data)[0]
 	status, err = get(public + "/debug/pprof/heap")
 	require.NoError(t, err)
 	require.Equal(t, 404, status)

@@ -1,207 +1,129 @@
 package main
 
 import (
-	"context"
 	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
-	"time"
 
-	tea "github.com/charmbracelet/bubbletea"
-	"github.com/charmbracelet/x/ansi"
 	"github.com/stretchr/testify/require"
 
-	"im/client"
-	"im/domain"
+	"im/test/eventually"
 )
 
-func TestClean(t *testing.T) {
-	require.Equal(t, "[2Jred\nnext a b", clean("\x1b[2Jred\nnext\x07 a\tb\u202e "))
+// plainChat is an im chat without a terminal.
+type plainChat struct {
+	t        *testing.T
+	cmd      *exec.Cmd
+	in       io.WriteCloser
+	out, err *buffer
 }
 
-func message(id client.ConversationID, seq int64, sender client.UserID, text string) client.Event {
-	return client.Event{
-		ConversationID: id, Seq: seq, Type: domain.MessagePosted, Sender: sender, ClientMsgID: fmt.Sprint(sender, seq),
-		At: domain.TimeOf(time.Now()), Body: []byte(`{"content":` + string(client.Text(text)) + `}`),
+func startChat(t *testing.T, url string, args ...string) *plainChat {
+	t.Helper()
+	p := &plainChat{t: t, out: &buffer{}, err: &buffer{}}
+	p.cmd = exec.Command(os.Args[0], append([]string{"chat", "--url", url}, args...)...)
+	p.cmd.Env = append(os.Environ(), asProgram+"=1", "IM_JWT_SECRET=", "IM_TOKEN=")
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.err
+	var err error
+	p.in, err = p.cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Start())
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
+	return p
+}
+
+func (p *plainChat) send(lines ...string) {
+	p.t.Helper()
+	for _, line := range lines {
+		_, err := fmt.Fprintln(p.in, line)
+		require.NoError(p.t, err)
 	}
 }
 
-func TestTranscript_each_seq_once(t *testing.T) {
-	id := domain.NewConversationID(time.Now())
-	tr := transcript{self: "alice", newAfter: 3}
-	for _, seq := range []int64{5, 3, 4, 5, 2, 3} {
-		tr.event(message(id, seq, "bob", fmt.Sprint(seq)))
-	}
-	page := client.MessagePage{HasMoreBefore: false}
-	for seq := int64(1); seq < 5; seq++ {
-		m, _ := client.MessageOf(message(id, seq, "bob", fmt.Sprint(seq)))
-		page.Messages = append(page.Messages, m)
-	}
-	tr.page(page)
-	var texts []string
-	for _, e := range tr.entries {
-		texts = append(texts, e.text)
-	}
-	require.Equal(t, []string{"1", "2", "3", "4", "5"}, texts)
-	require.Equal(t, 3, tr.firstNew())
-	require.True(t, tr.oldest)
-}
-
-func TestNoteOf(t *testing.T) {
-	for want, e := range map[string]client.Event{
-		"bob joined":                   {Type: domain.MemberAdded, Sender: "bob", Body: []byte(`{"user_id":"bob"}`)},
-		"bob added carol":              {Type: domain.MemberAdded, Sender: "bob", Body: []byte(`{"user_id":"carol"}`)},
-		"bob left":                     {Type: domain.MemberRemoved, Sender: "bob", Body: []byte(`{"user_id":"bob"}`)},
-		"bob removed carol":            {Type: domain.MemberRemoved, Sender: "bob", Body: []byte(`{"user_id":"carol"}`)},
-		"bob made carol admin":         {Type: domain.MemberRoleChanged, Sender: "bob", Body: []byte(`{"user_id":"carol","role":"admin"}`)},
-		"":                             {Type: "some.day", Sender: "bob"},
-		"bob started the conversation": {Type: domain.ConversationCreated, Sender: "bob"},
-	} {
-		require.Equal(t, want, noteOf(e))
-	}
-}
-
-// fakeRemote answers a screen from memory.
-type fakeRemote struct {
-	list []client.Conversation
-	page client.MessagePage
-	err  error
-	sent []client.Post
-	read int64
-	asks []client.Range
-}
-
-func (f *fakeRemote) User() client.UserID                  { return "alice" }
-func (f *fakeRemote) Conversations() []client.Conversation { return f.list }
-
-func (f *fakeRemote) Messages(_ context.Context, _ client.ConversationID, r client.Range) (client.MessagePage, error) {
-	f.asks = append(f.asks, r)
-	return f.page, nil
-}
-
-func (f *fakeRemote) Send(_ context.Context, p client.Post) (client.Sent, error) {
-	f.sent = append(f.sent, p)
-	return client.Sent{ConversationID: f.list[0].ConversationID, Seq: 9, At: domain.TimeOf(time.Now())}, f.err
-}
-
-func (f *fakeRemote) Read(_ context.Context, _ client.ConversationID, seq int64) (client.ReadState, error) {
-	f.read = seq
-	return client.ReadState{}, nil
-}
-
-// does applies a message and, in turn, those that its commands answer with.
-func does(s *screen, m tea.Msg) {
-	if batch, ok := m.(tea.BatchMsg); ok {
-		for _, c := range batch {
-			if c != nil {
-				does(s, c())
-			}
+// waitLines waits until exactly these lines have been printed.
+func (p *plainChat) waitLines(lines ...string) {
+	p.t.Helper()
+	want := strings.Join(lines, "\n") + "\n"
+	eventually.NoError(p.t, "the lines are printed", func() error {
+		if got := p.out.String(); len(got) < len(want) {
+			return fmt.Errorf("printed %q and %q", got, p.err)
 		}
-		return
-	}
-	if _, c := s.Update(m); c != nil {
-		if next := c(); next != nil {
-			if _, quit := next.(tea.QuitMsg); !quit {
-				does(s, next)
-			}
-		}
-	}
+		return nil
+	})
+	require.Equal(p.t, want, p.out.String(), "%s", p.err)
 }
 
-func write(s *screen, text string) {
-	for _, word := range strings.SplitAfter(text, " ") { // as a terminal hands it over
-		does(s, tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(word)})
-	}
-	does(s, tea.KeyMsg{Type: tea.KeyEnter})
+// waitNote waits until a note has been written.
+func (p *plainChat) waitNote(text string) {
+	p.t.Helper()
+	eventually.True(p.t, "the note "+text, func() bool { return strings.Contains(p.err.String(), text) })
 }
 
-func shows(s *screen) string { return ansi.Strip(s.View()) }
-
-func newTestScreen(to string) (*screen, *fakeRemote, client.ConversationID) {
-	id := domain.NewConversationID(time.Now())
-	f := &fakeRemote{list: []client.Conversation{{
-		ConversationID: id, Kind: domain.Direct, Peer: "bob", HeadSeq: 3, ReadSeq: 2, UnreadCount: 1,
-	}}}
-	for seq := int64(2); seq <= 3; seq++ {
-		m, _ := client.MessageOf(message(id, seq, "bob", fmt.Sprint("history ", seq)))
-		f.page.Messages = append(f.page.Messages, m)
-	}
-	s := newScreen(context.Background(), f, &chatCmd{To: to})
-	does(s, tea.WindowSizeMsg{Width: 100, Height: 20})
-	does(s, statusMsg{State: client.Online})
-	return s, f, id
+// leave ends the input; the command ends by itself.
+func (p *plainChat) leave() {
+	p.t.Helper()
+	require.NoError(p.t, p.in.Close())
+	require.NoError(p.t, p.cmd.Wait(), "%s", p.err)
 }
 
-func TestScreen(t *testing.T) {
-	for _, to := range []string{"", "bob"} {
-		s, f, id := newTestScreen(to)
-		view := shows(s)
-		require.Contains(t, view, "● online")
-		require.Contains(t, view, "bob  history 2")
-		require.Less(t, strings.Index(view, "history 2"), strings.Index(view, " new "))
-		require.Less(t, strings.Index(view, " new "), strings.LastIndex(view, "history 3"))
-		require.EqualValues(t, 3, f.read, "what is on the screen is read")
+// TestChatPlain: two users chat. One leaves and returns; the server is killed and
+// started again. Each prints every message once and in order.
+func TestChatPlain(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(shortDir(t), "data")
+	server := startDev(t, data)
+	url := printedURLs(t, server)[0]
 
-		does(s, eventMsg(message(id, 4, "bob", "live")))
-		does(s, eventMsg(message(id, 4, "bob", "live")))
-		require.Equal(t, 1, strings.Count(shows(s), "bob  live"))
-		require.EqualValues(t, 4, f.read)
+	alice := startChat(t, url, "--user", "alice", "--to", "bob")
+	alice.send("hello", "are you there?")
+	alice.waitLines("alice: hello", "alice: are you there?")
+	bob := startChat(t, url, "--user", "bob", "--to", "alice")
+	bob.waitLines("alice: hello", "alice: are you there?")
+	bob.waitNote("· new")
+	bob.send("yes")
+	alice.waitLines("alice: hello", "alice: are you there?", "bob: yes")
+	bob.leave()
 
-		write(s, "up to the end of delete and home")
-		require.Equal(t, "up to the end of delete and home", client.TextOf(f.sent[0].Content), "words that name keys are words")
-		require.Equal(t, 1, strings.Count(shows(s), "up to the end"), "pending and sent are one")
-		require.NotContains(t, shows(s), " new ")
+	alice.send("1", "2", "3")
+	alice.waitLines("alice: hello", "alice: are you there?", "bob: yes", "alice: 1", "alice: 2", "alice: 3")
+	all := []string{"alice: hello", "alice: are you there?", "bob: yes", "alice: 1", "alice: 2", "alice: 3"}
+	bob = startChat(t, url, "--user", "bob", "--to", "alice")
+	bob.waitLines(all...)
 
-		does(s, statusMsg{State: client.Offline})
-		require.Contains(t, shows(s), "○ offline")
-		does(s, statusMsg{State: client.Online})
-		does(s, eventMsg(message(id, 10, "bob", "missed")))
-		require.Less(t, strings.LastIndex(shows(s), " new "), strings.LastIndex(shows(s), "missed"))
-	}
+	server.signal(syscall.SIGKILL)
+	server.wait()
+	bob.waitNote("connection lost")
+	bob.send("while it was away")
+	again := start(t, nil, "dev", "--addr", strings.TrimPrefix(url, "http://"), "--data", data)
+	again.waitOutput("Ctrl-C stops it")
+	all = append(all, "bob: while it was away")
+	bob.waitLines(all...)
+	alice.waitLines(all...)
+	alice.send("good night\x1b[2J")
+	all = append(all, "alice: good night[2J") // control characters are removed
+	bob.waitLines(all...)
+	alice.leave()
+	bob.leave()
 }
 
-func TestScreen_refused(t *testing.T) {
-	s, f, _ := newTestScreen("bob")
-	f.err = domain.ErrForbidden
-	write(s, "not allowed")
-	require.Contains(t, shows(s), "not sent: forbidden")
-	require.Equal(t, "not allowed", s.input.text(), "what was written is not lost")
-	require.Empty(t, s.pending)
-}
+// TestChatPlainWithAllUsers: without --to, each line names its recipient.
+func TestChatPlainWithAllUsers(t *testing.T) {
+	t.Parallel()
+	url := printedURLs(t, startDev(t, filepath.Join(shortDir(t), "data"), "--ephemeral"))[0]
+	alice, bob := startChat(t, url, "--user", "alice"), startChat(t, url, "--user", "bob")
+	alice.send("@bob hi", "no recipient", "@alice me?")
+	bob.waitLines("alice: hi")
+	bob.send("@alice hello")
+	alice.waitLines("[bob] alice: hi", "bob: hello")
+	alice.waitNote("write @user and a text")
+	alice.waitNote("not sent: ")
+	alice.leave()
+	bob.leave()
 
-func TestScreen_first_message_makes_the_conversation(t *testing.T) {
-	s, f, _ := newTestScreen("")
-	write(s, "/to carol")
-	require.Contains(t, shows(s), "the beginning of your conversation with carol")
-	write(s, "hello")
-	require.Equal(t, client.UserID("carol"), f.sent[0].To)
-	require.True(t, f.sent[0].ConversationID.IsZero())
-}
-
-func TestScreen_scrolls_back(t *testing.T) {
-	s, f, id := newTestScreen("bob")
-	f.page.HasMoreBefore = true
-	s.open.oldest = false
-	for seq := int64(10); seq < 60; seq++ {
-		does(s, eventMsg(message(id, seq, "bob", fmt.Sprint("line ", seq))))
-	}
-	require.Contains(t, shows(s), "line 59")
-	for range 10 {
-		does(s, tea.KeyMsg{Type: tea.KeyPgUp})
-	}
-	require.NotContains(t, shows(s), "line 59")
-	require.Contains(t, f.asks, client.Range{Before: 2, Limit: 100})
-	read := f.read
-	does(s, eventMsg(message(id, 60, "bob", "unseen")))
-	require.Equal(t, read, f.read, "what is below the screen is not read")
-}
-
-func TestScreen_any_size(t *testing.T) {
-	s, _, _ := newTestScreen("")
-	for width := range 120 {
-		for _, height := range []int{0, 1, 3, 5, 40} {
-			does(s, tea.WindowSizeMsg{Width: width, Height: height})
-			require.NotEmpty(t, s.View())
-		}
-	}
+	require.ErrorContains(t, new(chatCmd).Run(t.Context(), streams{}), "--user")
 }

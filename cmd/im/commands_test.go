@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/pgtest"
 )
 
@@ -16,7 +16,7 @@ func TestToken(t *testing.T) {
 	env := []string{"IM_JWT_SECRET=" + testSecret, "IM_JWT_ISSUER=", "IM_JWT_AUDIENCE=im"}
 	p := start(t, env, "token", "--user", "alice", "--server", "--ttl", "90m")
 	require.Equal(t, 0, p.wait(), p.err)
-	verifier, err := token.New(token.Options{Secret: testSecret, Audience: "im"})
+	verifier, err := auth.New(auth.Options{Secret: testSecret, Audience: "im"})
 	require.NoError(t, err)
 	identity, err := verifier.Verify(t.Context(), strings.TrimSpace(p.out.String()))
 	require.NoError(t, err)

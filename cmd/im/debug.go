@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	blockRate     = 10_000 // ns: blockings of this length are sampled once
-	mutexFraction = 100    // one contention of so many is sampled
+	blockRate     = 10_000 // ns of blocking for each sample
+	mutexFraction = 100    // one of this many contentions is sampled
 )
 
-// debugging serves the profiles of the process to who may see everything: on
-// an address of its own, off unless asked for.
+// debugging serves profiles of the process. They are not authenticated and reveal much
+// of it, so they have an address of their own and are off by default.
 type debugging struct {
-	DebugAddr string `group:"Logging" placeholder:"127.0.0.1:6060" help:"Address to serve profiles of the process on (net/http/pprof): for nobody else's eyes. Off by default."`
+	DebugAddr string `group:"Logging" placeholder:"127.0.0.1:6060" help:"Address to serve profiles of the process on (net/http/pprof). There is no authentication: keep it private. Off by default."`
 }
 
 // startDebugging serves until the returned function is called.
@@ -33,7 +33,7 @@ func (d debugging) startDebugging(ctx context.Context, logger *slog.Logger) (sto
 		return nil, fmt.Errorf("IM_DEBUG_ADDR: %w", err)
 	}
 	if addr, ok := listener.Addr().(*net.TCPAddr); !ok || !addr.IP.IsLoopback() {
-		logger.WarnContext(ctx, "profiles are served beyond this machine", "addr", listener.Addr().String())
+		logger.WarnContext(ctx, "profiles are served without authentication to other machines: set IM_DEBUG_ADDR to a loopback address", "addr", listener.Addr().String())
 	}
 	runtime.SetBlockProfileRate(blockRate)
 	runtime.SetMutexProfileFraction(mutexFraction)
@@ -42,7 +42,7 @@ func (d debugging) startDebugging(ctx context.Context, logger *slog.Logger) (sto
 	go func() {
 		defer close(done)
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.ErrorContext(ctx, "profiles are not served any more", "error", err)
+			logger.ErrorContext(ctx, "serving profiles has failed; the node goes on without", "error", err)
 		}
 	}()
 	logger.InfoContext(ctx, "serving profiles", "addr", listener.Addr().String())
@@ -52,7 +52,7 @@ func (d debugging) startDebugging(ctx context.Context, logger *slog.Logger) (sto
 	}, nil
 }
 
-// profiles are the paths of net/http/pprof, without the default mux.
+// profiles returns a handler of the paths of net/http/pprof, apart from the default mux.
 func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)

@@ -14,25 +14,25 @@ import (
 
 	"im/internal/app"
 	"im/internal/devservices"
-	"im/routing"
+	"im/routing/broker"
 )
 
-// devSecret signs tokens where no secret is set, and is known to everyone: it
-// is used on the loopback interface only.
+// devSecret signs tokens when no secret is set. Everyone can know it, so it is used
+// on the loopback interface only.
 const devSecret = "im dev: known to everyone, good on loopback only" //nolint:gosec // not a secret
 
 const (
 	devAddr  = "127.0.0.1:8080"
-	devPorts = 100 // tried, from the first on
+	devPorts = 100 // how many ports to try, from the first one
 )
 
 // devCmd runs a whole cluster in one process.
 type devCmd struct {
-	Nodes       int    `default:"1" help:"How many nodes to run, wired as on machines of their own."`
-	Addr        string `placeholder:"127.0.0.1:8080" help:"Address of the first node; the others get the next ports. By default ${default_addr}, or the next port that is free."`
+	Nodes       int    `default:"1" help:"Number of nodes, 1 to 16. They work together as nodes on several machines do."`
+	Addr        string `placeholder:"127.0.0.1:8080" help:"Address of the first node. The others use the next ports. By default ${default_addr}, or the next free port."`
 	Data        string `default:"${default_data}" help:"Folder of the data, which is kept between runs."`
-	Ephemeral   bool   `help:"Keep nothing."`
-	PostgresBin string `name:"postgres-bin" placeholder:"FOLDER" help:"Folder of initdb and postgres; by default it is looked for."`
+	Ephemeral   bool   `help:"Use a temporary folder and delete it at the end."`
+	PostgresBin string `name:"postgres-bin" placeholder:"FOLDER" help:"Folder that holds initdb and postgres. By default the usual places are searched."`
 
 	app.Tokens
 	app.Rules
@@ -46,7 +46,7 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 		return usageError{errors.New("--nodes (IM_NODES) must be 1 to 16")}
 	}
 	logger := c.Logger(std.err)
-	go tendHeap(ctx)
+	defer app.TuneGC()()
 	listeners, err := c.listen(ctx)
 	if err != nil {
 		return usageError{err}
@@ -69,7 +69,7 @@ func (c *devCmd) Run(ctx context.Context, std streams) error {
 	return c.serve(ctx, std, logger, listeners)
 }
 
-// serve runs the services, and the nodes on them.
+// serve runs the services and the nodes until ctx ends.
 func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, listeners []net.Listener) error {
 	_, _ = fmt.Fprintln(std.err, "im dev: starting")
 	progress := slog.New(progressHandler{w: std.err})
@@ -82,7 +82,7 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 	}
 	defer func() {
 		if err := database.Close(); err != nil {
-			logger.Error("PostgreSQL", "error", err)
+			logger.Error("PostgreSQL did not stop cleanly", "error", err)
 		}
 	}()
 	redis, err := devservices.OpenRedis()
@@ -104,16 +104,16 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 		return usageError{err}
 	}
 	urls := urlsOf(listeners)
-	if err := writePresence(c.Data, presence{URLs: urls, DatabaseURL: database.URL()}); err != nil {
+	if err := writeDevInfo(c.Data, devInfo{URLs: urls, DatabaseURL: database.URL()}); err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(presencePath(c.Data)) }()
+	defer func() { _ = os.Remove(devInfoPath(c.Data)) }()
 	return runAll(ctx, nodes, listeners, database.Done(), func() error { return c.welcome(std.out, urls) })
 }
 
-// open makes the nodes, which share what machines would share.
+// open creates the nodes. They share the services, as nodes on several machines do.
 func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, redisURL string, listeners []net.Listener) ([]*app.Node, error) {
-	broker := routing.NewInProcess(logger)
+	inProcess := broker.NewInProcess(logger)
 	var nodes []*app.Node
 	for i, listener := range listeners {
 		n, err := app.New(ctx, app.Options{
@@ -121,8 +121,8 @@ func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, red
 			Services: app.Services{
 				DatabaseURL: databaseURL, RedisURL: redisURL, Prefix: "im", Migrate: "auto", StartTimeout: devStartTimeout,
 			},
-			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: broker, Drain: devDrain,
-			Extra: map[string]http.Handler{devTokenPath: newTokenDesk(c.Tokens, listener.Addr())},
+			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: inProcess, Drain: devDrain,
+			Extra: map[string]http.Handler{devTokenPath: newTokenHandler(c.Signing, listener.Addr())},
 		})
 		if err != nil {
 			return nodes, err
@@ -132,8 +132,8 @@ func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, red
 	return nodes, nil
 }
 
-// runAll runs the nodes until ctx ends or one of them, or the database, does.
-// Greet is called once all of them are ready.
+// runAll runs the nodes until ctx ends, or until one of them or the database ends.
+// It calls greet once all of them are ready.
 func runAll(ctx context.Context, nodes []*app.Node, listeners []net.Listener, databaseDone <-chan struct{}, greet func() error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, n := range nodes {
@@ -152,17 +152,17 @@ func runAll(ctx context.Context, nodes []*app.Node, listeners []net.Listener, da
 		case <-ctx.Done():
 			return nil
 		case <-databaseDone:
-			return errors.New("PostgreSQL has ended by itself; its log is server.log in the data folder")
+			return errors.New("PostgreSQL has stopped unexpectedly; its log is postgres/server.log in the data folder")
 		}
 	})
 	return g.Wait()
 }
 
-// listen takes the ports of all nodes. An address that was asked for is taken
-// or refused; otherwise the next free port will do.
+// listen opens the ports of all nodes. A requested address must be free; without
+// one, the first node uses the next free port.
 func (c *devCmd) listen(ctx context.Context) (listeners []net.Listener, err error) {
-	asked := c.Addr != ""
-	if !asked {
+	requested := c.Addr != ""
+	if !requested {
 		c.Addr = devAddr
 	}
 	host, text, err := net.SplitHostPort(c.Addr)
@@ -178,19 +178,19 @@ func (c *devCmd) listen(ctx context.Context) (listeners []net.Listener, err erro
 		switch {
 		case err == nil:
 			listeners = append(listeners, listener)
-		case asked && len(listeners) == 0, port-first > devPorts:
+		case requested && len(listeners) == 0, port-first > devPorts:
 			closeAll(listeners)
 			return nil, err
 		}
 		if first == 0 {
-			port = -1 // any free port, for each
+			port = -1 // port 0 was requested: a free port for each
 		}
 	}
 	return listeners, nil
 }
 
-// chooseSecret falls back to the development secret, if nobody but this machine
-// can use what it signs.
+// chooseSecret falls back to the development secret, if only this machine can reach
+// the node.
 func (c *devCmd) chooseSecret(listener net.Listener) error {
 	if c.Secret != "" || c.JWKSURL != "" {
 		return nil

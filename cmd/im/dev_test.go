@@ -14,23 +14,23 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// dev starts im dev on any port and waits until it greets.
-func dev(t *testing.T, data string, args ...string) *program {
+// startDev starts im dev on any port and waits for its greeting.
+func startDev(t *testing.T, data string, args ...string) *program {
 	t.Helper()
 	p := start(t, nil, append([]string{"dev", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
-	p.says("Ctrl-C stops it")
+	p.waitOutput("Ctrl-C stops it")
 	return p
 }
 
-// printed returns the commands to send and to read that im dev has printed.
-func printed(t *testing.T, p *program) (send, read string) {
+// printedCommands returns the commands for sending and reading that im dev has printed.
+func printedCommands(t *testing.T, p *program) (send, read string) {
 	t.Helper()
 	commands := regexp.MustCompile(`(?m)^ +(curl .*)$`).FindAllStringSubmatch(p.out.String(), -1)
 	require.Len(t, commands, 2, p.out)
 	return commands[0][1], commands[1][1]
 }
 
-// shell runs a command as it was printed.
+// shell runs a printed command.
 func shell(t *testing.T, command string) string {
 	t.Helper()
 	out, err := exec.Command("sh", "-c", strings.Replace(command, "curl ", "curl -sSf --max-time 20 ", 1)).CombinedOutput()
@@ -38,13 +38,13 @@ func shell(t *testing.T, command string) string {
 	return string(out)
 }
 
-// TestDev follows a newcomer: start, send and read with the printed commands,
+// TestDev does what a new user does: start, send and read with the printed commands,
 // stop with Ctrl-C, start again.
 func TestDev(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(shortDir(t), "data")
-	p := dev(t, data)
-	send, read := printed(t, p)
+	p := startDev(t, data)
+	send, read := printedCommands(t, p)
 	require.Contains(t, shell(t, send), `"message.posted"`)
 	require.Contains(t, shell(t, read), "Hello, Bob")
 	for _, want := range []string{"alice", "bob", "carol", "http://127.0.0.1:", "ws://127.0.0.1:", data} {
@@ -55,41 +55,40 @@ func TestDev(t *testing.T) {
 	require.Equal(t, 2, second.wait())
 	require.Contains(t, second.err.String(), "in use")
 
-	require.True(t, exists(presencePath(data)))
+	require.True(t, exists(devInfoPath(data)))
 	p.signal(os.Interrupt)
 	require.Equal(t, 0, p.wait(), p.err)
-	require.False(t, exists(presencePath(data)))
+	require.False(t, exists(devInfoPath(data)))
 	requireNoServer(t, data)
 
-	p = dev(t, data)
-	_, read = printed(t, p)
-	require.Contains(t, shell(t, read), "Hello, Bob", "data is kept")
-	send, _ = printed(t, p)
+	p = startDev(t, data)
+	_, read = printedCommands(t, p)
+	require.Contains(t, shell(t, read), "Hello, Bob", "the data is kept")
+	send, _ = printedCommands(t, p)
 	require.Contains(t, shell(t, strings.Replace(send, "$(date +%s)", "again", 1)), `"seq":3`)
 
 	p.signal(syscall.SIGKILL)
 	require.Equal(t, -1, p.wait())
-	p = dev(t, data) // at once: what the killed one left is put away
-	_, read = printed(t, p)
+	p = startDev(t, data) // at once: it cleans up after the killed process
+	_, read = printedCommands(t, p)
 	require.Contains(t, shell(t, read), `"head_seq":3`)
 	p.signal(syscall.SIGTERM)
 	require.Equal(t, 0, p.wait(), p.err)
 }
 
-// TestDevNodes: what is sent on one node is pushed on the other, as on machines
-// of their own.
+// TestDevNodes: a message that is sent on one node is pushed on the other.
 func TestDevNodes(t *testing.T) {
 	t.Parallel()
-	p := dev(t, filepath.Join(shortDir(t), "data"), "--nodes", "2", "--ephemeral")
-	urls := readPresenceOf(t, p)
+	p := startDev(t, filepath.Join(shortDir(t), "data"), "--nodes", "2", "--ephemeral")
+	urls := printedURLs(t, p)
 	require.Len(t, urls, 2)
 	tokenOf := func(user string) string {
 		found := regexp.MustCompile(`(?m)^ +` + user + ` +(\S+)$`).FindStringSubmatch(p.out.String())
 		require.NotNil(t, found, p.out)
 		return found[1]
 	}
-	bob := attachWith(t, strings.TrimPrefix(urls[1], "http://"), "phone", tokenOf("bob"))
-	send, _ := printed(t, p)
+	bob := connectWith(t, strings.TrimPrefix(urls[1], "http://"), "phone", tokenOf("bob"))
+	send, _ := printedCommands(t, p)
 	require.Contains(t, send, urls[0])
 	shell(t, send)
 	expect(t, bob, "conversation")
@@ -102,7 +101,7 @@ func TestDevEphemeral(t *testing.T) {
 	t.Parallel()
 	temp := shortDir(t)
 	p := start(t, []string{"TMPDIR=" + temp}, "dev", "--addr", "127.0.0.1:0", "--ephemeral")
-	p.says("Ctrl-C stops it")
+	p.waitOutput("Ctrl-C stops it")
 	entries, err := os.ReadDir(temp)
 	require.NoError(t, err)
 	require.NotEmpty(t, entries)
@@ -113,13 +112,13 @@ func TestDevEphemeral(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// TestDevPort: the default port is not insisted on; the one beside it will do.
+// TestDevPort: if the default port is taken, the next free one is used.
 func TestDevPort(t *testing.T) {
 	t.Parallel()
 	a := start(t, nil, "dev", "--ephemeral")
 	b := start(t, nil, "dev", "--ephemeral")
-	a.says("Ctrl-C stops it")
-	b.says("Ctrl-C stops it")
+	a.waitOutput("Ctrl-C stops it")
+	b.waitOutput("Ctrl-C stops it")
 	at := regexp.MustCompile(`web chat +(\S+)`)
 	first, second := at.FindStringSubmatch(a.out.String()), at.FindStringSubmatch(b.out.String())
 	require.NotNil(t, first)
@@ -131,33 +130,33 @@ func TestDevPort(t *testing.T) {
 	}
 }
 
-// TestDevAsAnotherUser: as root the tests above have shown it for root; here it
-// is an ordinary user, in an odd time zone.
+// TestDevAsAnotherUser runs im dev as an ordinary user, in an unusual time zone. The
+// tests above run it as the present user, perhaps root.
 func TestDevAsAnotherUser(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Log("not root: the other tests are an ordinary user's")
+		t.Log("not root: the other tests run as an ordinary user")
 		return
 	}
-	const nobody = 65534
+	const unprivileged = 65534
 	dir := shortDir(t)
 	data := filepath.Join(dir, "data")
 	require.NoError(t, os.Mkdir(data, 0o700))
-	require.NoError(t, os.Chown(data, nobody, nobody))
+	require.NoError(t, os.Chown(data, unprivileged, unprivileged))
 	binary := filepath.Join(dir, "im")
 	copyFile(t, os.Args[0], binary)
-	p := startAs(t, &syscall.Credential{Uid: nobody, Gid: nobody}, binary, []string{"TZ=Pacific/Chatham", "HOME=/nonexistent"},
+	p := startAs(t, &syscall.Credential{Uid: unprivileged, Gid: unprivileged}, binary, []string{"TZ=Pacific/Chatham", "HOME=/nonexistent"},
 		"dev", "--addr", "127.0.0.1:0", "--data", data)
-	p.says("Ctrl-C stops it")
-	send, read := printed(t, p)
+	p.waitOutput("Ctrl-C stops it")
+	send, read := printedCommands(t, p)
 	shell(t, send)
 	require.Contains(t, shell(t, read), time.Now().UTC().Format("2006-01-02T"))
 	p.signal(os.Interrupt)
 	require.Equal(t, 0, p.wait(), p.err)
 }
 
-// copyFile makes a program of another one. Where it can be linked, it is not written: a
-// program that any process of a fork has open to be written cannot be run.
+// copyFile copies a program, by a hard link if possible. A program cannot be run while
+// any process, such as a fork of this one, has it open for writing.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	if os.Link(from, to) == nil {
@@ -173,13 +172,14 @@ func copyFile(t *testing.T, from, to string) {
 	require.NoError(t, out.Close())
 }
 
-// requireNoServer: nothing of a PostgreSQL is left running on the data.
+// requireNoServer checks that no PostgreSQL runs on the data.
 func requireNoServer(t *testing.T, data string) {
 	t.Helper()
 	require.False(t, exists(data, "postgres", "postmaster.pid"))
 }
 
-func readPresenceOf(t *testing.T, p *program) (urls []string) {
+// printedURLs returns the URLs of the nodes that im dev has printed.
+func printedURLs(t *testing.T, p *program) (urls []string) {
 	t.Helper()
 	for _, found := range regexp.MustCompile(`(?m)^ +(?:web chat|node \d+) +(\S+)$`).FindAllStringSubmatch(p.out.String(), -1) {
 		urls = append(urls, found[1])

@@ -16,36 +16,40 @@ const (
 	devTokenTTL  = 7 * 24 * time.Hour
 )
 
-// devTokenRequest and devTokenAnswer are the bodies of POST /dev/token.
+// devTokenRequest is the body of POST /dev/token.
 type devTokenRequest struct {
 	User string `json:"user"`
 }
 
+// devTokenAnswer is the body of its answer.
 type devTokenAnswer struct {
 	Token   string      `json:"token"`
 	UserID  string      `json:"user_id"`
 	Expires domain.Time `json:"expires_at"`
 }
 
-// tokenDesk gives a token to whoever asks for one, by any name: in `im dev`
-// only, to programs and pages of this machine only. A page elsewhere has
-// another Origin; one whose name was made to point here has another Host.
-type tokenDesk struct {
-	tokens app.Tokens
-	addr   net.Addr // where the node listens
+// tokenHandler issues a token for any user id that a request names. It exists in
+// `im dev` only, and serves only programs and pages of this machine. A page of
+// another site has another Origin; one whose name resolves to this machine (DNS
+// rebinding) has another Host.
+type tokenHandler struct {
+	signing app.Signing
+	addr    net.Addr // where the node listens
 }
 
-func newTokenDesk(tokens app.Tokens, addr net.Addr) *tokenDesk { return &tokenDesk{tokens, addr} }
+func newTokenHandler(signing app.Signing, addr net.Addr) *tokenHandler {
+	return &tokenHandler{signing, addr}
+}
 
 // ServeHTTP implements http.Handler.
-func (d *tokenDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *tokenHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
 		refuse(w, http.StatusNotFound, domain.CodeNotFound, "no such path or method")
 		return
 	}
-	if origin := r.Header.Get("Origin"); !d.own(r.Host) || origin != "" && origin != "http://"+r.Host || !fromHere(r.RemoteAddr) {
-		refuse(w, http.StatusForbidden, domain.CodeForbidden, "tokens are for this machine's own pages and programs")
+	if origin := r.Header.Get("Origin"); !h.isOwnHost(r.Host) || origin != "" && origin != "http://"+r.Host || !isLoopback(r.RemoteAddr) {
+		refuse(w, http.StatusForbidden, domain.CodeForbidden, "tokens are issued only to pages and programs of this machine")
 		return
 	}
 	var request devTokenRequest
@@ -60,7 +64,7 @@ func (d *tokenDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, domain.CodeInvalid, "/user "+reason(err))
 		return
 	}
-	signed, err := d.tokens.Sign(user, false, devTokenTTL)
+	signed, err := h.signing.Sign(user, false, devTokenTTL)
 	if err != nil {
 		refuse(w, http.StatusForbidden, domain.CodeForbidden, err.Error())
 		return
@@ -69,13 +73,14 @@ func (d *tokenDesk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(devTokenAnswer{signed, request.User, domain.TimeOf(time.Now().Add(devTokenTTL))})
 }
 
-// own tells whether host is a name of the listening address, or of this machine.
-func (d *tokenDesk) own(host string) bool {
+// isOwnHost reports whether host is the listening address, or a loopback name with
+// its port.
+func (h *tokenHandler) isOwnHost(host string) bool {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
 		name, port = host, "80"
 	}
-	tcp, ok := d.addr.(*net.TCPAddr)
+	tcp, ok := h.addr.(*net.TCPAddr)
 	if !ok || port != portOf(tcp) {
 		return false
 	}
@@ -94,12 +99,13 @@ func portOf(addr *net.TCPAddr) string {
 	return port
 }
 
-// fromHere tells whether a request came over the loopback interface.
-func fromHere(remote string) bool {
+// isLoopback reports whether the address of a client is one of the loopback interface.
+func isLoopback(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)
 	return err == nil && addr.Addr().Unmap().IsLoopback()
 }
 
+// refuse writes a problem document.
 func refuse(w http.ResponseWriter, status int, code domain.Code, message string) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)

@@ -14,16 +14,16 @@ import (
 
 const (
 	devStartTimeout = 30 * time.Second
-	devDrain        = time.Second // Ctrl-C should not take long
+	devDrain        = time.Second // Ctrl-C should be quick
 )
 
-// welcome is what `im dev` prints: what a newcomer does next.
+// welcomeText is what `im dev` prints: addresses, tokens, and commands to try.
 const welcomeText = `
 {{range $i, $url := .URLs}}{{if $i}}  node {{inc $i}}     {{$url}}
 {{else}}  web chat   {{$url}}
   API        {{$url}}/openapi.yaml, sockets at {{socket $url}}
 {{end}}{{end}}{{if .Users}}
-  tokens, good for a week
+  tokens, valid for a week
 {{range .Users}}  {{printf "%-6s" .Name}}     {{.Token}}
 {{end}}
   send as alice
@@ -39,8 +39,7 @@ Ctrl-C stops it{{if .Kept}}; the data stays in {{.Kept}}{{end}}.
 
 type welcomeUser struct{ Name, Token string }
 
-// welcome writes the greeting. Without a secret there is nothing to sign with,
-// and it shows no tokens.
+// welcome writes the greeting. Without a secret it cannot sign tokens and shows none.
 func (c *devCmd) welcome(w io.Writer, urls []string) error {
 	data := struct {
 		URL, Alice, Bob, Kept string
@@ -70,7 +69,7 @@ func (c *devCmd) welcome(w io.Writer, urls []string) error {
 	return page.Execute(w, data)
 }
 
-// progressHandler says in plain words what takes long at the start.
+// progressHandler prints the messages of log entries as progress of the start.
 type progressHandler struct{ w io.Writer }
 
 var _ slog.Handler = progressHandler{}

@@ -8,10 +8,10 @@ import (
 	"im/store/postgres"
 )
 
-// epochCmd is for when the log came back in an earlier state, and the server
-// cannot tell by itself: after a dump was restored into the same server, say.
+// epochCmd is for a log that was reset to an earlier state without a trace in the
+// server, for example when a dump was restored into the same server.
 type epochCmd struct {
-	New epochNewCmd `cmd:"" help:"Begin a new epoch: nodes close their sockets, and clients drop what they stored and sync anew."`
+	New epochNewCmd `cmd:"" help:"Begin a new epoch: nodes close their sockets; clients drop what they stored and sync again."`
 }
 
 type epochNewCmd struct{ databaseFlags }

@@ -8,20 +8,21 @@ import (
 	"im/store/postgres"
 )
 
-// migrateCmd is for clusters that do not let nodes change the schema.
+// migrateCmd is for clusters whose nodes may not change the schema.
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" help:"Bring the schema up to date. Nodes do that at their start too, unless IM_MIGRATE is off."`
-	Down   migrateDownCmd   `cmd:"" help:"Take the last migration back, with all that is stored in what it made."`
-	Status migrateStatusCmd `cmd:"" help:"Say how far the schema is."`
+	Up     migrateUpCmd     `cmd:"" help:"Apply all missing migrations. Nodes do so too when they start, unless IM_MIGRATE is off."`
+	Down   migrateDownCmd   `cmd:"" help:"Revert the last migration and delete the data that it stored."`
+	Status migrateStatusCmd `cmd:"" help:"Print the version of the schema and the newest version of this binary."`
 }
 
-// databaseFlags say where the schema is.
+// databaseFlags say where the database is.
 type databaseFlags struct {
-	DatabaseURL string `name:"database-url" default:"postgres://postgres@127.0.0.1:5432/im?sslmode=disable" help:"PostgreSQL."`
+	DatabaseURL string `name:"database-url" default:"${default_database_url}" help:"URL of PostgreSQL."`
 
 	app.Log
 }
 
+// named adds the setting to an error of the database.
 func (f databaseFlags) named(err error) error {
 	if err == nil {
 		return nil

@@ -20,12 +20,12 @@ import (
 	"im/internal/freeport"
 )
 
-// asProgram makes the test binary the program itself: the tests of this package
-// run it as users do, as a process.
+// asProgram is the variable that makes the test binary run as im. So the tests of this
+// package run im as a process, as users do.
 const asProgram = "TEST_RUN_AS_IM"
 
 const (
-	patience   = 3 * time.Minute // on a machine that does much else
+	timeout    = 3 * time.Minute // of a program, on a busy machine
 	testSecret = "a secret of 32 bytes, or of more"
 )
 
@@ -44,7 +44,7 @@ type program struct {
 	exited   chan struct{}
 }
 
-// start runs im with arguments, and with no setting but those in env.
+// start runs im with arguments and with the settings in env only.
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	return startAs(t, nil, os.Args[0], env, args...)
@@ -74,38 +74,38 @@ func startAs(t *testing.T, as *syscall.Credential, binary string, env []string, 
 	return p
 }
 
-// wait waits for the end and returns the exit code; -1 if a signal ended it.
+// wait waits for the end and returns the exit code, or -1 if a signal ended it.
 func (p *program) wait() int {
 	p.t.Helper()
 	select {
 	case <-p.exited:
 		return p.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		p.t.Fatalf("im still runs\n%s\n%s", p.out, p.err)
+	case <-time.After(timeout):
+		p.t.Fatalf("im has not ended\n%s\n%s", p.out, p.err)
 		return 0
 	}
 }
 
-// says waits until the program has written text.
-func (p *program) says(text string) {
+// waitOutput waits until the program has written text.
+func (p *program) waitOutput(text string) {
 	p.t.Helper()
-	p.until("saying "+text, func() bool { return strings.Contains(p.out.String()+p.err.String(), text) })
+	p.until("writing "+text, func() bool { return strings.Contains(p.out.String()+p.err.String(), text) })
 }
 
-// until polls until the program has come to something. If it does not in time,
-// the failure shows what it does instead.
+// until polls until done returns true. What names the expectation. After a timeout the
+// failure shows the stacks of all goroutines of the program.
 func (p *program) until(what string, done func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(timeout); !done(); {
 		select {
 		case <-p.exited:
-			p.t.Fatalf("im has ended (%s) before %s\n%s\n%s", p.cmd.ProcessState, what, p.out, p.err)
+			p.t.Fatalf("im ended (%s) before %s\n%s\n%s", p.cmd.ProcessState, what, p.out, p.err)
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
 			_ = p.cmd.Process.Signal(syscall.SIGQUIT) // prints all goroutines
 			p.wait()
-			p.t.Fatalf("im does not come to %s\n%s\n%s", what, p.out, p.err)
+			p.t.Fatalf("im has not reached %s\n%s\n%s", what, p.out, p.err)
 		}
 	}
 }
@@ -115,6 +115,7 @@ func (p *program) signal(s os.Signal) {
 	require.NoError(p.t, p.cmd.Process.Signal(s))
 }
 
+// get returns the status of a GET request.
 func get(url string) (int, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
@@ -129,6 +130,7 @@ func get(url string) (int, error) {
 	return response.StatusCode, response.Body.Close()
 }
 
+// freeAddr returns an address without a listener.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	addr, err := freeport.Addr()
@@ -136,7 +138,7 @@ func freeAddr(t *testing.T) string {
 	return addr
 }
 
-// takenAddr is an address that somebody listens on.
+// takenAddr returns an address that has a listener.
 func takenAddr(t *testing.T) string {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -145,7 +147,8 @@ func takenAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// shortDir is open to other users, as t.TempDir is not.
+// shortDir returns a temporary folder with a short path that other users can enter,
+// unlike that of t.TempDir.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "imt")
@@ -160,7 +163,7 @@ func exists(path ...string) bool {
 	return !errors.Is(err, os.ErrNotExist)
 }
 
-// buffer is a bytes.Buffer for a writer and readers at once.
+// buffer is a bytes.Buffer that is safe for concurrent use.
 type buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

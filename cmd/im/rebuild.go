@@ -13,13 +13,13 @@ import (
 	"im/store/postgres"
 )
 
-// rebuildCmd makes the projections anew from the log, while nodes run.
+// rebuildCmd makes the projections equal to the log. Nodes may run at the same time.
 type rebuildCmd struct {
-	Verify       bool          `help:"Only compare; exit 1 if anything differs."`
-	Conversation string        `help:"Only this one." placeholder:"ID"`
-	Restart      bool          `help:"Begin with the first conversation, instead of where a rebuild was stopped."`
-	Pause        time.Duration `default:"0s" help:"How long to wait after each conversation, to leave the database to others."`
-	JSON         bool          `name:"json" help:"A JSON object a line: each difference, and the summary."`
+	Verify       bool          `help:"Only compare. Exit with 1 if anything differs."`
+	Conversation string        `placeholder:"ID" help:"Rebuild or compare this conversation only."`
+	Restart      bool          `help:"Begin with the first conversation, not where an earlier rebuild was stopped."`
+	Pause        time.Duration `default:"0s" help:"Pause after each conversation, to leave the database to others."`
+	JSON         bool          `name:"json" help:"Print one JSON object for each difference, and a summary."`
 
 	databaseFlags
 }
@@ -35,7 +35,7 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 		o.Conversation = id
 	}
 	if c.Pause < 0 {
-		return usageError{errors.New("--pause must not be below 0")}
+		return usageError{errors.New("--pause must not be negative")}
 	}
 	store, err := postgres.Open(ctx, postgres.Options{
 		URL: c.DatabaseURL, Node: "im-rebuild", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
@@ -44,7 +44,7 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 		return c.named(err)
 	}
 	defer store.Close()
-	report := &rebuildReport{json: c.JSON, out: std.out, progress: std.err, begun: time.Now(), told: time.Now()}
+	report := &rebuildReport{json: c.JSON, out: std.out, progress: std.err, begun: time.Now(), reported: time.Now()}
 	o.Found, o.Progress = report.found, report.step
 	p, err := store.Rebuild(ctx, o)
 	if err == nil && c.Conversation == "" {
@@ -53,7 +53,7 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 	report.end(p, err)
 	switch {
 	case errors.Is(err, context.Canceled) && !c.Verify:
-		return errors.New("stopped; the next rebuild goes on from here")
+		return errors.New("stopped; the next rebuild resumes from here")
 	case errors.Is(err, domain.ErrNotFound):
 		return errors.New("--conversation: there is no such conversation")
 	case err != nil:
@@ -61,13 +61,13 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 	case p.Broken > 0:
 		return fmt.Errorf("%d conversations cannot be rebuilt from their log", p.Broken)
 	case c.Verify && p.Differences > 0:
-		return errors.New("the projections are not what the log says")
+		return errors.New("the projections differ from the log")
 	}
 	return nil
 }
 
-// search does with the index of search what was done with the other projections.
-// What it lags behind, where no node runs, counts as different.
+// search rebuilds or compares the search index, as Rebuild does with the other
+// projections. If no node runs, messages that are not indexed yet count as differences.
 func (c *rebuildCmd) search(ctx context.Context, store *postgres.Store, report *rebuildReport, p *postgres.RebuildProgress) error {
 	if !c.Verify {
 		return store.ReindexSearch(ctx, report.searched)
@@ -85,16 +85,17 @@ type rebuildSummary struct {
 	postgres.RebuildProgress
 
 	Seconds float64 `json:"seconds"`
-	Done    bool    `json:"done"` // false: it was stopped, or failed
+	Done    bool    `json:"done"` // false if it was stopped or failed
 }
 
 const progressEvery = 2 * time.Second
 
-// rebuildReport writes what was found to out, and how far it has come to progress.
+// rebuildReport writes differences to out, and progress to another writer.
 type rebuildReport struct {
 	json          bool
 	out, progress io.Writer
-	begun, told   time.Time
+	begun         time.Time
+	reported      time.Time // when progress was last written
 }
 
 func (r *rebuildReport) found(d postgres.Difference) {
@@ -121,20 +122,20 @@ func (r *rebuildReport) found(d postgres.Difference) {
 }
 
 func (r *rebuildReport) step(p postgres.RebuildProgress) {
-	if time.Since(r.told) < progressEvery {
+	if time.Since(r.reported) < progressEvery {
 		return
 	}
-	r.told = time.Now()
+	r.reported = time.Now()
 	_, _ = fmt.Fprintf(r.progress, "%d of %d conversations, %d events (%.0f a second), %d differences\n",
 		p.Before+p.Conversations, p.Total, p.Events, r.rate(p), p.Differences)
 }
 
 func (r *rebuildReport) searched(done, total int64) {
-	if time.Since(r.told) < progressEvery {
+	if time.Since(r.reported) < progressEvery {
 		return
 	}
-	r.told = time.Now()
-	_, _ = fmt.Fprintf(r.progress, "%d of %d messages in the index of search\n", done, total)
+	r.reported = time.Now()
+	_, _ = fmt.Fprintf(r.progress, "%d of %d messages in the search index\n", done, total)
 }
 
 func (r *rebuildReport) rate(p postgres.RebuildProgress) float64 {
@@ -151,5 +152,5 @@ func (r *rebuildReport) end(p postgres.RebuildProgress, err error) {
 }
 
 func (r *rebuildReport) line(v any) {
-	_ = json.NewEncoder(r.out).Encode(v) // who closed the pipe wants no more
+	_ = json.NewEncoder(r.out).Encode(v) // the reader may have closed the pipe
 }

@@ -11,10 +11,10 @@ import (
 	"im/internal/app"
 )
 
-// serveCmd runs one node until a signal ends it.
+// serveCmd runs one node until a signal stops it.
 type serveCmd struct {
-	Addr     string `default:":8080" help:"Address to listen on."`
-	NodeName string `placeholder:"HOST" help:"Name of the node; its id is this and a suffix that is new at each start."`
+	Addr     string `default:":8080" help:"Address to listen on, such as 127.0.0.1:8080 or :8080 for all interfaces."`
+	NodeName string `placeholder:"HOST" help:"Name of the node. Its id is this name with a suffix that differs at each start. By default the name of the host."`
 
 	app.Services
 	app.Tokens
@@ -26,12 +26,12 @@ type serveCmd struct {
 // Run implements the command.
 func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	logger := c.Logger(std.err)
-	go tendHeap(ctx)
+	defer app.TuneGC()()
 	if c.NodeName == "" {
 		c.NodeName = hostName()
 	}
-	// The port first: two nodes that were given the same one are told so before
-	// either touches anything.
+	// The port comes first: if another node has it, this one fails before it touches
+	// the services.
 	listener, err := listen(ctx, c.Addr)
 	if err != nil {
 		return usageError{err}
@@ -48,7 +48,7 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	if err != nil {
 		_ = listener.Close()
 		if ctx.Err() != nil {
-			return nil // stopped before it had begun
+			return nil // a signal stopped it while it started
 		}
 		return usageError{err}
 	}
@@ -57,6 +57,7 @@ func (c *serveCmd) Run(ctx context.Context, std streams) error {
 	return stopping(logger, n.Run(ctx, listener))
 }
 
+// stopping logs the end of a node and returns its error.
 func stopping(logger *slog.Logger, err error) error {
 	logger.Info("stopped", "clean", err == nil)
 	return err
@@ -70,7 +71,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return listener, nil
 }
 
-// hostName is the host's without its domain, as far as it can be a node's.
+// hostName returns the name of the host without its domain. Characters that the name
+// of a node cannot have become dashes.
 func hostName() string {
 	name, err := os.Hostname()
 	if err != nil {

@@ -16,12 +16,13 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/internal/auth/token"
+	"im/internal/auth"
+	"im/test/eventually"
 	"im/test/pgtest"
 )
 
-// serve starts a node and waits until it is ready.
-func serve(t *testing.T, env ...string) (p *program, addr string) {
+// startNode starts a node and waits until it is ready.
+func startNode(t *testing.T, env ...string) (p *program, addr string) {
 	t.Helper()
 	p, addr = launch(t, env)
 	p.awaitReady(addr)
@@ -40,15 +41,16 @@ func (p *program) awaitReady(addr string) {
 	p.until("being ready", func() bool { status, err := get("http://" + addr + "/readyz"); return err == nil && status == 200 })
 }
 
-// attach opens a socket of alice, so that a drain takes its time.
-func attach(t *testing.T, addr, device string) *websocket.Conn {
+// connect opens a session of alice. A drain then takes some time.
+func connect(t *testing.T, addr, device string) *websocket.Conn {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
-	return attachWith(t, addr, device, signed)
+	return connectWith(t, addr, device, signed)
 }
 
-func attachWith(t *testing.T, addr, device, signed string) *websocket.Conn {
+// connectWith opens a session with a token.
+func connectWith(t *testing.T, addr, device, signed string) *websocket.Conn {
 	t.Helper()
 	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws://"+addr+"/v1/ws", nil)
 	require.NoError(t, err)
@@ -58,9 +60,10 @@ func attachWith(t *testing.T, addr, device, signed string) *websocket.Conn {
 	return conn
 }
 
+// expect reads frames until one of type kind.
 func expect(t *testing.T, conn *websocket.Conn, kind string) {
 	t.Helper()
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(timeout)))
 	for {
 		var frame struct{ Type string }
 		require.NoError(t, conn.ReadJSON(&frame), "waiting for %s", kind)
@@ -70,32 +73,34 @@ func expect(t *testing.T, conn *websocket.Conn, kind string) {
 	}
 }
 
-// requireUnready waits until a node says that it should get no more traffic.
-func requireUnready(t *testing.T, addr string) {
+// waitUnready waits until /readyz of a node no longer answers 200.
+func waitUnready(t *testing.T, addr string) {
 	t.Helper()
-	require.Eventually(t, func() bool { status, err := get("http://" + addr + "/readyz"); return err != nil || status == 503 },
-		patience, 10*time.Millisecond)
+	eventually.True(t, "the node is not ready", func() bool {
+		status, err := get("http://" + addr + "/readyz")
+		return err != nil || status == 503
+	})
 }
 
-// TestServeStops: two nodes on the same services, each ends with 0 within 30 s
-// of SIGTERM, after it told its clients.
+// TestServeStops: each of two nodes on the same services asks its clients to reconnect
+// elsewhere and ends with 0 within 30 s of SIGTERM.
 func TestServeStops(t *testing.T) {
 	t.Parallel()
 	env := append(services(pgtest.New(t)), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
-	one, addrOne := serve(t, env...)
-	two, addrTwo := serve(t, env...)
-	a, b := attach(t, addrOne, "phone"), attach(t, addrTwo, "laptop")
+	one, addrOne := startNode(t, env...)
+	two, addrTwo := startNode(t, env...)
+	a, b := connect(t, addrOne, "phone"), connect(t, addrTwo, "laptop")
 
 	began := time.Now()
 	one.signal(syscall.SIGTERM)
 	expect(t, a, "drain")
-	requireUnready(t, addrOne)
+	waitUnready(t, addrOne)
 	require.Equal(t, 0, one.wait(), one.err)
 	require.Less(t, time.Since(began), 30*time.Second)
 
 	status, err := get("http://" + addrTwo + "/readyz")
 	require.NoError(t, err)
-	require.Equal(t, 200, status, "the other node goes on")
+	require.Equal(t, 200, status, "the other node continues")
 	two.signal(os.Interrupt)
 	expect(t, b, "drain")
 	require.Equal(t, 0, two.wait(), two.err)
@@ -104,20 +109,20 @@ func TestServeStops(t *testing.T) {
 func TestServeSecondSignal(t *testing.T) {
 	t.Parallel()
 	env := append(services(pgtest.New(t)), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
-	p, addr := serve(t, env...)
+	p, addr := startNode(t, env...)
 	holdUp(t, addr)
 	p.signal(syscall.SIGTERM)
-	requireUnready(t, addr)
-	require.Eventually(t, func() bool { // the program may be a moment from heeding the next one
+	waitUnready(t, addr)
+	eventually.True(t, "the next signal ends the program", func() bool { // it may be ignored for a moment after the first one
 		return p.cmd.Process.Signal(syscall.SIGTERM) != nil
-	}, patience, 20*time.Millisecond)
-	require.Equal(t, -1, p.wait(), "ended by the signal")
+	})
+	require.Equal(t, -1, p.wait(), "the signal ended it")
 }
 
-// holdUp begins a call that does not end, which a node that stops has to wait for.
+// holdUp begins a call that does not end. A node that stops must wait for it.
 func holdUp(t *testing.T, addr string) {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
@@ -125,13 +130,13 @@ func holdUp(t *testing.T, addr string) {
 	_, err = fmt.Fprintf(conn, "POST /v1/messages HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n", addr, signed)
 	require.NoError(t, err)
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
-	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 100"))) // its handler waits for the body now
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(timeout)))
+	_, err = io.ReadFull(conn, make([]byte, len("HTTP/1.1 100"))) // now the handler waits for the body
 	require.NoError(t, err)
 }
 
-// TestServeMakesTheDatabase: a node needs no more than a server to start.
-func TestServeMakesTheDatabase(t *testing.T) {
+// TestServeCreatesTheDatabase: a node can start on a server without its database.
+func TestServeCreatesTheDatabase(t *testing.T) {
 	t.Parallel()
 	at, err := url.Parse(pgtest.NewEmpty(t))
 	require.NoError(t, err)
@@ -149,7 +154,7 @@ func TestServeMakesTheDatabase(t *testing.T) {
 	})
 	env := append(services(at.String()), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
 	one, addrOne := launch(t, env)
-	two, addrTwo := launch(t, env) // both at once
+	two, addrTwo := launch(t, env) // concurrently
 	one.awaitReady(addrOne)
 	two.awaitReady(addrTwo)
 }

@@ -16,56 +16,56 @@ import (
 	"im/internal/app"
 )
 
-// signedTTL is how long tokens live that commands sign for themselves.
+// signedTTL is how long tokens are valid that a command signs for its own use.
 const signedTTL = time.Hour
 
-// target says where a client command connects to, and as whom. Beside `im dev`
-// neither has to be said.
-type target struct {
-	URL   []string `name:"url" placeholder:"http://HOST:PORT" help:"A node; may be repeated. By default the im dev of this folder, else ${default_url}."`
-	Token string   `help:"The user's token. By default one signed with IM_JWT_SECRET, else one that im dev gives."`
-
-	Secret    string `name:"jwt-secret" help:"The nodes' secret, to sign tokens with."`
-	UserClaim string `name:"jwt-user-claim" default:"sub" hidden:""`
-	Issuer    string `name:"jwt-issuer" hidden:""`
-	Audience  string `name:"jwt-audience" hidden:""`
-	Data      string `name:"data" default:"${default_data}" hidden:"" help:"The data folder of im dev."`
+// nodeFlags say where the nodes are. By default they are those of `im dev`.
+type nodeFlags struct {
+	URL  []string `name:"url" placeholder:"http://HOST:PORT" help:"URL of a node; repeatable. By default that of the im dev of this folder, else ${default_url}."`
+	Data string   `name:"data" default:"${default_data}" hidden:"" help:"Data folder of im dev."`
 }
 
-// nodes returns the URLs of the nodes, without a slash at the end.
-func (t *target) nodes() ([]string, error) {
-	urls := t.URL
+// nodes returns the URLs of the nodes, without a trailing slash.
+func (f nodeFlags) nodes() ([]string, error) {
+	urls := f.URL
 	if len(urls) == 0 {
-		urls = readPresence(t.Data)
+		urls = devURLs(f.Data)
 	}
 	for i, text := range urls {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, usageError{errors.New("--url (IM_URL) must be as in " + defaultURL)}
+			return nil, usageError{errors.New("--url (IM_URL) must be a URL such as " + defaultURL)}
 		}
 		urls[i] = strings.TrimRight(text, "/")
 	}
 	return urls, nil
 }
 
-// tokens returns what to ask for a token of user whenever one is needed.
-func (t *target) tokens(user domain.UserID, urls []string) func(context.Context) (string, error) {
-	switch {
-	case t.Token != "":
-		return func(context.Context) (string, error) { return t.Token, nil }
-	case t.Secret != "":
-		signer := app.Tokens{Secret: t.Secret, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience}
-		return func(context.Context) (string, error) { return signer.Sign(user, false, signedTTL) }
-	default:
-		return func(ctx context.Context) (string, error) { return requestToken(ctx, user, urls) }
-	}
+// target says where a command connects to, and as which user.
+type target struct {
+	nodeFlags
+	app.Signing
+
+	Token string `group:"Tokens" help:"Token of the user. By default the command signs one with --jwt-secret; without a secret, im dev issues one."`
 }
 
-// requestToken asks `im dev` for a token, at one node after the other.
-func requestToken(ctx context.Context, user domain.UserID, urls []string) (string, error) {
+// tokens returns a function that returns a valid token of user.
+func (t target) tokens(user domain.UserID, urls []string) func(context.Context) (string, error) {
+	if t.Token != "" {
+		return func(context.Context) (string, error) { return t.Token, nil }
+	}
+	return func(ctx context.Context) (string, error) { return userToken(ctx, t.Signing, urls, user) }
+}
+
+// userToken signs a token of user. Without a secret it requests one of `im dev`, from
+// one node after another.
+func userToken(ctx context.Context, signing app.Signing, urls []string, user domain.UserID) (string, error) {
+	if signing.Secret != "" {
+		return signing.Sign(user, false, signedTTL)
+	}
 	var failed error
 	for _, base := range urls {
-		token, err := requestTokenAt(ctx, base, user)
+		token, err := requestToken(ctx, base, user)
 		if err == nil {
 			return token, nil
 		}
@@ -74,7 +74,8 @@ func requestToken(ctx context.Context, user domain.UserID, urls []string) (strin
 	return "", failed
 }
 
-func requestTokenAt(ctx context.Context, base string, user domain.UserID) (string, error) {
+// requestToken requests a token of user from a node of `im dev`.
+func requestToken(ctx context.Context, base string, user domain.UserID) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	body, err := json.Marshal(devTokenRequest{User: string(user)})
@@ -92,7 +93,7 @@ func requestTokenAt(ctx context.Context, base string, user domain.UserID) (strin
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s gives no tokens (%s): --token or IM_JWT_SECRET is needed", base, response.Status)
+		return "", fmt.Errorf("%s does not issue tokens (%s): set --token or IM_JWT_SECRET", base, response.Status)
 	}
 	var answer devTokenAnswer
 	err = json.NewDecoder(io.LimitReader(response.Body, 1<<20)).Decode(&answer)

@@ -11,14 +11,11 @@ import (
 
 // tokenCmd prints a token.
 type tokenCmd struct {
-	User   string        `required:"" help:"Whose token it is."`
-	Server bool          `help:"A server token, for the app's backend."`
-	TTL    time.Duration `name:"ttl" default:"24h" help:"How long it is good."`
+	User   string        `required:"" help:"User that the token is for."`
+	Server bool          `help:"Sign a server token, for the backend of an app."`
+	TTL    time.Duration `name:"ttl" default:"24h" help:"How long the token is valid."`
 
-	Secret    string `name:"jwt-secret" help:"The nodes' secret, 32 bytes or more."`
-	UserClaim string `name:"jwt-user-claim" default:"sub" help:"The claim that is the user."`
-	Issuer    string `name:"jwt-issuer" help:"The nodes' issuer, if they ask for one."`
-	Audience  string `name:"jwt-audience" help:"The nodes' audience, if they ask for one."`
+	app.Signing
 }
 
 // Run implements the command.
@@ -30,8 +27,7 @@ func (c *tokenCmd) Run(std streams) error {
 	if c.TTL <= 0 {
 		return usageError{errors.New("--ttl must be above 0")}
 	}
-	tokens := app.Tokens{Secret: c.Secret, UserClaim: c.UserClaim, Issuer: c.Issuer, Audience: c.Audience}
-	signed, err := tokens.Sign(user, c.Server, c.TTL)
+	signed, err := c.Sign(user, c.Server, c.TTL)
 	if err != nil {
 		return usageError{err}
 	}
@@ -39,7 +35,7 @@ func (c *tokenCmd) Run(std streams) error {
 	return err
 }
 
-// reason is what is wrong with the one field of an invalid error.
+// reason returns why the one field of an invalid error is invalid.
 func reason(err error) string {
 	if d, ok := errors.AsType[*domain.Error](err); ok {
 		for _, why := range d.Fields {

@@ -10,6 +10,7 @@ import (
 	"im/test/pgtest"
 )
 
+// envOr returns an environment variable, or otherwise if it is unset or empty.
 func envOr(name, otherwise string) string {
 	if v := os.Getenv(name); v != "" {
 		return v
@@ -17,7 +18,7 @@ func envOr(name, otherwise string) string {
 	return otherwise
 }
 
-// services are the settings with which a node starts.
+// services returns settings with which a node starts.
 func services(databaseURL string) []string {
 	return []string{
 		"IM_DATABASE_URL=" + databaseURL,
@@ -27,65 +28,65 @@ func services(databaseURL string) []string {
 	}
 }
 
-// TestUsage: what is missing or wrong is named, and the exit code is 2.
+// TestUsage: the error names a missing or wrong setting, and the exit code is 2.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	good := services(pgtest.New(t))
 	taken := takenAddr(t)
-	const password = "pass-word-of-somebody"
+	const password = "pass-word-of-a-user"
 	for name, c := range map[string]struct {
 		command string
 		env     []string
 		says    string
 	}{
-		"unknown command":      {"sing", nil, "sing"},
-		"unknown flag":         {"serve --loud", nil, "--loud"},
-		"unknown work":         {"bench nothing", nil, "nothing"},
-		"too many in flight":   {"bench --in-flight=65", nil, "IM_IN_FLIGHT"},
-		"nothing measured":     {"bench --duration=0s", nil, "--duration"},
-		"nodes named and made": {"bench --serve --url=http://127.0.0.1:1", nil, "--url"},
-		"migrate alone":        {"migrate", nil, "up"},
-		"no secret":            {"serve", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
-		"short secret":         {"serve", []string{"IM_JWT_SECRET=short"}, "IM_JWT_SECRET"},
-		"bad JWKS URL":         {"serve", []string{"IM_JWKS_URL=keys"}, "IM_JWKS_URL"},
-		"bad session policy":   {"serve", []string{"IM_SESSION_POLICY=some"}, "IM_SESSION_POLICY"},
-		"bad log level":        {"serve", []string{"IM_LOG_LEVEL=loud"}, "IM_LOG_LEVEL"},
-		"bad log format":       {"serve --log-format=xml", nil, "--log-format"},
-		"bad migrate":          {"serve", []string{"IM_MIGRATE=perhaps"}, "IM_MIGRATE"},
-		"bad origin":           {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example,b.example"}, "IM_ALLOWED_ORIGINS"},
-		"origin with a path":   {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example/"}, "IM_ALLOWED_ORIGINS"},
-		"bad rate":             {"serve", []string{"IM_RATE_USER_SENDS=10/s"}, "IM_RATE_USER_SENDS"},
-		"bad proxy":            {"serve", []string{"IM_TRUSTED_PROXIES=nginx"}, "IM_TRUSTED_PROXIES"},
-		"sessions below 0":     {"serve", []string{"IM_MAX_SESSIONS=-1"}, "IM_MAX_SESSIONS"},
-		"limit of zero":        {"serve", []string{"IM_LIMIT_CONTENT_BYTES=0"}, "content_bytes"},
-		"limit without number": {"serve", []string{"IM_LIMIT_FRAME_BYTES=much"}, "IM_LIMIT_FRAME_BYTES"},
-		"bad prefix":           {"serve", []string{"IM_PREFIX=two words"}, "IM_PREFIX"},
-		"bad node name":        {"serve", []string{"IM_NODE_NAME=a:b"}, "IM_NODE_NAME"},
-		"bad address":          {"serve", []string{"IM_ADDR=nowhere"}, "IM_ADDR"},
-		"address taken":        {"serve", []string{"IM_ADDR=" + taken}, "IM_ADDR"},
-		"not a database URL":   {"serve", []string{"IM_DATABASE_URL=mysql://u:" + password + "@h/x"}, "IM_DATABASE_URL"},
-		"database away":        {"serve", []string{"IM_DATABASE_URL=postgres://u:" + password + "@127.0.0.1:1/x", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
-		"no schema":            {"serve", []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t), "IM_MIGRATE=off", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
-		"not a Redis URL":      {"serve", []string{"IM_REDIS_URL=http://u:" + password + "@h"}, "IM_REDIS_URL"},
-		"Redis away":           {"serve", []string{"IM_REDIS_URL=redis://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_REDIS_URL"},
-		"not an AMQP URL":      {"serve", []string{"IM_AMQP_URL=http://u:" + password + "@h"}, "IM_AMQP_URL"},
-		"RabbitMQ away":        {"serve", []string{"IM_AMQP_URL=amqp://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_AMQP_URL"},
-		"RabbitMQ says no":     {"serve", []string{"IM_AMQP_URL=" + strings.Replace(envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"), ":guest@", ":"+password+"@", 1)}, "IM_AMQP_URL"},
-		"no node":              {"dev --nodes 0", nil, "--nodes"},
-		"dev's address taken":  {"dev --ephemeral --addr " + taken, nil, "IM_ADDR"},
-		"dev for everybody":    {"dev --ephemeral --addr 0.0.0.0:0", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
-		"no PostgreSQL there":  {"dev --ephemeral --postgres-bin /nowhere", nil, "IM_POSTGRES_BIN"},
-		"token of nobody":      {"token", nil, "--user"},
-		"token without secret": {"token --user u", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
-		"bad user":             {"token --user a/b", nil, "--user"},
-		"token of the past":    {"token --user u --ttl -1h", nil, "--ttl"},
-		"chat of nobody":       {"chat", nil, "--user"},
-		"verify with nowhere":  {"verify --url nowhere", nil, "--url"},
-		"verify with too few":  {"verify --users 2", nil, "--users"},
-		"verify without end":   {"verify --duration 0s", nil, "--duration"},
-		"verify, bad prefix":   {"verify --user-prefix a/b", nil, "--user-prefix"},
-		"verify beside serve":  {"verify --url nowhere", []string{"IM_CONVERSATIONS=server"}, "--url"},
-		"chat with nowhere":    {"chat --user u --url nowhere", nil, "--url"},
+		"unknown command":              {"sing", nil, "sing"},
+		"unknown flag":                 {"serve --loud", nil, "--loud"},
+		"unknown workload":             {"bench nothing", nil, "nothing"},
+		"too many in flight":           {"bench --in-flight=65", nil, "IM_IN_FLIGHT"},
+		"no duration":                  {"bench --duration=0s", nil, "--duration"},
+		"both --serve and --url":       {"bench --serve --url=http://127.0.0.1:1", nil, "--url"},
+		"migrate without a command":    {"migrate", nil, "up"},
+		"no secret":                    {"serve", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"short secret":                 {"serve", []string{"IM_JWT_SECRET=short"}, "IM_JWT_SECRET"},
+		"bad JWKS URL":                 {"serve", []string{"IM_JWKS_URL=keys"}, "IM_JWKS_URL"},
+		"bad session policy":           {"serve", []string{"IM_SESSION_POLICY=some"}, "IM_SESSION_POLICY"},
+		"bad log level":                {"serve", []string{"IM_LOG_LEVEL=loud"}, "IM_LOG_LEVEL"},
+		"bad log format":               {"serve --log-format=xml", nil, "--log-format"},
+		"bad migrate":                  {"serve", []string{"IM_MIGRATE=perhaps"}, "IM_MIGRATE"},
+		"bad origin":                   {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example,b.example"}, "IM_ALLOWED_ORIGINS"},
+		"origin with a path":           {"serve", []string{"IM_ALLOWED_ORIGINS=https://a.example/"}, "IM_ALLOWED_ORIGINS"},
+		"bad rate":                     {"serve", []string{"IM_RATE_USER_SENDS=10/s"}, "IM_RATE_USER_SENDS"},
+		"bad proxy":                    {"serve", []string{"IM_TRUSTED_PROXIES=nginx"}, "IM_TRUSTED_PROXIES"},
+		"sessions below 0":             {"serve", []string{"IM_MAX_SESSIONS=-1"}, "IM_MAX_SESSIONS"},
+		"limit of zero":                {"serve", []string{"IM_LIMIT_CONTENT_BYTES=0"}, "content_bytes"},
+		"limit without number":         {"serve", []string{"IM_LIMIT_FRAME_BYTES=much"}, "IM_LIMIT_FRAME_BYTES"},
+		"bad prefix":                   {"serve", []string{"IM_PREFIX=two words"}, "IM_PREFIX"},
+		"bad node name":                {"serve", []string{"IM_NODE_NAME=a:b"}, "IM_NODE_NAME"},
+		"bad address":                  {"serve", []string{"IM_ADDR=nowhere"}, "IM_ADDR"},
+		"address taken":                {"serve", []string{"IM_ADDR=" + taken}, "IM_ADDR"},
+		"not a database URL":           {"serve", []string{"IM_DATABASE_URL=mysql://u:" + password + "@h/x"}, "IM_DATABASE_URL"},
+		"database unreachable":         {"serve", []string{"IM_DATABASE_URL=postgres://u:" + password + "@127.0.0.1:1/x", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
+		"no schema":                    {"serve", []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t), "IM_MIGRATE=off", "IM_START_TIMEOUT=3s"}, "IM_DATABASE_URL"},
+		"not a Redis URL":              {"serve", []string{"IM_REDIS_URL=http://u:" + password + "@h"}, "IM_REDIS_URL"},
+		"Redis unreachable":            {"serve", []string{"IM_REDIS_URL=redis://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_REDIS_URL"},
+		"not an AMQP URL":              {"serve", []string{"IM_AMQP_URL=http://u:" + password + "@h"}, "IM_AMQP_URL"},
+		"RabbitMQ unreachable":         {"serve", []string{"IM_AMQP_URL=amqp://u:" + password + "@127.0.0.1:1", "IM_START_TIMEOUT=3s"}, "IM_AMQP_URL"},
+		"RabbitMQ refuses":             {"serve", []string{"IM_AMQP_URL=" + strings.Replace(envOr("IM_TEST_AMQP_URL", "amqp://guest:guest@127.0.0.1:5672/"), ":guest@", ":"+password+"@", 1)}, "IM_AMQP_URL"},
+		"no node":                      {"dev --nodes 0", nil, "--nodes"},
+		"dev's address taken":          {"dev --ephemeral --addr " + taken, nil, "IM_ADDR"},
+		"dev beyond loopback":          {"dev --ephemeral --addr 0.0.0.0:0", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"no PostgreSQL there":          {"dev --ephemeral --postgres-bin /nowhere", nil, "IM_POSTGRES_BIN"},
+		"token without user":           {"token", nil, "--user"},
+		"token without secret":         {"token --user u", []string{"IM_JWT_SECRET="}, "IM_JWT_SECRET"},
+		"bad user":                     {"token --user a/b", nil, "--user"},
+		"token already expired":        {"token --user u --ttl -1h", nil, "--ttl"},
+		"chat without user":            {"chat", nil, "--user"},
+		"verify with a bad URL":        {"verify --url nowhere", nil, "--url"},
+		"verify with too few users":    {"verify --users 2", nil, "--users"},
+		"verify without duration":      {"verify --duration 0s", nil, "--duration"},
+		"verify, bad prefix":           {"verify --user-prefix a/b", nil, "--user-prefix"},
+		"verify with IM_CONVERSATIONS": {"verify --url nowhere", []string{"IM_CONVERSATIONS=server"}, "--url"},
+		"chat with a bad URL":          {"chat --user u --url nowhere", nil, "--url"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -24,7 +24,7 @@ type Log struct {
 	commits       []domain.FeedHead       // of this epoch
 }
 
-// conversation is the log of one conversation and what it amounts to.
+// conversation is the log of one conversation and the projections of it.
 type conversation struct {
 	created  domain.NewConversation
 	state    *domain.Conversation
@@ -39,7 +39,7 @@ type messageKey struct {
 	clientMsgID string
 }
 
-// posting is the message that a messageKey was used for first.
+// posting is the message that has a messageKey.
 type posting struct {
 	seq  int64
 	hash [32]byte
@@ -57,8 +57,8 @@ func NewLog() *Log {
 	}
 }
 
-// SetClock sets where the times of later events come from. Times that go back
-// are raised to that of the event before.
+// SetClock sets the clock for the times of later events. A time before that of the
+// conversation's last event is raised to it.
 func (l *Log) SetClock(now func() time.Time) { defer l.lock()(); l.now = now }
 
 // Intercept sets a function that runs first in every method that takes a context,
@@ -75,8 +75,8 @@ func (l *Log) Intercept(before func(ctx context.Context, method string) error) {
 // in another order than they were made. Nil removes it.
 func (l *Log) OnCommit(committed func(domain.Committed)) { defer l.lock()(); l.onCommit = committed }
 
-// SetEpoch begins another epoch: the feed starts over, and older positions of it
-// name a present that is gone. Events stay.
+// SetEpoch begins another epoch: the feed starts empty, and positions of the former
+// epoch read nothing. Events stay.
 func (l *Log) SetEpoch(epoch string) { defer l.lock()(); l.epoch, l.commits = epoch, nil }
 
 func (l *Log) lock() (unlock func()) { l.mu.Lock(); return l.mu.Unlock }
@@ -112,8 +112,8 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 		return domain.Outcome{}, func() {}, domain.ErrNotFound
 	}
 	drafts, err := c.decide(cmd)
-	// A posting that would be refused by now may have been accepted before. Only
-	// those who may not know of the conversation do not learn of it.
+	// A duplicate is answered as such even if the posting would be refused now. Only a
+	// user who may not know of the conversation gets ErrNotFound.
 	if key, ok := cmd.Key(); ok && !errors.Is(err, domain.ErrNotFound) {
 		if first, again := c.posted[messageKey{key.Sender, key.ClientMsgID}]; again {
 			if first.hash != key.Hash && !c.messages[first.seq].Recalled {
@@ -129,7 +129,7 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 	return domain.Outcome{Events: events}, publish, nil
 }
 
-// decide decides on a copy of the state, which is what a committer does.
+// decide decides on a copy of the state, as a committer does.
 func (c *conversation) decide(cmd domain.Command) ([]domain.Draft, error) {
 	state := c.state.Clone()
 	if cmd, ok := cmd.(domain.MessageCommand); ok {
@@ -149,9 +149,9 @@ func (c *conversation) decide(cmd domain.Command) ([]domain.Draft, error) {
 	return drafts, nil
 }
 
-// Append appends drafts to a conversation, whoever sent them and whatever the
-// state says, as one commit, and returns the events. It is for events that a test
-// needs and no command would make. It panics if there is no such conversation.
+// Append appends drafts to a conversation as one commit, without deciding, and returns
+// the events. It is for events that no command would decide, or that are tedious to
+// reach with commands. It panics if there is no such conversation.
 func (l *Log) Append(id domain.ConversationID, drafts ...domain.Draft) []domain.Event {
 	l.mu.Lock()
 	events, publish := l.append(l.conversations[id], drafts)
@@ -160,8 +160,8 @@ func (l *Log) Append(id domain.ConversationID, drafts ...domain.Draft) []domain.
 	return events
 }
 
-// append gives drafts their seqs and time. The caller holds the lock, and calls
-// publish once it has let go of it.
+// append assigns seqs and time to drafts. The caller holds the lock, and calls publish
+// after it has released it.
 func (l *Log) append(c *conversation, drafts []domain.Draft) (events []domain.Event, publish func()) {
 	if len(drafts) == 0 {
 		return nil, func() {}

@@ -7,9 +7,9 @@ import (
 	"im/domain"
 )
 
-// message is a message as it stands.
+// message is a message with all its changes.
 type message struct {
-	domain.Message // but for Reactions, which depend on the viewer
+	domain.Message // without Reactions, which depend on the viewer
 	reactions      []domain.UserReaction
 	revision       int64 // the last edit or recall; the message's own seq before
 	edits          []int64
@@ -48,13 +48,13 @@ func (m *message) seenBy(viewer domain.UserID) domain.Message {
 	return seen
 }
 
-// project moves the messages by an event. An event about no message of the
-// conversation, which Append lets in, moves none.
+// project applies an event to the messages. An event with an unknown target, which
+// Append allows, changes nothing.
 func (c *conversation) project(e *domain.Event, d domain.Draft) {
 	if e.Type == domain.MessagePosted {
 		m, err := domain.MessageOf(e)
 		if err != nil {
-			panic(err) // the test appended a body that is none
+			panic(err) // a defect of the test: the body does not fit the type
 		}
 		c.messages[e.Seq] = &message{Message: m, revision: e.Seq}
 		return
@@ -86,7 +86,7 @@ func (c *conversation) project(e *domain.Event, d domain.Draft) {
 	}
 }
 
-// erase takes what a recalled message said out of the events that said it.
+// erase removes the content of a recalled message from its events.
 func (c *conversation) erase(m *message) {
 	null := json.RawMessage("null")
 	c.events[m.Seq-1].Body = encode(domain.PostedBody{Content: null, ReplyTo: m.ReplyTo})
@@ -126,7 +126,7 @@ func encode(body any) json.RawMessage {
 	}
 	raw, err := json.Marshal(body)
 	if err != nil {
-		panic(err) // a body that cannot be encoded is a defect of the test
+		panic(err) // a defect of the test
 	}
 	return raw
 }

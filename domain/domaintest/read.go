@@ -44,8 +44,8 @@ func (l *Log) EventsOf(id domain.ConversationID) []domain.Event {
 	return nil
 }
 
-// MessagesOf returns all messages of a conversation as they stand, ascending,
-// with the reactions that are the viewer's marked as such.
+// MessagesOf returns all messages of a conversation with their changes, ascending.
+// Reactions of the viewer are marked as Mine.
 func (l *Log) MessagesOf(id domain.ConversationID, viewer domain.UserID) []domain.Message {
 	defer l.lock()()
 	messages := []domain.Message{}
@@ -87,8 +87,8 @@ func (c *conversation) ordered() []*message {
 }
 
 // View returns a conversation as a user sees it, without events and with the read
-// position and preferences of a new member; false if there is no such
-// conversation. Role and JoinedSeq of a user who is no member are zero.
+// position and preferences of a new member; false if there is no such conversation.
+// For a user who is no member, Role and JoinedSeq are zero.
 func (l *Log) View(id domain.ConversationID, user domain.UserID) (domain.ConversationView, bool) {
 	defer l.lock()()
 	c := l.conversations[id]
@@ -155,7 +155,7 @@ func (l *Log) Events(ctx context.Context, a domain.Actor, id domain.Conversation
 		from = max(from, to-int64(q.Limit))
 	}
 	page.Events = append([]domain.Event{}, c.events[from:to]...)
-	domain.HideBelow(floor, page.Events)
+	domain.RedactBelow(floor, page.Events)
 	if len(page.Events) > 0 {
 		page.FromSeq, page.ToSeq = from+1, to
 	}

@@ -14,38 +14,41 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/internal/auth/gate"
-	"im/internal/auth/token"
+	"im/internal/auth"
+	"im/internal/profiles"
 	"im/internal/ratelimit"
 	"im/realtime"
 	"im/routing"
+	"im/routing/broker"
+	"im/routing/registry"
 	"im/store/postgres"
 )
 
-// How long the steps of stopping may take. Together, with the few seconds that
-// the routers and committers have, they stay below the 30 s of the contract.
+// Timeouts of the steps of stopping. The contract permits 30 s for all of them.
 const (
-	drainTimeout    = 10 * time.Second
-	shutdownTimeout = 3 * time.Second
-	stopTimeout     = 28 * time.Second
+	drainTimeout    = 10 * time.Second // of the sockets
+	shutdownTimeout = 3 * time.Second  // of REST calls in flight
+	stopTimeout     = 28 * time.Second // of all steps together
 )
 
-// errOverdue leaves to the end of the process what would not end before.
+// errOverdue is returned when a part does not stop in time. The process then ends
+// without it.
 var errOverdue = fmt.Errorf("stopping took more than %s", stopTimeout)
 
-// Options are what a node is made of. Only Broker, Extra and Drain may be left out.
+// Options configure a node. All but Broker, Extra and Drain are required.
 type Options struct {
-	Name     string // the node id is this and a suffix
+	Name     string // the node id is this name with a random suffix
 	Services Services
 	Tokens   Tokens
 	Rules    Rules
 	Logger   *slog.Logger
 
-	// Broker replaces RabbitMQ, for nodes that share a process.
-	Broker routing.Broker
-	// Extra serves a path that nothing else does, before the web page.
+	// Broker replaces RabbitMQ, for nodes that share a process. By default the
+	// node connects to Services.AMQPURL.
+	Broker broker.Broker
+	// Extra are handlers of additional paths. They precede all others.
 	Extra map[string]http.Handler
-	// Drain is how long a drain may take; drainTimeout if zero.
+	// Drain is the timeout for draining the sockets. The default is 10 s.
 	Drain time.Duration
 }
 
@@ -58,15 +61,15 @@ type Node struct {
 	gateway  *realtime.Gateway
 	receipts *realtime.Receipts
 	presence *realtime.Presence
-	gate     *gate.Gate
-	pace     *ratelimit.Pace
+	profiles *profiles.Recorder
+	limiter  *ratelimit.Limiter
 	routing  *routing.Node
 	http     *http.Server
-	serving  atomic.Bool // false: not yet, or not any more
+	serving  atomic.Bool // false before Run has started everything, and while it stops
 }
 
-// New connects to all that the node depends on, migrates the schema and wires
-// the parts. Its errors name the setting at fault.
+// New connects to the services, migrates the schema and assembles the node. Errors
+// name the setting at fault. The caller must Close the node.
 func New(ctx context.Context, o Options) (*Node, error) {
 	if o.Drain == 0 {
 		o.Drain = drainTimeout
@@ -74,11 +77,12 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	if err := errors.Join(o.Rules.check(), checkNames(o.Services.Prefix, o.Name)); err != nil {
 		return nil, err
 	}
-	verifier, err := o.Tokens.verifier(o.Logger)
+	n := &Node{o: o}
+	// No token is verified before wire has created the recorder.
+	verifier, err := o.Tokens.verifier(o.Logger, func(id domain.Identity) { n.profiles.Record(id) })
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{o: o}
 	if err := n.connect(ctx); err != nil {
 		n.Close()
 		return nil, err
@@ -90,19 +94,20 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	return n, nil
 }
 
-// ID is the node's present id.
+// ID returns the current id of the node. It changes when the node registers again
+// after a loss of Redis.
 func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 
-// connect opens the services, all at once.
+// connect connects to all services concurrently.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
-	client, err := routing.OpenRedis(s.RedisURL)
+	client, err := registry.OpenRedis(s.RedisURL)
 	if err != nil {
 		return fmt.Errorf("IM_REDIS_URL: %w", err)
 	}
 	n.redis = client
 	if n.o.Broker == nil {
-		if n.o.Broker, err = routing.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
+		if n.o.Broker, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
 			return fmt.Errorf("IM_AMQP_URL: %w", err)
 		}
 	} else {
@@ -132,7 +137,7 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	}
 	n.store, err = postgres.Open(ctx, postgres.Options{
 		URL: url, Node: n.o.Name, Limits: domain.Limits(n.o.Rules.Limits), Logger: n.o.Logger,
-		// Nothing is committed before Run, and by then there is a routing node.
+		// These are called during Run only, when n.routing and n.hub are set.
 		Publish:    func(batch []domain.Committed) { n.routing.Publish(batch) },
 		Push:       func(c domain.Committed) { n.routing.Push(c) },
 		EpochBegan: func(epoch string) { n.hub.EpochBegan(epoch) },
@@ -140,21 +145,21 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 	return err
 }
 
-// wire makes the parts known to one another.
-func (n *Node) wire(verifier *token.Verifier) (err error) {
+// wire creates the parts and connects them to one another.
+func (n *Node) wire(verifier *auth.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
 	if o.Rules.Conversations == "server" {
-		chat = chat.Closed()
+		chat = chat.BackendOnly()
 	}
-	n.pace = o.Rules.pace()
-	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
+	n.limiter = o.Rules.limiter()
+	n.profiles = profiles.NewRecorder(n.store, limits, o.Logger)
 	n.hub = realtime.NewHub(realtime.HubOptions{
 		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
-		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Hub: n.hub, Logger: o.Logger,
 		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {
@@ -163,29 +168,20 @@ func (n *Node) wire(verifier *token.Verifier) (err error) {
 	n.presence = realtime.NewPresence(n.routing, n.store)
 	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
-		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
+		Hub: n.hub, Authenticator: verifier, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
 		SignalScopes: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
-		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
+		Pace: n.limiter, MaxSockets: o.Rules.MaxSessions,
 	})
-	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
+	n.http, err = n.server(auth.NewRevocationChecker(verifier, n.store), chat)
 	return err
 }
 
-// Run serves on listener until ctx ends, or a part of the node fails. Then it
-// stops in this order, and no step is begun before the one above has ended:
-//
-//	not ready           /readyz says so, and load balancers look elsewhere
-//	no new sockets      the gateway refuses them
-//	drain the sockets   requests are answered, clients told to reconnect elsewhere
-//	no new requests     REST calls in flight are finished
-//	leave the registry  other nodes send nothing here any more
-//	routers, hub        what was committed is passed on
-//	committers          what was taken is written
-//
-// Pools are closed by Close. It returns nil, or what has failed.
+// Run serves on listener until ctx ends or a part of the node fails. It then stops
+// everything in the order that the documentation of the package lists. It returns
+// the error of the part that failed, or nil.
 func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	g, failed := errgroup.WithContext(context.WithoutCancel(ctx))
-	// start runs a part until it is told to stop, which waits for its end.
+	// start runs a part. The returned function stops the part and waits for its end.
 	start := func(run func(context.Context) error) (stop func()) {
 		running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		done := make(chan struct{})
@@ -198,7 +194,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopStore := start(n.store.Run)
 	stopHub := start(n.hub.Run)
 	stopRouting := start(n.routing.Run)
-	stopGate := start(n.gate.Run)
+	stopProfiles := start(n.profiles.Run)
 	stopReceipts := start(n.receipts.Run)
 	stopGateway := start(n.gateway.Run)
 	g.Go(func() error {
@@ -219,7 +215,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
 		stopReceipts()
-		stopGate()
+		stopProfiles()
 		stopRouting()
 		stopHub()
 		stopStore()
@@ -233,22 +229,23 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// drain lets sockets and requests end, and cuts off what does not in time.
+// drain waits for sockets and then for requests to end. It cuts off those that
+// exceed their timeout.
 func (n *Node) drain(ctx context.Context) {
 	draining, cancel := context.WithTimeout(ctx, n.o.Drain)
 	defer cancel()
 	if err := n.gateway.Drain(draining); err != nil {
-		n.o.Logger.WarnContext(ctx, "sockets were cut off", "error", err)
+		n.o.Logger.WarnContext(ctx, "sockets were closed before they had drained", "error", err)
 	}
 	finishing, cancel := context.WithTimeout(ctx, shutdownTimeout)
 	defer cancel()
 	if err := n.http.Shutdown(finishing); err != nil {
-		n.o.Logger.WarnContext(ctx, "requests were cut off", "error", err)
+		n.o.Logger.WarnContext(ctx, "requests were cut off while the node stopped", "error", err)
 		_ = n.http.Close()
 	}
 }
 
-// Close lets go of the pools. Run must have returned, or never been called.
+// Close closes the connection pools. Run must have returned, if it was called.
 func (n *Node) Close() {
 	if n.store != nil {
 		n.store.Close()
@@ -258,8 +255,8 @@ func (n *Node) Close() {
 	}
 }
 
-// AwaitReady returns when the node serves and reaches all that it depends on;
-// false if ctx ended before.
+// AwaitReady waits until the node serves and reaches the services it depends on. It
+// returns false if ctx ends first.
 func (n *Node) AwaitReady(ctx context.Context) bool {
 	tick := time.NewTicker(retryPause / 10)
 	defer tick.Stop()

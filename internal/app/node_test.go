@@ -19,7 +19,8 @@ import (
 	"go.uber.org/goleak"
 
 	"im/domain"
-	"im/routing"
+	"im/routing/broker"
+	"im/test/eventually"
 	"im/test/pgtest"
 )
 
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const secret = "a secret of 32 bytes, or of more"
 
-// defaults parses an empty command line.
+// defaults returns the options of an empty command line.
 func defaults(t *testing.T) (o Options) {
 	t.Helper()
 	var flags struct {
@@ -35,22 +36,24 @@ func defaults(t *testing.T) (o Options) {
 		Tokens
 		Rules
 	}
-	parser, err := kong.New(&flags, kong.DefaultEnvars("NOBODY_SETS"))
+	parser, err := kong.New(&flags, Defaults(), kong.DefaultEnvars("UNSET"))
 	require.NoError(t, err)
 	_, err = parser.Parse(nil)
 	require.NoError(t, err)
 	logger := slog.New(slog.DiscardHandler)
 	return Options{
 		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
-		Broker: routing.NewInProcess(logger), Drain: time.Second,
+		Broker: broker.NewInProcess(logger), Drain: time.Second,
 	}
 }
 
+// TestDefaultLimits: the limits of the contract are the defaults of the settings.
 func TestDefaultLimits(t *testing.T) {
 	require.Equal(t, domain.DefaultLimits(), domain.Limits(defaults(t).Rules.Limits))
 }
 
-func usable(t *testing.T) Options {
+// testOptions returns options with which a node starts.
+func testOptions(t *testing.T) Options {
 	t.Helper()
 	o := defaults(t)
 	o.Services.DatabaseURL = pgtest.New(t)
@@ -69,10 +72,10 @@ func listen(t *testing.T) net.Listener {
 	return listener
 }
 
-// TestRun: a node serves until it is told to stop, and then nothing of it is
-// left (TestMain looks).
+// TestRun: a node serves until its context ends. Then none of its goroutines is left,
+// which TestMain checks.
 func TestRun(t *testing.T) {
-	n, err := New(t.Context(), usable(t))
+	n, err := New(t.Context(), testOptions(t))
 	require.NoError(t, err)
 	defer n.Close()
 	listener := listen(t)
@@ -91,7 +94,7 @@ func TestRun(t *testing.T) {
 		require.NoError(t, response.Body.Close())
 		return response.StatusCode
 	}
-	require.Eventually(t, func() bool { return status("/readyz") == http.StatusOK }, time.Minute, 10*time.Millisecond)
+	eventually.True(t, "the node is ready", func() bool { return status("/readyz") == http.StatusOK })
 	for path, want := range map[string]int{
 		"/": 200, "/healthz": 200, "/openapi.yaml": 200, "/asyncapi.yaml": 200, "/v1/ws": 400, "/v1/sync": 401, "/v1/nothing": 404, "/nothing": 404, "/dev/token": 404,
 	} {
@@ -100,12 +103,12 @@ func TestRun(t *testing.T) {
 	require.True(t, strings.HasPrefix(string(n.ID()), "test"), "%s", n.ID())
 	stop()
 	require.NoError(t, <-ended)
-	require.Zero(t, status("/healthz"), "somebody still listens")
+	require.Zero(t, status("/healthz"), "the node still listens")
 }
 
-// TestTimeouts: nobody may keep a connection for ever, at any step.
+// TestTimeouts: no step of a request may keep a connection open without a limit.
 func TestTimeouts(t *testing.T) {
-	n, err := New(t.Context(), usable(t))
+	n, err := New(t.Context(), testOptions(t))
 	require.NoError(t, err)
 	defer n.Close()
 	for name, timeout := range map[string]time.Duration{
@@ -117,9 +120,9 @@ func TestTimeouts(t *testing.T) {
 	require.LessOrEqual(t, n.http.MaxHeaderBytes, 64<<10)
 }
 
-// TestRunFails: a part that fails takes the others down in order, and Run says so.
+// TestRunFails: if a part fails, Run stops the others in order and returns the error.
 func TestRunFails(t *testing.T) {
-	n, err := New(t.Context(), usable(t))
+	n, err := New(t.Context(), testOptions(t))
 	require.NoError(t, err)
 	defer n.Close()
 	listener := listen(t)
@@ -129,26 +132,26 @@ func TestRunFails(t *testing.T) {
 
 func TestReach(t *testing.T) {
 	logger := slog.New(slog.DiscardHandler)
-	away := errors.New("away")
-	t.Run("waits for what is not there yet", func(t *testing.T) {
+	unreachable := errors.New("unreachable")
+	t.Run("retries an unreachable service", func(t *testing.T) {
 		tries := 0
 		require.NoError(t, reach(t.Context(), "IM_X", time.Minute, logger, func(context.Context) error {
 			if tries++; tries < 3 {
-				return away
+				return unreachable
 			}
 			return nil
 		}))
 		require.Equal(t, 3, tries)
 	})
-	t.Run("not for ever, and names the setting", func(t *testing.T) {
-		err := reach(t.Context(), "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.WithCause(away) })
-		require.ErrorIs(t, err, away)
+	t.Run("fails after the timeout and names the setting", func(t *testing.T) {
+		err := reach(t.Context(), "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.WithCause(unreachable) })
+		require.ErrorIs(t, err, unreachable)
 		require.True(t, strings.HasPrefix(err.Error(), "IM_X: "), err)
 	})
-	t.Run("not for what waiting does not mend", func(t *testing.T) {
+	t.Run("does not retry a final error", func(t *testing.T) {
 		tries := 0
-		err := reach(t.Context(), "IM_X", time.Minute, logger, func(context.Context) error { tries++; return finalUnless(away, false) })
-		require.ErrorIs(t, err, away)
+		err := reach(t.Context(), "IM_X", time.Minute, logger, func(context.Context) error { tries++; return finalUnless(unreachable, false) })
+		require.ErrorIs(t, err, unreachable)
 		require.Equal(t, 1, tries)
 	})
 }
@@ -170,7 +173,7 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestLogged: each request is one line at debug, and no token is in it.
+// TestLogged: each request is one line at level debug, without its token.
 func TestLogged(t *testing.T) {
 	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	for level, want := range map[string]string{"debug": `status=418`, "info": ""} {

@@ -8,7 +8,8 @@ import (
 	"im/store/postgres"
 )
 
-// reader is the store, with positions that others are told of.
+// reader is the store, except that read and delivery positions pass through
+// receipts, which announces them to the other members.
 type reader struct {
 	*postgres.Store
 	receipts *realtime.Receipts

@@ -18,7 +18,7 @@ import (
 
 const retryPause = 250 * time.Millisecond
 
-// finalError is an error that waiting does not mend.
+// finalError is an error that a retry cannot resolve, such as a wrong password.
 type finalError struct{ error }
 
 // Unwrap is for errors.Is and errors.As.
@@ -29,20 +29,20 @@ func isFinal(err error) bool {
 	return ok
 }
 
-// reach tries until it succeeds, fails for good, or the timeout is over. The
-// error names the setting.
+// reach calls try until it succeeds, fails with a finalError, or timeout has passed.
+// Errors name the setting. The first failure is logged.
 func reach(ctx context.Context, setting string, timeout time.Duration, logger *slog.Logger, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := try(ctx)
-	for told := false; err != nil && !isFinal(err); err = try(ctx) {
-		if !told && ctx.Err() == nil {
-			logger.WarnContext(ctx, "waiting for what the setting names", "setting", setting, "error", Cause(err))
-			told = true
+	for logged := false; err != nil && !isFinal(err); err = try(ctx) {
+		if !logged && ctx.Err() == nil {
+			logger.WarnContext(ctx, "dependency unreachable, retrying", "setting", setting, "timeout", timeout, "error", Cause(err))
+			logged = true
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not usable after %s: %w", setting, timeout, Cause(err))
+			return fmt.Errorf("%s: unreachable for %s: %w", setting, timeout, Cause(err))
 		case <-time.After(retryPause):
 		}
 	}
@@ -52,7 +52,8 @@ func reach(ctx context.Context, setting string, timeout time.Duration, logger *s
 	return nil
 }
 
-// Cause is what the operator needs of an error that is worded for clients.
+// Cause returns the driver's error behind an error that is worded for clients. An
+// operator needs the former.
 func Cause(err error) error {
 	if d, ok := errors.AsType[*domain.Error](err); ok && d.Unwrap() != nil {
 		return d.Unwrap()
@@ -60,8 +61,8 @@ func Cause(err error) error {
 	return err
 }
 
-// Migrate brings the schema at url up to date, and makes the database before if
-// it does not exist.
+// Migrate applies all missing migrations to the database at url. It creates the
+// database if there is none.
 func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err := ensureDatabase(ctx, url, logger); err != nil {
 		return err
@@ -70,20 +71,19 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	return finalUnless(err, !errors.Is(err, postgres.ErrDevelopmentSchema))
 }
 
-// SQLSTATEs of a server that cannot say yes or no yet, of a missing database,
-// and of one that somebody else makes at the same time.
+// SQLSTATEs that decide whether to retry or to create the database.
 const (
-	cannotConnectNow  = "57P03"
-	tooManyConnection = "53300"
-	invalidCatalog    = "3D000"
-	duplicateDatabase = "42P04"
-	uniqueViolation   = "23505"
+	cannotConnectNow   = "57P03" // the server is starting or stopping
+	tooManyConnections = "53300"
+	invalidCatalog     = "3D000" // there is no such database
+	duplicateDatabase  = "42P04" // it was created concurrently
+	uniqueViolation    = "23505" // likewise, at another point of CREATE DATABASE
 )
 
-// ensureDatabase connects, if need be after making the database.
+// ensureDatabase checks that the database can be reached and creates a missing one.
 func ensureDatabase(ctx context.Context, url string, logger *slog.Logger) error {
 	config, err := pgx.ParseConfig(url)
-	if err != nil { // which may repeat the URL
+	if err != nil { // the error may contain the URL, and with it the password
 		return finalError{errors.New("not a PostgreSQL URL (postgres://user:password@host:5432/database)")}
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -91,7 +91,7 @@ func ensureDatabase(ctx context.Context, url string, logger *slog.Logger) error 
 		return conn.Close(ctx)
 	}
 	if code := sqlState(err); code != invalidCatalog {
-		return finalUnless(err, code == "" || code == cannotConnectNow || code == tooManyConnection)
+		return finalUnless(err, code == "" || code == cannotConnectNow || code == tooManyConnections)
 	}
 	name := config.Database
 	config.Database = "postgres"
@@ -100,10 +100,10 @@ func ensureDatabase(ctx context.Context, url string, logger *slog.Logger) error 
 		return finalUnless(err, sqlState(err) == "")
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	logger.InfoContext(ctx, "making the database", "name", name)
+	logger.InfoContext(ctx, "creating the database", "name", name)
 	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
 	if code := sqlState(err); err != nil && code != duplicateDatabase && code != uniqueViolation {
-		return finalUnless(fmt.Errorf("database %s does not exist and cannot be made: %w", name, err), code == "")
+		return finalUnless(fmt.Errorf("database %s does not exist and cannot be created: %w", name, err), code == "")
 	}
 	return nil
 }
@@ -115,14 +115,15 @@ func sqlState(err error) string {
 	return ""
 }
 
-func finalUnless(err error, passing bool) error {
-	if passing {
+// finalUnless returns err as a finalError unless it is temporary.
+func finalUnless(err error, temporary bool) error {
+	if temporary {
 		return err
 	}
 	return finalError{err}
 }
 
-// pingRedis asks once.
+// pingRedis checks once that Redis answers.
 func pingRedis(ctx context.Context, client redis.UniversalClient) error {
 	err := client.Ping(ctx).Err()
 	if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
@@ -131,7 +132,7 @@ func pingRedis(ctx context.Context, client redis.UniversalClient) error {
 	return err
 }
 
-// dialAMQP connects once, to see that it can be done.
+// dialAMQP checks once that RabbitMQ accepts a connection.
 func dialAMQP(ctx context.Context, url string) error {
 	deadline, ok := ctx.Deadline()
 	if !ok {

@@ -13,17 +13,17 @@ import (
 	"strings"
 )
 
-// oldest is the first PostgreSQL that has what the schema uses.
+// oldest is the oldest major version of PostgreSQL that the schema works with.
 const oldest = 14
 
-// ErrNoPostgres is returned where no PostgreSQL is found and none can be fetched.
+// ErrNoPostgres is returned if no PostgreSQL is installed and none can be downloaded.
 var ErrNoPostgres = errors.New("no PostgreSQL found")
 
 const advice = `install one (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql),
 or set IM_POSTGRES_BIN to the folder that holds initdb and postgres`
 
-// binaries returns a folder with initdb and postgres. Data that is there
-// already needs the major version that made it; 0 takes any.
+// binaries returns a folder with initdb and postgres of a major version. Existing data
+// requires the version that created it; 0 accepts any version.
 func binaries(ctx context.Context, bin string, major int, logger *slog.Logger) (string, error) {
 	if bin != "" {
 		dir, err := filepath.Abs(bin)
@@ -33,7 +33,7 @@ func binaries(ctx context.Context, bin string, major int, logger *slog.Logger) (
 		if found := version(ctx, dir); found == 0 {
 			return "", fmt.Errorf("IM_POSTGRES_BIN: no initdb and postgres in %s", bin)
 		} else if major != 0 && found != major {
-			return "", fmt.Errorf("IM_POSTGRES_BIN: the data was made by PostgreSQL %d, and this is %d", major, found)
+			return "", fmt.Errorf("IM_POSTGRES_BIN: the data was created by PostgreSQL %d, and this is %d", major, found)
 		}
 		return dir, nil
 	}
@@ -43,16 +43,16 @@ func binaries(ctx context.Context, bin string, major int, logger *slog.Logger) (
 		}
 	}
 	if major != 0 && major != fetchedMajor {
-		return "", fmt.Errorf("%w: the data was made by PostgreSQL %d; %s", ErrNoPostgres, major, advice)
+		return "", fmt.Errorf("%w: the data was created by PostgreSQL %d; %s", ErrNoPostgres, major, advice)
 	}
 	dir, err := fetched(ctx, logger)
 	if err != nil {
-		return "", fmt.Errorf("%w, and none could be fetched (%w); %s", ErrNoPostgres, err, advice)
+		return "", fmt.Errorf("%w, and none could be downloaded (%w); %s", ErrNoPostgres, err, advice)
 	}
 	return dir, nil
 }
 
-// candidates lists where PostgreSQL usually is, the preferred first.
+// candidates returns the folders in which PostgreSQL usually is, in order of preference.
 func candidates(ctx context.Context) []string {
 	var dirs []string
 	if out, err := exec.CommandContext(ctx, "pg_config", "--bindir").Output(); err == nil {
@@ -78,7 +78,7 @@ func candidates(ctx context.Context) []string {
 	return dirs
 }
 
-// version is the major version of the server in dir; 0 if there is none.
+// version returns the major version of the server in dir, or 0 if there is none.
 func version(ctx context.Context, dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
 		return 0
@@ -87,7 +87,7 @@ func version(ctx context.Context, dir string) int {
 	if err != nil {
 		return 0
 	}
-	// postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1); 18beta1 before a release
+	// postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1); before a release, 18beta1
 	_, rest, _ := strings.Cut(string(out), "(PostgreSQL) ")
 	digits := strings.IndexFunc(rest, func(r rune) bool { return r < '0' || r > '9' })
 	if digits < 0 {

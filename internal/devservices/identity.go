@@ -16,22 +16,23 @@ import (
 	"syscall"
 )
 
-// identity is as whom PostgreSQL runs. It refuses to be root, and to be a user
-// without a name, so there are three ways:
+// identity is the user that PostgreSQL runs as. PostgreSQL refuses to run as root or as
+// a user without a name, so there are three ways:
 //
-//	as ourselves          an ordinary user
-//	in a user namespace   root, or a user without a name: files stay ours, and
-//	                      inside the namespace we are called nobody
-//	as another account    root where namespaces are forbidden: files are that
-//	                      account's, somewhere that it can reach
+//	the same user         for an ordinary user
+//	a user namespace      for root, or a user without a name: the files belong to the
+//	                      present user, who has another name inside the namespace
+//	another account       for root where namespaces are forbidden: the files belong to
+//	                      that account, in a folder that it can reach
 type identity struct {
-	account   *account // nil: as ourselves
-	namespace bool
+	account   *account // nil for the same user
+	namespace bool     // use account only inside a user namespace
 }
 
 type account struct{ uid, gid int }
 
-// stateDir is where root keeps data that the server cannot reach in place.
+// stateDir is the folder for data of root that the server could not reach in its own
+// place.
 const stateDir = "/var/lib/im"
 
 func chooseIdentity(ctx context.Context, noNamespace bool) (identity, error) {
@@ -43,16 +44,16 @@ func chooseIdentity(ctx context.Context, noNamespace bool) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	if id := (identity{account: named, namespace: true}); !noNamespace && id.works(ctx) {
+	if id := (identity{account: named, namespace: true}); !noNamespace && id.isPossible(ctx) {
 		return id, nil
 	}
 	if !root {
-		return identity{}, fmt.Errorf("PostgreSQL needs a user with a name: %d has none, and user namespaces are not allowed here", os.Geteuid())
+		return identity{}, fmt.Errorf("PostgreSQL needs a user with a name: user %d has none, and user namespaces are forbidden here", os.Geteuid())
 	}
 	return identity{account: named}, nil
 }
 
-// unprivileged finds the account to be instead of root.
+// unprivileged returns an account to use instead of root.
 func unprivileged() (*account, error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
@@ -65,18 +66,18 @@ func unprivileged() (*account, error) {
 			return &account{uid: uid, gid: gid}, nil
 		}
 	}
-	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody to run it as")
+	return nil, errors.New("PostgreSQL refuses to run as root, and there is neither a user \"postgres\" nor \"nobody\" to run it as")
 }
 
-// works tells whether the system lets us be id.
-func (id identity) works(ctx context.Context) bool {
+// isPossible reports whether the system permits this identity.
+func (id identity) isPossible(ctx context.Context) bool {
 	probe := exec.CommandContext(ctx, "/bin/sh", "-c", ":")
 	id.apply(probe)
 	return probe.Run() == nil
 }
 
-// apply makes cmd run as id: in a process group of its own, without settings of
-// ours that PostgreSQL would take for its own.
+// apply makes cmd run as id. The process has a group of its own, and none of the
+// environment variables that change how PostgreSQL behaves.
 func (id identity) apply(cmd *exec.Cmd) {
 	cmd.Dir = "/"
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"}
@@ -95,7 +96,7 @@ func (id identity) apply(cmd *exec.Cmd) {
 	}
 }
 
-// owner is to whom the server's files belong.
+// owner returns the account that owns the files of the server.
 func (id identity) owner() account {
 	if id.account == nil || id.namespace {
 		return account{uid: os.Geteuid(), gid: os.Getegid()}
@@ -103,8 +104,8 @@ func (id identity) owner() account {
 	return *id.account
 }
 
-// home is the folder name in dir, or, where the server cannot reach dir, one
-// that stands for it elsewhere.
+// home returns the folder name in dir. If the server cannot reach dir, it returns a
+// folder in stateDir whose name is derived from dir.
 func (id identity) home(dir, name string) (string, error) {
 	if os.Geteuid() == 0 && !reachable(dir, id.owner()) {
 		sum := sha256.Sum256([]byte(dir))
@@ -116,7 +117,8 @@ func (id identity) home(dir, name string) (string, error) {
 	return filepath.Join(dir, name), nil
 }
 
-// reachable tells whether a, with no privilege, may enter dir and all above it.
+// reachable reports whether an account without privileges may enter dir and all folders
+// above it.
 func reachable(dir string, a account) bool {
 	for ; ; dir = filepath.Dir(dir) {
 		info, err := os.Stat(dir)
@@ -141,8 +143,8 @@ func reachable(dir string, a account) bool {
 	}
 }
 
-// own gives the tree at path to the server's user, if it is not his already:
-// after a change from one identity to another.
+// own changes the owner of the tree at path to the user of the server, if it differs. It
+// does so after a change from one identity to another.
 func (id identity) own(path string) error {
 	if os.Geteuid() != 0 {
 		return nil

@@ -13,19 +13,21 @@ import (
 	"strings"
 )
 
-// superuser is the only role; the socket's folder is what keeps others out.
+// superuser is the only role. It has no password: other users cannot enter the folder of
+// the socket.
 const superuser = "postgres"
 
-// initialize makes the data folder with initdb, unless it is there. initdb
-// writes beside it and the result is renamed, so a half-made one is never used.
+// initialize creates the data folder with initdb, unless it exists. initdb writes to a
+// folder next to it, which is renamed when it is complete. So an interrupted initdb
+// leaves nothing that would be used.
 func (p *Postgres) initialize(ctx context.Context, bin string, id identity, logger *slog.Logger) error {
 	if majorVersion(p.dir) != 0 {
 		return id.own(p.dir)
 	}
 	if entries, err := os.ReadDir(p.dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s holds something that is not PostgreSQL's data", p.dir)
+		return fmt.Errorf("%s contains files that are not PostgreSQL's data", p.dir)
 	}
-	logger.Info("making a new database", "dir", p.dir)
+	logger.Info("creating a new database", "dir", p.dir)
 	fresh := p.dir + ".new"
 	if err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700)); err != nil {
 		return err
@@ -45,7 +47,8 @@ func (p *Postgres) initialize(ctx context.Context, bin string, id identity, logg
 	return os.Rename(fresh, p.dir)
 }
 
-// majorVersion is that of the server that made the data in dir; 0 if there is none.
+// majorVersion returns the major version of the server that created the data in dir, or
+// 0 if there is no data.
 func majorVersion(dir string) int {
 	text, err := os.ReadFile(filepath.Join(dir, "PG_VERSION"))
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// acquire takes the lock file at path, which the kernel gives back whatever
-// becomes of this process.
+// acquire locks the file at path. The kernel releases the lock when this process ends,
+// even after a crash.
 func acquire(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -32,10 +32,10 @@ func acquire(path string) (*os.File, error) {
 	return nil, fmt.Errorf("locking %s: %w", path, err)
 }
 
-// reap ends what a killed predecessor left behind: its server, if that still
-// runs (we hold the lock, so it is nobody's), and a postmaster.pid that names a
-// process which is no server of this folder. A pid file of no process at all
-// is PostgreSQL's to judge.
+// reap cleans up after an earlier process that was killed. It stops the server of that
+// process, if it still runs; this process holds the lock, so no other one uses it. It
+// removes a postmaster.pid that names a process which is not a server of this folder.
+// PostgreSQL itself handles the file of a process that no longer exists.
 func reap(ctx context.Context, dir string) error {
 	path := filepath.Join(dir, "postmaster.pid")
 	deadline := time.Now().Add(stopTimeout)
@@ -48,10 +48,10 @@ func reap(ctx context.Context, dir string) error {
 			return os.Remove(path)
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("PostgreSQL (process %d) of a former run does not stop", pid)
+			return fmt.Errorf("PostgreSQL (process %d) of an earlier run does not stop", pid)
 		}
 		if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("stopping PostgreSQL (process %d) of a former run: %w", pid, err)
+			return fmt.Errorf("stopping PostgreSQL (process %d) of an earlier run: %w", pid, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -61,7 +61,7 @@ func reap(ctx context.Context, dir string) error {
 	}
 }
 
-// postmaster reads the process id in a postmaster.pid; 0 if there is none.
+// postmaster returns the process id in a postmaster.pid, or 0 if there is none.
 func postmaster(path string) int {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -72,7 +72,8 @@ func postmaster(path string) int {
 	return max(pid, 0)
 }
 
-// serves tells whether process pid is a PostgreSQL on dir: it works there.
+// serves reports whether process pid is a PostgreSQL on dir, which is its working
+// directory.
 func serves(ctx context.Context, pid int, dir string) bool {
 	if runtime.GOOS == "linux" {
 		cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))

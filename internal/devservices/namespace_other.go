@@ -4,6 +4,6 @@ package devservices
 
 import "syscall"
 
-// enterNamespace asks for what only Linux has: Setsid together with Setpgid
-// is refused, so the identity does not work and the next one is taken.
+// enterNamespace makes the start of the process fail, because only Linux has user
+// namespaces: Setsid with Setpgid is refused. So another identity is chosen.
 func enterNamespace(attr *syscall.SysProcAttr, _ account) { attr.Setsid = true }

@@ -16,45 +16,45 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How long the server is waited for.
+// Timeouts of the server.
 const (
-	startTimeout = 60 * time.Second // recovery after a crash included
-	stopTimeout  = 10 * time.Second // until a fast shutdown becomes an immediate one
+	startTimeout = 60 * time.Second // including recovery after a crash
+	stopTimeout  = 10 * time.Second // of a fast shutdown; then it becomes an immediate one
 )
 
-// port names the socket; nothing listens on TCP.
+// port is a part of the socket's name. Nothing listens on TCP.
 const port = "5432"
 
-// database is made by initdb; there is nothing else in the server.
+// database is the one that initdb creates. The server has no other.
 const database = "postgres"
 
-// ErrInUse is returned for a data folder that another process holds.
+// ErrInUse is returned for a data folder that another process uses.
 var ErrInUse = errors.New("the data folder is in use by another process")
 
-// Options say where the server lives.
+// Options configure the server.
 type Options struct {
-	// Dir holds the data, and is made if it is missing.
+	// Dir is the folder of the data. Open creates a missing one.
 	Dir string
-	// Bin is the folder of initdb and postgres; "" looks for one, and fetches
-	// one if there is none.
+	// Bin is the folder of initdb and postgres. If empty, Open searches the usual
+	// places, and downloads a PostgreSQL if it finds none.
 	Bin string
-	// Logger is told what takes long (fetching, initdb); nil for nobody.
+	// Logger logs steps that take long: downloading, initdb. Nil discards them.
 	Logger *slog.Logger
 
-	noNamespace bool // as if user namespaces were forbidden
+	noNamespace bool // for tests: as if user namespaces were forbidden
 }
 
 // Postgres is a running server.
 type Postgres struct {
-	dir    string // of the data
+	dir    string // folder of the data
 	socket string // folder of the socket
 	lock   *os.File
-	temp   string // to remove at the end, or ""
+	temp   string // folder to remove at the end, or ""
 	proc   *process
 }
 
-// Open starts the server, with a new data folder if there is none yet, and
-// returns when it takes connections. The caller must Close it.
+// Open starts the server and returns when it accepts connections. It creates the data
+// folder if there is none. The caller must Close the server.
 func Open(ctx context.Context, o Options) (_ *Postgres, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -95,20 +95,20 @@ func Open(ctx context.Context, o Options) (_ *Postgres, err error) {
 	return p, nil
 }
 
-// URL is where to connect, for pgx.
+// URL returns the connection URL, in a form that pgx accepts.
 func (p *Postgres) URL() string {
 	q := url.Values{"host": {p.socket}, "port": {port}, "user": {superuser}, "sslmode": {"disable"}}
 	return "postgres:///" + database + "?" + q.Encode()
 }
 
-// Dir is the folder of the data. It is not beneath Options.Dir when the server
-// runs as a user who cannot reach that.
+// Dir returns the folder of the data. It is not in Options.Dir if the server runs as an
+// account that cannot reach that folder.
 func (p *Postgres) Dir() string { return p.dir }
 
-// Done is closed when the server has ended, whoever ended it.
+// Done returns a channel that is closed when the server has ended for any reason.
 func (p *Postgres) Done() <-chan struct{} { return p.proc.done }
 
-// Close stops the server: connections are cut, the data is written out. It
+// Close stops the server: it closes connections and writes all data to disk. Close
 // returns when the server has ended.
 func (p *Postgres) Close() error {
 	err := p.proc.stop(stopTimeout)
@@ -116,6 +116,7 @@ func (p *Postgres) Close() error {
 	return err
 }
 
+// release removes the temporary folder and releases the lock.
 func (p *Postgres) release() {
 	if p.temp != "" {
 		_ = os.RemoveAll(p.temp)
@@ -133,7 +134,7 @@ func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	if err := p.openSocket(id); err != nil {
 		return err
 	}
-	cmd := exec.Command(filepath.Join(bin, "postgres"), //nolint:noctx // it outlives ctx: Close ends it
+	cmd := exec.Command(filepath.Join(bin, "postgres"), //nolint:noctx // it runs longer than ctx: Close stops it
 		"-D", p.dir, "-k", p.socket, "-p", port,
 		"-c", "listen_addresses=",
 		"-c", "unix_socket_permissions=0700",
@@ -145,7 +146,7 @@ func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = log.Close() }() // the child has its own descriptor
+	defer func() { _ = log.Close() }() // the child has a descriptor of its own
 	cmd.Stdout, cmd.Stderr = log, log
 	if p.proc, err = spawn(cmd, id); err != nil {
 		return fmt.Errorf("starting PostgreSQL: %w", err)
@@ -157,7 +158,7 @@ func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	return nil
 }
 
-// await connects until the server answers, or has ended.
+// await tries to connect until the server answers or ends.
 func (p *Postgres) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -171,20 +172,20 @@ func (p *Postgres) await(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-p.proc.done:
-			return errors.New("the server ended at once")
+			return errors.New("the server has ended")
 		case <-ctx.Done():
 			return fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
 	}
 }
 
-// maxSocketPath is what a socket's address can hold, terminator included, on
-// the least generous system (104 bytes; Linux has 108).
+// maxSocketPath is the shortest maximum of a socket's path among the systems, including
+// its terminator. Linux has 108.
 const maxSocketPath = 104
 
-// openSocket makes the folder of the socket, in the data folder where the path
-// is short enough, else in a temporary one. Whoever reaches the socket is the
-// superuser: nobody else can enter the folder.
+// openSocket creates the folder of the socket: in the data folder, or a temporary one if
+// that path is too long. Only the user of the server can enter it, because everyone who
+// reaches the socket is the superuser.
 func (p *Postgres) openSocket(id identity) error {
 	p.socket = filepath.Join(p.dir, "socket")
 	if len(filepath.Join(p.socket, ".s.PGSQL."+port))+1 > maxSocketPath {
@@ -213,26 +214,26 @@ func tailOf(path string) string {
 	return "\n" + string(bytes.TrimSpace(text))
 }
 
-// process is a child in a process group of its own, so that Ctrl-C does not
-// reach it before its parent, and that ends with its parent, however that ends
-// (on Linux).
+// process is a child process. It has a process group of its own, so that Ctrl-C reaches
+// only its parent, which then stops it. On Linux it also ends when its parent is killed.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
 }
 
-// stop asks the server for a fast shutdown, after timeout for an immediate one.
+// stop requests a fast shutdown, after timeout an immediate one, and at last kills the
+// server.
 func (p *process) stop(timeout time.Duration) error {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		_ = p.cmd.Process.Signal(sig)
 		select {
 		case <-p.done:
 			if sig != syscall.SIGINT {
-				return fmt.Errorf("PostgreSQL had to be stopped with %v", sig)
+				return fmt.Errorf("PostgreSQL did not stop until signal %v", sig)
 			}
 			return nil
 		case <-time.After(timeout):
 		}
 	}
-	return errors.New("PostgreSQL cannot be stopped")
+	return errors.New("PostgreSQL does not stop")
 }

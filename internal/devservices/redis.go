@@ -8,11 +8,11 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// redisTick is how often time passes in the Redis.
+// redisTick is how often keys expire.
 const redisTick = 50 * time.Millisecond
 
-// Redis is a Redis in memory, on a port of its own of the loopback interface,
-// with a password that only this process knows.
+// Redis is a Redis in memory. It listens on a free port of the loopback interface and
+// has a random password.
 type Redis struct {
 	server   *miniredis.Miniredis
 	password string
@@ -20,7 +20,7 @@ type Redis struct {
 	ticking  sync.WaitGroup
 }
 
-// OpenRedis starts one. The caller must Close it.
+// OpenRedis starts a Redis. The caller must Close it.
 func OpenRedis() (*Redis, error) {
 	r := &Redis{server: miniredis.NewMiniRedis(), password: rand.Text(), stop: make(chan struct{})}
 	r.server.RequireAuth(r.password)
@@ -31,17 +31,18 @@ func OpenRedis() (*Redis, error) {
 	return r, nil
 }
 
-// URL is where to connect.
+// URL returns the connection URL, with the password.
 func (r *Redis) URL() string { return "redis://:" + r.password + "@" + r.server.Addr() }
 
-// Close stops the Redis, and everything that it held is gone.
+// Close stops the Redis. Its data is lost.
 func (r *Redis) Close() {
 	close(r.stop)
 	r.ticking.Wait()
 	r.server.Close()
 }
 
-// tick lets keys expire: the time of a miniredis stands still by itself.
+// tick advances the clock of the miniredis, which does not advance by itself, so that
+// keys expire.
 func (r *Redis) tick() {
 	ticker := time.NewTicker(redisTick)
 	defer ticker.Stop()

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// spawn starts cmd as id. The kernel ends it when the thread that started it
-// ends, so that thread is kept until then.
+// spawn starts cmd as id. The kernel ends the child when the thread that started it ends
+// (Pdeathsig), so a goroutine keeps that thread until the child has ended.
 func spawn(cmd *exec.Cmd, id identity) (*process, error) {
 	id.apply(cmd)
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGINT

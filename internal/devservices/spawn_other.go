@@ -4,8 +4,8 @@ package devservices
 
 import "os/exec"
 
-// spawn starts cmd as id. When this process is killed, the server goes on; the
-// next Open on its folder ends it.
+// spawn starts cmd as id. If this process is killed, the server continues. The next Open
+// on its folder stops it.
 func spawn(cmd *exec.Cmd, id identity) (*process, error) {
 	id.apply(cmd)
 	if err := cmd.Start(); err != nil {

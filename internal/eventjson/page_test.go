@@ -12,7 +12,7 @@ import (
 	"im/domain"
 )
 
-// page is one of n messages, as a node encodes it.
+// page returns a page of n messages, as a node encodes it.
 func page(n int) []byte {
 	id := domain.NewConversationID(time.Now())
 	p := domain.EventPage{
@@ -32,7 +32,7 @@ func page(n int) []byte {
 	return text
 }
 
-// TestDecodePage: encoding/json has the same.
+// TestDecodePage: the result is that of encoding/json.
 func TestDecodePage(t *testing.T) {
 	t.Parallel()
 	texts := map[string]string{
@@ -74,7 +74,7 @@ func TestDecodePage(t *testing.T) {
 	}
 }
 
-// TestDecodePageKeepsNothing: who decodes may use the memory again.
+// TestDecodePageKeepsNothing: the caller may reuse the memory of data.
 func TestDecodePageKeepsNothing(t *testing.T) {
 	t.Parallel()
 	text := page(3)
@@ -88,7 +88,7 @@ func TestDecodePageKeepsNothing(t *testing.T) {
 	require.Equal(t, string(want), string(after))
 }
 
-// FuzzDecodePage: what is taken is the same again when it is encoded and decoded.
+// FuzzDecodePage: a decoded page is the same after it was encoded and decoded again.
 func FuzzDecodePage(f *testing.F) {
 	f.Add(page(2))
 	f.Add([]byte(`{"events":[{"seq":1,"body":{}}],"users":{"a":{"name":"A"}}}`))
@@ -104,7 +104,7 @@ func FuzzDecodePage(f *testing.F) {
 		}
 		text, err := json.Marshal(first)
 		if err != nil {
-			return // a time or an id that has no spelling
+			return // a time or an id without a text form
 		}
 		second, err := DecodePage(text)
 		require.NoError(t, err)

@@ -1,7 +1,7 @@
-// Package freeport finds ports for servers that have to be told theirs. They lie below
-// those that the kernel hands out to whoever asks for any (32768 and above on Linux), and
-// are picked at random. So hardly anybody else binds one before its server does, or while
-// that is being restarted.
+// Package freeport finds free ports for servers whose port must be known before they
+// start. The ports are random and below the range of ephemeral ports (32768 and above on
+// Linux). So another process hardly ever binds one before its server does, or while the
+// server restarts.
 package freeport
 
 import (
@@ -18,7 +18,7 @@ const (
 	tries  = 1000
 )
 
-// Port returns a TCP port that nobody listens on at the IPv4 loopback address.
+// Port returns a TCP port that has no listener at the IPv4 loopback address.
 func Port() (int, error) {
 	var err error
 	for range tries {
@@ -31,7 +31,7 @@ func Port() (int, error) {
 	return 0, fmt.Errorf("no port from %d to %d is free: %w", lowest, beyond-1, err)
 }
 
-// Addr is an address with such a port.
+// Addr returns the IPv4 loopback address with such a port, as host:port.
 func Addr() (string, error) {
 	port, err := Port()
 	return addr(port), err

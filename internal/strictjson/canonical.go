@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// AppendCanonical appends data, which must have passed Check, in a form that
-// is equal for equal JSON values: no white space, names in byte order, strings
-// with one spelling, numbers as exact decimals. It follows the idea of RFC
-// 8785, but compares numbers exactly, where that rounds them to doubles.
+// AppendCanonical appends the canonical form of data, which must have passed Check.
+// Equal JSON values have equal canonical forms: no white space, names sorted by bytes,
+// one spelling of strings, and numbers as exact decimals. This is the idea of RFC 8785,
+// except that RFC 8785 rounds numbers to doubles.
 func AppendCanonical(dst, data []byte) []byte {
 	data = bytes.TrimSpace(data)
 	switch data[0] {
@@ -66,7 +66,8 @@ func appendArray(dst, data []byte) []byte {
 	}
 }
 
-// AppendString appends a JSON string of s, which is valid UTF-8.
+// AppendString appends s, which must be valid UTF-8, as a JSON string with the same
+// escapes as encoding/json.
 func AppendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if b := s[i]; b < 0x20 || b >= 0x7f || b == '"' || b == '\\' {
@@ -76,7 +77,9 @@ func AppendString(dst []byte, s string) []byte {
 	return append(append(append(dst, '"'), s...), '"')
 }
 
-// appendCanonicalString is AppendString with the spelling that hashes are made of.
+// appendCanonicalString appends a JSON string in the one spelling that stored hashes
+// depend on. Unlike AppendString, it leaves characters beyond ASCII, <, > and & as they
+// are, unless something else in the string needs an escape.
 func appendCanonicalString(dst, s []byte) []byte {
 	for _, b := range s {
 		if b < 0x20 || b == '"' || b == '\\' {
@@ -94,7 +97,8 @@ func appendQuoted(dst []byte, s string) []byte {
 	return append(dst, quoted...)
 }
 
-// appendNumber writes sign, digits without outer zeros, and the power of ten.
+// appendNumber appends a number as sign, digits without leading and trailing zeros,
+// and power of ten: 1.50, 15e-1 and 0.15E1 are all 15e-1. Zero has no sign.
 func appendNumber(dst []byte, s string) []byte {
 	sign := ""
 	if s[0] == '-' {
@@ -105,7 +109,7 @@ func appendNumber(dst []byte, s string) []byte {
 	if hasPower {
 		n, err := strconv.Atoi(power)
 		if err != nil {
-			return append(append(dst, sign...), s...) // beyond any number in use: as it is spelt
+			return append(append(dst, sign...), s...) // an exponent beyond int: keep the spelling
 		}
 		exponent = n
 	}

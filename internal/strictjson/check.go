@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deeply arrays and objects may be nested.
+// MaxDepth is the maximum nesting of arrays and objects.
 const MaxDepth = 64
 
-// SyntaxError says where a text is not strict JSON, and why.
+// SyntaxError is the first place where a text is not strict JSON.
 type SyntaxError struct {
 	Offset  int    // bytes from the start
-	Pointer string // JSON pointer (RFC 6901) of the value that it is in; "" is the whole text
-	Reason  string
+	Pointer string // JSON pointer (RFC 6901) of the innermost value around it; "" for the whole text
+	Reason  string // for people
 }
 
 // Error implements error.
@@ -30,8 +30,9 @@ func Check(data []byte) error {
 	return c.text()
 }
 
-// checker walks through a text. The members of the outermost object are noted in
-// members, if that is not nil.
+// checker is a recursive-descent parser that validates a text and builds nothing.
+// Methods start at the position at and leave it behind what they have read. If members
+// is not nil, the members of the outermost object are appended to it.
 type checker struct {
 	data    []byte
 	at      int
@@ -52,7 +53,7 @@ func (c *checker) text() error {
 
 func (c *checker) fail(reason string) error { return &SyntaxError{Offset: c.at, Reason: reason} }
 
-// within says that err is in the member or element of that name.
+// within prefixes the pointer of err with the member or element that it is in.
 func within(name string, err error) error {
 	if e, ok := errors.AsType[*SyntaxError](err); ok {
 		e.Pointer = "/" + escape(name) + e.Pointer
@@ -60,7 +61,7 @@ func within(name string, err error) error {
 	return err
 }
 
-// escape makes a name a step of a JSON pointer.
+// escape returns a name as a reference token of a JSON pointer.
 func escape(name string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(name) }
 
 func (c *checker) space() {
@@ -74,7 +75,8 @@ func (c *checker) space() {
 	}
 }
 
-// peek returns the next byte, or 0 at the end; a NUL is legal nowhere.
+// peek returns the next byte, or 0 at the end. A NUL byte is not valid anywhere, so the
+// two need no distinction.
 func (c *checker) peek() byte {
 	if c.at < len(c.data) {
 		return c.data[c.at]
@@ -249,7 +251,7 @@ func (c *checker) escape() error {
 	return nil
 }
 
-// hex4 reads \uXXXX at the start of s.
+// hex4 returns the value of the escape \uXXXX at the start of s.
 func hex4(s []byte) (unit rune, ok bool) {
 	if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
 		return 0, false
@@ -308,7 +310,8 @@ func (c *checker) digits() (some bool) {
 	return some
 }
 
-// nameSet finds repeated names: by comparison while they are few, then in a map.
+// nameSet finds repeated names. Up to eight names are compared one by one, which needs
+// no allocation; more go into a map.
 type nameSet struct {
 	few  [8][]byte
 	n    int

@@ -7,23 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// Object reads the members of one JSON object by name and gathers what is
-// wrong with them. It shares the memory of the text. Methods never fail: they
-// note the complaint, return the zero value, and Complaints tells in the end.
+// Object reads the members of one JSON object by name. Its methods do not return
+// errors: for a defect they record a complaint and return the zero value. After the
+// last read, Complaints returns all of them. Values share the memory of the text.
 type Object struct {
 	pointer    string
 	members    []member
-	few        [8]member // the memory of most objects
+	few        [8]member // backs members of up to eight: no allocation
 	complaints map[string]string
 }
 
 type member struct {
 	name  []byte
 	value json.RawMessage
-	asked bool
+	read  bool
 }
 
-// Parse is Check, and NewObject of what passed it.
+// Parse checks data and returns its object, in one pass. The error is a *SyntaxError.
+// See NewObject for the pointer.
 func Parse(pointer string, data []byte) (*Object, error) {
 	o := &Object{pointer: pointer}
 	o.members = o.few[:0]
@@ -35,8 +36,9 @@ func Parse(pointer string, data []byte) (*Object, error) {
 	return o, nil
 }
 
-// NewObject splits data, which must have passed Check. The pointer of the
-// object in the request ("" for the request itself) prefixes every complaint.
+// NewObject returns the object of data, which must have passed Check. Data that is not
+// an object is a complaint. The pointer of the object within the request ("" for the
+// request itself) is the prefix of the pointers of complaints.
 func NewObject(pointer string, data []byte) *Object {
 	o := &Object{pointer: pointer}
 	o.members = split(o.few[:0], data)
@@ -51,8 +53,8 @@ func (o *Object) mustBeObject(data []byte) {
 	}
 }
 
-// split appends the members of an object that has passed Check; none of anything
-// else.
+// split appends the members of data, which must have passed Check; none if it is not
+// an object.
 func split(dst []member, data []byte) []member {
 	c := checker{data: data}
 	c.space()
@@ -75,7 +77,7 @@ func split(dst []member, data []byte) []member {
 		c.space()
 		start = c.at
 		if c.value(0) != nil {
-			return dst // cannot happen, either
+			return dst // cannot happen: the text was checked
 		}
 		dst = append(dst, member{name: name, value: data[start:c.at:c.at]})
 		c.space()
@@ -89,20 +91,20 @@ func split(dst []member, data []byte) []member {
 func (o *Object) Raw(name string) (json.RawMessage, bool) {
 	for i := range o.members {
 		if string(o.members[i].name) == name {
-			o.members[i].asked = true
+			o.members[i].read = true
 			return o.members[i].value, true
 		}
 	}
 	return nil, false
 }
 
-// Has tells whether there is a member of that name, null or not.
+// Has reports whether there is a member of that name, null included.
 func (o *Object) Has(name string) bool {
 	_, ok := o.Raw(name)
 	return ok
 }
 
-// String returns a string member; "" where it is missing.
+// String returns a string member; "" if it is missing.
 func (o *Object) String(name string) string {
 	raw, ok := o.Raw(name)
 	if !ok {
@@ -115,8 +117,8 @@ func (o *Object) String(name string) string {
 	return unquote(raw)
 }
 
-// Length returns how many characters a string member has, without copying it;
-// 0 where it is missing.
+// Length returns the number of characters (code points) of a string member; 0 if it is
+// missing. It copies the string only if it has escapes.
 func (o *Object) Length(name string) int {
 	raw, ok := o.Raw(name)
 	if ok && raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
@@ -125,7 +127,8 @@ func (o *Object) Length(name string) int {
 	return utf8.RuneCountInString(o.String(name))
 }
 
-// Int returns an integer member, and whether there is one.
+// Int returns an integer member. It returns false if the member is missing, and true,
+// with a complaint, if it is not an integer of 64 bits.
 func (o *Object) Int(name string) (int64, bool) {
 	raw, ok := o.Raw(name)
 	if !ok {
@@ -139,12 +142,12 @@ func (o *Object) Int(name string) (int64, bool) {
 	return n, true
 }
 
-// Bool returns a boolean member; otherwise where it is missing.
-func (o *Object) Bool(name string, otherwise bool) bool {
+// Bool returns a boolean member, or the given default if it is missing.
+func (o *Object) Bool(name string, missing bool) bool {
 	raw, ok := o.Raw(name)
 	switch {
 	case !ok:
-		return otherwise
+		return missing
 	case string(raw) == "true":
 		return true
 	case string(raw) != "false":
@@ -153,7 +156,7 @@ func (o *Object) Bool(name string, otherwise bool) bool {
 	return false
 }
 
-// Strings returns a member that is an array of strings; nil where it is missing.
+// Strings returns a member that is an array of strings; nil if it is missing.
 func (o *Object) Strings(name string) []string {
 	raw, ok := o.Raw(name)
 	if !ok {
@@ -175,18 +178,18 @@ func (o *Object) Strings(name string) []string {
 	return out
 }
 
-// Each calls visit with every member that has not been asked for by name, in
-// the order of the text: for objects whose names are data.
+// Each calls visit for every member that has not been read yet, in the order of the
+// text. It is for objects whose names are data.
 func (o *Object) Each(visit func(name string, value json.RawMessage)) {
 	for i := range o.members {
-		if !o.members[i].asked {
-			o.members[i].asked = true
+		if !o.members[i].read {
+			o.members[i].read = true
 			visit(string(o.members[i].name), o.members[i].value)
 		}
 	}
 }
 
-// Reject notes a complaint about a member; the first one about it stays.
+// Reject records a complaint about a member, unless there is one already.
 func (o *Object) Reject(name, reason string) { o.complain(o.Pointer(name), reason) }
 
 // Pointer returns the JSON pointer (RFC 6901) of a member.
@@ -194,11 +197,11 @@ func (o *Object) Pointer(name string) string {
 	return o.pointer + "/" + escape(name)
 }
 
-// Complaints returns what is wrong, by JSON pointer, members that nobody
-// asked for included; nil when nothing is.
+// Complaints returns all complaints by JSON pointer, or nil. Members that have not been
+// read are unknown fields. Call it after the last read.
 func (o *Object) Complaints() map[string]string {
 	for i := range o.members {
-		if !o.members[i].asked {
+		if !o.members[i].read {
 			o.Reject(string(o.members[i].name), "unknown field")
 		}
 	}
@@ -209,13 +212,13 @@ func (o *Object) complain(pointer, reason string) {
 	if o.complaints == nil {
 		o.complaints = make(map[string]string, 1)
 	}
-	if _, there := o.complaints[pointer]; !there {
+	if _, exists := o.complaints[pointer]; !exists {
 		o.complaints[pointer] = reason
 	}
 }
 
-// bareName returns the name that a checked JSON string is, in the memory of the
-// text wherever it can.
+// bareName returns the value of a checked JSON string, in the memory of the text if it
+// has no escapes.
 func bareName(quoted []byte) []byte {
 	if inner := quoted[1 : len(quoted)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return inner

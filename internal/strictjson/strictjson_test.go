@@ -58,7 +58,7 @@ func TestCheckNamesTheValue(t *testing.T) {
 		`{"a":[1,{"b/~":["x","\ud800"]}]}`: "/a/1/b~1~0/1",
 		`{"a":1,"a":2}`:                    "/a",
 		`{"a":{"\u0062":1,"b":2}}`:         "/a/b",
-		`{"a":{"b":1},"\u0000":2}`:         "", // a name that is wrong itself is nobody's
+		`{"a":{"b":1},"\u0000":2}`:         "", // an invalid name has no pointer of its own
 		`{"a":1} x`:                        "",
 		`{"a":{"b":1}, "c":[0,1.]}`:        "/c/1",
 		"{\"a\":{\"b\":\"\xff\"},\"c\":1}": "/a/b",
@@ -85,7 +85,7 @@ func TestObject(t *testing.T) {
 	require.Empty(t, cmp.Diff(map[string]string{"/TYPE": "unknown field", "/a~1b~0c": "unknown field"}, o.Complaints()))
 }
 
-func TestObjectGathersComplaints(t *testing.T) {
+func TestObjectCollectsComplaints(t *testing.T) {
 	o := NewObject("/content", []byte(`{"s":1,"n":1.5,"big":99999999999999999999,"b":"true","l":["a",null],"null":null}`))
 	o.String("s")
 	o.Int("n")

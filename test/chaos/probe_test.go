@@ -92,7 +92,7 @@ func (ps *probes) listen(ctx context.Context, w *world, p *probe, receiver strin
 	require.NoError(w.t, err)
 	c, err := client.New(client.Options{
 		URLs: urls, Token: client.Token(bearer), Device: "probe",
-		OnEvent: func(_ context.Context, e client.Event) error {
+		OnEvent: func(_ context.Context, _ *client.Client, e client.Event) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if _, again := p.delivered[e.ClientMsgID]; !again {

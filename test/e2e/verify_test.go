@@ -34,7 +34,7 @@ func verifying(t *testing.T, env []string, args ...string) (*verify.Report, int)
 }
 
 // TestVerify: im verify finds nothing wrong with two nodes, not even when one is
-// stopped for a while and drained then; and finds what a liar does.
+// paused for a while and then drained, and finds the faults of a fault proxy.
 func TestVerify(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -47,8 +47,8 @@ func TestVerify(t *testing.T) {
 		require.Greater(t, report.Answered, int64(100))
 		require.Greater(t, report.Checked, int64(500))
 	})
-	t.Run("a liar", func(t *testing.T) {
-		proxy := faultproxy.New(one.url, faultproxy.Lies()["drops an event"]())
+	t.Run("a fault proxy", func(t *testing.T) {
+		proxy := faultproxy.New(one.url, faultproxy.Faults()["drops an event"]())
 		defer proxy.Close()
 		report, code := verifying(t, c.env, "--url", proxy.URL, "--duration", "4s")
 		require.Equal(t, 1, code)

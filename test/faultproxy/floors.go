@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// deny swallows the frame that says what was left out.
-func deny() Lie {
-	return Lie{Narrow: true, Down: func(_ *Conn, f map[string]any) []map[string]any {
+// dropGap swallows the frame that says what was left out.
+func dropGap() Fault {
+	return Fault{Narrow: true, Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if f["type"] == "gap" {
 			return nil
 		}
@@ -16,34 +16,34 @@ func deny() Lie {
 	}}
 }
 
-// deepen gives pages that begin at a floor one event more, from below it.
-func deepen() Lie {
-	return Lie{
+// pageBelowFloor gives pages that begin at a floor one event more, from below it.
+func pageBelowFloor() Fault {
+	return Fault{
 		Down: func(_ *Conn, f map[string]any) []map[string]any {
 			if f["type"] == "page" {
-				sink(f, "events")
+				prependBelowFloor(f, "events")
 			}
 			return one(f)
 		},
 		Answer: func(r *http.Response, body map[string]any) {
 			if strings.HasSuffix(r.Request.URL.Path, "/events") {
-				sink(body, "events")
+				prependBelowFloor(body, "events")
 			}
 		},
 	}
 }
 
-// exhume does so with lists of messages.
-func exhume() Lie {
-	return Lie{Answer: func(r *http.Response, body map[string]any) {
+// listBelowFloor does so with lists of messages.
+func listBelowFloor() Fault {
+	return Fault{Answer: func(r *http.Response, body map[string]any) {
 		if strings.HasSuffix(r.Request.URL.Path, "/messages") {
-			sink(body, "messages")
+			prependBelowFloor(body, "messages")
 		}
 	}}
 }
 
-// sink puts a copy of the first item of a page before it, numbered below the floor.
-func sink(page map[string]any, name string) {
+// prependBelowFloor puts a copy of the first item of a page before it, numbered below the floor.
+func prependBelowFloor(page map[string]any, name string) {
 	items, _ := page[name].([]any)
 	floor := numberOf(page["floor_seq"])
 	if len(items) == 0 || floor <= 1 {
@@ -55,18 +55,18 @@ func sink(page map[string]any, name string) {
 	page[name] = append([]any{lower}, items...)
 }
 
-// omit leaves the last message out of lists.
-func omit() Lie {
-	return Lie{Answer: func(r *http.Response, body map[string]any) {
+// dropLastListed leaves the last message out of lists.
+func dropLastListed() Fault {
+	return Fault{Answer: func(r *http.Response, body map[string]any) {
 		if items, _ := body["messages"].([]any); strings.HasSuffix(r.Request.URL.Path, "/messages") && len(items) > 1 {
 			body["messages"] = items[:len(items)-1]
 		}
 	}}
 }
 
-// lower tells members that they may read from 1 on.
-func lower() Lie {
-	return Lie{Answer: func(r *http.Response, body map[string]any) {
+// lowerFloor tells members that they may read from 1 on.
+func lowerFloor() Fault {
+	return Fault{Answer: func(r *http.Response, body map[string]any) {
 		list, _ := body["conversations"].([]any)
 		for _, v := range list {
 			if v, ok := v.(map[string]any); ok && strings.HasSuffix(r.Request.URL.Path, "/sync") {
@@ -76,13 +76,13 @@ func lower() Lie {
 	}}
 }
 
-// reveal gives edits that are pushed without content the content that others were
+// revealEdit gives edits that are pushed without content the content that others were
 // shown, or else an invented one.
-func reveal() Lie {
+func revealEdit() Fault {
 	var mu sync.Mutex
 	type place struct{ id, seq any }
 	seen := map[place]any{}
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		e := eventOf(f)
 		if e == nil || e["type"] != "message.edited" {
 			return one(f)
@@ -102,9 +102,9 @@ func reveal() Lie {
 	}}
 }
 
-// conceal takes the content out of edits that are pushed.
-func conceal() Lie {
-	return Lie{Down: func(_ *Conn, f map[string]any) []map[string]any {
+// concealEdit takes the content out of edits that are pushed.
+func concealEdit() Fault {
+	return Fault{Down: func(_ *Conn, f map[string]any) []map[string]any {
 		if e := eventOf(f); e != nil && e["type"] == "message.edited" {
 			body, _ := e["body"].(map[string]any)
 			delete(body, "content")
@@ -113,9 +113,9 @@ func conceal() Lie {
 	}}
 }
 
-// expose shows of open groups to others how far they have come.
-func expose() Lie {
-	return Lie{Answer: func(_ *http.Response, body map[string]any) {
+// exposeHead shows of open groups to others how far they have come.
+func exposeHead() Fault {
+	return Fault{Answer: func(_ *http.Response, body map[string]any) {
 		if body["member_count"] != nil && body["head_seq"] == nil {
 			body["head_seq"] = 1
 		}

@@ -20,15 +20,16 @@ import (
 	"im/tools/slowlink"
 )
 
-// Lie says what to do with what passes. Nil functions let everything through.
-type Lie struct {
+// Fault changes what passes the proxy. A nil function changes nothing.
+type Fault struct {
 	// Down returns what reaches the client instead of a frame of the server.
 	Down func(c *Conn, f map[string]any) []map[string]any
 	// Up returns what reaches the server instead of a frame of the client.
 	Up func(c *Conn, f map[string]any) []map[string]any
 	// Answer changes the JSON answer to a REST call, and may change its status.
 	Answer func(r *http.Response, body map[string]any)
-	// Narrow keeps little of what a client does not read, so that the server notices.
+	// Narrow keeps the buffers towards the client small, so that the server notices a
+	// slow reader.
 	Narrow bool
 }
 
@@ -42,7 +43,7 @@ type Conn struct {
 	upstream sync.Mutex
 }
 
-// Push writes a frame to the client, whatever the server says.
+// Push writes frames to the client, independent of the server.
 func (c *Conn) Push(frames ...map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,7 +52,7 @@ func (c *Conn) Push(frames ...map[string]any) {
 	}
 }
 
-// Pass writes a frame to the server.
+// Pass writes frames to the server.
 func (c *Conn) Pass(frames ...map[string]any) {
 	c.upstream.Lock()
 	defer c.upstream.Unlock()
@@ -74,21 +75,21 @@ func encode(f map[string]any) []byte {
 	return text
 }
 
-// Proxy stands in front of a node, and lies.
+// Proxy is a proxy in front of a node that injects one fault.
 type Proxy struct {
 	*httptest.Server
 
-	lie  Lie
-	told atomic.Int64
+	fault    Fault
+	injected atomic.Int64
 }
 
 // New starts a proxy in front of the node at target, an http URL.
-func New(target string, lie Lie) *Proxy {
+func New(target string, fault Fault) *Proxy {
 	base, err := url.Parse(target)
 	if err != nil {
 		panic(err)
 	}
-	p := &Proxy{lie: lie}
+	p := &Proxy{fault: fault}
 	rest := httputil.NewSingleHostReverseProxy(base)
 	rest.ModifyResponse = p.modify
 	p.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -101,11 +102,11 @@ func New(target string, lie Lie) *Proxy {
 	return p
 }
 
-// Told is how often something was not passed on as it came.
-func (p *Proxy) Told() int64 { return p.told.Load() }
+// Injected returns how many frames and answers were changed.
+func (p *Proxy) Injected() int64 { return p.injected.Load() }
 
 func (p *Proxy) modify(r *http.Response) error {
-	if p.lie.Answer == nil {
+	if p.fault.Answer == nil {
 		return nil
 	}
 	text, err := io.ReadAll(r.Body)
@@ -115,9 +116,9 @@ func (p *Proxy) modify(r *http.Response) error {
 	_ = r.Body.Close()
 	if body, ok := parse(text); ok {
 		before, status := encode(body), r.StatusCode
-		p.lie.Answer(r, body)
+		p.fault.Answer(r, body)
 		if text = encode(body); r.StatusCode != status || !bytes.Equal(text, before) {
-			p.told.Add(1)
+			p.injected.Add(1)
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(text))
@@ -140,7 +141,7 @@ func (p *Proxy) socket(w http.ResponseWriter, r *http.Request, target string) {
 		header.Set("Authorization", bearer)
 	}
 	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}}
-	if p.lie.Narrow {
+	if p.fault.Narrow {
 		dialer.NetDialContext = slowlink.Dial
 	}
 	server, response, err := dialer.DialContext(r.Context(), target, header)
@@ -162,33 +163,33 @@ func (p *Proxy) socket(w http.ResponseWriter, r *http.Request, target string) {
 	c := &Conn{client: client, server: server}
 	var both sync.WaitGroup
 	both.Go(func() {
-		pump(client, c.Pass, func(f map[string]any) []map[string]any { return p.apply(p.lie.Up, c, f) }, server, &c.upstream)
+		pump(client, c.Pass, func(f map[string]any) []map[string]any { return p.apply(p.fault.Up, c, f) }, server, &c.upstream)
 	})
 	both.Go(func() {
-		pump(server, c.Push, func(f map[string]any) []map[string]any { return p.apply(p.lie.Down, c, f) }, client, &c.mu)
+		pump(server, c.Push, func(f map[string]any) []map[string]any { return p.apply(p.fault.Down, c, f) }, client, &c.mu)
 	})
 	both.Wait()
 	_ = client.Close()
 	_ = server.Close()
 }
 
-func (p *Proxy) apply(lie func(*Conn, map[string]any) []map[string]any, c *Conn, f map[string]any) []map[string]any {
+func (p *Proxy) apply(fault func(*Conn, map[string]any) []map[string]any, c *Conn, f map[string]any) []map[string]any {
 	if f["type"] == "welcome" {
 		c.User, _ = f["user_id"].(string)
 	}
-	if lie == nil {
+	if fault == nil {
 		return []map[string]any{f}
 	}
 	before := encode(f)
-	passed := lie(c, f)
+	passed := fault(c, f)
 	if len(passed) != 1 || !bytes.Equal(encode(passed[0]), before) {
-		p.told.Add(1)
+		p.injected.Add(1)
 	}
 	return passed
 }
 
 // pump carries frames until one side ends, and then ends the other alike.
-func pump(from *websocket.Conn, forward func(...map[string]any), lie func(map[string]any) []map[string]any, to *websocket.Conn, writing sync.Locker) {
+func pump(from *websocket.Conn, forward func(...map[string]any), fault func(map[string]any) []map[string]any, to *websocket.Conn, writing sync.Locker) {
 	for {
 		_, text, err := from.ReadMessage()
 		if err != nil {
@@ -202,7 +203,7 @@ func pump(from *websocket.Conn, forward func(...map[string]any), lie func(map[st
 			return
 		}
 		if f, ok := parse(text); ok {
-			forward(lie(f)...)
+			forward(fault(f)...)
 		}
 	}
 }

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Proxy stands between a test and a service. All methods may be called at any
-// time, by anyone.
+// Proxy is a TCP proxy between a test and a service. Its methods are safe for concurrent
+// use.
 type Proxy struct {
 	listener net.Listener
-	work     sync.WaitGroup
+	running  sync.WaitGroup
 
 	mu      sync.Mutex
-	changed *sync.Cond
+	changed *sync.Cond // the faults, or the state of a link
 	target  string
 	links   map[*link]struct{}
 	faults
@@ -25,14 +25,14 @@ type Proxy struct {
 // link is one connection through the proxy.
 type link struct {
 	client, server net.Conn
-	lost           bool // nothing passes any more, ever
-	mute           bool // the answers are kept back until Mend
-	doomed         bool // its next answer is cut off
+	lost           bool // no bytes pass any more
+	mute           bool // answers are held until Mend
+	doomed         bool // it is closed at its next answer
 	ended          bool
 }
 
-// New returns a proxy before target, host:port or the path of a Unix socket. It
-// ends with the test.
+// New returns a proxy in front of target, which is host:port or the path of a Unix
+// socket. The proxy is closed at the end of the test.
 func New(t testing.TB, target string) *Proxy {
 	t.Helper()
 	p, err := Listen(target)
@@ -43,7 +43,7 @@ func New(t testing.TB, target string) *Proxy {
 	return p
 }
 
-// Listen is New for a proxy that outlives a test: the caller must Close it.
+// Listen is like New, for a proxy that outlives a test. The caller must Close it.
 func Listen(target string) (*Proxy, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -51,12 +51,12 @@ func Listen(target string) (*Proxy, error) {
 	}
 	p := &Proxy{listener: listener, target: target, links: map[*link]struct{}{}}
 	p.changed = sync.NewCond(&p.mu)
-	p.work.Go(p.accept)
+	p.running.Go(p.accept)
 	return p, nil
 }
 
-// Before returns the URL of a service with a new proxy in its place. A service
-// without a port in its URL is PostgreSQL.
+// Before returns a proxy in front of a service, and the URL of the service with the
+// address of the proxy. If the URL has no port, it is that of PostgreSQL.
 func Before(t testing.TB, service string) (throughProxy string, p *Proxy) {
 	t.Helper()
 	u, err := url.Parse(service)
@@ -72,19 +72,20 @@ func Before(t testing.TB, service string) (throughProxy string, p *Proxy) {
 	return u.String(), p
 }
 
-// Addr is where the proxy listens, as host:port. It keeps it while it is cut.
+// Addr returns the address of the proxy, as host:port. It stays the same during a Cut.
 func (p *Proxy) Addr() string { return p.listener.Addr().String() }
 
-// Retarget has new connections go to another place.
+// Retarget makes new connections go to another target.
 func (p *Proxy) Retarget(target string) { p.change(func() { p.target = target }) }
 
-// Close ends the proxy and all that goes through it.
+// Close closes the proxy and all its connections.
 func (p *Proxy) Close() {
 	p.change(func() { p.down, p.closed = true, true })
 	_ = p.listener.Close()
-	p.work.Wait()
+	p.running.Wait()
 }
 
+// change changes the faults and applies them to the links.
 func (p *Proxy) change(change func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +98,7 @@ func (p *Proxy) change(change func()) {
 	p.changed.Broadcast()
 }
 
-// end is called with the lock.
+// end closes both connections. The caller must hold the lock.
 func (l *link) end() {
 	l.ended = true
 	_ = l.client.Close()
@@ -110,7 +111,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.work.Go(func() { p.serve(client) })
+		p.running.Go(func() { p.serve(client) })
 	}
 }
 
@@ -128,11 +129,11 @@ func (p *Proxy) serve(client net.Conn) {
 		p.links[l] = struct{}{}
 	}
 	p.mu.Unlock()
-	p.work.Go(func() { p.pass(l, server, client, false) })
+	p.running.Go(func() { p.pass(l, server, client, false) })
 	p.pass(l, client, server, true)
 }
 
-// dial refuses while the proxy is cut, and waits while it is held.
+// dial connects to the target. It waits while the proxy holds, and fails while it is cut.
 func (p *Proxy) dial() (net.Conn, error) {
 	p.mu.Lock()
 	for p.held && !p.down {
@@ -150,14 +151,15 @@ func (p *Proxy) dial() (net.Conn, error) {
 	return net.Dial(network, target)
 }
 
-// pass copies one direction of a link until it ends; the end passes as bytes do.
+// pass copies one direction of a link until it ends. Faults apply to the end of the
+// stream as they do to bytes.
 func (p *Proxy) pass(l *link, to, from net.Conn, answer bool) {
 	buffer := make([]byte, 64<<10)
-	var seen watcher
+	var f finder
 	for {
 		n, err := from.Read(buffer)
 		if n > 0 {
-			pause := p.admit(l, &seen, buffer[:n], answer)
+			pause := p.admit(l, &f, buffer[:n], answer)
 			time.Sleep(pause)
 			if p.await(l, answer) {
 				_, werr := to.Write(buffer[:n])
@@ -173,7 +175,7 @@ func (p *Proxy) pass(l *link, to, from net.Conn, answer bool) {
 	}
 }
 
-// finish ends a link when its end may pass.
+// finish ends a link, as soon as the faults let the end pass.
 func (p *Proxy) finish(l *link, answer bool) {
 	p.await(l, answer)
 	p.mu.Lock()
@@ -186,7 +188,7 @@ func (p *Proxy) finish(l *link, answer bool) {
 	p.changed.Broadcast()
 }
 
-// await waits while bytes are held back, and tells whether they may pass then.
+// await waits while bytes are held. It reports whether they may then pass.
 func (p *Proxy) await(l *link, answer bool) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echo is a service that answers each line with itself.
-func echo(t *testing.T) string {
+// startEcho starts a service that answers each line with the same line.
+func startEcho(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -36,49 +36,54 @@ func echo(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-type caller struct {
+// testClient is a client of the echo service.
+type testClient struct {
 	t    *testing.T
 	conn net.Conn
 	in   *bufio.Reader
 }
 
-func call(t *testing.T, p *Proxy) *caller {
+// connect connects to the service through the proxy.
+func connect(t *testing.T, p *Proxy) *testClient {
 	t.Helper()
 	conn, err := net.Dial("tcp", p.Addr())
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	return &caller{t, conn, bufio.NewReader(conn)}
+	return &testClient{t, conn, bufio.NewReader(conn)}
 }
 
-func (c *caller) say(line string) { _, _ = c.conn.Write([]byte(line + "\n")) }
+func (c *testClient) send(line string) { _, _ = c.conn.Write([]byte(line + "\n")) }
 
-// hears returns an answer, or the error of having waited for it.
-func (c *caller) hears(patience time.Duration) (string, error) {
-	require.NoError(c.t, c.conn.SetReadDeadline(time.Now().Add(patience)))
+// receive waits for an answer.
+func (c *testClient) receive(timeout time.Duration) (string, error) {
+	require.NoError(c.t, c.conn.SetReadDeadline(time.Now().Add(timeout)))
 	return c.in.ReadString('\n')
 }
 
 const long, short = 10 * time.Second, 50 * time.Millisecond
 
-func (c *caller) talks(line string) {
+// requireEcho sends a line and requires its answer.
+func (c *testClient) requireEcho(line string) {
 	c.t.Helper()
-	c.say(line)
-	answer, err := c.hears(long)
+	c.send(line)
+	answer, err := c.receive(long)
 	require.NoError(c.t, err)
 	require.Equal(c.t, line+"\n", answer)
 }
 
-func (c *caller) silent() {
+// requireSilence requires that no answer arrives and the connection stays open.
+func (c *testClient) requireSilence() {
 	c.t.Helper()
-	_, err := c.hears(short)
+	_, err := c.receive(short)
 	var timeout net.Error
 	require.ErrorAs(c.t, err, &timeout)
 	require.True(c.t, timeout.Timeout())
 }
 
-func (c *caller) cut() {
+// requireClosed requires that the connection is closed.
+func (c *testClient) requireClosed() {
 	c.t.Helper()
-	_, err := c.hears(long)
+	_, err := c.receive(long)
 	require.Error(c.t, err)
 	var network net.Error
 	if errors.As(err, &network) {
@@ -88,89 +93,89 @@ func (c *caller) cut() {
 
 func TestProxy(t *testing.T) {
 	t.Run("cut and mended", func(t *testing.T) {
-		p := New(t, echo(t))
-		c := call(t, p)
-		c.talks("before")
+		p := New(t, startEcho(t))
+		c := connect(t, p)
+		c.requireEcho("before")
 		p.Cut()
-		c.cut()
-		call(t, p).cut()
+		c.requireClosed()
+		connect(t, p).requireClosed()
 		p.Mend()
-		call(t, p).talks("after")
+		connect(t, p).requireEcho("after")
 	})
 	t.Run("held bytes pass later", func(t *testing.T) {
-		p := New(t, echo(t))
-		c := call(t, p)
-		c.talks("before")
+		p := New(t, startEcho(t))
+		c := connect(t, p)
+		c.requireEcho("before")
 		p.Hold()
 		require.True(t, p.Held())
-		c.say("held")
-		c.silent()
+		c.send("held")
+		c.requireSilence()
 		p.Mend()
-		answer, err := c.hears(long)
+		answer, err := c.receive(long)
 		require.NoError(t, err)
 		require.Equal(t, "held\n", answer)
 	})
 	t.Run("held after some bytes", func(t *testing.T) {
-		p := New(t, echo(t))
-		c := call(t, p)
+		p := New(t, startEcho(t))
+		c := connect(t, p)
 		p.HoldAfter(6)
-		c.talks("four")
-		c.say("more")
-		c.silent()
+		c.requireEcho("four")
+		c.send("more")
+		c.requireSilence()
 		require.True(t, p.Held())
 	})
 	t.Run("lost bytes never pass, and new connections do", func(t *testing.T) {
-		p := New(t, echo(t))
-		c := call(t, p)
-		c.talks("before")
+		p := New(t, startEcho(t))
+		c := connect(t, p)
+		c.requireEcho("before")
 		p.Lose()
-		c.say("lost")
-		c.silent()
-		call(t, p).talks("another")
+		c.send("lost")
+		c.requireSilence()
+		connect(t, p).requireEcho("another")
 		p.Mend()
-		c.say("lost as well")
-		c.silent()
+		c.send("lost as well")
+		c.requireSilence()
 		p.Cut()
-		c.cut()
+		c.requireClosed()
 	})
 	t.Run("slow", func(t *testing.T) {
-		p := New(t, echo(t))
-		c := call(t, p)
+		p := New(t, startEcho(t))
+		c := connect(t, p)
 		p.Slow(short)
 		began := time.Now()
-		c.talks("slowly")
+		c.requireEcho("slowly")
 		require.GreaterOrEqual(t, time.Since(began), 2*short)
 	})
-	t.Run("the answer to a marked request is cut off", func(t *testing.T) {
-		p := New(t, echo(t))
-		other, c := call(t, p), call(t, p)
+	t.Run("the answer to a marked request is cut", func(t *testing.T) {
+		p := New(t, startEcho(t))
+		other, c := connect(t, p), connect(t, p)
 		passed := p.CutAnswerTo("marked")
-		c.talks("plain")
-		c.say("this is mar" + "ked")
+		c.requireEcho("plain")
+		c.send("this is mar" + "ked")
 		<-passed
-		c.cut()
-		other.talks("others are not")
+		c.requireClosed()
+		other.requireEcho("others are not")
 	})
-	t.Run("the answer to a marked request is held back", func(t *testing.T) {
-		p := New(t, echo(t))
-		other, c := call(t, p), call(t, p)
+	t.Run("the answer to a marked request is held", func(t *testing.T) {
+		p := New(t, startEcho(t))
+		other, c := connect(t, p), connect(t, p)
 		passed := p.HoldAnswerTo("marked")
 		_, err := c.conn.Write([]byte("this is mar"))
 		require.NoError(t, err)
-		time.Sleep(short) // so that it comes in two pieces
-		c.say("ked")
+		time.Sleep(short) // so that it arrives in two pieces
+		c.send("ked")
 		<-passed
-		c.silent()
-		other.talks("others are not")
+		c.requireSilence()
+		other.requireEcho("others are not")
 		p.Mend()
-		answer, err := c.hears(long)
+		answer, err := c.receive(long)
 		require.NoError(t, err)
 		require.Equal(t, "this is marked\n", answer)
 	})
 	t.Run("new connections go to the new target", func(t *testing.T) {
 		p := New(t, "127.0.0.1:1")
-		call(t, p).cut()
-		p.Retarget(echo(t))
-		call(t, p).talks("there")
+		connect(t, p).requireClosed()
+		p.Retarget(startEcho(t))
+		connect(t, p).requireEcho("there")
 	})
 }

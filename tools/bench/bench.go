@@ -10,18 +10,18 @@ import (
 	"time"
 )
 
-// Report is all that was measured.
+// Report is the result of Measure.
 type Report struct {
 	At       time.Time `json:"at"`
 	Machine  Machine   `json:"machine"`
-	Place    string    `json:"place"` // "dev", "serve" or the URLs
+	Target   string    `json:"place"` // "dev", "serve" or the URLs
 	Warmup   float64   `json:"warmup_s"`
 	Duration float64   `json:"duration_s"`
-	Rate     float64   `json:"rate,omitempty"` // of an open loop
+	Rate     float64   `json:"rate,omitempty"` // messages a second of an open loop
 	Results  []Result  `json:"results"`
 }
 
-// Machine is where the load ran.
+// Machine describes the machine that the load ran on.
 type Machine struct {
 	CPUs int    `json:"cpus"`
 	OS   string `json:"os"`
@@ -29,38 +29,37 @@ type Machine struct {
 	Go   string `json:"go"`
 }
 
-// Result is one case of a work.
+// Result is one case of a workload.
 type Result struct {
-	Work    string     `json:"work"`
-	Case    string     `json:"case"`
-	Runs    [][]Metric `json:"runs"`
-	Median  []Metric   `json:"median"`
-	OfLimit float64    `json:"of_limit,omitempty"` // appends as a share of the best of limit
+	Workload string     `json:"work"`
+	Case     string     `json:"case"`
+	Runs     [][]Metric `json:"runs"`
+	Median   []Metric   `json:"median"`
+	OfLimit  float64    `json:"of_limit,omitempty"` // appends, as a share of the best case of limit
 
-	appends string // the metric that says how many
+	appends string // the metric that counts appends
 }
 
 // run is one run of a case.
 type run struct {
 	Options
 	cluster *cluster
-	people  *people
+	fixture *fixture
 	tag     string
-	profile *profile // nil: none is wanted
+	profile *profile // nil without profiles
 }
 
-// Measure runs what o asks for. What was measured until an error is returned
-// with it.
+// Measure runs the workloads of o. With an error it also returns the results so far.
 func Measure(ctx context.Context, o Options) (report Report, failed error) {
 	report = Report{
 		At:       time.Now().UTC().Truncate(time.Second),
 		Machine:  Machine{runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version()},
-		Place:    o.Place.name(),
+		Target:   o.Target.name(),
 		Warmup:   o.Warmup.Seconds(),
 		Duration: o.Duration.Seconds(),
 		Rate:     o.Rate,
 	}
-	chosen, err := choose(o.Works)
+	chosen, err := choose(o.Workloads)
 	if err != nil {
 		return report, err
 	}
@@ -70,7 +69,7 @@ func Measure(ctx context.Context, o Options) (report Report, failed error) {
 	b := &bench{Options: o}
 	defer func() { failed = errors.Join(failed, b.leave()) }()
 	for _, w := range chosen {
-		if err = errors.Join(b.work(ctx, w, &report), b.leave()); err != nil {
+		if err = errors.Join(b.measure(ctx, w, &report), b.leave()); err != nil {
 			break
 		}
 	}
@@ -78,24 +77,25 @@ func Measure(ctx context.Context, o Options) (report Report, failed error) {
 	return report, err
 }
 
-func (p Place) name() string {
+func (t Target) name() string {
 	switch {
-	case len(p.URLs) > 0:
-		return strings.Join(p.URLs, " ")
-	case p.Serve:
+	case len(t.URLs) > 0:
+		return strings.Join(t.URLs, " ")
+	case t.Serve:
 		return "serve"
 	default:
 		return "dev"
 	}
 }
 
-// bench keeps a cluster over the cases of a work that need as many nodes.
+// bench keeps a cluster for the cases of a workload that need the same number of nodes.
 type bench struct {
 	Options
 	cluster *cluster
 	nodes   int
 }
 
+// enter opens a cluster of a number of nodes, unless it is open already.
 func (b *bench) enter(ctx context.Context, nodes int) error {
 	if b.cluster != nil && b.nodes == nodes {
 		return nil
@@ -103,14 +103,15 @@ func (b *bench) enter(ctx context.Context, nodes int) error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	c, err := b.Place.open(ctx, nodes, b.Profile != "", b.say)
+	c, err := b.Target.open(ctx, nodes, b.Profile != "", b.say)
 	if err != nil {
-		return err // it has been closed
+		return err // open has closed it
 	}
 	b.cluster, b.nodes = c, nodes
 	return nil
 }
 
+// leave closes the cluster, if there is one.
 func (b *bench) leave() error {
 	if b.cluster == nil {
 		return nil
@@ -120,8 +121,8 @@ func (b *bench) leave() error {
 	return c.close()
 }
 
-// work runs the cases of a work; what was measured before an error stays.
-func (b *bench) work(ctx context.Context, w work, report *Report) error {
+// measure runs the cases of a workload. Results from before an error stay in the report.
+func (b *bench) measure(ctx context.Context, w workload, report *Report) error {
 	first := len(report.Results)
 	for _, s := range w.cases(b.Options) {
 		result, err := b.scenario(ctx, w, s)
@@ -137,19 +138,20 @@ func (b *bench) work(ctx context.Context, w work, report *Report) error {
 	return nil
 }
 
-// compare adds the ratios of some medians to those of the first case.
+// compare adds the ratios of some medians to those of the first case of the workload.
 func compare(result *Result, first Result, metrics []string) {
 	for _, name := range metrics {
 		mine, ok := find(result.Median, name)
-		its, too := find(first.Median, name)
-		if ok && too && its > 0 {
-			result.Median = append(result.Median, Metric{name + "_ratio", "", mine / its})
+		base, has := find(first.Median, name)
+		if ok && has && base > 0 {
+			result.Median = append(result.Median, Metric{name + "_ratio", "", mine / base})
 		}
 	}
 }
 
-func (b *bench) scenario(ctx context.Context, w work, s scenario) (Result, error) {
-	result := Result{Work: w.name, Case: s.label, appends: s.appends}
+// scenario runs one case as often as Options.Runs says.
+func (b *bench) scenario(ctx context.Context, w workload, s scenario) (Result, error) {
+	result := Result{Workload: w.name, Case: s.label, appends: s.appends}
 	for i := range b.Runs {
 		if err := b.enter(ctx, s.nodes); err != nil {
 			return result, err
@@ -171,8 +173,8 @@ func (b *bench) scenario(ctx context.Context, w work, s scenario) (Result, error
 }
 
 func (b *bench) once(ctx context.Context, s scenario, r *run) ([]Metric, error) {
-	r.people = newPeople(r.cluster, r.tag)
-	defer r.people.close()
+	r.fixture = newFixture(r.cluster, r.tag)
+	defer r.fixture.close()
 	metrics, err := s.run(ctx, r)
 	if err == nil {
 		err = r.profile.finish()
@@ -184,14 +186,15 @@ func (o Options) say(format string, args ...any) {
 	fmt.Fprintf(o.Progress, format+"\n", args...)
 }
 
-// newTag tells the users and messages of one run from those of all others.
+// newTag returns a prefix that only the users and messages of one run have.
 func newTag() string { return strings.ToLower(rand.Text()[:tagChars]) }
 
-// shareOfLimit tells appends as a share of the best that PostgreSQL alone took.
+// shareOfLimit expresses appends as a share of the best case of limit: the most that
+// PostgreSQL alone achieved.
 func shareOfLimit(results []Result) {
 	limit := 0.0
 	for _, r := range results {
-		if rate, ok := find(r.Median, limitMetric); ok && r.Work == "limit" {
+		if rate, ok := find(r.Median, limitMetric); ok && r.Workload == "limit" {
 			limit = max(limit, rate)
 		}
 	}

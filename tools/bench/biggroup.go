@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -9,14 +10,14 @@ import (
 )
 
 const (
-	bigMembers = 10_000
-	bigOnline  = 2_000
-	bigRounds  = 10 // measured in each run, after two that are not
-	bigSpares  = 2
+	bigMembers      = 10_000
+	bigOnline       = 2_000
+	bigRounds       = 10 // measured messages of each run
+	bigWarmupRounds = 2  // messages before them
 )
 
 func bigGroupCases(o Options) []scenario {
-	members, online := orDefault(o.Members, bigMembers), orDefault(o.Sockets, bigOnline)
+	members, online := cmp.Or(o.Members, bigMembers), cmp.Or(o.Sockets, bigOnline)
 	online = min(online, members)
 	return []scenario{{
 		label: fmt.Sprintf("%d members, %d online on two nodes", members, online), nodes: 2,
@@ -24,23 +25,23 @@ func bigGroupCases(o Options) []scenario {
 	}}
 }
 
-// runBigGroup measures how long one message takes to the last who is online.
+// runBigGroup measures how long a message takes to the last online member.
 func runBigGroup(ctx context.Context, r *run, members, online int) ([]Metric, error) {
-	users := r.people.users("m", members)
-	id, err := r.people.group(ctx, users)
+	users := r.fixture.users("m", members)
+	id, err := r.fixture.group(ctx, users)
 	if err != nil {
 		return nil, err
 	}
 	socks := make([]*socket, online)
 	defer closeAll(socks)
 	if err := each(ctx, online, func(ctx context.Context, i int) (err error) {
-		socks[i], err = r.people.connect(ctx, users[i], i)
+		socks[i], err = r.fixture.connect(ctx, users[i], i)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	t := &toAll{
-		tag: r.tag, clock: newClock(), socks: socks, message: newPosting(r.tag, id, text100),
+	t := &broadcast{
+		tag: r.tag, clock: newClock(), socks: socks, message: newSendFrame(r.tag, id, text100),
 		last: newLatency(), each: newLatency(), all: make(chan struct{}, 1),
 	}
 	if err := t.run(ctx); err != nil {
@@ -49,29 +50,29 @@ func runBigGroup(ctx context.Context, r *run, members, online int) ([]Metric, er
 	return append(t.last.percentiles("last", 50, 100), t.each.percentiles("each", 50, 99)...), nil
 }
 
-// toAll sends one message at a time to many sockets.
-type toAll struct {
+// broadcast sends one message at a time to many sockets.
+type broadcast struct {
 	tag        string
 	clock      clock
 	socks      []*socket
-	message    *posting
+	message    *sendFrame
 	last, each *latency
 
-	counts   atomic.Bool   // this round is measured
-	lacking  atomic.Int64  // sockets that lack the message of this round
-	all      chan struct{} // has an element when none does
+	measured atomic.Bool   // this round counts
+	missing  atomic.Int64  // sockets that have not received the message of this round
+	all      chan struct{} // receives when no socket is missing
 	finished atomic.Bool
 }
 
-func (t *toAll) run(ctx context.Context) error {
+func (t *broadcast) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i, sock := range t.socks {
 		g.Go(func() error { return t.listen(i, sock) })
 	}
 	g.Go(func() error {
 		defer func() { t.finished.Store(true); closeAll(t.socks) }()
-		for round := range bigSpares + bigRounds {
-			if err := t.once(ctx, round >= bigSpares); err != nil {
+		for round := range bigWarmupRounds + bigRounds {
+			if err := t.once(ctx, round >= bigWarmupRounds); err != nil {
 				return err
 			}
 		}
@@ -80,10 +81,10 @@ func (t *toAll) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// once sends a message and waits until everybody has it.
-func (t *toAll) once(ctx context.Context, counts bool) error {
-	t.counts.Store(counts)
-	t.lacking.Store(int64(len(t.socks)))
+// once sends a message and waits until every socket has it.
+func (t *broadcast) once(ctx context.Context, counts bool) error {
+	t.measured.Store(counts)
+	t.missing.Store(int64(len(t.socks)))
 	began := t.clock.now()
 	t.socks[0].queue(t.message, began)
 	if err := t.socks[0].flush(); err != nil {
@@ -100,7 +101,8 @@ func (t *toAll) once(ctx context.Context, counts bool) error {
 	return nil
 }
 
-func (t *toAll) listen(i int, sock *socket) error {
+// listen reads a socket until the end.
+func (t *broadcast) listen(i int, sock *socket) error {
 	for {
 		payload, err := sock.read()
 		if err != nil {
@@ -109,14 +111,14 @@ func (t *toAll) listen(i int, sock *socket) error {
 			}
 			return err
 		}
-		due, ok := stampOf(valueOf(payload, `"client_msg_id":"`), t.tag)
-		if !ok || string(kindOf(payload)) != "event" {
+		due, ok := dueOf(valueOf(payload, `"client_msg_id":"`), t.tag)
+		if !ok || string(typeOf(payload)) != "event" {
 			continue
 		}
-		if t.counts.Load() {
+		if t.measured.Load() {
 			t.each.add(i, t.clock.now()-due)
 		}
-		if t.lacking.Add(-1) == 0 {
+		if t.missing.Add(-1) == 0 {
 			t.all <- struct{}{}
 		}
 	}

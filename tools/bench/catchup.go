@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,28 +12,27 @@ import (
 
 const (
 	missedMessages = 1_000
-	catchUps       = 10 // measured in each run, after one that is not
+	catchUpRounds  = 10 // measured in each run, after one that is not
 	postInFlight   = 32
 	pullLimit      = 1_000
 )
 
 func catchupCases(o Options) []scenario {
-	missed := orDefault(o.Missed, missedMessages)
+	missed := cmp.Or(o.Missed, missedMessages)
 	return []scenario{{
 		label: fmt.Sprintf("%d missed", missed), nodes: 1,
 		run: func(ctx context.Context, r *run) ([]Metric, error) { return runCatchup(ctx, r, missed) },
 	}}
 }
 
-// runCatchup measures from the connecting until the last missed message is
-// parsed.
+// runCatchup measures the time from connecting until the last missed message is parsed.
 func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
-	a, b := r.people.user("a", 0), r.people.user("b", 0)
-	id, err := r.people.create(ctx, a, domain.Direct, b)
+	a, b := r.fixture.user("a", 0), r.fixture.user("b", 0)
+	id, err := r.fixture.create(ctx, a, domain.Direct, b)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.people.post(ctx, a, id, missed); err != nil {
+	if err := r.fixture.post(ctx, a, id, missed); err != nil {
 		return nil, err
 	}
 	token, err := r.cluster.token(ctx, b)
@@ -40,7 +40,7 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 		return nil, err
 	}
 	welcome, all, clock := newLatency(), newLatency(), newClock()
-	for i := range 1 + catchUps {
+	for i := range 1 + catchUpRounds {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -57,7 +57,7 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 			return nil, err
 		}
 		if got != missed {
-			return nil, fmt.Errorf("%d of %d messages came", got, missed)
+			return nil, fmt.Errorf("received %d of %d missed messages", got, missed)
 		}
 		if i > 0 {
 			welcome.add(0, greeted-began)
@@ -67,6 +67,7 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 	return append(all.percentiles("catchup", 50, 100), welcome.percentiles("welcome", 50)...), nil
 }
 
+// syncPage is the part of a sync_page frame that is used.
 type syncPage struct {
 	Conversations []struct {
 		ID      string `json:"conversation_id"`
@@ -76,7 +77,7 @@ type syncPage struct {
 	Done   bool   `json:"done"`
 }
 
-// catchUp syncs and pulls everything, and returns how many messages there were.
+// catchUp syncs, pulls all events and returns the number of messages among them.
 func catchUp(sock *socket) (messages int, err error) {
 	var synced syncPage
 	if err := sock.ask(&synced, "sync_page", map[string]any{"type": "sync"}); err != nil {
@@ -103,8 +104,8 @@ func catchUp(sock *socket) (messages int, err error) {
 	return messages, nil
 }
 
-// request sends a request, and returns the answer, which must be of that type. It is
-// good until the next call.
+// request sends a request and returns the answer of type kind. The answer is valid
+// until the next call.
 func (s *socket) request(kind string, request map[string]any) ([]byte, error) {
 	s.number++
 	request["id"] = fmt.Sprint(s.number)
@@ -114,7 +115,7 @@ func (s *socket) request(kind string, request map[string]any) ([]byte, error) {
 	return s.await(kind)
 }
 
-// ask sends a request, and decodes the answer of that type into answer.
+// ask sends a request and decodes the answer of type kind into answer.
 func (s *socket) ask(answer any, kind string, request map[string]any) error {
 	payload, err := s.request(kind, request)
 	if err != nil || answer == nil {
@@ -123,14 +124,14 @@ func (s *socket) ask(answer any, kind string, request map[string]any) error {
 	return json.Unmarshal(payload, answer)
 }
 
-// post sends n messages of a user and waits for their answers.
-func (p *people) post(ctx context.Context, user domain.UserID, id string, n int) error {
-	sock, err := p.connect(ctx, user, 0)
+// post sends n messages of user and waits for their answers.
+func (f *fixture) post(ctx context.Context, user domain.UserID, id string, n int) error {
+	sock, err := f.connect(ctx, user, 0)
 	if err != nil {
 		return err
 	}
 	defer sock.close()
-	message := newPosting(p.tag, id, text100)
+	message := newSendFrame(f.tag, id, text100)
 	for sent, answered := 0, 0; answered < n; answered++ {
 		for ; sent < n && sent-answered < postInFlight; sent++ {
 			sock.queue(message, 0)

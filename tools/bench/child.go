@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-const stopWithin = 35 * time.Second // a little more than a node allows itself
+const stopTimeout = 35 * time.Second // a node takes up to 30 s
 
-// child is a process of im that is measured.
+// child is a process of im.
 type child struct {
 	cmd  *exec.Cmd
 	log  *tail
 	done chan struct{}
 }
 
-// start runs im with settings of its own only. Its process group is its own, so
-// that Ctrl-C ends the measuring first.
+// start runs im with the settings in env and no others. It has a process group of its
+// own, so that Ctrl-C reaches only this process, which then stops it.
 func start(program string, env []string, args ...string) (*child, error) {
-	c := &child{cmd: exec.Command(program, args...), log: &tail{}, done: make(chan struct{})} //nolint:noctx // it is stopped in order
+	c := &child{cmd: exec.Command(program, args...), log: &tail{}, done: make(chan struct{})} //nolint:noctx // stopAll stops it
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "IM_") || strings.HasPrefix(kv, "IM_POSTGRES_BIN=") {
 			c.cmd.Env = append(c.cmd.Env, kv)
@@ -46,28 +46,29 @@ func start(program string, env []string, args ...string) (*child, error) {
 
 func (c *child) pid() int { return c.cmd.Process.Pid }
 
-// until polls.
+// until polls until done returns true. It fails if the process ends first, or after
+// startTimeout.
 func (c *child) until(ctx context.Context, done func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for !done() {
 		select {
 		case <-c.done:
-			return fmt.Errorf("im has ended by itself: %s\n%s", c.cmd.ProcessState, c.log)
+			return fmt.Errorf("im ended unexpectedly: %s\n%s", c.cmd.ProcessState, c.log)
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), fmt.Errorf("im does not become ready\n%s", c.log))
+			return errors.Join(ctx.Err(), fmt.Errorf("im did not become ready\n%s", c.log))
 		case <-time.After(poll):
 		}
 	}
 	return nil
 }
 
-// stopAll ends processes in order, at once if that takes too long.
+// stopAll stops processes with SIGTERM, and kills those that exceed stopTimeout.
 func stopAll(children []*child) {
 	for _, c := range children {
 		_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	}
-	deadline := time.After(stopWithin)
+	deadline := time.After(stopTimeout)
 	for _, c := range children {
 		select {
 		case <-c.done:
@@ -78,7 +79,7 @@ func stopAll(children []*child) {
 	}
 }
 
-// tail keeps the end of what a process writes.
+// tail keeps the end of the output of a process.
 type tail struct {
 	mu sync.Mutex
 	b  []byte

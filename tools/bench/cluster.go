@@ -14,58 +14,58 @@ import (
 	"time"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/freeport"
 )
 
 const (
-	startWithin = 2 * time.Minute
-	poll        = 20 * time.Millisecond
-	tokenTTL    = 24 * time.Hour
+	startTimeout = 2 * time.Minute
+	poll         = 20 * time.Millisecond
+	tokenTTL     = 24 * time.Hour
 )
 
-// cluster is what is measured.
+// cluster is a running cluster.
 type cluster struct {
 	urls     []string
 	debug    []string // where the nodes serve profiles
-	database string   // of a role that may make databases; "" if unknown
+	database string   // URL whose role may create databases; empty if unknown
 	token    func(ctx context.Context, user domain.UserID) (string, error)
 	parts    processes
 	close    func() error
 }
 
-// open finds or starts a cluster of some nodes; 0 nodes: only the database is
-// needed.
-func (p Place) open(ctx context.Context, nodes int, profiling bool, say func(string, ...any)) (*cluster, error) {
+// open starts a cluster with that many nodes, or returns the running one. With 0 nodes
+// the caller uses only the database.
+func (t Target) open(ctx context.Context, nodes int, profiling bool, say func(string, ...any)) (*cluster, error) {
 	switch {
-	case len(p.URLs) > 0:
-		return p.running(ctx, nodes)
-	case p.Serve:
+	case len(t.URLs) > 0:
+		return t.running(ctx, nodes)
+	case t.Serve:
 		name := strings.ToLower("im_bench_" + rand.Text()[:8])
 		if nodes > 0 {
 			say("starting %d × im serve, database and prefix %s", nodes, name)
 		}
-		return p.serve(ctx, name, nodes, profiling)
+		return t.serve(ctx, name, nodes, profiling)
 	default:
 		say("starting im dev, %d × node", max(nodes, 1))
-		return p.dev(ctx, max(nodes, 1), profiling)
+		return t.dev(ctx, max(nodes, 1), profiling)
 	}
 }
 
-// running is the cluster that the user named.
-func (p Place) running(ctx context.Context, nodes int) (*cluster, error) {
-	if len(p.URLs) < nodes {
-		return nil, fmt.Errorf("this work needs %d nodes: repeat --url", nodes)
+// running returns the cluster whose URLs are known.
+func (t Target) running(ctx context.Context, nodes int) (*cluster, error) {
+	if len(t.URLs) < nodes {
+		return nil, fmt.Errorf("this workload needs %d nodes: repeat --url", nodes)
 	}
-	c := &cluster{urls: p.URLs, debug: p.DebugURLs, database: p.DatabaseURL, token: p.Token, parts: processes{}, close: func() error { return nil }}
-	if p.DatabaseURL != "" {
-		c.parts[partPostgres] = postmaster(ctx, p.DatabaseURL)
+	c := &cluster{urls: t.URLs, debug: t.DebugURLs, database: t.DatabaseURL, token: t.Token, parts: processes{}, close: func() error { return nil }}
+	if t.DatabaseURL != "" {
+		c.parts[partPostgres] = postmaster(ctx, t.DatabaseURL)
 	}
 	return c, nil
 }
 
-// dev starts everything in one process, beside PostgreSQL's own.
-func (p Place) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, err error) {
+// dev starts im dev: all nodes in one process, and PostgreSQL.
+func (t Target) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, err error) {
 	dir, err := os.MkdirTemp("", "im-bench-")
 	if err != nil {
 		return nil, err
@@ -81,13 +81,13 @@ func (p Place) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, 
 			err = errors.Join(err, c.close())
 		}
 	}()
-	secret := c.signing()
+	secret := c.useSecret()
 	args := []string{"dev", "--data", dir, "--addr", "127.0.0.1:0", "--nodes", fmt.Sprint(nodes)}
-	env, err := c.debugging(profiling, "IM_JWT_SECRET="+secret)
+	env, err := c.withDebugAddr(profiling, "IM_JWT_SECRET="+secret)
 	if err != nil {
 		return nil, err
 	}
-	one, err := start(p.Program, env, args...)
+	one, err := start(t.Program, env, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -108,39 +108,39 @@ func (p Place) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster, 
 	return c, c.ready(ctx, one)
 }
 
-// serve starts nodes on services that run already; name is that of the database
-// that is made for them, and their prefix.
-func (p Place) serve(ctx context.Context, name string, nodes int, profiling bool) (_ *cluster, err error) {
-	database, err := withDatabase(p.DatabaseURL, name)
+// serve starts nodes of im serve on running services. Name is the name of their
+// database, which they create, and their prefix.
+func (t Target) serve(ctx context.Context, name string, nodes int, profiling bool) (_ *cluster, err error) {
+	database, err := withDatabase(t.DatabaseURL, name)
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{database: p.DatabaseURL, parts: p.services(ctx)}
+	c := &cluster{database: t.DatabaseURL, parts: t.services(ctx)}
 	var running []*child
 	c.close = func() error {
 		stopAll(running)
 		if nodes == 0 {
 			return nil
 		}
-		return forget(p, name)
+		return cleanUp(t, name)
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.close())
 		}
 	}()
-	secret := c.signing()
+	secret := c.useSecret()
 	for i := range nodes {
 		addr, err := freeport.Addr()
 		if err != nil {
 			return nil, err
 		}
-		env, err := c.debugging(profiling, "IM_JWT_SECRET="+secret, "IM_ADDR="+addr, "IM_NODE_NAME="+fmt.Sprint("bench", i+1), "IM_PREFIX="+name,
-			"IM_DATABASE_URL="+database, "IM_REDIS_URL="+p.RedisURL, "IM_AMQP_URL="+p.AMQPURL, "IM_LOG_LEVEL=warn")
+		env, err := c.withDebugAddr(profiling, "IM_JWT_SECRET="+secret, "IM_ADDR="+addr, "IM_NODE_NAME="+fmt.Sprint("bench", i+1), "IM_PREFIX="+name,
+			"IM_DATABASE_URL="+database, "IM_REDIS_URL="+t.RedisURL, "IM_AMQP_URL="+t.AMQPURL, "IM_LOG_LEVEL=warn")
 		if err != nil {
 			return nil, err
 		}
-		one, err := start(p.Program, env, "serve")
+		one, err := start(t.Program, env, "serve")
 		if err != nil {
 			return nil, err
 		}
@@ -151,17 +151,17 @@ func (p Place) serve(ctx context.Context, name string, nodes int, profiling bool
 	return c, c.ready(ctx, running...)
 }
 
-// signing makes the secret of a cluster of our own.
-func (c *cluster) signing() (secret string) {
+// useSecret returns a new secret, with which the tokens of the cluster are signed.
+func (c *cluster) useSecret() (secret string) {
 	secret = rand.Text() + rand.Text()
 	c.token = func(_ context.Context, user domain.UserID) (string, error) {
-		return token.Sign(secret, user, token.Grant{TTL: tokenTTL})
+		return auth.Sign(secret, user, auth.Grant{TTL: tokenTTL})
 	}
 	return secret
 }
 
-// debugging adds an address for profiles to the settings of a process.
-func (c *cluster) debugging(wanted bool, env ...string) ([]string, error) {
+// withDebugAddr adds an address for profiles to the settings of a process, if wanted.
+func (c *cluster) withDebugAddr(wanted bool, env ...string) ([]string, error) {
 	if !wanted {
 		return env, nil
 	}
@@ -173,7 +173,7 @@ func (c *cluster) debugging(wanted bool, env ...string) ([]string, error) {
 	return append(env, "IM_DEBUG_ADDR="+addr), nil
 }
 
-// ready waits until every node says that it reaches everything.
+// ready waits until every node reports that it reaches its dependencies.
 func (c *cluster) ready(ctx context.Context, children ...*child) error {
 	for i, base := range c.urls {
 		err := children[min(i, len(children)-1)].until(ctx, func() bool { return isReady(ctx, base) })
@@ -198,7 +198,7 @@ func isReady(ctx context.Context, base string) bool {
 	return json.NewDecoder(response.Body).Decode(&state) == nil && state.Status == "ready"
 }
 
-// withDatabase returns the URL with another database.
+// withDatabase replaces the name of the database in a URL.
 func withDatabase(text, name string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme == "" {

@@ -12,8 +12,8 @@ import (
 // tick is the unit of /proc/PID/stat on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// usage is the CPU time that parts of the system have used so far. Parts that
-// run elsewhere, or where there is no /proc, are missing.
+// usage is the CPU time that each part of the system has used so far. It lacks parts
+// on other machines, and is empty where there is no /proc.
 type usage map[string]time.Duration
 
 // The parts, in the order in which they are shown.
@@ -25,11 +25,11 @@ const (
 	partLoad     = "load"
 )
 
-// processes says where to look: the pids of each part.
+// processes are the pids of each part.
 type processes map[string][]int
 
-// usage reads all parts. Of postgres the pid is the postmaster's: its children
-// are counted while they live, and in its own account of children when not.
+// usage reads the CPU time of all parts. The pid of PostgreSQL is that of the
+// postmaster: its live children are added, and it accounts for those that have ended.
 func (p processes) usage() usage {
 	u := usage{}
 	for part, pids := range p {
@@ -40,7 +40,7 @@ func (p processes) usage() usage {
 			}
 			u[part] += stat.own
 			if part == partPostgres {
-				u[part] += stat.children + ofChildren(pid)
+				u[part] += stat.children + childrenCPU(pid)
 			}
 		}
 	}
@@ -50,8 +50,8 @@ func (p processes) usage() usage {
 	return u
 }
 
-// per returns the metrics of what was used since, divided by a
-// count of messages or what unit names, in µs.
+// per returns the CPU time since an earlier reading in µs, divided by count. Unit
+// names what was counted.
 func (u usage) per(since usage, count int64, unit string) []Metric {
 	if count == 0 {
 		return nil
@@ -70,8 +70,8 @@ type stat struct {
 	own, children time.Duration
 }
 
-// readStat reads /proc/PID/stat; the name of the program, in parentheses, may
-// hold anything.
+// readStat reads /proc/PID/stat. The name of the program in it is in parentheses and
+// may contain spaces and parentheses itself.
 func readStat(pid int) (stat, bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	end := bytes.LastIndexByte(text, ')')
@@ -90,7 +90,7 @@ func readStat(pid int) (stat, bool) {
 	return stat{parent: parent, own: ticks(11) + ticks(12), children: ticks(13) + ticks(14)}, true
 }
 
-func ofChildren(parent int) (sum time.Duration) {
+func childrenCPU(parent int) (sum time.Duration) {
 	for _, pid := range allProcesses() {
 		if s, ok := readStat(pid); ok && s.parent == parent {
 			sum += s.own
@@ -109,7 +109,7 @@ func allProcesses() (pids []int) {
 	return pids
 }
 
-// named returns the processes with a program's name, as the kernel cuts it.
+// named returns the processes of a program. The kernel truncates names to 15 bytes.
 func named(name string) (pids []int) {
 	for _, pid := range allProcesses() {
 		if nameOf(pid) == name {
@@ -124,7 +124,7 @@ func nameOf(pid int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// resident is the memory that processes hold, in KiB.
+// resident returns the resident memory of processes in KiB.
 func resident(pids []int) (kib int64) {
 	for _, pid := range pids {
 		text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))

@@ -14,7 +14,7 @@ const (
 	shallowEvents = 100_000
 	deepEvents    = 1_000_000
 	depthInFlight = 256
-	depthActive   = 100 // conversations that are appended to, evenly among all
+	depthActive   = 100 // conversations that receive appends, spread evenly over all
 	historyPage   = 100 // events
 )
 
@@ -33,34 +33,34 @@ func depthCases(o Options) (cases []scenario) {
 	return cases
 }
 
-// depth is a database with many events, which the runs of a case share.
+// depth is a database with many events. The runs of a case share it.
 type depth struct {
 	events        int64
-	own           *ownStore
+	temp          *tempStore
 	conversations int
 }
 
 func (d *depth) close() error {
-	if d.own == nil {
+	if d.temp == nil {
 		return nil
 	}
-	return d.own.close()
+	return d.temp.close()
 }
 
-// run appends to a few conversations, and then reads pages of all of them.
+// run appends to a few conversations and then reads pages of all.
 func (d *depth) run(ctx context.Context, r *run) (_ []Metric, err error) {
-	if d.own == nil {
-		if d.own, err = openStore(ctx, r.cluster.database, "im_bench_"+r.tag); err != nil {
+	if d.temp == nil {
+		if d.temp, err = openTempStore(ctx, r.cluster.database, "im_bench_"+r.tag); err != nil {
 			return nil, err
 		}
-		if d.conversations, err = seed(ctx, d.own.url, d.events, r.say); err != nil {
+		if d.conversations, err = seed(ctx, d.temp.url, d.events, r.say); err != nil {
 			return nil, err
 		}
 	}
-	a := newAppends(r, d.own.store)
+	a := newAppends(r, d.temp.store)
 	for i := range depthActive {
 		n := i * d.conversations / depthActive
-		a.talk = append(a.talk, talk{seededID(n), [2]domain.UserID{seededUser("a", n), seededUser("b", n)}})
+		a.conversations = append(a.conversations, conversation{seededID(n), [2]domain.UserID{seededUser("a", n), seededUser("b", n)}})
 	}
 	metrics, err := a.run(ctx, depthInFlight)
 	if err != nil {
@@ -70,19 +70,19 @@ func (d *depth) run(ctx context.Context, r *run) (_ []Metric, err error) {
 	return append(metrics, pages...), err
 }
 
-// readPages reads one page after the other, each at a place of its own.
+// readPages reads one page after another, each at a random place.
 func (d *depth) readPages(ctx context.Context, duration time.Duration) ([]Metric, error) {
 	took, clock, read := newLatency(), newClock(), int64(0)
 	for clock.now() < int64(duration) {
 		n := rand.IntN(d.conversations)
-		before := 2 + rand.Int64N(eventsEach)
+		before := 2 + rand.Int64N(eventsPerConversation)
 		began := clock.now()
-		page, err := d.own.store.Events(ctx, domain.Actor{User: seededUser("a", n)}, seededID(n), domain.Range{BeforeSeq: &before, Limit: historyPage})
+		page, err := d.temp.store.Events(ctx, domain.Actor{User: seededUser("a", n)}, seededID(n), domain.Range{BeforeSeq: &before, Limit: historyPage})
 		if err != nil {
 			return nil, err
 		}
 		if want := min(historyPage, before-1); int64(len(page.Events)) != want {
-			return nil, errors.New("a page of history is not whole")
+			return nil, errors.New("a page of history is incomplete")
 		}
 		took.add(0, clock.now()-began)
 		read++

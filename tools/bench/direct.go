@@ -1,13 +1,14 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
 	"im/domain"
 )
 
-// The cases of direct: much load, a message at a time each, and hardly any.
+// The cases of direct: high load, one message at a time, and low load.
 const (
 	directPairs    = 100
 	directFew      = 5
@@ -25,18 +26,19 @@ func directCases(o Options) (cases []scenario) {
 	return cases
 }
 
-// presets are the cases, or the one that was asked for.
+// presets returns the pairs and messages in flight of each case, or of the one that
+// the options choose.
 func presets(o Options) [][2]int {
 	if o.Pairs == 0 && o.InFlight == 0 {
 		return [][2]int{{directPairs, directInFlight}, {directPairs, 1}, {directFew, 1}}
 	}
-	return [][2]int{{orDefault(o.Pairs, directPairs), orDefault(o.InFlight, directInFlight)}}
+	return [][2]int{{cmp.Or(o.Pairs, directPairs), cmp.Or(o.InFlight, directInFlight)}}
 }
 
-// runPairs has pairs of users write to one another; with two nodes, each is on
-// one of them.
+// runPairs measures pairs of users who write to one another. With two nodes the users
+// of each pair are on different nodes.
 func runPairs(ctx context.Context, r *run, nodes, pairs, inFlight int) ([]Metric, error) {
-	socks, ids, err := connectPairs(ctx, r.people, nodes, pairs)
+	socks, ids, err := connectPairs(ctx, r.fixture, nodes, pairs)
 	defer closeAll(socks)
 	if err != nil {
 		return nil, err
@@ -44,13 +46,14 @@ func runPairs(ctx context.Context, r *run, nodes, pairs, inFlight int) ([]Metric
 	l := newLoad(r.tag, 1)
 	for i, sock := range socks {
 		kind := [2]string{"a", "b"}[i%2]
-		l.add(sock, string(r.people.user(kind, i/2)), ids[i/2], inFlight)
+		l.add(sock, string(r.fixture.user(kind, i/2)), ids[i/2], inFlight)
 	}
-	return r.drive(ctx, l, counted{l.pairMetrics, l.ackedIn.Load, "msg"})
+	return r.drive(ctx, l, loadMetrics{l.pairMetrics, l.ackedIn.Load, "msg"})
 }
 
-// connectPairs returns the sockets of pairs, two by two, and their conversations.
-func connectPairs(ctx context.Context, p *people, nodes, pairs int) (socks []*socket, ids []string, err error) {
+// connectPairs returns the sockets of pairs, those of a pair next to one another, and
+// the ids of their conversations.
+func connectPairs(ctx context.Context, p *fixture, nodes, pairs int) (socks []*socket, ids []string, err error) {
 	socks, ids = make([]*socket, 2*pairs), make([]string, pairs)
 	err = each(ctx, pairs, func(ctx context.Context, i int) (err error) {
 		a, b := p.user("a", i), p.user("b", i)

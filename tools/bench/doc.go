@@ -1,16 +1,16 @@
-// Package bench puts load on a cluster and measures what it takes. It is the
-// work of the command im bench.
+// Package bench puts load on a cluster and measures what the cluster achieves. It is
+// the work of the command im bench.
 //
-// A work (Works) has cases; a case is run some times, each with users of its
-// own, and the median of each metric is what counts. All load comes from one
-// process that shares its machine with what it measures, so it is kept cheap:
-// frames are written from a template and read by a scan, not decoded; sockets
-// do their own framing. Its own use of CPU is reported beside the server's.
+// A workload has cases. A case runs several times, each time with users of its own,
+// and the report has the median of each metric. All load comes from one process on
+// the machine that it measures, so it must be cheap: frames are written from a
+// template and scanned instead of decoded, and sockets do their own framing. The CPU
+// time of the load is reported beside that of the server.
 //
-// Throughput is what was answered (`sent`) and, apart from that, what the
-// recipient read (`event`), both within the measured time, which begins after a
-// warm-up. In a closed loop a sender keeps a number of messages in flight. In
-// an open one (Options.Rate) messages have times at which they are due, and
-// latency counts from then: what waits because the server is slow is not left
-// out of the percentiles.
+// Throughput counts answers (frames of type sent) and, separately, events that the
+// recipient has read, both within the measured time, which follows a warm-up. In a
+// closed loop a sender keeps a number of messages in flight. In an open loop
+// (Options.Rate) each message has a time at which it is due, and its latency counts
+// from then. So the percentiles include the time for which a message could not be
+// sent because the server was slow.
 package bench

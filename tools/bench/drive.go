@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// tellsEach is how often progress is told.
-const tellsEach = 2 * time.Second
+// progressInterval is the time between two lines of progress.
+const progressInterval = 2 * time.Second
 
-// counted says what of a load is told.
-type counted struct {
+// loadMetrics are the metrics of a load.
+type loadMetrics struct {
 	metrics func(seconds float64) []Metric
-	of      func() int64 // what the use of CPU is divided by, within the measured time
-	unit    string       // its name
+	count   func() int64 // divides the CPU time; counted within the measured time
+	unit    string       // of count
 }
 
-// drive runs a load and returns its metrics, what CPU each message (or
-// what c counts) took, and what was refused or lost.
-func (r *run) drive(ctx context.Context, l *load, c counted) ([]Metric, error) {
+// drive runs a load. It returns its metrics, the CPU time for each unit of c, and the
+// numbers of refused and lost messages.
+func (r *run) drive(ctx context.Context, l *load, c loadMetrics) ([]Metric, error) {
 	var before, after usage
-	defer r.telling(l)()
+	defer r.reportProgress(l)()
 	err := l.run(ctx, r.Options,
 		func() {
 			before = r.cluster.parts.usage()
@@ -30,15 +30,15 @@ func (r *run) drive(ctx context.Context, l *load, c counted) ([]Metric, error) {
 		return nil, err
 	}
 	measured := c.metrics(r.Duration.Seconds())
-	measured = append(measured, after.per(before, c.of(), c.unit)...)
+	measured = append(measured, after.per(before, c.count(), c.unit)...)
 	return append(measured,
 		Metric{"refused", "", float64(l.refused.Load())},
 		Metric{"lost", "", float64(l.lost())}), nil
 }
 
-// telling tells how a load gets on, until the returned function is called.
-func (r *run) telling(l *load) (stop func()) {
-	tick, stopped, done := time.NewTicker(tellsEach), make(chan struct{}), make(chan struct{})
+// reportProgress prints the progress of a load until stop is called.
+func (r *run) reportProgress(l *load) (stop func()) {
+	tick, stopped, done := time.NewTicker(progressInterval), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for last := int64(0); ; {
@@ -48,7 +48,7 @@ func (r *run) telling(l *load) (stop func()) {
 			case <-tick.C:
 			}
 			acked := l.acked.Load()
-			r.say("  %s of %s: %s msg/s", time.Duration(l.clock.now()).Round(time.Second), r.Warmup+r.Duration, number(float64(acked-last)/tellsEach.Seconds()))
+			r.say("  %s of %s: %s msg/s", time.Duration(l.clock.now()).Round(time.Second), r.Warmup+r.Duration, number(float64(acked-last)/progressInterval.Seconds()))
 			last = acked
 		}
 	}()

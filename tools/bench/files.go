@@ -1,24 +1,25 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"syscall"
 )
 
-const spareFiles = 500 // beside the sockets
+const spareFiles = 500 // open files other than the sockets
 
-// sockets is how many a measurement opens at most.
-func (o Options) sockets(chosen []work) int {
+// sockets returns the most sockets that the chosen workloads open.
+func (o Options) sockets(chosen []workload) int {
 	most := 2 * max(o.Pairs, directPairs)
-	if slices.ContainsFunc(chosen, func(w work) bool { return w.name == "idle" }) {
-		most = max(most, orDefault(o.Sockets, idleSockets))
+	if slices.ContainsFunc(chosen, func(w workload) bool { return w.name == "idle" }) {
+		most = max(most, cmp.Or(o.Sockets, idleSockets))
 	}
 	return max(most, o.Sockets, bigOnline, min(o.Members, bigMembers))
 }
 
-// allowFiles raises the limit of open files, of this process and of those that
-// it starts. Where that is forbidden, it says what to do.
+// allowFiles raises the limit of open files of this process and of the processes that
+// it starts. Its error says what to do where that is forbidden.
 func allowFiles(n int) error {
 	need := uint64(n + spareFiles)
 	var limit syscall.Rlimit

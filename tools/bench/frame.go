@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// What the opcodes of RFC 6455 are called.
+// Opcodes of RFC 6455.
 const (
 	opText  = 0x1
 	opClose = 0x8
@@ -13,8 +13,8 @@ const (
 	opPong  = 0xa
 )
 
-// appendFrame appends a frame of a client. Its mask is zero, which leaves the
-// payload as it is: nothing between the two on this machine needs a better one.
+// appendFrame appends a frame of a client. Its mask is zero, which leaves the payload
+// unchanged: masks protect proxies, and there are none here.
 func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
 	dst = append(dst, 0x80|opcode)
 	switch n := len(payload); {
@@ -31,8 +31,8 @@ func appendFrame(dst []byte, opcode byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// nextFrame cuts the first frame off data; ok is false while it is incomplete.
-// Servers neither mask nor split what they send.
+// nextFrame splits the first frame from data. Ok is false if the frame is incomplete.
+// The server neither masks nor fragments its frames.
 func nextFrame(data []byte) (opcode byte, payload, rest []byte, ok bool) {
 	if len(data) < 2 {
 		return 0, nil, data, false
@@ -53,9 +53,9 @@ func nextFrame(data []byte) (opcode byte, payload, rest []byte, ok bool) {
 	return data[0] & 0x0f, data[at:end], data[end:], true
 }
 
-// kindOf returns the type of a frame: its first field, as every server of the
-// contract that we know writes it. Nil if it is not there.
-func kindOf(payload []byte) []byte {
+// typeOf returns the type of a frame, or nil if type is not its first field. The server
+// always writes it first.
+func typeOf(payload []byte) []byte {
 	if !bytes.HasPrefix(payload, []byte(`{"type":"`)) {
 		return nil
 	}
@@ -63,9 +63,9 @@ func kindOf(payload []byte) []byte {
 	return kind
 }
 
-// valueOf returns the text that follows key, up to the next quote. It is for
-// ids of our own making, which hold nothing that JSON escapes. Key is spelled
-// with its quotes and colon, as in `"id":"`.
+// valueOf returns the text that follows key, up to the next quote. It serves for ids
+// of this package, which contain nothing that JSON escapes. Key includes its quotes
+// and colon, as in `"id":"`.
 func valueOf(payload []byte, key string) []byte {
 	at := bytes.Index(payload, []byte(key))
 	if at < 0 {
@@ -78,15 +78,15 @@ func valueOf(payload []byte, key string) []byte {
 	return value
 }
 
-// The id of a message, and of the request that sends it, tells when it was due:
-// who reads it, on whichever socket, knows how long it took.
+// The id of a message, which is also the id of its request, holds the time at which
+// the message was due. So every socket that receives it can compute the latency.
 //
-//	tag of the run (6) | ns since the clock began, hex (12) | number, hex (8)
+//	tag of the run (6) | due: ns of the clock, hex (12) | number, hex (8)
 const (
 	tagChars    = 6
-	stampChars  = 12
+	dueChars    = 12
 	numberChars = 8
-	idChars     = tagChars + stampChars + numberChars
+	idChars     = tagChars + dueChars + numberChars
 )
 
 func writeHex(dst []byte, v uint64) {
@@ -97,12 +97,12 @@ func writeHex(dst []byte, v uint64) {
 	}
 }
 
-// stampOf reads when a message was due; ok is false if the id is not of this run.
-func stampOf(id []byte, tag string) (ns int64, ok bool) {
+// dueOf returns when a message was due. Ok is false if the id is not of this run.
+func dueOf(id []byte, tag string) (ns int64, ok bool) {
 	if len(id) != idChars || string(id[:tagChars]) != tag {
 		return 0, false
 	}
-	for _, c := range id[tagChars : tagChars+stampChars] {
+	for _, c := range id[tagChars : tagChars+dueChars] {
 		switch {
 		case c >= '0' && c <= '9':
 			ns = ns<<4 | int64(c-'0')
@@ -115,30 +115,30 @@ func stampOf(id []byte, tag string) (ns int64, ok bool) {
 	return ns, true
 }
 
-// posting is a send frame in which only the ids change.
-type posting struct {
-	frame  []byte // header and all
-	holes  [2]int // where the ids begin
-	number uint64
+// sendFrame is the template of a send frame. Only its two ids change.
+type sendFrame struct {
+	frame  []byte // with its header
+	ids    [2]int // offsets of the ids
+	number uint64 // of the last message
 }
 
-func newPosting(tag string, conversation, text string) *posting {
-	blank := tag + string(bytes.Repeat([]byte("0"), stampChars+numberChars))
+func newSendFrame(tag string, conversation, text string) *sendFrame {
+	blank := tag + string(bytes.Repeat([]byte("0"), dueChars+numberChars))
 	head := `{"type":"send","id":"`
 	middle := `","client_msg_id":"`
 	payload := head + blank + middle + blank + `","conversation_id":"` + conversation + `","content":{"type":"text","text":"` + text + `"}}`
-	p := &posting{frame: appendFrame(nil, opText, []byte(payload))}
+	p := &sendFrame{frame: appendFrame(nil, opText, []byte(payload))}
 	header := len(p.frame) - len(payload)
-	p.holes = [2]int{header + len(head), header + len(head) + idChars + len(middle)}
+	p.ids = [2]int{header + len(head), header + len(head) + idChars + len(middle)}
 	return p
 }
 
-// appendTo appends the next message, due at a time.
-func (p *posting) appendTo(dst []byte, due int64) []byte {
+// appendTo appends the next message, which is due at a time of the clock.
+func (p *sendFrame) appendTo(dst []byte, due int64) []byte {
 	p.number++
-	for _, at := range p.holes {
-		writeHex(p.frame[at+tagChars:at+tagChars+stampChars], uint64(due))
-		writeHex(p.frame[at+tagChars+stampChars:at+idChars], p.number)
+	for _, at := range p.ids {
+		writeHex(p.frame[at+tagChars:at+tagChars+dueChars], uint64(due))
+		writeHex(p.frame[at+tagChars+dueChars:at+idChars], p.number)
 	}
 	return append(dst, p.frame...)
 }

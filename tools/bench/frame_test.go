@@ -14,10 +14,10 @@ import (
 	"im/domain"
 )
 
-// goldens are the texts that the server's own tests hold it to.
+// goldens returns the golden files of a package of the server.
 func goldens(t testing.TB, folder string) map[string][]byte {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("..", "..", "..", folder, "testdata", "*.golden.json"))
+	paths, err := filepath.Glob(filepath.Join("..", "..", folder, "testdata", "*.golden.json"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	texts := map[string][]byte{}
@@ -29,14 +29,14 @@ func goldens(t testing.TB, folder string) map[string][]byte {
 	return texts
 }
 
-// TestScanAgreesWithDecoding: what is found by scanning is what a decoder finds,
-// in every frame that the server has.
+// TestScanAgreesWithDecoding: scanning finds the same as a decoder, in every frame of
+// the server.
 func TestScanAgreesWithDecoding(t *testing.T) {
 	t.Parallel()
 	for name, text := range goldens(t, "realtime") {
 		var frame struct{ Type, ID string }
 		require.NoError(t, json.Unmarshal(text, &frame), name)
-		require.Equal(t, frame.Type, string(kindOf(text)), name)
+		require.Equal(t, frame.Type, string(typeOf(text)), name)
 		if frame.ID != "" {
 			require.Equal(t, frame.ID, string(valueOf(text, `"id":"`)), name)
 		}
@@ -46,34 +46,35 @@ func TestScanAgreesWithDecoding(t *testing.T) {
 func TestScanAgreesWithDecodingOfEvents(t *testing.T) {
 	t.Parallel()
 	const tag = "abcdef"
-	posted := 0
+	messages := 0
 	for name, text := range goldens(t, "domain") {
 		var event domain.Event
 		require.NoError(t, json.Unmarshal(text, &event), name)
 		if event.ClientMsgID != "" {
 			event.ClientMsgID = idOf(tag, 1234, 1)
-			posted++
+			messages++
 		}
 		text = append(event.AppendJSON([]byte(`{"type":"event","event":`)), '}')
-		require.Equal(t, "event", string(kindOf(text)), name)
+		require.Equal(t, "event", string(typeOf(text)), name)
 		require.Equal(t, string(event.Sender), string(valueOf(text, `"sender":"`)), name)
-		due, ours := stampOf(valueOf(text, `"client_msg_id":"`), tag)
+		due, ours := dueOf(valueOf(text, `"client_msg_id":"`), tag)
 		require.Equal(t, event.ClientMsgID != "", ours, name)
 		if ours {
 			require.EqualValues(t, 1234, due)
 		}
 	}
-	require.NotZero(t, posted)
+	require.NotZero(t, messages)
 }
 
 func idOf(tag string, due int64, number uint64) string {
-	p := newPosting(tag, "c", "t")
+	p := newSendFrame(tag, "c", "t")
 	p.number = number - 1
 	_, payload, _, _ := nextFrame(unmask(p.appendTo(nil, due)))
 	return string(valueOf(payload, `"id":"`))
 }
 
-// unmask takes the mask out of the header, for the reader of a client.
+// unmask removes the mask from the header of a frame: nextFrame reads frames of the
+// server, which have none.
 func unmask(frame []byte) []byte {
 	size := 2
 	switch frame[1] & 0x7f {
@@ -87,11 +88,11 @@ func unmask(frame []byte) []byte {
 	return append(plain, frame[size+4:]...)
 }
 
-// TestPosting: each message is one that the contract takes, with ids of its own.
-func TestPosting(t *testing.T) {
+// TestSendFrame: each message is valid by the contract and has ids of its own.
+func TestSendFrame(t *testing.T) {
 	t.Parallel()
 	const tag = "abcdef"
-	p := newPosting(tag, "0198", text100)
+	p := newSendFrame(tag, "0198", text100)
 	require.Len(t, text100, 100)
 	var seen []string
 	for range 3 {
@@ -111,15 +112,15 @@ func TestPosting(t *testing.T) {
 		require.Equal(t, frame.ID, frame.ClientMsgID)
 		require.NotContains(t, seen, frame.ID)
 		seen = append(seen, frame.ID)
-		due, ok := stampOf([]byte(frame.ID), tag)
+		due, ok := dueOf([]byte(frame.ID), tag)
 		require.True(t, ok)
 		require.EqualValues(t, 1_000, due)
-		_, ok = stampOf([]byte(frame.ID), "fedcba")
-		require.False(t, ok, "another run's")
+		_, ok = dueOf([]byte(frame.ID), "fedcba")
+		require.False(t, ok, "the id of another run")
 	}
 }
 
-// TestFrames: what is written is read, whole only, whatever its length.
+// TestFrames: a frame of any length is read as it was written, and only when complete.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 125, 126, 1<<16 - 1, 1 << 16, 1 << 20} {
@@ -151,9 +152,9 @@ func FuzzScan(f *testing.F) {
 			}
 			require.Less(t, len(rest), len(data))
 			data = rest
-			_, _ = stampOf(valueOf(payload, `"id":"`), "abcdef")
+			_, _ = dueOf(valueOf(payload, `"id":"`), "abcdef")
 			var frame struct{ Type string }
-			if kind := kindOf(payload); json.Unmarshal(payload, &frame) == nil && bytes.Count(payload, []byte(`"type"`)) == 1 && kind != nil && !bytes.Contains(kind, []byte(`\`)) && utf8.Valid(kind) {
+			if kind := typeOf(payload); json.Unmarshal(payload, &frame) == nil && bytes.Count(payload, []byte(`"type"`)) == 1 && kind != nil && !bytes.Contains(kind, []byte(`\`)) && utf8.Valid(kind) {
 				require.Equal(t, frame.Type, string(kind))
 			}
 		}

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -9,30 +10,30 @@ import (
 
 const (
 	idleSockets = 5_000
-	idleWarmup  = 200 // sockets that come and go before
-	// idleRests is after what a node that had nothing to do has given back what
-	// it no longer needs: two intervals of its own looking, and some.
-	idleRests   = 12 * time.Second
-	idlePings   = 26 * time.Second // and every socket was pinged, and has answered
-	idleSettles = 8 * time.Second  // at most, for its memory to stay as it is after that
-	idleLooks   = time.Second
+	idleWarmup  = 200 // sockets that connect and close before the measurement
+	// idleSettleDelay is how long an idle node takes to return unused memory: two
+	// intervals in which it looks at its load, and a margin.
+	idleSettleDelay   = 12 * time.Second
+	idlePingDelay     = 26 * time.Second // within which each socket was pinged
+	idleSettleTimeout = 8 * time.Second  // for the memory to become stable after the delay
+	idleInterval      = time.Second
 )
 
 func idleCases(o Options) []scenario {
-	sockets := orDefault(o.Sockets, idleSockets)
+	sockets := cmp.Or(o.Sockets, idleSockets)
 	return []scenario{{
 		label: fmt.Sprintf("%d sockets", sockets), nodes: 1,
 		run: func(ctx context.Context, r *run) ([]Metric, error) { return runIdle(ctx, r, sockets) },
 	}}
 }
 
-// runIdle connects so many users, one session each, and looks at the memory of
-// the nodes before and after, each time when it has settled. The difference
-// counts all that a socket costs the process, but not the kernel's buffers. What
-// the first sockets of a node cost it once (connections to the services, the
-// program's own pages) was spent on others before.
+// runIdle connects users with one session each. It compares the memory of the nodes
+// before and after, each time when it is stable. The difference includes all that a
+// socket costs the process, but not the buffers of the kernel. The costs of the first
+// sockets of a node (connections to the services, pages of the program) are not in it:
+// other sockets connected and closed before.
 func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
-	users := r.people.users("i", sockets)
+	users := r.fixture.users("i", sockets)
 	tokens := make([]string, sockets)
 	if err := each(ctx, sockets, func(ctx context.Context, i int) (err error) {
 		tokens[i], err = r.cluster.token(ctx, users[i])
@@ -52,11 +53,11 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	}
 	closeAll(socks[:warm])
 	server := r.cluster.parts[partServer]
-	before, err := settled(ctx, server, idleRests)
+	before, err := settledMemory(ctx, server, idleSettleDelay)
 	if err != nil {
 		return nil, err
 	}
-	r.profile.begin(idleLooks)
+	r.profile.begin(idleInterval)
 	used, began := r.cluster.parts.usage(), time.Now()
 	err = each(ctx, sockets, connect)
 	took, connected := time.Since(began), r.cluster.parts.usage()
@@ -65,11 +66,11 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	}
 	var answering sync.WaitGroup
 	defer answering.Wait()
-	defer closeAll(socks) // the first of both
+	defer closeAll(socks) // runs before Wait, and ends it
 	for _, s := range socks {
 		answering.Go(func() { s.answerPings() })
 	}
-	after, err := settled(ctx, server, idlePings+idleRests)
+	after, err := settledMemory(ctx, server, idlePingDelay+idleSettleDelay)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	return metrics, nil
 }
 
-// answerPings reads until the socket is closed.
+// answerPings reads, and so answers pings, until the socket is closed.
 func (s *socket) answerPings() {
 	for {
 		if _, err := s.read(); err != nil {
@@ -90,17 +91,17 @@ func (s *socket) answerPings() {
 	}
 }
 
-// settled returns the resident memory of processes, in KiB, when they have
-// rested and it has stayed within 1% for a look.
-func settled(ctx context.Context, pids []int, rest time.Duration) (kib int64, err error) {
+// settledMemory waits for delay, and then until the resident memory of processes has
+// changed by at most 1 % within idleInterval. It returns the memory in KiB.
+func settledMemory(ctx context.Context, pids []int, delay time.Duration) (kib int64, err error) {
 	clock := newClock()
-	for at := rest; ; at += idleLooks {
+	for at := delay; ; at += idleInterval {
 		if err := clock.sleepUntil(ctx, int64(at)); err != nil {
 			return 0, err
 		}
 		before := kib
 		kib = resident(pids)
-		if at >= rest+idleSettles || max(before-kib, kib-before) <= kib/100 {
+		if at >= delay+idleSettleTimeout || max(before-kib, kib-before) <= kib/100 {
 			return kib, nil
 		}
 	}

@@ -8,49 +8,49 @@ import (
 )
 
 const (
-	lowest       = int64(time.Microsecond)
-	highest      = int64(10 * time.Minute)
-	digits       = 3
-	latencyParts = 8
+	shortest      = int64(time.Microsecond)
+	longest       = int64(10 * time.Minute)
+	digits        = 3 // significant
+	latencyShards = 8
 )
 
-// latency is an HDR histogram that many goroutines fill, in parts so that they
-// hardly meet.
-type latency struct{ parts [latencyParts]latencyPart }
+// latency is an HDR histogram for many goroutines. It has shards so that they rarely
+// wait for one another.
+type latency struct{ shards [latencyShards]latencyShard }
 
-type latencyPart struct {
+type latencyShard struct {
 	mu sync.Mutex
 	h  *hdrhistogram.Histogram
 }
 
 func newLatency() *latency {
 	l := &latency{}
-	for i := range l.parts {
-		l.parts[i].h = hdrhistogram.New(lowest, highest, digits)
+	for i := range l.shards {
+		l.shards[i].h = hdrhistogram.New(shortest, longest, digits)
 	}
 	return l
 }
 
-// add records nanoseconds; which is any number that differs between goroutines.
+// add records nanoseconds. Goroutines should pass different numbers as which.
 func (l *latency) add(which int, ns ...int64) {
 	if len(ns) == 0 {
 		return
 	}
-	part := &l.parts[which%latencyParts]
-	part.mu.Lock()
-	defer part.mu.Unlock()
+	shard := &l.shards[which%latencyShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
 	for _, v := range ns {
-		_ = part.h.RecordValue(min(max(v, lowest), highest)) // within its range
+		_ = shard.h.RecordValue(min(max(v, shortest), longest)) // the value is within the range
 	}
 }
 
-// percentiles returns metrics in milliseconds, none if nothing was recorded.
+// percentiles returns metrics in milliseconds, or none if nothing was recorded.
 func (l *latency) percentiles(name string, of ...float64) []Metric {
-	all := hdrhistogram.New(lowest, highest, digits)
-	for i := range l.parts {
-		l.parts[i].mu.Lock()
-		all.Merge(l.parts[i].h)
-		l.parts[i].mu.Unlock()
+	all := hdrhistogram.New(shortest, longest, digits)
+	for i := range l.shards {
+		l.shards[i].mu.Lock()
+		all.Merge(l.shards[i].h)
+		l.shards[i].mu.Unlock()
 	}
 	if all.TotalCount() == 0 {
 		return nil

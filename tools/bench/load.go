@@ -12,69 +12,70 @@ import (
 )
 
 const (
-	drainWithin = 15 * time.Second
-	quiet       = 100 * time.Millisecond // without an event, after the last that was missing
-	maxInFlight = 64                     // the contract's requests_in_flight
+	drainTimeout = 15 * time.Second
+	quiet        = 100 * time.Millisecond // without another event, before a load counts as complete
+	maxInFlight  = 64                     // limit requests_in_flight of the contract
 )
 
-// load is traffic over sockets that are set up already.
+// load is traffic over connected sockets.
 type load struct {
-	tag      string
-	clock    clock
-	from, to int64 // what is measured, by the clock
-	chatters []*chatter
-	others   int64         // who get each message beside its sender
-	patience time.Duration // for what is on its way when the time is over
+	tag          string
+	clock        clock
+	from, to     int64 // the measured time, by the clock
+	participants []*participant
+	others       int64         // recipients of each message other than its sender
+	timeout      time.Duration // for messages in flight when the time is over
 
 	acks, ends *latency // send → sent; send → event at a recipient
 
-	sent, acked, refused, received, echoed atomic.Int64 // all of the run
+	sent, acked, refused, received, echoed atomic.Int64 // in the whole run
 	ackedIn, receivedIn, echoedIn          atomic.Int64 // within the measured time
-	pacing                                 atomic.Int64 // senders of an open loop that are not through
+	openSenders                            atomic.Int64 // senders of an open loop that still send
 	finished                               atomic.Bool
 }
 
-// chatter is a socket in a load. With a posting it sends, too.
-type chatter struct {
-	index    int
-	user     string
-	sock     *socket
-	posting  *posting
-	inFlight int
-	interval int64         // ns between messages in an open loop; 0: a closed one
-	room     chan struct{} // of an open loop: a place for each message in flight
+// participant is a socket in a load. It sends if it has a sendFrame.
+type participant struct {
+	index     int
+	user      string
+	sock      *socket
+	sendFrame *sendFrame
+	inFlight  int
+	interval  int64         // ns between messages in an open loop; 0 in a closed loop
+	slots     chan struct{} // of an open loop: one element for each message in flight
 }
 
-// newLoad returns a load without sockets, of messages that so many others get.
+// newLoad returns a load without sockets. Each message has others recipients other
+// than its sender.
 func newLoad(tag string, others int) *load {
-	return &load{tag: tag, others: int64(others), patience: drainWithin, clock: newClock(), acks: newLatency(), ends: newLatency()}
+	return &load{tag: tag, others: int64(others), timeout: drainTimeout, clock: newClock(), acks: newLatency(), ends: newLatency()}
 }
 
-// add joins a socket; inFlight 0: it only listens.
+// add adds a socket. With inFlight 0 it only receives.
 func (l *load) add(sock *socket, user, conversation string, inFlight int) {
-	k := &chatter{index: len(l.chatters), user: user, sock: sock, inFlight: min(inFlight, maxInFlight)}
+	p := &participant{index: len(l.participants), user: user, sock: sock, inFlight: min(inFlight, maxInFlight)}
 	if inFlight > 0 {
-		k.posting = newPosting(l.tag, conversation, text100)
+		p.sendFrame = newSendFrame(l.tag, conversation, text100)
 	}
-	l.chatters = append(l.chatters, k)
+	l.participants = append(l.participants, p)
 }
 
 // text100 is the content of every message.
 const text100 = "The quick brown fox jumps over the lazy dog, and the dog, being lazy, lets it; this is 100 bytes of "
 
-// run sends and receives until the time is over and everything has arrived. At
-// is called when the measured time begins and when it ends.
+// run sends and receives until the time is over and all messages have arrived. It
+// calls began and ended at the ends of the measured time.
 func (l *load) run(ctx context.Context, o Options, began, ended func()) error {
 	l.from = l.clock.now() + int64(o.Warmup)
 	l.to = l.from + int64(o.Duration)
-	l.pace(o.Rate)
+	l.setRate(o.Rate)
 	g, ctx := errgroup.WithContext(ctx)
-	pacing, stop := context.WithCancel(ctx)
-	for _, k := range l.chatters {
-		g.Go(func() error { return l.serve(k) })
-		if k.interval > 0 {
-			l.pacing.Add(1)
-			g.Go(func() error { return l.sendOnTime(pacing, k) })
+	sending, stop := context.WithCancel(ctx)
+	for _, p := range l.participants {
+		g.Go(func() error { return l.serve(p) })
+		if p.interval > 0 {
+			l.openSenders.Add(1)
+			g.Go(func() error { return l.sendOnTime(sending, p) })
 		}
 	}
 	g.Go(func() error {
@@ -93,42 +94,42 @@ func (l *load) run(ctx context.Context, o Options, began, ended func()) error {
 	return g.Wait()
 }
 
-// pace shares the rate among the senders.
-func (l *load) pace(rate float64) {
+// setRate divides the rate of an open loop among the senders. 0 makes a closed loop.
+func (l *load) setRate(rate float64) {
 	senders := 0
-	for _, k := range l.chatters {
-		if k.posting != nil {
+	for _, p := range l.participants {
+		if p.sendFrame != nil {
 			senders++
 		}
 	}
-	for _, k := range l.chatters {
-		if rate > 0 && k.posting != nil {
-			k.interval = max(1, int64(float64(time.Second)*float64(senders)/rate))
-			k.room = make(chan struct{}, maxInFlight)
+	for _, p := range l.participants {
+		if rate > 0 && p.sendFrame != nil {
+			p.interval = max(1, int64(float64(time.Second)*float64(senders)/rate))
+			p.slots = make(chan struct{}, maxInFlight)
 		}
 	}
 }
 
-// close ends all sockets, and with them what reads from them.
+// close closes all sockets, which ends their readers.
 func (l *load) close() {
 	l.finished.Store(true)
-	for _, k := range l.chatters {
-		k.sock.close()
+	for _, p := range l.participants {
+		p.sock.close()
 	}
 }
 
-// drain waits until no answer and no event is missing any more, and none has come for
-// a moment: one that came twice stands for one that is still to come. What does not
-// come in time shows as a difference of the counts.
+// drain waits until the counts of answers and events are complete and no event has
+// arrived for a moment: a duplicate may have taken the place of an event that is still
+// to come. What does not arrive in time shows as a difference of the counts.
 func (l *load) drain(ctx context.Context) error {
-	deadline := time.After(l.patience)
-	var came int64
+	deadline := time.After(l.timeout)
+	var events int64
 	var last time.Time
 	for {
-		if now := l.received.Load() + l.echoed.Load(); now != came || last.IsZero() {
-			came, last = now, time.Now()
+		if now := l.received.Load() + l.echoed.Load(); now != events || last.IsZero() {
+			events, last = now, time.Now()
 		}
-		complete := l.pacing.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0
+		complete := l.openSenders.Load() == 0 && l.acked.Load()+l.refused.Load() >= l.sent.Load() && l.lost() <= 0
 		if complete && time.Since(last) > quiet {
 			return nil
 		}
@@ -142,48 +143,48 @@ func (l *load) drain(ctx context.Context) error {
 	}
 }
 
-// lost is how many events have not arrived, of what was acknowledged: at the
-// others, and at the sender. Below 0, some came that were not acknowledged, or twice.
+// lost returns how many events of acknowledged messages have not arrived, at the
+// recipients and at the sender. It is negative if events arrived twice, or without an
+// acknowledgement.
 func (l *load) lost() int64 {
 	return l.acked.Load()*(l.others+1) - l.received.Load() - l.echoed.Load()
 }
 
-// serve reads a socket, and in a closed loop sends a message for each that was
-// answered.
-func (l *load) serve(k *chatter) error {
-	if k.posting != nil && k.interval == 0 {
-		for range k.inFlight {
-			k.sock.queue(k.posting, l.clock.now())
+// serve reads a socket. In a closed loop it sends a message for each answer.
+func (l *load) serve(p *participant) error {
+	if p.sendFrame != nil && p.interval == 0 {
+		for range p.inFlight {
+			p.sock.queue(p.sendFrame, l.clock.now())
 		}
-		l.sent.Add(int64(k.inFlight))
+		l.sent.Add(int64(p.inFlight))
 	}
-	var seen batch
+	var result readResult
 	for {
-		if err := k.sock.flush(); err != nil {
+		if err := p.sock.flush(); err != nil {
 			return l.ending(err)
 		}
-		if err := k.sock.fill(); err != nil {
+		if err := p.sock.fill(); err != nil {
 			return l.ending(err)
 		}
-		seen.reset(l.clock.now())
+		result.reset(l.clock.now())
 		for {
-			payload, err := k.sock.next()
+			payload, err := p.sock.next()
 			if err != nil {
 				return l.ending(err)
 			}
 			if payload == nil {
 				break
 			}
-			if err := l.look(k, payload, &seen); err != nil {
+			if err := l.handle(p, payload, &result); err != nil {
 				return err
 			}
 		}
-		l.refill(k, seen.answered) // first: what is sent is never less than what is answered
-		l.count(k, &seen)
+		l.refill(p, result.answered) // before count: sent must never be below answered
+		l.count(p, &result)
 	}
 }
 
-// ending tells an error from the end.
+// ending returns nil for the error that close causes at the end of a load.
 func (l *load) ending(err error) error {
 	if l.finished.Load() && errors.Is(err, net.ErrClosed) {
 		return nil
@@ -191,76 +192,78 @@ func (l *load) ending(err error) error {
 	return err
 }
 
-// batch is what one read brought.
-type batch struct {
+// readResult counts the frames of one read.
+type readResult struct {
 	now              int64
 	answered         int
 	acked, refused   int64
 	received, echoed int64
-	acks, ends       []int64 // latencies of what was due in the measured time
+	acks, ends       []int64 // latencies of messages that were due in the measured time
 }
 
-func (b *batch) reset(now int64) {
-	*b = batch{now: now, acks: b.acks[:0], ends: b.ends[:0]}
+// reset clears the counts and keeps the memory.
+func (r *readResult) reset(now int64) {
+	*r = readResult{now: now, acks: r.acks[:0], ends: r.ends[:0]}
 }
 
-// look takes what counts from a frame.
-func (l *load) look(k *chatter, payload []byte, seen *batch) error {
-	switch string(kindOf(payload)) {
+// handle counts a frame.
+func (l *load) handle(p *participant, payload []byte, r *readResult) error {
+	switch string(typeOf(payload)) {
 	case "sent":
-		due, ok := stampOf(valueOf(payload, `"id":"`), l.tag)
+		due, ok := dueOf(valueOf(payload, `"id":"`), l.tag)
 		if !ok {
-			return fmt.Errorf("an answer to nothing: %s", payload)
+			return fmt.Errorf("an answer without a request: %s", payload)
 		}
-		seen.answered++
-		seen.acked++
+		r.answered++
+		r.acked++
 		if due >= l.from && due < l.to {
-			seen.acks = append(seen.acks, seen.now-due)
+			r.acks = append(r.acks, r.now-due)
 		}
 	case "event":
-		due, ok := stampOf(valueOf(payload, `"client_msg_id":"`), l.tag)
+		due, ok := dueOf(valueOf(payload, `"client_msg_id":"`), l.tag)
 		if !ok {
-			return nil // of the setting up
+			return nil // an event of the setup
 		}
-		if string(valueOf(payload, `"sender":"`)) == k.user {
-			seen.echoed++
+		if string(valueOf(payload, `"sender":"`)) == p.user {
+			r.echoed++
 			return nil
 		}
-		seen.received++
+		r.received++
 		if due >= l.from && due < l.to {
-			seen.ends = append(seen.ends, seen.now-due)
+			r.ends = append(r.ends, r.now-due)
 		}
 	case "error":
-		if _, ok := stampOf(valueOf(payload, `"id":"`), l.tag); !ok {
-			return fmt.Errorf("the server says: %s", payload)
+		if _, ok := dueOf(valueOf(payload, `"id":"`), l.tag); !ok {
+			return fmt.Errorf("unexpected frame: %s", payload)
 		}
-		seen.answered++
-		seen.refused++
+		r.answered++
+		r.refused++
 	case "gap", "drain":
-		return fmt.Errorf("the server says: %s", payload)
+		return fmt.Errorf("unexpected frame: %s", payload)
 	}
 	return nil
 }
 
-func (l *load) count(k *chatter, seen *batch) {
-	l.acked.Add(seen.acked)
-	l.refused.Add(seen.refused)
-	l.received.Add(seen.received)
-	l.echoed.Add(seen.echoed)
-	if seen.now >= l.from && seen.now < l.to {
-		l.ackedIn.Add(seen.acked)
-		l.receivedIn.Add(seen.received)
-		l.echoedIn.Add(seen.echoed)
+// count adds the counts of one read.
+func (l *load) count(p *participant, r *readResult) {
+	l.acked.Add(r.acked)
+	l.refused.Add(r.refused)
+	l.received.Add(r.received)
+	l.echoed.Add(r.echoed)
+	if r.now >= l.from && r.now < l.to {
+		l.ackedIn.Add(r.acked)
+		l.receivedIn.Add(r.received)
+		l.echoedIn.Add(r.echoed)
 	}
-	l.acks.add(k.index, seen.acks...)
-	l.ends.add(k.index, seen.ends...)
+	l.acks.add(p.index, r.acks...)
+	l.ends.add(p.index, r.ends...)
 }
 
-// refill makes up for what was answered; in an open loop it only makes room.
-func (l *load) refill(k *chatter, answered int) {
-	if k.interval > 0 {
+// refill sends a message for each answer. In an open loop it frees their slots instead.
+func (l *load) refill(p *participant, answered int) {
+	if p.interval > 0 {
 		for range answered {
-			<-k.room
+			<-p.slots
 		}
 		return
 	}
@@ -269,30 +272,31 @@ func (l *load) refill(k *chatter, answered int) {
 	}
 	now := l.clock.now()
 	for range answered {
-		k.sock.queue(k.posting, now)
+		p.sock.queue(p.sendFrame, now)
 	}
 	l.sent.Add(int64(answered))
 }
 
+// over reports whether the measured time has ended.
 func (l *load) over() bool { return l.clock.now() >= l.to }
 
-// sendOnTime sends what is due at its time, later only if too many messages
-// are in flight; latency counts from when it was due.
-func (l *load) sendOnTime(ctx context.Context, k *chatter) error {
-	defer l.pacing.Add(-1)
-	due := l.clock.now() + k.interval*int64(k.index)/int64(len(l.chatters))
-	for ; due < l.to; due += k.interval {
+// sendOnTime sends each message when it is due, or later if too many messages are in
+// flight. Latency counts from the time at which it was due.
+func (l *load) sendOnTime(ctx context.Context, p *participant) error {
+	defer l.openSenders.Add(-1)
+	due := l.clock.now() + p.interval*int64(p.index)/int64(len(l.participants))
+	for ; due < l.to; due += p.interval {
 		if l.clock.sleepUntil(ctx, due) != nil {
 			return nil
 		}
 		select {
-		case k.room <- struct{}{}:
+		case p.slots <- struct{}{}:
 		case <-ctx.Done():
 			return nil
 		}
 		l.sent.Add(1)
-		k.sock.queue(k.posting, due)
-		if err := k.sock.flush(); err != nil {
+		p.sock.queue(p.sendFrame, due)
+		if err := p.sock.flush(); err != nil {
 			return l.ending(err)
 		}
 	}

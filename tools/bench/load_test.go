@@ -17,14 +17,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const short = 300 * time.Millisecond
 
 func (l *latency) count() (n int64) {
-	for i := range l.parts {
-		n += l.parts[i].h.TotalCount()
+	for i := range l.shards {
+		n += l.shards[i].h.TotalCount()
 	}
 	return n
 }
 
-// TestClosedLoop: what was sent is answered and received, all of it, and no more
-// is in flight than was asked for.
+// TestClosedLoop: every message is answered and received, and no more are in flight
+// than the options say.
 func TestClosedLoop(t *testing.T) {
 	f := newFake(t)
 	l := f.load(2, 0, 4)
@@ -40,11 +40,11 @@ func TestClosedLoop(t *testing.T) {
 	require.Positive(t, l.ends.count())
 }
 
-// TestPairsAcross: with two nodes, each of a pair is on one of them.
+// TestPairsAcross: with two nodes, the users of a pair are on different ones.
 func TestPairsAcross(t *testing.T) {
 	one, two := newFake(t), newFake(t)
 	token := func(context.Context, domain.UserID) (string, error) { return "token", nil }
-	p := newPeople(&cluster{urls: []string{one.server.URL, two.server.URL}, token: token}, "abcdef")
+	p := newFixture(&cluster{urls: []string{one.server.URL, two.server.URL}, token: token}, "abcdef")
 	defer p.close()
 	for nodes, want := range map[int][2]int{1: {6, 0}, 2: {3, 3}} {
 		socks, ids, err := connectPairs(t.Context(), p, nodes, 3)
@@ -55,7 +55,7 @@ func TestPairsAcross(t *testing.T) {
 	}
 }
 
-// TestInFlight: answers that do not come hold up the sender.
+// TestInFlight: without answers a sender stops.
 func TestInFlight(t *testing.T) {
 	f := newFake(t)
 	var once sync.Once
@@ -66,15 +66,15 @@ func TestInFlight(t *testing.T) {
 	f.run(l, Options{Duration: short})
 	require.EqualValues(t, 5, l.sent.Load())
 	require.EqualValues(t, 5, l.acked.Load())
-	require.Zero(t, l.ackedIn.Load(), "they came too late to count")
+	require.Zero(t, l.ackedIn.Load(), "they came after the measured time")
 }
 
-// TestLost: an event too few or too many is told.
+// TestLost: an event that is missing or arrives twice is reported.
 func TestLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		copies int
 		lost   int64
-	}{"one too few": {0, 1}, "one too many": {2, -1}} {
+	}{"one is missing": {0, 1}, "one arrives twice": {2, -1}} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			f.copies = func(number, _, receiver int) int {
@@ -84,16 +84,15 @@ func TestLost(t *testing.T) {
 				return 1
 			}
 			l := f.load(1, 2, 1)
-			l.patience = 10 * short
+			l.timeout = 10 * short
 			f.run(l, Options{Duration: short})
 			require.Equal(t, c.lost, l.lost())
 		})
 	}
 }
 
-// TestOpenLoopOmitsNothing: while the server stands still, messages go on being
-// due, and those that could not be sent for that reason count with all the time
-// that they have waited.
+// TestOpenLoopOmitsNothing: while the server does not answer, messages become due
+// nevertheless. Those that could not be sent count with the whole time they waited.
 func TestOpenLoopOmitsNothing(t *testing.T) {
 	const rate, second = 400, time.Second
 	f := newFake(t)
@@ -107,20 +106,20 @@ func TestOpenLoopOmitsNothing(t *testing.T) {
 	require.Equal(t, l.sent.Load(), l.acked.Load())
 	p50, ok := find(l.acks.percentiles("ack", 50), "ack_p50")
 	require.True(t, ok)
-	require.Greater(t, p50, float64((second / 2).Milliseconds()), "half of them were due in the first half, and answered after the second")
+	require.Greater(t, p50, float64((second / 2).Milliseconds()), "half of the messages were due in the first half of the time, and all were answered after it")
 }
 
-// TestRefused: an error that answers a message is counted, and does not stop the load.
+// TestRefused: an error frame that answers a message is counted, and it does not stop the load.
 func TestRefused(t *testing.T) {
 	f := newFake(t)
 	l := f.load(1, 0, 1)
 	l.from, l.to = 0, int64(time.Hour)
-	seen := batch{now: 1}
+	result := readResult{now: 1}
 	refusal := []byte(`{"type":"error","id":"` + idOf(l.tag, 1, 1) + `","code":"rate_limited"}`)
-	require.NoError(t, l.look(l.chatters[0], refusal, &seen))
-	require.EqualValues(t, 1, seen.refused)
-	require.Equal(t, 1, seen.answered)
-	require.Error(t, l.look(l.chatters[0], []byte(`{"type":"error","code":"internal"}`), &seen))
-	require.Error(t, l.look(l.chatters[0], []byte(`{"type":"gap"}`), &seen), "the load is not to be slower than the server")
+	require.NoError(t, l.handle(l.participants[0], refusal, &result))
+	require.EqualValues(t, 1, result.refused)
+	require.Equal(t, 1, result.answered)
+	require.Error(t, l.handle(l.participants[0], []byte(`{"type":"error","code":"internal"}`), &result))
+	require.Error(t, l.handle(l.participants[0], []byte(`{"type":"gap"}`), &result), "a gap means that the load reads too slowly")
 	l.close()
 }

@@ -2,15 +2,15 @@ package bench
 
 import "slices"
 
-// Metric is one measured number.
+// Metric is one measured value.
 type Metric struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
 	Value float64 `json:"value"`
 }
 
-// medians returns the median of each metric over runs, in the order in which
-// metrics first appear.
+// medians returns the median of each metric over all runs, in the order in which
+// the metrics first appear.
 func medians(runs [][]Metric) []Metric {
 	var names []Metric
 	values := map[string][]float64{}
@@ -28,7 +28,8 @@ func medians(runs [][]Metric) []Metric {
 	return names
 }
 
-// median of an even number is the mean of the middle two.
+// median returns the median. Of an even number of values it is the mean of the middle
+// two.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	n := len(sorted)
@@ -38,7 +39,7 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// find returns the metric of that name.
+// find returns the value of the metric with that name.
 func find(metrics []Metric, name string) (float64, bool) {
 	for _, m := range metrics {
 		if m.Name == name {

@@ -8,46 +8,46 @@ import (
 	"im/domain"
 )
 
-// Options say what to measure, and on what.
+// Options say what to measure, and on which cluster.
 type Options struct {
-	Works []string // by name; all that take no special wish if empty
+	Workloads []string // names; if empty, all but those that must be named
 
-	// Of the load. Zero means the work's own cases or sizes.
+	// Sizes of the load. Zero means the default of the workload.
 	Pairs    int
 	InFlight int
-	Members  int // of groups
-	Sockets  int // of idle
-	Missed   int // messages of catchup
-	Events   int64
+	Members  int     // of the groups of group and biggroup
+	Sockets  int     // of idle; online members of biggroup
+	Missed   int     // messages of catchup
+	Events   int64   // stored events of depth
 	Listed   int     // conversations of sync
-	Rate     float64 // messages a second over all senders; 0: a closed loop
+	Rate     float64 // messages a second of all senders; 0 is a closed loop
 
 	Warmup   time.Duration
-	Duration time.Duration // that is measured, of each run
+	Duration time.Duration // measured time of each run
 	Runs     int
 
-	// Profile is a folder for profiles of the first run of each case; "" for none.
+	// Profile is a folder for profiles of the first run of each case. Empty means none.
 	Profile string
 
-	Place    Place
-	Progress io.Writer // one line for each step
+	Target   Target
+	Progress io.Writer // receives a line for each step
 }
 
-// Place is where a cluster is, or how to start one.
-type Place struct {
-	// URLs of a running cluster; empty: one is started by itself.
+// Target is a running cluster, or how to start one.
+type Target struct {
+	// URLs of a running cluster. If empty, Measure starts one.
 	URLs []string
-	// Token returns a token of a user of the running cluster.
+	// Token returns a token of a user in the running cluster.
 	Token func(ctx context.Context, user domain.UserID) (string, error)
-	// DebugURLs are where nodes of the running cluster serve profiles.
+	// DebugURLs are the URLs at which nodes of the running cluster serve profiles.
 	DebugURLs []string
 
-	// Program is the path of im, to start nodes with.
+	// Program is the path of im. It is required to start nodes.
 	Program string
-	// Serve: nodes run `im serve` on the services below, in a database that is
-	// made and dropped; otherwise `im dev` has everything of its own.
+	// Serve starts nodes of `im serve` on the services below, with a database that
+	// is dropped at the end. Without it, `im dev` brings its own services.
 	Serve       bool
-	DatabaseURL string // beside a running cluster: of its server, for limit and depth
+	DatabaseURL string // with URLs too: limit and depth create a database there
 	RedisURL    string
 	AMQPURL     string
 }

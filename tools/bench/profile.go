@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// profile gathers profiles of nodes, and of the load itself, over the measured
-// time of one run. A nil one gathers nothing.
+// profile collects profiles of nodes and of the load during one run. A nil profile
+// collects none.
 type profile struct {
-	dir   string // and the beginning of the files' names
-	nodes []string
+	dir   string   // of the files
+	nodes []string // URLs of the nodes' profiles
 
 	wait sync.WaitGroup
 	mu   sync.Mutex
@@ -30,7 +30,7 @@ func newProfile(dir, name string, nodes []string) *profile {
 	return &profile{dir: filepath.Join(dir, name), nodes: nodes}
 }
 
-// begin returns at once; finish waits for what it started.
+// begin starts the collection and returns at once.
 func (p *profile) begin(d time.Duration) {
 	if p == nil {
 		return
@@ -48,6 +48,7 @@ func (p *profile) begin(d time.Duration) {
 	}
 }
 
+// finish waits for the profiles.
 func (p *profile) finish() error {
 	if p == nil {
 		return nil
@@ -56,13 +57,14 @@ func (p *profile) finish() error {
 	return p.err
 }
 
+// note records an error.
 func (p *profile) note(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.err = errors.Join(p.err, err)
 }
 
-// own profiles the load.
+// own records the CPU profile of this process.
 func (p *profile) own(d time.Duration) error {
 	file, err := os.Create(filepath.Join(p.dir, "load-cpu.pprof"))
 	if err != nil {
@@ -76,6 +78,7 @@ func (p *profile) own(d time.Duration) error {
 	return file.Close()
 }
 
+// fetch stores a profile of a node in a file.
 func (p *profile) fetch(node, what, name string) error {
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, node+"/debug/pprof/"+what, nil)
 	if err != nil {

@@ -37,10 +37,10 @@ func TestPercentiles(t *testing.T) {
 func TestReport(t *testing.T) {
 	t.Parallel()
 	report := Report{Results: []Result{
-		{Work: "limit", Case: "1 in flight", Median: []Metric{{limitMetric, "msg/s", 500}}},
-		{Work: "limit", Case: "64 in flight", Median: []Metric{{limitMetric, "msg/s", 1000}}},
-		{Work: "cross", Case: "one node", Median: []Metric{{"acked", "msg/s", 800}}, appends: "acked"},
-		{Work: "cross", Case: "across two nodes", Median: []Metric{{"acked", "msg/s", 400}}, appends: "acked"},
+		{Workload: "limit", Case: "1 in flight", Median: []Metric{{limitMetric, "msg/s", 500}}},
+		{Workload: "limit", Case: "64 in flight", Median: []Metric{{limitMetric, "msg/s", 1000}}},
+		{Workload: "cross", Case: "one node", Median: []Metric{{"acked", "msg/s", 800}}, appends: "acked"},
+		{Workload: "cross", Case: "across two nodes", Median: []Metric{{"acked", "msg/s", 400}}, appends: "acked"},
 	}}
 	compare(&report.Results[3], report.Results[2], []string{"acked", "not measured"})
 	shareOfLimit(report.Results)
@@ -63,8 +63,8 @@ func TestReport(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	t.Parallel()
-	names := func(works []work) (names []string) {
-		for _, w := range works {
+	names := func(workloads []workload) (names []string) {
+		for _, w := range workloads {
 			names = append(names, w.name)
 		}
 		return names
@@ -80,8 +80,7 @@ func TestChoose(t *testing.T) {
 	require.ErrorContains(t, err, "nothing")
 }
 
-// TestCPU: the time of a process that works is seen, and that of its children
-// after their end.
+// TestCPU: the CPU time of a process includes that of its ended children.
 func TestCPU(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/stat"); err != nil {

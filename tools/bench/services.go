@@ -14,12 +14,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-const cleanWithin = 30 * time.Second
+const cleanUpTimeout = 30 * time.Second
 
-// services are the processes of the services, as far as they are on this machine.
-func (p Place) services(ctx context.Context) processes {
-	parts := processes{partPostgres: postmaster(ctx, p.DatabaseURL), partRedis: redisProcess(ctx, p.RedisURL)}
-	if isLocal(p.AMQPURL) {
+// services returns the processes of the services that run on this machine.
+func (t Target) services(ctx context.Context) processes {
+	parts := processes{partPostgres: postmaster(ctx, t.DatabaseURL), partRedis: redisProcess(ctx, t.RedisURL)}
+	if isLocal(t.AMQPURL) {
 		parts[partRabbitMQ] = named("beam.smp")
 	}
 	for part, pids := range parts {
@@ -30,7 +30,7 @@ func (p Place) services(ctx context.Context) processes {
 	return parts
 }
 
-// postmaster is the parent of the process that serves a connection.
+// postmaster returns the parent of the process that serves a connection.
 func postmaster(ctx context.Context, database string) []int {
 	conn, err := connectDatabase(ctx, database)
 	if err != nil {
@@ -43,13 +43,13 @@ func postmaster(ctx context.Context, database string) []int {
 	}
 	backend, ok := readStat(pid)
 	if !ok || nameOf(pid) != "postgres" || nameOf(backend.parent) != "postgres" {
-		return nil // another machine's, or another namespace's
+		return nil // the server is on another machine or in another namespace
 	}
 	return []int{backend.parent}
 }
 
-// connectDatabase connects to the server of a URL; to the database postgres if
-// there is none of that name.
+// connectDatabase connects to a database, or to the database postgres of the same
+// server if that fails.
 func connectDatabase(ctx context.Context, text string) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, text)
 	if err == nil {
@@ -100,10 +100,10 @@ func isLocal(text string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// forget removes what nodes with that prefix and database have left: as much of
-// it as can be reached.
-func forget(p Place, name string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
+// cleanUp removes the database, the keys and the exchange of nodes whose database and
+// prefix have that name. An error does not keep it from trying the others.
+func cleanUp(p Target, name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
 	return errors.Join(dropDatabase(ctx, p.DatabaseURL, name), dropKeys(ctx, p.RedisURL, name), dropExchange(p.AMQPURL, name))
 }
@@ -123,10 +123,9 @@ func dropKeys(ctx context.Context, url, prefix string) error {
 	return keys.Err()
 }
 
-// dropExchange deletes the exchange that all nodes share; their queues end by
-// themselves.
+// dropExchange deletes the exchange that all nodes share. Their queues expire.
 func dropExchange(url, prefix string) error {
-	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: amqp091.DefaultDial(cleanWithin)})
+	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: amqp091.DefaultDial(cleanUpTimeout)})
 	if err != nil {
 		return err
 	}

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	subprotocol  = "im.v1"
-	firstBuffer  = 2 << 10 // of what is read; grows with the frames
-	dialTimeout  = 30 * time.Second
-	answerWithin = 30 * time.Second // of a request that is awaited
+	subprotocol   = "im.v1"
+	firstBuffer   = 2 << 10 // bytes of the read buffer; it grows with the frames
+	dialTimeout   = 30 * time.Second
+	answerTimeout = 30 * time.Second // of a REST call, and of the welcome
 )
 
-// socket is a session: gorilla shakes hands, then bytes are read and written
-// here. One goroutine reads; several may write.
+// socket is a session. Package gorilla/websocket does the handshake; after it the
+// socket reads and writes frames itself. One goroutine may read, several may write.
 type socket struct {
 	conn   net.Conn
-	buf    []byte // what was read is buf[from:to]
+	buf    []byte // buf[from:to] has been received and not consumed
 	from   int
 	to     int
-	number int // of requests that are awaited
+	number int // of the last request, its id
 
 	mu  sync.Mutex
 	out []byte // queued; written by flush
 }
 
-// closedError is how the server ended a socket.
+// closedError is the close frame of the server.
 type closedError struct {
 	code   int
 	reason string
@@ -44,7 +44,7 @@ type closedError struct {
 
 func (e closedError) Error() string { return fmt.Sprintf("socket closed: %d %s", e.code, e.reason) }
 
-// dial opens a socket up to welcome.
+// dial opens a session and waits for the welcome.
 func dial(ctx context.Context, base, token, device string) (*socket, error) {
 	dialer := websocket.Dialer{
 		Subprotocols: []string{subprotocol}, HandshakeTimeout: dialTimeout,
@@ -59,9 +59,9 @@ func dial(ctx context.Context, base, token, device string) (*socket, error) {
 		return nil, err
 	}
 	_ = response.Body.Close()
-	// The server says nothing before hello: no byte is in gorilla's buffer.
+	// The server sends nothing before hello, so gorilla has not buffered any byte.
 	s := &socket{conn: ws.NetConn(), buf: make([]byte, firstBuffer)}
-	if err := s.conn.SetDeadline(time.Now().Add(answerWithin)); err != nil {
+	if err := s.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
 		return nil, err
 	}
 	if err := s.write(map[string]any{"type": "hello", "device_id": device}); err != nil {
@@ -77,7 +77,7 @@ func dial(ctx context.Context, base, token, device string) (*socket, error) {
 
 func (s *socket) close() { _ = s.conn.Close() }
 
-// write sends one frame that is worth no template.
+// write sends one frame.
 func (s *socket) write(v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -89,14 +89,14 @@ func (s *socket) write(v any) error {
 	return s.flush()
 }
 
-// queue adds the next message of p, due at a time, to what flush writes.
-func (s *socket) queue(p *posting, due int64) {
+// queue queues the next message of p, which is due at a time of the clock, for flush.
+func (s *socket) queue(p *sendFrame, due int64) {
 	s.mu.Lock()
 	s.out = p.appendTo(s.out, due)
 	s.mu.Unlock()
 }
 
-// flush writes what was queued, all in one call.
+// flush writes all queued frames in one call.
 func (s *socket) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *socket) flush() error {
 	return err
 }
 
-// fill waits for bytes.
+// fill reads once from the connection. It waits until there is something to read.
 func (s *socket) fill() error {
 	if s.from == s.to {
 		s.from, s.to = 0, 0
@@ -129,8 +129,8 @@ func (s *socket) fill() error {
 	return err
 }
 
-// next returns the payload of the next text frame that is here already; nil if
-// there is none. It is good until fill. Pings are answered with the next flush.
+// next returns the payload of the next text frame in the buffer, or nil if there is no
+// complete one. The payload is valid until fill. Pings are answered with the next flush.
 func (s *socket) next() ([]byte, error) {
 	for {
 		opcode, payload, rest, ok := nextFrame(s.buf[s.from:s.to])
@@ -153,12 +153,12 @@ func (s *socket) next() ([]byte, error) {
 			}
 			return nil, closed
 		default:
-			return nil, fmt.Errorf("opcode %d is not of this protocol", opcode)
+			return nil, fmt.Errorf("unexpected opcode %d", opcode)
 		}
 	}
 }
 
-// read waits for the next text frame. It is good until the next call.
+// read waits for the next text frame. Its payload is valid until the next call.
 func (s *socket) read() ([]byte, error) {
 	for {
 		payload, err := s.next()
@@ -174,7 +174,7 @@ func (s *socket) read() ([]byte, error) {
 	}
 }
 
-// await reads up to a frame of one type, and fails at an error frame.
+// await reads until a frame of type kind. An error frame is an error.
 func (s *socket) await(kind string) ([]byte, error) {
 	for {
 		payload, err := s.read()
@@ -184,7 +184,7 @@ func (s *socket) await(kind string) ([]byte, error) {
 			}
 			return nil, fmt.Errorf("waiting for %s: %w", kind, err)
 		}
-		switch string(kindOf(payload)) {
+		switch string(typeOf(payload)) {
 		case kind:
 			return payload, nil
 		case "error":

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -8,38 +9,38 @@ import (
 )
 
 const (
-	listedConversations = 10_000
-	changedOnes         = 10
-	syncs               = 10 // of each kind, measured in each run, after one that is not
-	syncLimit           = 500
+	listedConversations  = 10_000
+	changedConversations = 10
+	syncRounds           = 10 // measured in each run, after one that is not
+	syncLimit            = 500
 )
 
 func syncCases(o Options) []scenario {
-	listed := orDefault(o.Listed, listedConversations)
+	listed := cmp.Or(o.Listed, listedConversations)
 	return []scenario{{
 		label: fmt.Sprintf("%d conversations", listed), nodes: 1,
 		run: func(ctx context.Context, r *run) ([]Metric, error) { return runSync(ctx, r, listed) },
 	}}
 }
 
-// runSync measures the first page of a whole sync, all of its pages, and a sync
-// after few changes, each from the request until the answer is read.
+// runSync measures the first page of a full sync, all pages of one, and a sync after a
+// few changes, each from the request until the answer has been read.
 func runSync(ctx context.Context, r *run, listed int) ([]Metric, error) {
-	me := r.people.user("me", 0)
+	me := r.fixture.user("me", 0)
 	ids := make([]string, listed)
 	if err := each(ctx, listed, func(ctx context.Context, i int) (err error) {
-		ids[i], err = r.people.create(ctx, me, domain.Direct, r.people.user("p", i))
+		ids[i], err = r.fixture.create(ctx, me, domain.Direct, r.fixture.user("p", i))
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	sock, err := r.people.connect(ctx, me, 0)
+	sock, err := r.fixture.connect(ctx, me, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer sock.close()
 	s := &syncing{sock: sock, clock: newClock(), first: newLatency(), whole: newLatency(), since: newLatency()}
-	for i := range 1 + syncs {
+	for i := range 1 + syncRounds {
 		if err := s.once(ctx, r, ids, i); err != nil {
 			return nil, err
 		}
@@ -49,13 +50,14 @@ func runSync(ctx context.Context, r *run, listed int) ([]Metric, error) {
 	return append(metrics, s.since.percentiles("after_changes", 50, 100)...), nil
 }
 
-// syncing measures syncs of one user.
+// syncing measures the syncs of one user.
 type syncing struct {
 	sock                *socket
 	clock               clock
 	first, whole, since *latency
 }
 
+// once measures one full sync and one after changes. Round 0 does not count.
 func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) error {
 	began := s.clock.now()
 	var page syncPage
@@ -70,12 +72,12 @@ func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) err
 		return err
 	}
 	if listed != len(ids) {
-		return fmt.Errorf("%d of %d conversations were listed", listed, len(ids))
+		return fmt.Errorf("the sync listed %d of %d conversations", listed, len(ids))
 	}
-	changed := min(changedOnes, len(ids))
+	changed := min(changedConversations, len(ids))
 	if err := each(ctx, changed, func(ctx context.Context, i int) error {
 		at := (round*changed + i) % len(ids)
-		return r.people.say(ctx, r.people.user("p", at), ids[at], round)
+		return r.fixture.say(ctx, r.fixture.user("p", at), ids[at], round)
 	}); err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) err
 		return err
 	}
 	if listed != changed {
-		return fmt.Errorf("%d conversations were listed as changed, instead of %d", listed, changed)
+		return fmt.Errorf("the sync listed %d changed conversations instead of %d", listed, changed)
 	}
 	if round > 0 {
 		s.first.add(0, first)
@@ -96,7 +98,7 @@ func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) err
 	return nil
 }
 
-// pages syncs up to the page that is done.
+// pages syncs until the last page. It returns the cursor for the next sync.
 func (s *syncing) pages(cursor string) (next string, listed int, err error) {
 	for {
 		request := map[string]any{"type": "sync", "limit": syncLimit}
@@ -115,9 +117,9 @@ func (s *syncing) pages(cursor string) (next string, listed int, err error) {
 	}
 }
 
-// say posts one message over REST.
-func (p *people) say(ctx context.Context, user domain.UserID, id string, number int) error {
-	return p.call(ctx, user, "POST", "/v1/conversations/"+id+"/messages", map[string]any{
+// say posts a message over REST.
+func (f *fixture) say(ctx context.Context, user domain.UserID, id string, number int) error {
+	return f.call(ctx, user, "POST", "/v1/conversations/"+id+"/messages", map[string]any{
 		"client_msg_id": fmt.Sprint(number), "content": map[string]string{"type": "text", "text": text100},
 	}, nil)
 }

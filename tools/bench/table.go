@@ -8,12 +8,12 @@ import (
 	"text/tabwriter"
 )
 
-// Write prints the medians, a table for each work.
+// Write prints the medians, one table for each workload.
 func (r Report) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for rest := r.Results; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && rest[n].Work == rest[0].Work {
+		for n < len(rest) && rest[n].Workload == rest[0].Workload {
 			n++
 		}
 		if len(rest) < len(r.Results) {
@@ -25,8 +25,8 @@ func (r Report) Write(w io.Writer) error {
 	return t.Flush()
 }
 
-// writeTable prints the cases of one work; a metric that a case does not have
-// is left empty.
+// writeTable prints the cases of one workload. The cell of a metric that a case lacks
+// is empty.
 func writeTable(w io.Writer, cases []Result) {
 	var all [][]Metric
 	shares := false
@@ -35,7 +35,7 @@ func writeTable(w io.Writer, cases []Result) {
 		shares = shares || c.OfLimit > 0
 	}
 	columns := medians(all) // for their names
-	names, units := []string{cases[0].Work}, []string{""}
+	names, units := []string{cases[0].Workload}, []string{""}
 	for _, m := range columns {
 		names, units = append(names, m.Name), append(units, m.Unit)
 	}
@@ -62,7 +62,7 @@ func writeTable(w io.Writer, cases []Result) {
 
 func writeRow(w io.Writer, cells []string) { fmt.Fprintln(w, strings.Join(cells, "\t")+"\t") }
 
-// number keeps three digits that mean something.
+// number formats v with three significant digits.
 func number(v float64) string {
 	switch {
 	case v == float64(int64(v)):
@@ -83,7 +83,7 @@ func unitOf(m Metric) string {
 	return " " + m.Unit
 }
 
-// oneLine is for the progress.
+// oneLine formats metrics for a line of progress.
 func oneLine(metrics []Metric) string {
 	var parts []string
 	for _, m := range metrics {

@@ -6,16 +6,16 @@ import (
 	"syscall"
 )
 
-// segment is how much one packet carries. A writer has room for a number of packets
-// at first, which on a loopback interface are 64 KiB each otherwise.
+// segment is the maximum segment size in bytes. The first send buffer of a writer holds
+// a number of segments, which have 64 KiB on a loopback interface by default.
 const segment = 1400
 
-// Dial connects to a TCP address.
+// Dial connects to a TCP address with a small receive buffer.
 func Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
 		var failed error
 		err := raw.Control(func(fd uintptr) {
-			if failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, room); failed == nil {
+			if failed = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer); failed == nil {
 				failed = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, syscall.TCP_MAXSEG, segment)
 			}
 		})

@@ -7,11 +7,11 @@ import (
 	"net"
 )
 
-// Dial connects to a TCP address.
+// Dial connects to a TCP address with a small receive buffer.
 func Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, addr)
 	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(room)
+		_ = tcp.SetReadBuffer(receiveBuffer)
 	}
 	return conn, err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDial: a writer notices soon that nobody reads.
+// TestDial: a peer that writes blocks soon if this end does not read.
 func TestDial(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

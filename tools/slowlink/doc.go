@@ -1,6 +1,6 @@
-// Package narrow connects with little room, at either end, for what is not read: so
-// that a peer who writes notices soon that nobody reads.
+// Package slowlink opens TCP connections with small buffers at both ends. A peer that
+// writes to one blocks soon if this end does not read.
 package slowlink
 
-// room is how many bytes the system keeps of what is not read.
-const room = 16 << 10
+// receiveBuffer is the size of the receive buffer in bytes.
+const receiveBuffer = 16 << 10

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// patience is how long one call, request or handshake may take. The contract
+// patience is the time limit of one call, request or handshake. The contract
 // promises an answer within 10 s.
 const patience = 15 * time.Second
 
@@ -35,10 +35,10 @@ func newAPI(o *Options) *api {
 	return &api{o: o, http: &http.Client{Transport: transport, Timeout: patience}, tokens: map[string]heldToken{}}
 }
 
-// tokenLife is how long a token is used before the next is asked for.
+// tokenLife is how long a token is used before the next one is requested.
 const tokenLife = 5 * time.Minute
 
-// token returns a token of a user; of the backend for "".
+// token returns a token of the user, or of the backend for "".
 func (a *api) token(ctx context.Context, user string) (string, error) {
 	a.mu.Lock()
 	held := a.tokens[user]
@@ -67,19 +67,20 @@ func (a *api) forget(user string) {
 	delete(a.tokens, user)
 }
 
-// reply is the answer to a call: of a status, or the code of an error. What is
-// not known to have been refused has the status 0 or 5xx.
+// reply is the answer to a call: a status, or the code of an error. The status
+// is 0 or 5xx if the outcome is unknown.
 type reply struct {
 	status int
 	body   []byte
-	code   string // of a problem, or what happened to the connection
+	code   string // of a problem document, or the failure of the connection
 }
 
 func (r *reply) ok() bool { return r.status >= 200 && r.status < 300 }
 
 func (r *reply) into(v any) bool { return r.ok() && json.Unmarshal(r.body, v) == nil }
 
-// call makes one call at a node; behalf makes it through the backend's token.
+// call makes one call to a node. With behalf it uses the token of the backend
+// and X-IM-User.
 func (a *api) call(ctx context.Context, base, user string, behalf bool, method, path string, fields any) *reply {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -101,7 +102,7 @@ func (a *api) call(ctx context.Context, base, user string, behalf bool, method, 
 	if !r.ok() {
 		var problem struct{ Code string }
 		_ = json.Unmarshal(text, &problem)
-		r.code = orWord(problem.Code, "unavailable") // of a proxy between, say
+		r.code = orWord(problem.Code, "unavailable") // from a proxy in between, for example
 		if r.status == http.StatusUnauthorized {
 			a.forget(user)
 		}
@@ -138,7 +139,7 @@ func (a *api) request(ctx context.Context, base, user string, behalf bool, metho
 	return request, nil
 }
 
-// The reasons for which a connection gives no answer.
+// Failures of a connection without an answer.
 const (
 	timedOut = "timeout"
 	lost     = "connection lost"
@@ -158,7 +159,7 @@ func reason(err error) string {
 	}
 }
 
-// unknown tells whether a reply leaves open what happened.
+// unknown reports whether a reply leaves the outcome open.
 func (r *reply) unknown() bool {
 	return r.status == 0 || r.status >= 500 || !r.ok() && !definite(r.code)
 }

@@ -8,19 +8,19 @@ import (
 	"strconv"
 )
 
-// change is a call that is not a message.
+// change is a call that changes something and is not a send.
 type change struct {
 	conversation string
-	kind         string // of the event that it makes
-	about        string // what the event is about, as in aboutOf
+	kind         string // type of the event that it makes
+	about        string // subject of the event, as subjectOf returns it
 	method, path string
 	fields       any
 }
 
-// change makes one change, chosen by chance.
+// change makes one random change.
 func (u *user) change(ctx context.Context) {
 	if u.rng.IntN(30) == 0 {
-		u.found(ctx, u.r.users, 2+u.rng.IntN(5), append(shifting(), shape{})[u.rng.IntN(4)])
+		u.createGroup(ctx, u.r.users, 2+u.rng.IntN(5), append(changingKinds(), groupKind{})[u.rng.IntN(4)])
 		return
 	}
 	c := u.r.rooms.of(u.name, u.rng, u.rng.IntN(2) == 0)
@@ -32,9 +32,9 @@ func (u *user) change(ctx context.Context) {
 	}
 }
 
-// plan chooses what to change of a conversation; nil for nothing.
+// plan chooses a change of a conversation, or nil for none.
 func (u *user) plan(c *room) *change {
-	now := u.r.rooms.look(c, u.r.users)
+	now := u.r.rooms.snapshot(c, u.r.users)
 	in, out, roles := now.in, now.out, now.roles
 	leads := roles[u.name] == "owner" || roles[u.name] == "admin"
 	base := "/v1/conversations/" + c.id
@@ -47,13 +47,13 @@ func (u *user) plan(c *room) *change {
 		who := out[u.rng.IntN(len(out))]
 		return joins(c.id, who)
 	case n < 83 && leads && len(in) > 3:
-		return now.goes(c.id, in[u.rng.IntN(len(in))])
+		return now.leaves(c.id, in[u.rng.IntN(len(in))])
 	case n < 87 && len(in) > 3:
-		return now.goes(c.id, u.name)
+		return now.leaves(c.id, u.name)
 	case n < 93 && roles[u.name] == "owner":
 		who := in[u.rng.IntN(len(in))]
 		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
-		// Who has left meanwhile is added by it.
+		// If the member left concurrently, the call adds them.
 		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": role}}
 	case leads:
 		title := fmt.Sprintf("Group %d", u.rng.IntN(1000))
@@ -62,7 +62,7 @@ func (u *user) plan(c *room) *change {
 	return nil
 }
 
-// planMessage chooses what to do with one of the newest messages.
+// planMessage chooses a change of one of the newest messages.
 func (u *user) planMessage(id, base string, recent []target) *change {
 	if len(recent) == 0 {
 		return nil
@@ -99,9 +99,9 @@ func (u *user) planMessage(id, base string, recent []target) *change {
 	return &change{id, recall, seq, http.MethodDelete, message, nil}
 }
 
-// aboutOf is what an event is about: with conversation, type and sender, all that
-// tells whether anybody asked for it.
-func aboutOf(e *entry) (about string, known bool) {
+// subjectOf returns the subject of an event. Together with conversation, type
+// and sender it shows whether a user requested the event.
+func subjectOf(e *entry) (about string, known bool) {
 	switch e.kind {
 	case reacted, undone:
 		return strconv.FormatInt(e.target, 10) + e.who, true
@@ -115,13 +115,13 @@ func aboutOf(e *entry) (about string, known bool) {
 	return "", false
 }
 
-// ask makes the call of a change, beside whatever else is under way.
+// request makes the call of a change in the background.
 func (u *user) ask(ctx context.Context, c *change) {
 	base, behalf := u.node(u.rng), u.rng.IntN(4) == 0
 	u.r.ledger.change(c.conversation, c.kind, u.name, c.about)
-	u.begin(1)
+	u.addBusy(1)
 	u.r.background(func() {
-		defer u.begin(-1)
+		defer u.addBusy(-1)
 		epoch := u.r.epochNow()
 		r := u.r.api.call(ctx, base, u.name, behalf, c.method, c.path, c.fields)
 		var e event
@@ -135,9 +135,9 @@ func (u *user) ask(ctx context.Context, c *change) {
 	})
 }
 
-// found makes a group with n others; direct with 1. It tells whether that was
-// done.
-func (u *user) found(ctx context.Context, among []*user, n int, as shape) bool {
+// createGroup creates a group with n others, or a direct conversation for n =
+// 1. It reports whether that succeeded.
+func (u *user) createGroup(ctx context.Context, among []*user, n int, as groupKind) bool {
 	var others []string
 	for _, i := range u.rng.Perm(len(among)) {
 		if among[i] != u && len(others) < n {
@@ -147,7 +147,7 @@ func (u *user) found(ctx context.Context, among []*user, n int, as shape) bool {
 	return u.create(ctx, others, n == 1, as)
 }
 
-func (u *user) create(ctx context.Context, others []string, direct bool, as shape) bool {
+func (u *user) create(ctx context.Context, others []string, direct bool, as groupKind) bool {
 	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000)), "settings": as.settings()}
 	if direct {
 		fields = map[string]any{"kind": "direct", "members": others}
@@ -170,61 +170,63 @@ func (u *user) create(ctx context.Context, others []string, direct bool, as shap
 	return true
 }
 
-// markRead reads up to somewhere in one of the user's conversations.
+// markRead reads up to a random message of one of the user's conversations.
 func (u *user) markRead(ctx context.Context) {
 	c := u.r.rooms.of(u.name, u.rng, false)
 	if c == nil {
 		return
 	}
-	recent := u.r.rooms.look(c, u.r.users).recent
+	recent := u.r.rooms.snapshot(c, u.r.users).recent
 	if len(recent) == 0 {
 		return
 	}
 	seq := recent[u.rng.IntN(len(recent))].seq
-	u.note(c.id, seq, 0)
+	u.noteRead(c.id, seq, 0)
 	s, base := u.someSession(u.rng), u.node(u.rng)
-	u.begin(1)
+	u.addBusy(1)
 	if s != nil && u.rng.IntN(3) > 0 {
 		fields := map[string]any{"type": "read", "conversation_id": c.id, "seq": seq}
 		s.ask(fields, func(uint32) {}, func(f *frame) {
-			defer u.begin(-1)
+			defer u.addBusy(-1)
 			if f != nil && f.Type == "read_state" {
-				u.note(c.id, accepted(seq, f.ReadSeq, s.epoch), s.epoch)
+				u.noteRead(c.id, accepted(seq, f.ReadSeq, s.epoch), s.epoch)
 			}
 		})
 		return
 	}
 	u.r.background(func() {
-		defer u.begin(-1)
+		defer u.addBusy(-1)
 		epoch := u.r.epochNow()
 		r := u.r.api.call(ctx, base, u.name, false, http.MethodPut, "/v1/conversations/"+c.id+"/read", map[string]any{"seq": seq})
 		var f frame
 		if r.into(&f) {
-			u.note(c.id, accepted(seq, f.ReadSeq, epoch), epoch)
+			u.noteRead(c.id, accepted(seq, f.ReadSeq, epoch), epoch)
 		}
 	})
 }
 
-// accepted is how far a user has read that asked for seq: in a new epoch, seq may
-// have been lost, and beyond the head is the head.
-func accepted(seq, told int64, epoch int) int64 {
+// accepted returns the position that the server took for a request of seq. In a
+// new epoch seq may have been lost, and a seq beyond the head counts as the
+// head.
+func accepted(seq, answered int64, epoch int) int64 {
 	if epoch > 1 {
-		return min(seq, told)
+		return min(seq, answered)
 	}
 	return seq
 }
 
-// note notes that a user asks to have read up to a seq, or was told so in an epoch.
-func (u *user) note(id string, seq int64, told int) {
+// noteRead records that a user requested a read position or, with an epoch
+// above 0, that the server answered it in that epoch.
+func (u *user) noteRead(id string, seq int64, epoch int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	m := u.reads[id]
 	m.tried = max(m.tried, seq)
-	if told > m.epoch {
-		m.told, m.epoch = 0, told
+	if epoch > m.epoch {
+		m.answered, m.epoch = 0, epoch
 	}
-	if told > 0 && told == m.epoch {
-		m.told = max(m.told, seq)
+	if epoch > 0 && epoch == m.epoch {
+		m.answered = max(m.answered, seq)
 	}
 	u.reads[id] = m
 }

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// clock knows how far the server's clock is ahead, from the quickest ping.
+// clock estimates the offset of the server's clock from the fastest ping.
 type clock struct {
 	mu    sync.Mutex
-	best  time.Duration // round trip of the quickest; 0 for none yet
+	best  time.Duration // round trip of the fastest ping; 0 before the first
 	ahead time.Duration
 }
 
@@ -24,7 +24,7 @@ func (c *clock) compare(began, server, ended time.Time) {
 	}
 }
 
-// local is a time of the server's on this clock.
+// local converts a time of the server to the local clock.
 func (c *clock) local(server time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -7,94 +7,98 @@ import (
 	"time"
 )
 
-// device is one store of a user: it lives through many sessions, until the user
-// takes a new one.
+// device is one local store of a user. It lives through many sessions, until
+// the user replaces it.
 type device struct {
 	user   *user
 	number int
-	rng    *dice
-	steady bool // it never leaves by itself
+	rng    *lockedRand
+	steady bool // it never disconnects on its own
 
-	serial  int // of sessions
+	serial  int // number of sessions so far
 	id      string
 	epoch   int
 	renewed int
 
-	syncing sync.Mutex // held by whoever syncs and pulls; it guards cursor
+	syncing sync.Mutex // held during sync and pull; guards cursor
 
-	mu      sync.Mutex
-	session *session // the live one, or nil
-	shelves map[string]*shelf
-	cursor  string
-	told    time.Time // when the last sync ended
+	mu       sync.Mutex
+	session  *session // the live one, or nil
+	holdings map[string]*holding
+	cursor   string
+	lastSync time.Time // when the last sync ended
 }
 
-// shelf is what a device holds of a conversation.
-type shelf struct {
-	held   stretches
-	base   int64 // it wants everything from here on
-	floor  int64 // the lowest seq that it was told it may read
-	since  int   // the session in which it was made
-	head   int64 // the furthest that it knows of
-	synced int64 // the head that the last sync told
+// holding is what a device stores of one conversation.
+type holding struct {
+	held   intervals
+	base   int64 // it needs every event above this seq
+	floor  int64 // the highest floor_seq that the server named
+	since  int   // session in which it was created
+	head   int64 // the highest head that it knows of
+	synced int64 // the head in the last sync
 }
 
-// furthest is how far back a new store reads.
-const furthest = 2000
+// maxBackfill is how many events below the head a new store reads.
+const maxBackfill = 2000
 
-// shelf returns the place of a conversation. The caller holds mu.
-func (d *device) shelf(id string) *shelf {
-	s := d.shelves[id]
+// holding returns the store of a conversation, creating it if needed. The
+// caller holds mu.
+func (d *device) holding(id string) *holding {
+	s := d.holdings[id]
 	if s == nil {
-		s = &shelf{since: d.serial}
-		d.shelves[id] = s
+		s = &holding{since: d.serial}
+		d.holdings[id] = s
 	}
 	return s
 }
 
-// know notes that a conversation has come up to head.
+// know records that a conversation has reached head.
 func (d *device) know(id string, head int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s := d.shelf(id)
+	s := d.holding(id)
 	s.head = max(s.head, head)
 }
 
-// hold stores an event; with its own removal, the conversation is gone.
+// hold stores a pushed event. After the user's own removal it drops the
+// conversation.
 func (d *device) hold(e *event, gone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gone {
-		delete(d.shelves, e.ConversationID)
+		delete(d.holdings, e.ConversationID)
 		return
 	}
-	s := d.shelf(e.ConversationID)
+	s := d.holding(e.ConversationID)
 	s.head = max(s.head, e.Seq)
 	s.held.add(e.Seq, e.Seq)
 }
 
-// keep stores an event of a page, unless the conversation has gone meanwhile.
+// keep stores an event of a page, unless the conversation was dropped in the
+// meantime.
 func (d *device) keep(e *event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s := d.shelves[e.ConversationID]; s != nil {
+	if s := d.holdings[e.ConversationID]; s != nil {
 		s.head = max(s.head, e.Seq)
 		s.held.add(e.Seq, e.Seq)
 	}
 }
 
-// from notes the lowest seq that the user may read, which never goes down.
-func (s *shelf) from(floor int64) {
+// raiseFloor records a floor, which never decreases.
+func (s *holding) raiseFloor(floor int64) {
 	s.floor = max(s.floor, floor)
 	s.base = max(s.base, s.floor)
 }
 
-// floor notes the floor of a conversation, unless it has gone meanwhile.
+// floor records the floor of a conversation, unless it was dropped in the
+// meantime.
 func (d *device) floor(id string, floor int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if s := d.shelves[id]; s != nil {
-		s.from(floor)
+	if s := d.holdings[id]; s != nil {
+		s.raiseFloor(floor)
 	}
 }
 
@@ -104,11 +108,11 @@ func (d *device) renew() {
 	defer d.mu.Unlock()
 	d.renewed++
 	d.id = fmt.Sprintf("d%d.%d", d.number, d.renewed)
-	d.shelves, d.cursor = map[string]*shelf{}, ""
+	d.holdings, d.cursor = map[string]*holding{}, ""
 	d.user.r.tally.count(func(r *Report) { r.Devices++ })
 }
 
-// live returns the device's session, if it has one.
+// live returns the live session of the device, or nil.
 func (d *device) live() *session {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -134,10 +138,10 @@ func (d *device) run(ctx context.Context) {
 		if !first {
 			r.tally.count(func(r *Report) { r.Reconnects++ })
 		}
-		first, next = false, at+1 // not the node that sent it away
+		first, next = false, at+1 // not the node that closed the session
 		left := d.use(ctx, s)
 		wanted = time.Now()
-		if left && ctx.Err() == nil && !r.calm.Load() {
+		if left && ctx.Err() == nil && !r.quiet.Load() {
 			next = d.rng.IntN(len(r.o.URLs))
 			d.between(ctx)
 			wanted = time.Now()
@@ -145,9 +149,9 @@ func (d *device) run(ctx context.Context) {
 	}
 }
 
-// connect tries node after node from one on, until a session begins, and tells
-// which node it is of; nil when ctx ends first. When one refuses, the next is
-// tried at once; after a round over all of them, the device waits.
+// connect tries one node after the other until a session starts, and returns
+// the index of its node. It returns nil when ctx ends first. After a refusal it
+// tries the next node at once; after a round over all nodes it waits.
 func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 	r := d.user.r
 	for tries := 0; ctx.Err() == nil; tries++ {
@@ -155,7 +159,7 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 			nap(ctx, jitter(d.rng, tries/n))
 		}
 		at = (from + tries) % len(r.o.URLs)
-		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0 || d.begins(), dialing(tries/len(r.o.URLs)))
+		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0 || d.startsSlow(), dialTimeout(tries/len(r.o.URLs)))
 		if err == nil {
 			return s, at
 		}
@@ -166,11 +170,11 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 	return nil, 0
 }
 
-// begins tells whether this is the first session of one of those devices that begin
-// with little room for what they do not read, so that there are some from the start.
-func (d *device) begins() bool { return d.serial == 0 && d.number == 1 && d.user.index%3 == 1 }
+// startsSlow reports whether this first session gets a small receive buffer, so
+// that some slow readers exist from the start.
+func (d *device) startsSlow() bool { return d.serial == 0 && d.number == 1 && d.user.index%3 == 1 }
 
-// between is what happens between two sessions.
+// between runs between two sessions.
 func (d *device) between(ctx context.Context) {
 	if d.steady {
 		return
@@ -183,8 +187,9 @@ func (d *device) between(ctx context.Context) {
 	}
 }
 
-// jitter is the wait after the n-th round over all nodes, as the contract says.
-func jitter(rng *dice, n int) time.Duration {
+// jitter returns the wait after the n-th round over all nodes, as the contract
+// defines it.
+func jitter(rng *lockedRand, n int) time.Duration {
 	limit := min(500*time.Millisecond<<min(n-1, 8), 20*time.Second)
 	return time.Duration(rng.Int64N(int64(limit)))
 }
@@ -198,12 +203,13 @@ func nap(ctx context.Context, d time.Duration) {
 	}
 }
 
-// use lives through one session, and tells whether the device left by itself.
+// use runs one session to its end and reports whether the device left on its
+// own.
 func (d *device) use(ctx context.Context, s *session) (left bool) {
 	d.mu.Lock()
 	d.serial++
 	if d.epoch != s.epoch {
-		d.epoch, d.shelves, d.cursor = s.epoch, map[string]*shelf{}, ""
+		d.epoch, d.holdings, d.cursor = s.epoch, map[string]*holding{}, ""
 	}
 	d.session = s
 	d.mu.Unlock()
@@ -224,7 +230,7 @@ func (d *device) use(ctx context.Context, s *session) (left bool) {
 	return left && meant
 }
 
-// alive tells whether the socket has not ended by itself.
+// alive reports whether the socket is still open.
 func (s *session) alive() bool {
 	select {
 	case <-s.done:
@@ -235,13 +241,13 @@ func (s *session) alive() bool {
 }
 
 // attend does what a client does beside sending, until the session ends, the
-// device leaves, or ctx ends. It tells whether the device left by itself.
+// device leaves, or ctx ends. It reports whether the device left on its own.
 func (d *device) attend(ctx context.Context, s *session) (left bool) {
 	life := time.Duration(d.rng.ExpFloat64() * float64(8*time.Second))
 	until := time.Now().Add(max(life, 300*time.Millisecond))
 	d.syncing.Lock()
 	if d.sync(ctx, s) == nil {
-		_ = d.catchUp(ctx, s) // it is tried again as long as the session lives
+		_ = d.catchUp(ctx, s) // retried as long as the session lives
 	}
 	d.syncing.Unlock()
 	tick := time.NewTicker(pinging)
@@ -253,24 +259,24 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 		case <-s.done:
 			return false
 		case now := <-tick.C:
-			calm := s.r.calm.Load()
-			if s.gone(now) || s.draining() {
+			quiet := s.r.quiet.Load()
+			if s.silent(now) || s.draining() {
 				return false
 			}
 			if s.overflows() {
-				until = latest(until, now.Add(silence)) // what comes after the gap is to be seen
+				until = latest(until, now.Add(silence)) // to see what follows the gap
 			}
-			if !calm && !d.steady && now.After(until) {
+			if !quiet && !d.steady && now.After(until) {
 				return true
 			}
 			s.ping()
-			d.chores(ctx, s, calm)
+			d.chores(ctx, s, quiet)
 		}
 	}
 }
 
-// gone tells whether nothing comes any more.
-func (s *session) gone(now time.Time) bool {
+// silent reports whether the socket stopped receiving.
+func (s *session) silent(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.paused || now.Sub(s.heard) < deadness {
@@ -286,9 +292,9 @@ func (s *session) draining() bool {
 	return s.leave
 }
 
-func (d *device) chores(ctx context.Context, s *session, calm bool) {
+func (d *device) chores(ctx context.Context, s *session, quiet bool) {
 	reading := s.reading()
-	if !calm && reading && d.pauses(s) {
+	if !quiet && reading && d.pauses(s) {
 		s.r.tally.count(func(r *Report) { r.SlowReaders++ })
 		return
 	}
@@ -296,7 +302,7 @@ func (d *device) chores(ctx context.Context, s *session, calm bool) {
 		d.syncing.Lock()
 		_ = d.catchUp(ctx, s)
 		d.syncing.Unlock()
-		if !calm && d.rng.IntN(4) == 0 {
+		if !quiet && d.rng.IntN(4) == 0 {
 			d.probe(ctx, s)
 		}
 	}
@@ -305,12 +311,12 @@ func (d *device) chores(ctx context.Context, s *session, calm bool) {
 	}
 }
 
-// pauses has the session stop reading now and then: for seconds, or until what is
-// pushed to it overflows.
+// pauses makes the session stop reading now and then: for seconds, or until its
+// pushes overflow.
 func (d *device) pauses(s *session) bool {
 	if s.r.o.Floods && s.narrow && d.rng.IntN(3) == 0 {
 		if c := s.r.rooms.of(d.user.name, d.rng, true); c != nil && s.r.floods.begin(c.id, time.Now()) {
-			s.stop(true, func() bool { return !s.r.calm.Load() && s.r.floods.now(time.Now()) == c.id })
+			s.stop(true, func() bool { return !s.r.quiet.Load() && s.r.floods.now(time.Now()) == c.id })
 			return true
 		}
 	}
@@ -322,19 +328,20 @@ func (d *device) pauses(s *session) bool {
 	return true
 }
 
-// overflows tells whether the session does not read until it overflows.
+// overflows reports whether the session stopped reading until it overflows.
 func (s *session) overflows() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.flooded
 }
 
-// positions is what the device holds without a hole.
+// positions returns, for each conversation, the end of what the device holds
+// without a hole.
 func (d *device) positions() map[string]int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	acks := map[string]int64{}
-	for id, s := range d.shelves {
+	for id, s := range d.holdings {
 		if p := s.held.position(); p > 0 && len(acks) < 100 {
 			acks[id] = p
 		}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestConnectElsewhere: a node that refuses, in whatever way, costs no wait while
-// there is another one.
+// TestConnectElsewhere checks that a refusal, of any kind, causes no wait while there
+// is another node.
 func TestConnectElsewhere(t *testing.T) {
 	t.Parallel()
 	away := httptest.NewServer(http.NotFoundHandler())
@@ -41,8 +41,8 @@ func TestConnectElsewhere(t *testing.T) {
 	require.Less(t, fastest, 100*time.Millisecond, "it waited")
 }
 
-// TestConnectStopped: a node that takes connections and answers nothing, or no hello,
-// is given up soon.
+// TestConnectStopped checks that a node that accepts connections and answers nothing,
+// or no hello, is given up soon.
 func TestConnectStopped(t *testing.T) {
 	t.Parallel()
 	stopped, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,13 +57,13 @@ func TestConnectStopped(t *testing.T) {
 		require.Less(t, time.Since(began), patience, "it waited for as long as for an answer")
 	}
 	for round, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second, patience, patience} {
-		require.Equal(t, want, dialing(round))
+		require.Equal(t, want, dialTimeout(round))
 	}
-	require.Equal(t, patience, dialing(1000))
+	require.Equal(t, patience, dialTimeout(1000))
 }
 
-// TestSynced: what a whole sync does not list is gone, also what was learnt by pushes
-// alone; but not what was pushed to this session, perhaps after the page.
+// TestSynced checks that a conversation that a whole sync does not list is gone, unless
+// it was pushed to this session, perhaps after its page.
 func TestSynced(t *testing.T) {
 	t.Parallel()
 	r := newRunner(&Options{Users: 1, Seed: 1})
@@ -71,22 +71,23 @@ func TestSynced(t *testing.T) {
 	s := &session{r: r, d: d, stream: newStream(d.user.name)}
 	d.know("pushed before", 1)
 	d.know("synced before", 1)
-	d.shelves["synced before"].synced = 1
+	d.holdings["synced before"].synced = 1
 	d.know("listed", 1)
 	d.serial++
 	d.know("pushed now", 1)
 	d.synced(s, map[string]bool{"listed": true}, false)
-	require.Len(t, d.shelves, 4)
+	require.Len(t, d.holdings, 4)
 	d.synced(s, map[string]bool{"listed": true}, true)
-	require.Len(t, d.shelves, 2)
-	require.Contains(t, d.shelves, "listed")
-	require.Contains(t, d.shelves, "pushed now")
+	require.Len(t, d.holdings, 2)
+	require.Contains(t, d.holdings, "listed")
+	require.Contains(t, d.holdings, "pushed now")
 }
 
-// TestConnectWaits: after a round over all nodes, a device waits, longer each time.
+// TestConnectWaits checks that a device waits after each round over all nodes, longer
+// each time.
 func TestConnectWaits(t *testing.T) {
 	t.Parallel()
-	rng := &dice{rng: stream64(1, 0, 0)}
+	rng := &lockedRand{rng: stream64(1, 0, 0)}
 	longest := func(round int) (most time.Duration) {
 		for range 1000 {
 			most = max(most, jitter(rng, round))
@@ -106,7 +107,7 @@ func serving(t *testing.T, handle http.HandlerFunc) (url string) {
 	return server.URL
 }
 
-// answer accepts a socket, says one thing after hello, and waits for its end.
+// answer accepts a socket, sends one frame after hello, and waits for its end.
 func answer(w http.ResponseWriter, r *http.Request, kind int, data []byte) {
 	ws, err := (&websocket.Upgrader{Subprotocols: []string{"im.v1"}}).Upgrade(w, r, nil)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package verify proves the delivery guarantees against a running cluster: it
-// plays many users with several devices each, who send, reconnect, read slowly,
-// change devices and groups, over WebSocket and REST mixed; then it reads the
-// whole log and judges by what the clients saw whether I1–I6 held.
+// Package verify proves the delivery guarantees of a running cluster. It
+// simulates users with several devices each. They send, reconnect, read slowly,
+// and change devices and groups, over WebSocket and REST. At the end it reads
+// the whole log and checks I1–I6 and I8 against what the clients saw.
 //
-// It judges with nothing of the server's own code and without package client,
-// which heals and so would hide a breach: sockets, frames and rules are its own,
-// written from the contract.
+// It uses no code of the server and not package client: that package heals what
+// it finds, and so would hide a breach. Its sockets, frames and rules are
+// written from the contract alone.
 package verify

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// event is one as the contract describes it.
+// event is an event as the contract describes it.
 type event struct {
 	ConversationID string          `json:"conversation_id"`
 	Seq            int64           `json:"seq"`
@@ -19,7 +19,7 @@ type event struct {
 	Body           json.RawMessage `json:"body"`
 }
 
-// body is what is looked at in the bodies of all types.
+// body holds the checked fields of the bodies of all types.
 type body struct {
 	Content  json.RawMessage `json:"content"`
 	ReplyTo  int64           `json:"reply_to"`
@@ -32,21 +32,21 @@ type body struct {
 	Settings settings        `json:"settings"`
 }
 
-// settings are those by which events are judged.
+// settings are the settings that affect the checks.
 type settings struct {
 	History string `json:"history"`
 	Joining string `json:"joining"`
 }
 
-func (s settings) shape() shape {
-	return shape{s.History == historySinceJoin, s.Joining == joiningOpen}
+func (s settings) groupKind() groupKind {
+	return groupKind{s.History == historySinceJoin, s.Joining == joiningOpen}
 }
 
-// bare tells whether a message came without content: after its recall it is null; an
-// edit of what lies below the reader's floor has none.
-func (b *body) bare() bool { return len(b.Content) == 0 || string(b.Content) == "null" }
+// withoutContent reports whether a message has no content: after its recall it
+// is null; an edit of a message below the reader's floor has none.
+func (b *body) withoutContent() bool { return len(b.Content) == 0 || string(b.Content) == "null" }
 
-// founder is the owner in the body of a creation.
+// founder returns the owner named in a creation.
 func (b *body) founder() string {
 	for _, m := range b.Members {
 		if m.Role == "owner" {
@@ -74,22 +74,22 @@ const (
 )
 
 func (e *event) parsed() (b body) {
-	_ = json.Unmarshal(e.Body, &b) // what cannot be read is compared as text all the same
+	_ = json.Unmarshal(e.Body, &b) // unreadable bodies are still compared as text
 	return b
 }
 
-// digest is what is kept of an event: enough to tell whether two clients saw
-// the same. A recall erases contents that were seen before, so the content is
-// apart.
+// digest is what is kept of an event: enough to compare what two clients saw. A
+// recall erases content that was seen before, so the content has its own hash.
 type digest struct {
-	outer  uint64 // all but the body of a message; the whole of any other event
-	inner  uint64 // the body of a message; 0 once it is erased
+	outer  uint64 // the event without message content; the whole event for other types
+	inner  uint64 // the body of a message; 0 after a recall
 	exists bool
 }
 
 func (d digest) erased() bool { return d.inner == 0 }
 
-// same tells whether two digests may be of one event, before or after its recall.
+// same reports whether two digests can be of one event, before or after its
+// recall.
 func (d digest) same(o digest) bool {
 	return d.outer == o.outer && (d.inner == o.inner || d.erased() || o.erased())
 }
@@ -103,16 +103,16 @@ func digestOf(e *event) digest {
 	d := digest{exists: true}
 	b := e.parsed()
 	d.outer = hash(head, strconv.FormatInt(b.ReplyTo, 10), strconv.FormatInt(b.Target, 10))
-	if !b.bare() {
+	if !b.withoutContent() {
 		d.inner = contentHash(e.Body)
 	}
 	return d
 }
 
-// contentHash is the hash of the body of a message as JSON values; never 0.
+// contentHash returns the hash of a message body by JSON value; never 0.
 func contentHash(text []byte) uint64 { return hash(canonical(text)) | 1 }
 
-// canonical is the same text for the same JSON values.
+// canonical returns the same text for equal JSON values.
 func canonical(text []byte) string {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

@@ -7,9 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestJudgeGone: a conversation that is not found was lost by a failover if it was
-// told of before the epoch changed, and never since; else it is a breach.
-func TestJudgeGone(t *testing.T) {
+// TestCheckGone checks that a missing conversation counts as lost by a failover if
+// clients saw it only before the epoch changed, and as a breach otherwise.
+func TestCheckGone(t *testing.T) {
 	t.Parallel()
 	first := founded("a", "b")
 	for name, c := range map[string]struct {
@@ -19,11 +19,11 @@ func TestJudgeGone(t *testing.T) {
 	}{
 		"the epoch changed":                 {func(*runner) {}, "e2", true},
 		"it did not":                        {func(*runner) {}, "e1", false},
-		"it changed, and then it was told":  {func(r *runner) { r.rooms.see(&first, &body{}, 2) }, "e2", false},
+		"seen after the change":             {func(r *runner) { r.rooms.see(&first, &body{}, 2) }, "e2", false},
 		"it changed, and then it was there": {func(r *runner) { r.witness.see(&first, 0, byPush, time.Now()) }, "e2", false},
 		"it changed, and then it was known": {func(r *runner) { r.witness.know("c", 3, time.Now()) }, "e2", false},
 		"it changed, and a sync listed it": {func(r *runner) {
-			r.users[0].devices[0].epoch, r.users[0].devices[0].shelves["c"] = 2, &shelf{}
+			r.users[0].devices[0].epoch, r.users[0].devices[0].holdings["c"] = 2, &holding{}
 		}, "e2", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -33,17 +33,17 @@ func TestJudgeGone(t *testing.T) {
 			r.witness.see(&first, 0, byPush, time.Now())
 			r.epoch(c.epoch)
 			c.since(r)
-			r.judgeGone("c")
-			r.report(r.ledger.judge(r.epochNow()))
+			r.checkGone("c")
+			r.report(r.ledger.check(r.epochNow()))
 			require.Equal(t, c.lost, r.tally.report.BreachCount == 0, "%v", r.tally.report.Breaches)
 			require.Equal(t, c.lost, r.tally.report.LostConversations == 1)
 		})
 	}
 }
 
-// TestJudgeMoved: a message may be in another conversation than the one that it
-// was sent to only if that one was lost, as a direct one that was begun anew.
-func TestJudgeMoved(t *testing.T) {
+// TestCheckMoved checks that a message may be in another conversation than the one
+// it was sent to only if that one was lost, as a direct one that was created again.
+func TestCheckMoved(t *testing.T) {
 	t.Parallel()
 	for name, lost := range map[string]bool{"the former conversation is lost": true, "it is there": false} {
 		t.Run(name, func(t *testing.T) {
@@ -58,8 +58,8 @@ func TestJudgeMoved(t *testing.T) {
 			if lost {
 				l.lose("former")
 			}
-			r.report(l.judgeLog(logOf(founded(u.name), sent), 2))
-			r.report(l.judge(2))
+			r.report(l.checkLog(logOf(founded(u.name), sent), 2))
+			r.report(l.check(2))
 			if lost {
 				require.Empty(t, r.tally.report.Breaches)
 				return
@@ -80,13 +80,13 @@ func TestLateAnswer(t *testing.T) {
 	l.attempt(s, 2)
 	l.settle(s, id, "a/d", 2, &outcome{conversation: "c", clientMsgID: id, seq: 2, at: sent.At})
 	l.settle(s, id, "a/d", 1, &outcome{conversation: "c", clientMsgID: id, seq: 9, at: sent.At})
-	r.report(l.judgeLog(logOf(founded(u.name)), 2))
-	r.report(l.judge(2))
+	r.report(l.checkLog(logOf(founded(u.name)), 2))
+	r.report(l.check(2))
 	require.Equal(t, []string{"I1"}, kindsOf(r.tally.report.Breaches), "%v", r.tally.report.Breaches)
 }
 
-// TestCallsAcrossEpochs: over REST nobody tells the epoch: two answers may differ where
-// one may be of a new epoch that nobody had seen yet, and nowhere else.
+// TestCallsAcrossEpochs checks that two REST answers, which name no epoch, may differ
+// only if one can belong to a new epoch that no client had seen yet.
 func TestCallsAcrossEpochs(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -120,21 +120,21 @@ func TestCallsAcrossEpochs(t *testing.T) {
 	}
 }
 
-// TestReadsOfEpoch: what was read is judged by the answers of the present epoch.
+// TestReadsOfEpoch checks read positions against the answers of the current epoch.
 func TestReadsOfEpoch(t *testing.T) {
 	t.Parallel()
 	r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1})
 	u := r.users[0]
 	mark := func() readMark { return r.reads("c")[u.name] }
-	u.note("c", 8, 0)
-	u.note("c", 7, r.epoch("e1"))
-	require.Equal(t, readMark{told: 7, epoch: 1, tried: 8}, mark())
+	u.noteRead("c", 8, 0)
+	u.noteRead("c", 7, r.epoch("e1"))
+	require.Equal(t, readMark{answered: 7, epoch: 1, tried: 8}, mark())
 	r.epoch("e2")
-	require.Zero(t, mark().told, "it may be lost")
-	u.note("c", 3, 2)
-	u.note("c", 9, 1)
-	u.note("c", 2, 2)
-	require.Equal(t, readMark{told: 3, epoch: 2, tried: 9}, mark())
+	require.Zero(t, mark().answered, "it may be lost")
+	u.noteRead("c", 3, 2)
+	u.noteRead("c", 9, 1)
+	u.noteRead("c", 2, 2)
+	require.Equal(t, readMark{answered: 3, epoch: 2, tried: 9}, mark())
 	require.EqualValues(t, 5, accepted(9, 5, 2), "beyond the head is the head")
 	require.EqualValues(t, 9, accepted(9, 5, 1), "nothing can have been lost")
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// claim is what a sync or a read told of one user's unread messages.
+// claim is what a sync or a read said about a user's unread messages.
 type claim struct {
 	user    string
 	client  string
@@ -19,11 +19,11 @@ type claim struct {
 	read    int64
 	unread  int64
 	mention int64
-	early   bool // told on the way: what was asked for since may have been read
+	early   bool // said during the run: reads requested since may count already
 }
 
-// converge waits until every session has everything, then brings every store up
-// to date.
+// converge waits until every session has received everything, then brings every
+// store up to date.
 func (r *runner) converge(ctx context.Context, deadline time.Time) {
 	heads := r.heads(ctx)
 	waited := time.Now().Add(r.o.CompleteWithin)
@@ -36,7 +36,7 @@ func (r *runner) converge(ctx context.Context, deadline time.Time) {
 				r.unfinished(fmt.Sprintf("%s/%s could not bring its store up to date: %v", u.name, d.id, err))
 			}
 			if s := d.live(); s != nil && s.ws != nil {
-				s.socketClaims(ctx, r.socketTold)
+				s.socketClaims(ctx, r.socketClaims)
 				s.mu.Lock()
 				s.settled = s.welcomed.Before(waited.Add(-r.o.CompleteWithin))
 				s.mu.Unlock()
@@ -49,8 +49,8 @@ func (r *runner) unfinished(what string) {
 	r.tally.count(func(p *Report) { p.Unfinished = append(p.Unfinished, what) })
 }
 
-// complete syncs and pulls until the store has all that it knows of. An error says
-// what it lacks, or why that is not known.
+// complete syncs and pulls until the store holds everything that it knows of.
+// The error says what is missing, or why that is unknown.
 func (d *device) complete(ctx context.Context) error {
 	s := d.live()
 	if s == nil || !s.alive() {
@@ -64,7 +64,7 @@ func (d *device) complete(ctx context.Context) error {
 	return d.catchUp(ctx, s)
 }
 
-// heads asks how far each conversation has come.
+// heads fetches the head of each conversation.
 func (r *runner) heads(ctx context.Context) map[string]int64 {
 	heads := map[string]int64{}
 	for _, id := range r.rooms.ids() {
@@ -75,8 +75,8 @@ func (r *runner) heads(ctx context.Context) map[string]int64 {
 	return heads
 }
 
-// reached tells whether every live session has been pushed everything of the
-// conversations that it was pushed anything of or that it knows.
+// reached reports whether every live session received everything in the
+// conversations that it knows.
 func (r *runner) reached(heads map[string]int64) bool {
 	for _, u := range r.users {
 		for _, d := range u.devices {
@@ -97,8 +97,8 @@ func (s *session) reached(heads map[string]int64) bool {
 	return true
 }
 
-// lagging are the conversations of which more is there than was pushed: perhaps the
-// user is not in any more, and a gap left that out.
+// lagging returns the conversations that have more events than were pushed. A
+// user may have been removed, with the removal inside a gap.
 func (s *session) lagging(heads map[string]int64) (list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,14 +111,14 @@ func (s *session) lagging(heads map[string]int64) (list []string) {
 	return list
 }
 
-// holds tells whether the device knows a conversation.
+// holds reports whether the device knows a conversation.
 func (d *device) holds(id string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.shelves[id] != nil
+	return d.holdings[id] != nil
 }
 
-// logPage reads of a log: as the backend, or else as one of the members.
+// logPage reads a page of a log as the backend, or as one of the members.
 func (r *runner) logPage(ctx context.Context, id string, after int64, limit int, newest bool) (*page, string) {
 	path := "/v1/conversations/" + id + "/events?limit=" + strconv.Itoa(limit)
 	if !newest {
@@ -140,7 +140,7 @@ func (r *runner) logPage(ctx context.Context, id string, after int64, limit int,
 	return nil, code
 }
 
-// readers are those who may read a whole log.
+// readers returns the users who may read the whole log.
 func (r *runner) readers(id string) []string {
 	if r.o.ServerToken != nil {
 		return []string{""}
@@ -151,7 +151,7 @@ func (r *runner) readers(id string) []string {
 	switch {
 	case c == nil:
 		return nil
-	case c.shape.sinceJoin:
+	case c.groupKind.sinceJoin:
 		return []string{c.founder} // the others have a floor
 	}
 	var names []string
@@ -175,7 +175,7 @@ func (r *runner) readLog(ctx context.Context, id string) (*history, string) {
 		for i := range p.Events {
 			h.add(&p.Events[i])
 		}
-		h.told = p.HeadSeq
+		h.claimed = p.HeadSeq
 		if !p.HasMore || len(p.Events) == 0 {
 			return h, ""
 		}
@@ -183,7 +183,8 @@ func (r *runner) readLog(ctx context.Context, id string) (*history, string) {
 	}
 }
 
-// claims asks what each user has not read, over REST and over the socket.
+// claims asks for the unread counts of each user, over REST and over the
+// socket.
 func (r *runner) claims(ctx context.Context) map[string][]claim {
 	all := map[string][]claim{}
 	for _, u := range r.users {
@@ -201,7 +202,7 @@ func (r *runner) claimsOf(ctx context.Context, u *user, all map[string][]claim) 
 		if cursor != "" {
 			path += "&cursor=" + cursor
 		}
-		reply := r.insist(ctx, u.name, http.MethodGet, path, nil)
+		reply := r.retryCall(ctx, u.name, http.MethodGet, path, nil)
 		if !reply.into(p) {
 			r.unfinished(client + " could not sync: " + reply.code)
 			return
@@ -217,21 +218,21 @@ func (r *runner) claimsOf(ctx context.Context, u *user, all map[string][]claim) 
 			continue
 		}
 		if p.UnreadTotal == nil || *p.UnreadTotal != sum {
-			r.tally.breach(Breach{Invariant: "unread", Client: client, Text: fmt.Sprintf("unread_total is %s, the sum of the conversations %d", told(p.UnreadTotal), sum)})
+			r.tally.breach(Breach{Invariant: "unread", Client: client, Text: fmt.Sprintf("unread_total is %s, the sum of the conversations %d", orMissing(p.UnreadTotal), sum)})
 		}
 		return
 	}
 }
 
-func told(n *int64) string {
+func orMissing(n *int64) string {
 	if n == nil {
 		return "missing"
 	}
 	return strconv.FormatInt(*n, 10)
 }
 
-// insist makes a call until it is answered, at one node after the other.
-func (r *runner) insist(ctx context.Context, user, method, path string, fields any) *reply {
+// retryCall repeats a call at one node after the other until it is answered.
+func (r *runner) retryCall(ctx context.Context, user, method, path string, fields any) *reply {
 	reply := new(reply)
 	for i := range 4 * len(r.o.URLs) {
 		reply = r.api.call(ctx, r.o.URLs[i%len(r.o.URLs)], user, false, method, path, fields)
@@ -243,7 +244,7 @@ func (r *runner) insist(ctx context.Context, user, method, path string, fields a
 	return reply
 }
 
-// socketClaims takes what a sync over a socket tells.
+// socketClaims collects the counts of a sync over a socket.
 func (s *session) socketClaims(ctx context.Context, all map[string][]claim) {
 	fields := map[string]any{"type": "sync", "limit": 500}
 	f := s.request(ctx, fields)

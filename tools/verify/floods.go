@@ -5,30 +5,29 @@ import (
 	"time"
 )
 
-// floods have sessions that do not read overflow: while one lasts, most of what is
-// sent are long texts for a conversation of one such reader. There is one at a time.
+// floods make slow readers overflow. During a flood most sends are long texts
+// to a conversation of one slow reader. One flood runs at a time.
 type floods struct {
 	mu    sync.Mutex
 	id    string // the conversation; "" for none
-	sent  int    // bytes that were answered, since it began
+	sent  int    // bytes answered since it began
 	until time.Time
-	next  time.Time // before it none begins
+	next  time.Time // no flood begins before
 }
 
 const (
-	// floodBytes are sent in one flood: more than what a node keeps for a socket,
-	// 1 MiB, and the buffers between.
+	// floodBytes are sent in one flood: more than a node queues for a socket (1
+	// MiB) plus the buffers in between.
 	floodBytes = 3 << 20
-	// floodText is the length of one text; a whole content may have 32 KiB.
+	// floodText is the length of one text; content may have 32 KiB.
 	floodText = 30_000
-	// floodTime is how long a flood lasts at most: who takes no byte for 30 s is
-	// closed.
+	// floodTime bounds a flood. A socket that takes no byte for 30 s is closed.
 	floodTime = 15 * time.Second
-	// floodRest is how long there is none after one.
+	// floodRest is the pause between two floods.
 	floodRest = 10 * time.Second
 )
 
-// begin begins a flood, if it is time for one.
+// begin starts a flood if one is due.
 func (f *floods) begin(id string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -39,7 +38,7 @@ func (f *floods) begin(id string, now time.Time) bool {
 	return true
 }
 
-// now returns the conversation of the flood; "" for none.
+// now returns the conversation of the flood, or "".
 func (f *floods) now(now time.Time) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -49,7 +48,8 @@ func (f *floods) now(now time.Time) string {
 	return f.id
 }
 
-// add counts what was answered as sent: what is under way may not have been pushed.
+// add counts bytes that were answered with sent. Bytes in flight may not have
+// been pushed yet.
 func (f *floods) add(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

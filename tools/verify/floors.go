@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// reader is who was answered, by what name, in which epoch.
+// reader is the client that got an answer, and the epoch of it.
 type reader struct {
 	user, client string
 	epoch        int
@@ -14,27 +14,27 @@ type reader struct {
 
 func (s *session) reader() reader { return reader{s.d.user.name, s.name, s.epoch} }
 
-// look is a user's sight of a conversation from a floor on.
-type look struct {
+// view identifies a user's view of a conversation from one floor.
+type floorView struct {
 	user  string
 	floor int64
 }
 
-// looks are the answers that told the same floor.
-type looks struct {
-	least, most int64 // head_seq of them
+// views are the answers that named the same floor.
+type floorViews struct {
+	least, most int64 // their lowest and highest head_seq
 	first       string
 	at          time.Time
 	times       int64
 }
 
-// floors keep what readers were told of the lowest seq that they may read, and which
-// messages they were shown without content: both can be judged by the log only.
+// floors keeps the floors that readers were given, and the messages that came
+// without content. Both are checked against the log at the end.
 type floors struct {
-	mu    sync.Mutex
-	looks map[string]map[look]*looks // by conversation, as all of these
-	bare  map[string]map[int64]string
-	early map[string][]claim
+	mu         sync.Mutex
+	floorViews map[string]map[floorView]*floorViews // by conversation, as the maps below
+	erasures   map[string]map[int64]string
+	early      map[string][]claim
 }
 
 func newFloors() *floors {
@@ -43,43 +43,43 @@ func newFloors() *floors {
 	return f
 }
 
-// forget drops everything: a new epoch began.
+// forget drops everything, because a new epoch began.
 func (f *floors) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looks, f.bare, f.early = map[string]map[look]*looks{}, map[string]map[int64]string{}, map[string][]claim{}
+	f.floorViews, f.erasures, f.early = map[string]map[floorView]*floorViews{}, map[string]map[int64]string{}, map[string][]claim{}
 }
 
-// told notes the floor of an answer that is as of head.
-func (f *floors) told(by reader, id string, floor, head int64) {
+// add records the floor of an answer as of head.
+func (f *floors) add(by reader, id string, floor, head int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.looks[id] == nil {
-		f.looks[id] = map[look]*looks{}
+	if f.floorViews[id] == nil {
+		f.floorViews[id] = map[floorView]*floorViews{}
 	}
-	l := f.looks[id][look{by.user, floor}]
+	l := f.floorViews[id][floorView{by.user, floor}]
 	if l == nil {
-		l = &looks{least: head, first: by.client, at: time.Now()}
-		f.looks[id][look{by.user, floor}] = l
+		l = &floorViews{least: head, first: by.client, at: time.Now()}
+		f.floorViews[id][floorView{by.user, floor}] = l
 	}
 	l.least, l.most = min(l.least, head), max(l.most, head)
 	l.times++
 }
 
-// stripped notes that a reader was shown a message without its content.
-func (f *floors) stripped(by reader, id string, seq int64) {
+// withoutContent records that a reader got a message without its content.
+func (f *floors) withoutContent(by reader, id string, seq int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.bare[id] == nil {
-		f.bare[id] = map[int64]string{}
+	if f.erasures[id] == nil {
+		f.erasures[id] = map[int64]string{}
 	}
-	f.bare[id][seq] = by.client
+	f.erasures[id][seq] = by.client
 }
 
-// maxEarly bounds how many claims of a conversation are kept before the end.
+// maxEarly bounds the claims of a conversation that are kept during the run.
 const maxEarly = 100
 
-// claims keeps some of what syncs tell of unread messages on the way.
+// claims keeps a sample of the unread counts that syncs return during the run.
 func (f *floors) claims(by reader, v *view) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,29 +88,29 @@ func (f *floors) claims(by reader, v *view) {
 	}
 }
 
-// shown judges what an answer shows of a conversation as of head: nothing below the
-// floor that it tells, nor what edits say of that.
+// shown checks what an answer shows of a conversation as of head: no event
+// below the floor that it names, and no content of edits of such events.
 func (r *runner) shown(by reader, id string, floor, head int64, events []event) {
 	if !r.present(by.epoch) {
 		return
 	}
-	r.floors.told(by, id, floor, head)
+	r.floors.add(by, id, floor, head)
 	for i := range events {
 		e := &events[i]
 		b := e.parsed()
-		switch p, tells := peekOf(e, &b); {
+		switch p, tells := glimpseOf(e, &b); {
 		case e.Seq < floor:
 			r.below(by, id, e.Seq, "shown, although it lies below the floor, which is %d", floor)
 		case !tells:
-		case p.target < floor && !p.bare:
+		case p.target < floor && !p.withoutContent:
 			r.below(by, id, e.Seq, "an edit of %d, which lies below the floor, %d, with its content", p.target, floor)
-		case p.target >= floor && p.bare:
-			r.floors.stripped(by, id, p.seq)
+		case p.target >= floor && p.withoutContent:
+			r.floors.withoutContent(by, id, p.seq)
 		}
 	}
 }
 
-// showsView judges a conversation as its member sees it.
+// showsView checks a conversation as its member sees it.
 func (r *runner) showsView(by reader, v *view) {
 	r.shown(by, v.ConversationID, v.FloorSeq, v.HeadSeq, v.Events)
 	if last := v.LastMessage; last != nil && last.Seq < v.FloorSeq {
@@ -122,19 +122,19 @@ func (r *runner) below(by reader, id string, seq int64, text string, args ...any
 	r.tally.breach(Breach{Invariant: "I8", ConversationID: id, Seq: seq, Client: by.client, Text: fmt.Sprintf(text, args...)})
 }
 
-// peek is a message that says something of its floor: an edit, or one that came
+// glimpse is a pushed message that depends on the floor: an edit, or a message
 // without content.
-type peek struct {
-	seq, target int64
-	bare        bool
+type glimpse struct {
+	seq, target    int64
+	withoutContent bool
 }
 
-func peekOf(e *event, b *body) (p peek, tells bool) {
+func glimpseOf(e *event, b *body) (p glimpse, tells bool) {
 	switch {
 	case e.Type == edited:
-		return peek{e.Seq, b.Target, b.bare()}, true
-	case e.Type == posted && b.bare():
-		return peek{e.Seq, e.Seq, true}, true
+		return glimpse{e.Seq, b.Target, b.withoutContent()}, true
+	case e.Type == posted && b.withoutContent():
+		return glimpse{e.Seq, e.Seq, true}, true
 	}
-	return peek{}, false
+	return glimpse{}, false
 }

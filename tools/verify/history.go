@@ -6,32 +6,33 @@ import (
 	"time"
 )
 
-// entry is what is kept of an event of the log while its conversation is judged.
+// entry is what is kept of an event while its conversation is checked.
 type entry struct {
 	seq         int64
 	digest      digest
 	kind        string
 	sender      string
-	clientMsgID string // of postings
+	clientMsgID string // of message.posted
 	at          time.Time
 	target      int64
-	reply       int64    // of postings
-	content     uint64   // of postings and edits
+	reply       int64    // of message.posted
+	content     uint64   // of posts and edits
 	who         string   // the member that it is about; the emoji of a reaction
 	role        string   // of that member
-	mentions    []string // of postings and edits
+	mentions    []string // of posts and edits
 	members     []member // of the creation
 }
 
-// history is the log of one conversation as GET events told it, in its order.
+// history is the log of one conversation as GET …/events returned it, in that
+// order.
 type history struct {
-	id      string
-	entries []entry
-	shape   shape
-	told    int64 // head_seq of the last page
+	id        string
+	entries   []entry
+	groupKind groupKind
+	claimed   int64 // head_seq of the last page
 }
 
-// head is the seq of the last event; 0 for none.
+// head returns the seq of the last event; 0 for an empty log.
 func (h *history) head() int64 {
 	if len(h.entries) == 0 {
 		return 0
@@ -39,8 +40,8 @@ func (h *history) head() int64 {
 	return h.entries[len(h.entries)-1].seq
 }
 
-// at returns the event with that seq, or nil. Holes have been judged before: where
-// there is none, it is at its place.
+// at returns the event with that seq, or nil. Holes were checked before, so
+// without one the event is at its index.
 func (h *history) at(seq int64) *entry {
 	if seq >= 1 && seq <= int64(len(h.entries)) && h.entries[seq-1].seq == seq {
 		return &h.entries[seq-1]
@@ -64,13 +65,13 @@ func (h *history) add(e *event) {
 	case posted, edited:
 		x.content = contentHash(b.Content)
 	case created:
-		h.shape = b.Settings.shape()
+		h.groupKind = b.Settings.groupKind()
 	}
 	h.entries = append(h.entries, x)
 }
 
-// judge checks that the log is 1…head (I2) and that its time never goes back.
-func (h *history) judge() []Breach {
+// check checks that the log is 1…head (I2) and that its time never decreases.
+func (h *history) check() []Breach {
 	var found []Breach
 	say := func(seq int64, text string, args ...any) {
 		found = append(found, Breach{Invariant: "I2", ConversationID: h.id, Seq: seq, Client: "the log", Text: fmt.Sprintf(text, args...)})
@@ -86,13 +87,13 @@ func (h *history) judge() []Breach {
 			say(e.seq, "`at` goes back: %s after %s", stamp(e.at), stamp(h.entries[i-1].at))
 		}
 	}
-	if h.told > last {
-		say(h.told, "the log ends at %d, but its head is told as %d", last, h.told)
+	if h.claimed > last {
+		say(h.claimed, "the log ends at %d, but its head_seq is %d", last, h.claimed)
 	}
 	return found
 }
 
-// describe says what an event is, and of when.
+// describe returns what an event is and when it happened, for reports.
 func (h *history) describe(seq int64) string {
 	e := h.at(seq)
 	if e == nil {
@@ -108,7 +109,7 @@ type stay struct{ from, to int64 }
 
 const forever = int64(1) << 62
 
-// stays folds the memberships of everybody.
+// stays folds the memberships of all users.
 func (h *history) stays() map[string][]stay {
 	all := map[string][]stay{}
 	for i := range h.entries {

@@ -8,41 +8,41 @@ import (
 	"time"
 )
 
-// send is one message that a user sends, however often it is tried. The ledger
-// keeps it without its text: a soak of an hour at 200 a second needs some 80 MB.
+// send is one message of a user with all its attempts. The ledger keeps it
+// without its text: an hour at 200 sends/s needs about 80 MB.
 type send struct {
-	conversation string // "" until told, for one sent `to` a user
+	conversation string // "" until answered, if it was sent `to` a user
 	content      uint64
-	seq          int64 // told by `sent`; 0 before
-	at           int64 // told, Unix microseconds
+	seq          int64 // from `sent`; 0 before
+	at           int64 // from the answer, Unix microseconds
 	first        int64 // first attempt, Unix microseconds
 	open         int16 // attempts that may still be answered
 	attempts     int16
-	epoch        int16 // in which it was answered
-	byCall       bool  // so it was
+	epoch        int16 // epoch of the answer
+	byCall       bool  // answered over REST
 	unknown      bool  // an attempt may have been committed without an answer
-	committed    bool  // an answer said that it was the first
+	committed    bool  // an answer said that it was not a duplicate
 	code         string
-	socket       uint32 // of a first attempt over a socket; its frame
+	socket       uint32 // socket of the first attempt, and its frame
 	frame        uint32
-	found        int16 // how often the log has it
+	found        int16 // number of events in the log
 	foundSeq     int64
 }
 
-// outcome is how an attempt ended: with a seq, with an error code, or unknown.
+// outcome is the end of an attempt: a seq, an error code, or unknown.
 type outcome struct {
 	conversation string
 	clientMsgID  string
 	seq          int64
 	at           time.Time
 	duplicate    bool
-	code         string // of an error, or what happened to the connection
+	code         string // of an error, or the failure of the connection
 	unknown      bool
-	rested       bool // the session did not read meanwhile: its times say nothing
-	byCall       bool // over REST, where nobody tells the epoch: it is that of before, or a newer one
+	rested       bool // the session paused reading in between, so its times do not count
+	byCall       bool // over REST, where answers name no epoch: it is the known one, or a newer one
 }
 
-// definite tells whether an error code means that nothing was committed.
+// definite reports whether an error code means that the send was not committed.
 func definite(code string) bool {
 	switch code {
 	case "unavailable", "internal", "":
@@ -51,41 +51,43 @@ func definite(code string) bool {
 	return true
 }
 
-// ledger knows all that was sent, and how it was answered.
+// ledger records all sends and their answers.
 type ledger struct {
 	tally *tally
 
-	mu      sync.Mutex
-	users   map[string]int
-	sends   [][]*send // by user, in order
-	changes map[uint64]bool
-	moved   []moved
-	doubted []doubted
-	gone    map[string]bool // conversations that a failover took away
+	mu       sync.Mutex
+	users    map[string]int
+	sends    [][]*send // by user, in order
+	changes  map[uint64]bool
+	moved    []moved
+	doubtful []doubtful
+	gone     map[string]bool // conversations lost by a failover
 }
 
-// moved is a breach unless a conversation is gone: a message for it is in another
-// one, as when a direct conversation was begun anew.
+// moved is a breach unless a conversation is gone: a message is then in another
+// one, as when a direct conversation was created again.
 type moved struct {
 	from   string
 	breach Breach
 }
 
-// doubted is a breach unless a new epoch began at that time: two answers that differ,
-// one of which may be of the new epoch though nobody had seen that yet.
-type doubted struct {
+// doubtful is a breach unless a new epoch began at that time: the answers
+// differ, and one may belong to a new epoch that no client had seen yet.
+type doubtful struct {
 	epoch  int
 	at     time.Time
 	breach Breach
 }
 
-// seenWithin is how long after its first answer a new epoch is seen.
+// seenWithin bounds the time from the first answer in a new epoch until a
+// client sees that epoch.
 const seenWithin = 10 * time.Second
 
-// differing returns the answers that differ though no epoch lay between them. seen is
-// when an epoch was seen first, zero if it was not. Before any was seen, it was the first.
+// differing returns the answers that differ without a new epoch in between.
+// seen returns when an epoch was first seen, or zero. Before the first one was
+// seen, it was the first.
 func (l *ledger) differing(seen func(epoch int) time.Time) (found []Breach) {
-	for _, d := range l.doubted {
+	for _, d := range l.doubtful {
 		if next := seen(max(d.epoch, 1) + 1); next.IsZero() || next.Sub(d.at) > seenWithin {
 			found = append(found, d.breach)
 		}
@@ -135,7 +137,7 @@ func cutLast(s string) (before, after string, ok bool) {
 	return s[:i], s[i+1:], true
 }
 
-// attempt counts n more tries, made at once.
+// attempt counts n attempts that are made at once.
 func (l *ledger) attempt(s *send, n int16) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -145,8 +147,7 @@ func (l *ledger) attempt(s *send, n int16) {
 	l.tally.count(func(r *Report) { r.Attempts += int64(n) })
 }
 
-// framed notes over which socket, and as which of its frames, the only attempt
-// so far is made.
+// framed records the socket and frame of a send's only attempt so far.
 func (l *ledger) framed(s *send, socket, frame uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -155,14 +156,15 @@ func (l *ledger) framed(s *send, socket, frame uint32) {
 	}
 }
 
-// settle notes how an attempt ended, and says whether the send needs another.
+// settle records the end of an attempt and reports whether the send needs
+// another one.
 func (l *ledger) settle(s *send, id, client string, epoch int, o *outcome) (again bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s.open--
 	switch {
 	case o.seq > 0:
-		l.told(s, id, client, epoch, o)
+		l.answered(s, id, client, epoch, o)
 	case o.unknown || !definite(o.code):
 		s.unknown = true
 		l.tally.fault("error " + orWord(o.code, "none"))
@@ -173,8 +175,8 @@ func (l *ledger) settle(s *send, id, client string, epoch int, o *outcome) (agai
 	return s.seq == 0 && s.open == 0 && s.unknown && s.code == ""
 }
 
-// told takes an answer with a seq.
-func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
+// answered records an answer with a seq.
+func (l *ledger) answered(s *send, id, client string, epoch int, o *outcome) {
 	b := Breach{ConversationID: o.conversation, Seq: o.seq, ClientMsgID: id, Client: client, At: time.Now()}
 	say := func(invariant, text string, args ...any) {
 		b.Invariant, b.Text = invariant, fmt.Sprintf(text, args...)
@@ -195,7 +197,7 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 		if s.byCall || o.byCall {
 			differs = func(invariant, text string, args ...any) {
 				b.Invariant, b.Text = invariant, fmt.Sprintf(text, args...)
-				l.doubted = append(l.doubted, doubted{epoch, time.Now(), b})
+				l.doubtful = append(l.doubtful, doubtful{epoch, time.Now(), b})
 			}
 		}
 		if s.seq != o.seq {
@@ -214,13 +216,13 @@ func (l *ledger) told(s *send, id, client string, epoch int, o *outcome) {
 		s.conversation = o.conversation
 	}
 	if epoch < int(s.epoch) {
-		return // of what is no more
+		return // of a conversation that is gone
 	}
 	s.seq, s.at, s.epoch, s.byCall = o.seq, o.at.UnixMicro(), int16(epoch), o.byCall
 	s.committed = s.committed || !o.duplicate
 }
 
-// lose notes that a failover took a whole conversation away.
+// lose records that a failover lost a whole conversation.
 func (l *ledger) lose(conversation string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -234,8 +236,8 @@ func orWord(s, otherwise string) string {
 	return s
 }
 
-// change notes that a user asks for something other than a message, so that what
-// the log has beyond messages can be told from what nobody asked for.
+// change records that a user requested a change other than a message, so that
+// unrequested events in the log can be found.
 func (l *ledger) change(conversation, kind, sender, about string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// listed is a message as lists of messages show it.
+// listed is a message as lists show it.
 type listed struct {
 	Seq      int64           `json:"seq"`
 	Sender   string          `json:"sender"`
@@ -16,7 +16,7 @@ type listed struct {
 	Recalled bool            `json:"recalled"`
 }
 
-// list is what lists of messages, and search, answer.
+// list is the answer of message lists and of search.
 type list struct {
 	Messages     []listed `json:"messages"`
 	Items        []listed `json:"items"` // of search
@@ -25,8 +25,8 @@ type list struct {
 	HasMoreAfter bool     `json:"has_more_after"`
 }
 
-// probe asks, in one way or another, for what lies below the floor of a conversation,
-// as far as the device knows it.
+// probe requests, in one of several ways, what lies below the floor of a
+// conversation that the device knows.
 func (d *device) probe(ctx context.Context, s *session) {
 	id, floor := d.floored()
 	if id == "" {
@@ -54,13 +54,13 @@ func (d *device) probe(ctx context.Context, s *session) {
 	}
 }
 
-// showsList judges a list of messages: nothing in it lies below the floor.
+// showsList checks that a list shows nothing below its floor.
 func (r *runner) showsList(by reader, id string, floor int64, l *list) {
 	if !r.present(by.epoch) {
 		return
 	}
-	if l.FloorSeq > 0 { // a search tells none
-		r.floors.told(by, id, l.FloorSeq, max(l.HeadSeq, l.FloorSeq)) // a past below the floor ends there
+	if l.FloorSeq > 0 { // a search names none
+		r.floors.add(by, id, l.FloorSeq, max(l.HeadSeq, l.FloorSeq)) // a past below the floor ends there
 	}
 	for _, m := range append(l.Messages, l.Items...) {
 		if m.Seq < floor {
@@ -69,13 +69,12 @@ func (r *runner) showsList(by reader, id string, floor int64, l *list) {
 	}
 }
 
-// floored chooses a conversation of which the device may not read everything; "" for
-// none.
+// floored chooses a conversation that the device may not read in full, or "".
 func (d *device) floored() (id string, floor int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	least := ""
-	for name, s := range d.shelves { // in no order: by what is least
+	for name, s := range d.holdings { // map order is random: take the smallest
 		if s.floor > 1 && (least == "" || hash(name, strconv.Itoa(d.serial)) < hash(least, strconv.Itoa(d.serial))) {
 			least, floor = name, s.floor
 		}
@@ -83,16 +82,16 @@ func (d *device) floored() (id string, floor int64) {
 	return least, floor
 }
 
-// maxListers bounds how many members list all of a conversation at the end.
+// maxListers bounds how many members list a whole conversation at the end.
 const maxListers = 5
 
-// judgeFloors judges what readers were told of floors, and has some members of a
-// conversation that has them list all messages: they are those from the floor on.
-func (r *runner) judgeFloors(ctx context.Context, h *history, stays map[string][]stay) {
-	floors, answers, found := r.floors.judge(h, stays)
+// checkFloors checks the floors that readers were given. Some members of each
+// conversation with a floor list all messages: exactly those from the floor on.
+func (r *runner) checkFloors(ctx context.Context, h *history, stays map[string][]stay) {
+	floors, answers, found := r.floors.check(h, stays)
 	r.report(found)
 	r.tally.count(func(p *Report) { p.Floors, p.FloorAnswers = p.Floors+floors, p.FloorAnswers+answers })
-	if !h.shape.sinceJoin {
+	if !h.groupKind.sinceJoin {
 		return
 	}
 	r.tally.count(func(p *Report) { p.SinceJoin++ })
@@ -100,19 +99,19 @@ func (r *runner) judgeFloors(ctx context.Context, h *history, stays map[string][
 	for _, u := range r.users {
 		if floor := h.floor(stays[u.name], h.head()); floor > 0 && listers < maxListers {
 			listers++
-			r.judgeList(ctx, h, u, floor)
+			r.checkList(ctx, h, u, floor)
 		}
 	}
 }
 
-// judgeList has a member list all messages, and compares them with the log.
-func (r *runner) judgeList(ctx context.Context, h *history, u *user, floor int64) {
+// checkList lists all messages as a member and compares them with the log.
+func (r *runner) checkList(ctx context.Context, h *history, u *user, floor int64) {
 	by := reader{u.name, u.name + " over REST", r.epochNow()}
 	var all []listed
 	for after := int64(0); ; {
 		var l list
 		path := fmt.Sprintf("/v1/conversations/%s/messages?limit=500&after_seq=%d", h.id, after)
-		if reply := r.insist(ctx, u.name, http.MethodGet, path, nil); !reply.into(&l) {
+		if reply := r.retryCall(ctx, u.name, http.MethodGet, path, nil); !reply.into(&l) {
 			r.unfinished(fmt.Sprintf("%s could not list the messages of %s: %s", u.name, h.id, reply.code))
 			return
 		}
@@ -123,12 +122,12 @@ func (r *runner) judgeList(ctx context.Context, h *history, u *user, floor int64
 		}
 		after = l.Messages[len(l.Messages)-1].Seq
 	}
-	r.report(h.judgeList(by.client, floor, all))
+	r.report(h.compareList(by.client, floor, all))
 }
 
-// judgeList compares all messages that a member was shown with the log from its
+// compareList compares the messages that a member saw with the log from the
 // floor on.
-func (h *history) judgeList(client string, floor int64, all []listed) []Breach {
+func (h *history) compareList(client string, floor int64, all []listed) []Breach {
 	var found []Breach
 	say := func(invariant string, seq int64, text string) {
 		found = append(found, Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: client, Text: text})
@@ -144,7 +143,7 @@ func (h *history) judgeList(client string, floor int64, all []listed) []Breach {
 		got := seen[want.seq]
 		delete(seen, want.seq)
 		switch {
-		case want.seq < floor: // said where it was shown
+		case want.seq < floor: // reported where it was shown
 		case got == nil:
 			say("I2", want.seq, fmt.Sprintf("missing in the list of all messages from %d on", floor))
 		case got.Sender != want.sender || got.Recalled != want.recalled || !want.recalled && contentHash(got.Content) != want.content:

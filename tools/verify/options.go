@@ -8,45 +8,45 @@ import (
 	"time"
 )
 
-// Options say against what to run, and how much.
+// Options configure a run.
 type Options struct {
-	// URLs are those of the nodes, without a slash at the end. Users are spread
-	// over them and change between them.
+	// URLs are the base URLs of the nodes, without a trailing slash. Users are
+	// spread over them and move between them.
 	URLs []string
-	// Token returns a token of that user; it is asked again before the last one
-	// runs out, so it may be called by many at once. Without it there are no
-	// sockets: users act over REST, through ServerToken, and no push is judged.
+	// Token returns a token of the user. It is called again before the last one
+	// expires, concurrently. If it is nil there are no sockets: users act over
+	// REST through ServerToken, and no push is checked.
 	Token func(ctx context.Context, user string) (string, error)
-	// ServerToken returns a token of the app's backend, with which the log is read
-	// and some calls are made by X-IM-User. Without it users act for themselves,
-	// and members read the log.
+	// ServerToken returns a token of the app's backend, which reads the logs
+	// and makes some calls with X-IM-User. If it is nil, users act for
+	// themselves, and members read the log.
 	ServerToken func(ctx context.Context) (string, error)
 
-	Users         int           // 20 unless set; each has two or more devices in the course of the run
-	Conversations int           // those at the beginning, direct ones and groups; as many as users unless set
-	Duration      time.Duration // of sending; 30 s unless set
-	Rate          float64       // sends per second, of all users together; 50 unless set
-	Seed          uint64        // of everything random; 0 takes one by chance
+	Users         int           // default 20; each has two or more devices during the run
+	Conversations int           // direct ones and groups at the start; default: as many as users
+	Duration      time.Duration // of sending; default 30 s
+	Rate          float64       // sends per second of all users together; default 50
+	Seed          uint64        // of all random choices; 0 picks one
 
-	// Floods has now and then a reader stop until its node gives up what it should be
-	// pushed, for a gap. A flood is 3 MiB to one conversation.
+	// Floods makes a reader stop now and then until its node drops pushes for a
+	// gap. A flood is 3 MiB to one conversation.
 	Floods bool
 
-	// CompleteWithin is how long after the commit an event may take to a session
-	// that was connected all the time (I6); 10 s unless set.
+	// CompleteWithin bounds the time from the commit of an event to its push to
+	// a session that was connected all the time (I6); default 10 s.
 	CompleteWithin time.Duration
-	// Settle is how long after the last send everything may take until every
-	// client has everything and every send its answer; 30 s unless set.
+	// Settle bounds the time after the last send until every client holds
+	// everything and every send is answered; default 30 s.
 	Settle time.Duration
 
 	// Progress gets a line now and then; nil for none.
 	Progress io.Writer
-	// Prefix begins the names of the users, so that runs do not meet; by chance
-	// unless set, and then not a matter of the seed.
+	// Prefix begins the names of the users, so that runs do not share users. By
+	// default it is random, and does not depend on Seed.
 	Prefix string
 }
 
-// errNoTarget is what is wrong with options that cannot work.
+// errNoTarget reports options that cannot work.
 var errNoTarget = errors.New("verify: URLs, and Token or ServerToken, are needed")
 
 func (o Options) withDefaults() (Options, error) {

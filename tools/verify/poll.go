@@ -19,7 +19,7 @@ func (d *device) poll(ctx context.Context) {
 		d.session = s
 		d.mu.Unlock()
 		until := time.Now().Add(time.Duration(d.rng.ExpFloat64() * float64(8*time.Second)))
-		for ctx.Err() == nil && (r.calm.Load() || time.Now().Before(until)) {
+		for ctx.Err() == nil && (r.quiet.Load() || time.Now().Before(until)) {
 			if d.complete(ctx) == nil && d.rng.IntN(4) == 0 {
 				d.probe(ctx, s)
 			}
@@ -31,15 +31,16 @@ func (d *device) poll(ctx context.Context) {
 	}
 }
 
-// inEpoch tells whether an answer is of the epoch of the session. Over REST alone
-// a device learns of a new one in this way, and drops what it stored.
+// inEpoch reports whether an answer belongs to the epoch of the session. Over
+// REST alone this is how a device learns of a new epoch; it then drops what it
+// stored.
 func (d *device) inEpoch(s *session, name string) bool {
 	epoch := s.r.epoch(name)
 	if s.ws == nil && epoch != s.epoch {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		if s.epoch > 0 {
-			d.shelves, d.cursor = map[string]*shelf{}, ""
+			d.holdings, d.cursor = map[string]*holding{}, ""
 		}
 		d.epoch, s.epoch = epoch, epoch
 	}

@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// record is what is kept of a session that has ended.
+// record is what is kept of an ended session.
 type record struct {
 	user    string
 	name    string
 	epoch   int
 	began   time.Time
 	heard   time.Time // the last frame
-	fresh   time.Time // the end of its last silence
+	fresh   time.Time // the end of its last pause
 	settled bool
 	stints  map[string][]*stint
 }
 
-// file keeps what is to be judged of a session.
+// file keeps what is checked of a session.
 func (r *runner) file(s *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,16 +30,16 @@ func (r *runner) file(s *session) {
 	r.records = append(r.records, x)
 }
 
-// due tells whether an event that was known at that time had to reach the
+// due reports whether an event that was known at that time had to reach the
 // session before its end.
 func (x *record) due(known time.Time, within time.Duration) bool {
 	return x.settled || x.heard.After(latest(known, x.fresh).Add(within))
 }
 
-// judge compares what a session was pushed of a conversation with its log: all
-// that it had to be (I6), and nothing that it must not (I8). It returns how many
-// events had to come.
-func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, clock *clock, within time.Duration) (checked int64, found []Breach) {
+// check compares the pushes of a session in a conversation with its log:
+// everything that was due came (I6), and nothing that must not (I8). It returns
+// the number of events that were due.
+func (x *record) check(h *history, stays []stay, known func(int64) time.Time, clock *clock, within time.Duration) (checked int64, found []Breach) {
 	say := func(invariant string, seq int64, text string, args ...any) {
 		b := Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: x.name, At: x.heard, Text: fmt.Sprintf(text, args...)}
 		if e := h.at(seq); e != nil {
@@ -50,10 +50,10 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 	for _, t := range x.stints[h.id] {
 		for _, run := range t.runs() {
 			if run.from <= h.head() && !inside(stays, run.from, min(run.to, h.head())) {
-				say("I8", run.from, "pushed %d to %d to somebody who was not in then", run.from, run.to)
+				say("I8", run.from, "pushed %d to %d to a non-member", run.from, run.to)
 			}
 		}
-		t.judgePeeks(h, stays, say)
+		t.checkGlimpses(h, stays, say)
 	}
 	for _, in := range stays {
 		base := x.base(h, in, clock)
@@ -61,7 +61,7 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 			continue
 		}
 		end := min(in.to, h.head())
-		for end > base && !x.due(orTimeOf(h, end, known), within) {
+		for end > base && !x.due(firstKnown(h, end, known), within) {
 			end--
 		}
 		if end <= base {
@@ -83,16 +83,17 @@ func (x *record) judge(h *history, stays []stay, known func(int64) time.Time, cl
 	return checked, found
 }
 
-// brief tells whether a stay that the session learnt of by no sync was over before
-// its beginning had to be pushed. To such a user nothing needs to be told: neither is
-// the conversation there any more, nor was it ever.
+// brief reports whether a stay that no sync reported ended before its first
+// event was due. Such a user needs no push: the conversation neither existed
+// for them before nor exists now.
 func (h *history) brief(in stay, base int64, within time.Duration) bool {
 	joined, left := h.at(in.from), h.at(in.to)
 	return base < in.from && joined != nil && left != nil && left.at.Sub(joined.at) < within
 }
 
-// orTimeOf is when the first client knew of an event, or else its own time.
-func orTimeOf(h *history, seq int64, known func(int64) time.Time) time.Time {
+// firstKnown returns when the first client knew of an event, else the event's
+// own time.
+func firstKnown(h *history, seq int64, known func(int64) time.Time) time.Time {
 	if at := known(seq); !at.IsZero() {
 		return at
 	}
@@ -102,12 +103,12 @@ func orTimeOf(h *history, seq int64, known func(int64) time.Time) time.Time {
 	return time.Now()
 }
 
-// margin is by how much a joining must be later than the session's beginning for
-// the session to be told of it for certain.
+// margin is how much later than the start of the session a joining must be for
+// the session to be certainly notified.
 const margin = 2 * time.Second
 
-// base is the seq above which everything of a stay had to be pushed; -1 when
-// that cannot be said.
+// base returns the seq above which all events of a stay had to be pushed, or -1
+// if that is unknown.
 func (x *record) base(h *history, in stay, clock *clock) int64 {
 	for _, t := range x.stints[h.id] {
 		if t.base >= in.from && t.base <= in.to {
@@ -120,7 +121,7 @@ func (x *record) base(h *history, in stay, clock *clock) int64 {
 	return -1
 }
 
-// extent is the first and the furthest of what came of a stay, 0 for nothing.
+// extent returns the first and the last pushed seq of a stay; 0 for none.
 func (x *record) extent(id string, in stay) (first, reached int64) {
 	for _, t := range x.stints[id] {
 		for _, run := range t.runs() {
@@ -128,7 +129,7 @@ func (x *record) extent(id string, in stay) (first, reached int64) {
 				first, reached = earlier(first, run.from), max(reached, min(run.to, in.to))
 			}
 		}
-		for _, g := range t.gaps { // they say what was left out
+		for _, g := range t.gaps { // gaps name what was left out
 			if g.head >= in.from && g.last < in.to {
 				first, reached = earlier(first, max(g.last+1, in.from)), max(reached, min(g.head, in.to))
 			}
@@ -137,7 +138,7 @@ func (x *record) extent(id string, in stay) (first, reached int64) {
 	return first, reached
 }
 
-// earlier is the lower of two seqs, of which a may be 0 for none.
+// earlier returns the lower of two seqs, either of which may be 0 for none.
 func earlier(a, b int64) int64 {
 	if a == 0 {
 		return b

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// ask sends a request; then is called once: with the answer, or with nil when
+// ask sends a request. then is called once: with the answer, or with nil if
 // none came in time or the socket ended. begun is called with the number of the
-// frame before any answer can come.
+// frame, before an answer can come.
 func (s *session) ask(fields map[string]any, begun func(frame uint32), then func(*frame)) {
 	text, id := s.prepare(fields, then)
 	if text == nil {
@@ -48,7 +48,7 @@ func (s *session) prepare(fields map[string]any, then func(*frame)) (text []byte
 	return text, id
 }
 
-// onAnswer stops a timer with the answer.
+// onAnswer stops a timer when the answer comes.
 func (s *session) onAnswer(id string, timer *time.Timer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *session) onAnswer(id string, timer *time.Timer) {
 	}
 }
 
-// fail ends the waiting for one answer.
+// fail ends the wait for one answer.
 func (s *session) fail(id string) {
 	s.mu.Lock()
 	then := s.pending[id]
@@ -71,7 +71,7 @@ func (s *session) fail(id string) {
 	}
 }
 
-// abandon ends the waiting for all answers; there are no requests any more.
+// abandon ends the wait for all answers; no request starts afterwards.
 func (s *session) abandon() {
 	s.mu.Lock()
 	pending := s.pending
@@ -82,7 +82,7 @@ func (s *session) abandon() {
 	}
 }
 
-// request asks and waits. The answer is nil when none came.
+// request sends a request and waits. It returns nil if no answer came.
 func (s *session) request(ctx context.Context, fields map[string]any) *frame {
 	answers := make(chan *frame, 1)
 	s.ask(fields, func(uint32) {}, func(f *frame) { answers <- f })
@@ -94,7 +94,7 @@ func (s *session) request(ctx context.Context, fields map[string]any) *frame {
 	}
 }
 
-// ping asks for a sign of life, by which the clocks are compared as well.
+// ping checks the connection and compares the clocks.
 func (s *session) ping() {
 	began := time.Now()
 	s.ask(map[string]any{"type": "ping"}, func(uint32) {}, func(f *frame) {

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// rooms are the conversations of the run as far as clients know, to choose what
-// to do next. Of a conversation that is gone, the judge asks when it was last told
-// of; beside that, nothing is judged by it.
+// conversations are the conversations of the run as clients know them. They
+// guide the choice of the next actions. The checks use them only for
+// conversations that are gone: in which epoch a client last saw them.
 type rooms struct {
 	mu   sync.Mutex
 	byID map[string]*room
@@ -15,33 +15,33 @@ type rooms struct {
 }
 
 type room struct {
-	id      string
-	direct  bool
-	shape   shape
-	founder string
-	epoch   int // the newest in which anybody was told of it
-	members map[string]place
-	recent  []target // the newest messages
+	id        string
+	direct    bool
+	groupKind groupKind
+	founder   string
+	epoch     int // the newest in which a client saw it
+	members   map[string]place
+	recent    []target // the newest messages
 }
 
-// place is whether somebody is in, as of a seq.
+// membership is a user's role as of a seq.
 type place struct {
-	role string // "" for not in
+	role string // "" for a non-member
 	seq  int64
 }
 
-// target is a message that something may be done to.
+// target is a message that can be changed.
 type target struct {
 	seq    int64
 	sender string
 }
 
-// maxRecent is how many of the newest messages of a conversation are remembered.
+// maxRecent bounds the remembered newest messages of a conversation.
 const maxRecent = 24
 
 func newRooms() *rooms { return &rooms{byID: map[string]*room{}} }
 
-// see learns from an event that was told in an epoch.
+// see learns from an event that was seen in an epoch.
 func (r *rooms) see(e *event, b *body, epoch int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,7 +57,7 @@ func (r *rooms) see(e *event, b *body, epoch int) {
 		for _, m := range b.Members {
 			c.set(m.UserID, m.Role, e.Seq)
 		}
-		c.direct, c.shape = isDirect(e.Body), b.Settings.shape()
+		c.direct, c.groupKind = isDirect(e.Body), b.Settings.groupKind()
 		c.founder = b.founder()
 	case added, "member.role_changed":
 		c.set(b.UserID, b.Role, e.Seq)
@@ -77,22 +77,22 @@ func (c *room) set(user, role string, seq int64) {
 	}
 }
 
-// of chooses a conversation that a user is in; nil for none.
+// of chooses a conversation of a user, or nil.
 func (r *rooms) of(user string, rng chance, groups bool) *room {
 	return r.some(rng, func(c *room) bool { return c.members[user].role != "" && (!groups || !c.direct) })
 }
 
-// open chooses a group that a user is not in and may join; nil for none.
+// open chooses a group that a user may join, or nil.
 func (r *rooms) open(user string, rng chance) *room {
-	return r.some(rng, func(c *room) bool { return c.shape.open && c.members[user].role == "" })
+	return r.some(rng, func(c *room) bool { return c.groupKind.open && c.members[user].role == "" })
 }
 
-// shifting chooses one of a user's groups whose members come and go; nil for none.
-func (r *rooms) shifting(user string, rng chance) *room {
-	return r.some(rng, func(c *room) bool { return c.shape != shape{} && c.members[user].role != "" })
+// changing chooses one of a user's groups with changing members, or nil.
+func (r *rooms) changing(user string, rng chance) *room {
+	return r.some(rng, func(c *room) bool { return c.groupKind != groupKind{} && c.members[user].role != "" })
 }
 
-// has returns a conversation that a user is in; nil if it is not.
+// has returns a conversation if the user is a member, else nil.
 func (r *rooms) has(user, id string) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -102,7 +102,7 @@ func (r *rooms) has(user, id string) *room {
 	return nil
 }
 
-// some chooses one of those that are as asked for; nil for none.
+// some chooses one of the conversations that fulfil a condition, or nil.
 func (r *rooms) some(rng chance, fits func(*room) bool) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,7 +118,7 @@ func (r *rooms) some(rng chance, fits func(*room) bool) *room {
 	return list[rng.IntN(len(list))]
 }
 
-// former chooses a conversation that a user was removed from; nil for none.
+// former chooses a conversation that a user was removed from, or nil.
 func (r *rooms) former(user string, rng chance) *room {
 	return r.some(rng, func(c *room) bool {
 		p, was := c.members[user]
@@ -126,15 +126,16 @@ func (r *rooms) former(user string, rng chance) *room {
 	})
 }
 
-// count returns how many conversations there are.
+// count returns the number of conversations.
 func (r *rooms) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.list)
 }
 
-// told is the newest epoch in which anybody was told of a conversation; 0 for none.
-func (r *rooms) told(id string) int {
+// lastEpoch returns the newest epoch in which a client saw a conversation; 0
+// for none.
+func (r *rooms) lastEpoch(id string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c := r.byID[id]; c != nil {
@@ -154,8 +155,9 @@ func (r *rooms) ids() []string {
 	return ids
 }
 
-// scene is a conversation at a moment, its members in the order of the users.
-type scene struct {
+// snapshot is a conversation at one moment, its members in the order of the
+// users.
+type snapshot struct {
 	direct    bool
 	sinceJoin bool
 	founder   string
@@ -165,12 +167,12 @@ type scene struct {
 	recent    []target
 }
 
-// look gives what is known of a conversation.
-func (r *rooms) look(c *room, all []*user) scene {
+// look returns what is known of a conversation.
+func (r *rooms) snapshot(c *room, all []*user) snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := scene{
-		direct: c.direct, sinceJoin: c.shape.sinceJoin, founder: c.founder, roles: map[string]string{}, recent: slices.Clone(c.recent),
+	now := snapshot{
+		direct: c.direct, sinceJoin: c.groupKind.sinceJoin, founder: c.founder, roles: map[string]string{}, recent: slices.Clone(c.recent),
 	}
 	for _, u := range all {
 		role := c.members[u.name].role

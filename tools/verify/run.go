@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// runner is one run: what everybody in it shares.
+// runner is the shared state of one run.
 type runner struct {
 	o       *Options
 	api     *api
@@ -23,21 +23,21 @@ type runner struct {
 	floods  floods
 	users   []*user
 
-	calm    atomic.Bool   // nobody sends or leaves any more
+	quiet   atomic.Bool   // users no longer send or leave
 	sockets atomic.Uint32 // serial numbers
 	work    sync.WaitGroup
 
 	mu      sync.Mutex
 	epochs  []string
-	seen    []time.Time // when each of them was first
+	seen    []time.Time // when each epoch was first seen
 	records []record    // of ended sessions
 
-	socketTold map[string][]claim // by conversation: what syncs over sockets told at the end
+	socketClaims map[string][]claim // by conversation: unread counts of the last syncs over sockets
 }
 
-// Run plays the users and judges. An error means that nothing could be judged:
-// bad options, or no cluster there; a breach is no error but in the report. When
-// ctx ends early, what happened so far is judged.
+// Run simulates the users and checks the guarantees. It returns an error only
+// if nothing could be checked: invalid options, or no cluster. Breaches are in
+// the report. If ctx ends early, Run checks what happened so far.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -48,7 +48,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	r.play(ctx)
+	r.simulate(ctx)
 	r.finish()
 	return r.tally.finish(), nil
 }
@@ -60,7 +60,7 @@ func newRunner(o *Options) *runner {
 	if o.Prefix == "" {
 		o.Prefix = fmt.Sprintf("v%x", rand.Uint32())
 	}
-	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), floors: newFloors(), socketTold: map[string][]claim{}}
+	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), floors: newFloors(), socketClaims: map[string][]claim{}}
 	r.tally.report = Report{
 		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Sockets: o.Token != nil, Faults: map[string]int64{},
 		Breaches: []Breach{}, ByInvariant: map[string]int64{}, Unfinished: []string{},
@@ -70,7 +70,7 @@ func newRunner(o *Options) *runner {
 		u.number = r.witness.client(u.name)
 		for n := range 1 + i%2 + u.rng.IntN(2) {
 			u.devices = append(u.devices, &device{
-				user: u, number: n + 1, rng: &dice{rng: stream64(o.Seed, i, n+1)}, steady: n == 0 && i%3 == 0, shelves: map[string]*shelf{},
+				user: u, number: n + 1, rng: &lockedRand{rng: stream64(o.Seed, i, n+1)}, steady: n == 0 && i%3 == 0, holdings: map[string]*holding{},
 			})
 		}
 		r.users = append(r.users, u)
@@ -79,26 +79,26 @@ func newRunner(o *Options) *runner {
 	return r
 }
 
-// stream64 is the source of chance of one actor.
+// stream64 is the random source of one actor.
 func stream64(seed uint64, user, actor int) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, uint64(user)<<16|uint64(actor)))
 }
 
-// prepare makes the conversations of the beginning.
+// prepare creates the first conversations.
 func (r *runner) prepare(ctx context.Context) error {
 	rng := stream64(r.o.Seed, 1<<20, 0)
 	for n := range r.o.Conversations {
 		u := r.users[rng.IntN(len(r.users))]
-		others, as := 1, shape{}
+		others, as := 1, groupKind{}
 		if n%3 > 0 {
 			others = 2 + rng.IntN(min(len(r.users)-2, 12))
 		}
 		if n%3 == 2 {
-			as = shifting()[n/3%3]
+			as = changingKinds()[n/3%3]
 		}
 		done := false
 		for range 5 {
-			if done = u.found(ctx, r.users, others, as); done || ctx.Err() != nil {
+			if done = u.createGroup(ctx, r.users, others, as); done || ctx.Err() != nil {
 				break
 			}
 			nap(ctx, 500*time.Millisecond)
@@ -119,9 +119,9 @@ func (r *runner) firstFault() error {
 	return context.Canceled
 }
 
-// play lets everybody act for the duration, and then waits until all is answered
-// and all have everything.
-func (r *runner) play(ctx context.Context) {
+// simulate lets all users act for the duration, then waits until everything is
+// answered and delivered.
+func (r *runner) simulate(ctx context.Context) {
 	began := time.Now()
 	playing, stop := context.WithTimeout(ctx, r.o.Duration)
 	defer stop()
@@ -138,7 +138,7 @@ func (r *runner) play(ctx context.Context) {
 		}
 	}
 	r.progress(playing, began)
-	r.calm.Store(true)
+	r.quiet.Store(true)
 	r.say("settling")
 	deadline := time.Now().Add(r.o.Settle)
 	r.await(deadline, func() bool { return r.idle() })
@@ -150,7 +150,7 @@ func (r *runner) play(ctx context.Context) {
 	devices.Wait()
 }
 
-// background runs what nobody waits for before the end.
+// background runs work that is waited for at the end of the run.
 func (r *runner) background(f func()) { r.work.Go(f) }
 
 func (r *runner) idle() bool {
@@ -162,7 +162,7 @@ func (r *runner) idle() bool {
 	return true
 }
 
-// await polls until something is so, or the deadline has passed.
+// await polls until a condition holds, or the deadline has passed.
 func (r *runner) await(deadline time.Time, so func() bool) bool {
 	for !so() {
 		if time.Now().After(deadline) {
@@ -173,7 +173,7 @@ func (r *runner) await(deadline time.Time, so func() bool) bool {
 	return true
 }
 
-// progress says how it goes until playing ends.
+// progress reports until the simulation ends.
 func (r *runner) progress(playing context.Context, began time.Time) {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()
@@ -199,8 +199,8 @@ func (r *runner) say(line string) {
 	}
 }
 
-// epoch gives an epoch its number, from 1. A new one makes all that was seen
-// before it void.
+// epoch returns the number of an epoch, counted from 1. A new epoch voids
+// everything seen before.
 func (r *runner) epoch(name string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,14 +217,14 @@ func (r *runner) epoch(name string) int {
 	return len(r.epochs)
 }
 
-// epochNow is the number of the newest epoch that anybody saw.
+// epochNow returns the number of the newest epoch that a client saw.
 func (r *runner) epochNow() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.epochs)
 }
 
-// epochSeen is when an epoch was seen first, zero if it was not.
+// epochSeen returns when an epoch was first seen, or zero.
 func (r *runner) epochSeen(epoch int) time.Time {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,27 +9,27 @@ import (
 
 // try makes one attempt, or two at once over both transports.
 func (u *user) try(ctx context.Context, a *attempt) {
-	s, dice, base := u.someSession(u.rng), u.rng.IntN(100), u.node(u.rng)
+	s, lockedRand, base := u.someSession(u.rng), u.rng.IntN(100), u.node(u.rng)
 	switch {
-	case s != nil && dice < 60:
+	case s != nil && lockedRand < 60:
 		u.start(a, 1)
 		u.bySocket(s, a)
-	case s != nil && dice < 70:
+	case s != nil && lockedRand < 70:
 		u.start(a, 2)
-		u.r.background(func() { u.byREST(ctx, base, dice%2 == 0, a) })
+		u.r.background(func() { u.byREST(ctx, base, lockedRand%2 == 0, a) })
 		u.bySocket(s, a)
 	default:
 		u.start(a, 1)
-		u.r.background(func() { u.byREST(ctx, base, dice%2 == 0, a) })
+		u.r.background(func() { u.byREST(ctx, base, lockedRand%2 == 0, a) })
 	}
 }
 
 func (u *user) start(a *attempt, n int) {
-	u.begin(n)
+	u.addBusy(n)
 	u.r.ledger.attempt(a.send, int16(n))
 }
 
-// someSession chooses a live session of the user's; nil for none.
+// someSession chooses a live session of the user, or nil.
 func (u *user) someSession(rng *rand.Rand) *session {
 	from := rng.IntN(len(u.devices))
 	for i := range u.devices {
@@ -79,7 +79,7 @@ func (u *user) byREST(ctx context.Context, base string, behalf bool, a *attempt)
 	u.settle(a, u.name+" over REST", epoch, o)
 }
 
-// saw notes an event that came as the answer to a call.
+// saw records an event that came as the answer to a call.
 func (u *user) saw(e *event, epoch int) {
 	if u.r.present(epoch) {
 		u.r.witness.see(e, u.number, byAnswer, time.Now())
@@ -88,7 +88,7 @@ func (u *user) saw(e *event, epoch int) {
 	u.r.rooms.see(e, &b, epoch)
 }
 
-// settle takes the end of an attempt, and plans the next where it is needed.
+// settle takes the end of an attempt and plans the next one if needed.
 func (u *user) settle(a *attempt, client string, epoch int, o *outcome) {
 	again := u.r.ledger.settle(a.send, a.id, client, epoch, o)
 	if o.seq > 0 && u.r.present(epoch) {
@@ -107,11 +107,11 @@ func (u *user) settle(a *attempt, client string, epoch int, o *outcome) {
 	}
 }
 
-// abandons chooses a few sends that are never tried again: they may be there once
-// or not at all.
+// abandons chooses a few sends that are never retried: the log may have them
+// once or not at all.
 func (u *user) abandons(a *attempt) bool { return hash(a.id)%16 == 0 }
 
-// retry tries again what is due.
+// retry repeats the attempts that are due.
 func (u *user) retry(ctx context.Context) {
 	u.mu.Lock()
 	var due []*attempt

@@ -15,7 +15,7 @@ import (
 	"im/tools/slowlink"
 )
 
-// frame is one from the server, with the fields of all types that are looked at.
+// frame is a frame from the server, with the checked fields of all types.
 type frame struct {
 	Type           string          `json:"type"`
 	ID             string          `json:"id"`
@@ -42,11 +42,11 @@ type session struct {
 	url    string
 	serial uint32
 	name   string // user/device#serial
-	number int32  // of the name, at the witness
+	number int32  // of the name, in witness
 	epoch  int
-	done   chan struct{} // closed when nothing is read any more
+	done   chan struct{} // closed when reading has ended
 	left   chan struct{} // closed when the device has left
-	narrow bool          // there is little room for what is not read
+	narrow bool          // the receive buffer is small
 
 	writing sync.Mutex
 	frames  uint32
@@ -57,29 +57,29 @@ type session struct {
 	stream   *stream
 	welcomed time.Time
 	heard    time.Time   // the last frame
-	fresh    time.Time   // the end of the last time in which nothing was read
-	still    func() bool // asked for: nothing is read while it is so
+	fresh    time.Time   // the end of the last pause
+	still    func() bool // if set, reading pauses while it returns true
 	paused   bool
-	flooded  bool // it does not read until it overflows
-	behind   bool // there may be something to pull
+	flooded  bool // paused until it overflows
+	behind   bool // there may be events to pull
 	leave    bool // the node drains
-	settled  bool // it had all the time it needs until it was closed
+	settled  bool // it was complete before it was closed
 }
 
-// silence is how long nothing may come, although pings are sent, before a
-// session no longer counts as live.
+// silence is how long a session that sends pings may receive nothing before it
+// no longer counts as live.
 const (
 	silence  = 4 * time.Second
 	deadness = 12 * time.Second
 	pinging  = time.Second
 )
 
-// dialing is how long a socket may take up to welcome, in the n-th round over all
-// nodes. A node that is stopped takes connections and never answers: the next one is
-// tried soon. Where all are slow, each round waits longer.
-func dialing(round int) time.Duration { return min(3*time.Second<<min(round, 8), patience) }
+// dialTimeout returns the time limit from connecting to welcome in the n-th
+// round over all nodes. A stopped node accepts connections and never answers,
+// so the next node is tried soon. If all are slow, each round waits longer.
+func dialTimeout(round int) time.Duration { return min(3*time.Second<<min(round, 8), patience) }
 
-// dial opens a socket up to welcome, within a time.
+// dial opens a socket and waits for welcome, within a time limit.
 func (d *device) dial(ctx context.Context, url string, slow bool, within time.Duration) (*session, error) {
 	token, err := d.user.r.api.token(ctx, d.user.name)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *session) welcome(hello map[string]any, due time.Time) error {
 	}
 }
 
-// closing says how a socket ended.
+// closing describes how a socket ended.
 func closing(err error) string {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
@@ -161,7 +161,7 @@ func closing(err error) string {
 	return reason(err)
 }
 
-// read reads until the socket ends; it returns how.
+// read reads until the socket ends, and returns how it ended.
 func (s *session) read() string {
 	defer close(s.done)
 	defer s.abandon()
@@ -180,7 +180,7 @@ func (s *session) read() string {
 	}
 }
 
-// rest pauses the reading, when that was asked for.
+// rest pauses the reading if that was requested.
 func (s *session) rest() {
 	s.mu.Lock()
 	still := s.still
@@ -203,21 +203,21 @@ func (s *session) rest() {
 	s.paused, s.flooded, s.heard, s.fresh = false, false, time.Now(), time.Now()
 }
 
-// reading tells whether the session reads, and will.
+// reading reports whether the session reads and is not asked to pause.
 func (s *session) reading() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.paused && s.still == nil
 }
 
-// stop has the session not read while something is so.
+// stop pauses the reading while a condition holds.
 func (s *session) stop(flooded bool, still func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.still, s.flooded = still, flooded
 }
 
-// restedSince tells whether the session did not read for a while since then.
+// restedSince reports whether the session paused reading since that time.
 func (s *session) restedSince(then time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,8 +261,8 @@ func (s *session) event(e *event, now time.Time) {
 	removes := e.Type == removed && b.UserID == me
 	s.mu.Lock()
 	found := s.stream.event(e.ConversationID, e.Seq, e.Type, introduces, removes)
-	if p, tells := peekOf(e, &b); tells {
-		s.stream.peek(e.ConversationID, p)
+	if p, tells := glimpseOf(e, &b); tells {
+		s.stream.glimpse(e.ConversationID, p)
 	}
 	fresh, live := s.fresh, s.welcomed
 	s.mu.Unlock()

@@ -2,51 +2,51 @@ package verify
 
 import "fmt"
 
-// stint is one stay of a session in one conversation: from the first event that
-// was pushed to the removal of the user, or to the end of the session.
+// stint is one stay of a session in one conversation: from the first pushed
+// event to the removal of the user or the end of the session.
 type stint struct {
-	first, last int64 // 0: nothing was pushed yet
-	base        int64 // everything above it must be pushed; -1: not known yet
-	gap         int64 // the head up to which pushes were left out; 0: none
-	waiting     bool  // a gap came and no event since
+	first, last int64 // 0 before the first push
+	base        int64 // everything above it must be pushed; -1 while unknown
+	gap         int64 // the head up to which pushes were dropped; 0 for none
+	waiting     bool  // a gap came, and no event since
 	gaps        []gap // all of them
 	introduced  bool  // by a frame conversation
-	again       bool  // and by one since the last event
+	again       bool  // another frame conversation came since the last event
 	over        bool  // the user was removed
-	below       int64 // the lowest that was pushed below first; 0: none
-	peeks       []peek
+	below       int64 // the lowest seq pushed below first; 0 for none
+	glimpses    []glimpse
 }
 
-// gap says that after the event at last, 0 for the beginning, nothing was pushed up to
-// head.
+// gap says that no event after last (0 for the start) was pushed up to head.
 type gap struct{ last, head int64 }
 
-// runs are what was pushed between gaps.
-func (s *stint) runs() (list []stretch) {
+// runs returns what was pushed between gaps.
+func (s *stint) runs() (list []interval) {
 	if s.first == 0 {
 		return nil
 	}
 	from := s.lowest()
 	for _, g := range s.gaps {
 		if g.last >= from {
-			list = append(list, stretch{from, g.last})
+			list = append(list, interval{from, g.last})
 		}
 		if g.last > 0 {
 			from = g.head + 1
 		}
 	}
 	if s.last >= from {
-		list = append(list, stretch{from, s.last})
+		list = append(list, interval{from, s.last})
 	}
 	return list
 }
 
 func newStint() *stint { return &stint{base: -1} }
 
-// reached is the seq up to which everything came, or was said to be left out.
+// reached returns the seq up to which every event came or was named in a gap.
 func (s *stint) reached() int64 { return max(s.last, s.gap) }
 
-// lowest is the lowest seq that was pushed: the first, unless the order was wrong.
+// lowest returns the lowest pushed seq: the first one, unless the order was
+// wrong.
 func (s *stint) lowest() int64 {
 	if s.below > 0 {
 		return s.below
@@ -54,11 +54,11 @@ func (s *stint) lowest() int64 {
 	return s.first
 }
 
-// stream is what one session was pushed, judged while it comes: rules 3, 4 and 9
+// stream checks the pushes of one session as they arrive, by rules 3, 4 and 9
 // of the contract. It is not safe for concurrent use.
 type stream struct {
 	user   string
-	stints map[string][]*stint // by conversation, the present one last
+	stints map[string][]*stint // by conversation, the current one last
 }
 
 func newStream(user string) *stream { return &stream{user: user, stints: map[string][]*stint{}} }
@@ -72,7 +72,7 @@ func (s *stream) stint(id string) *stint {
 	return list[len(list)-1]
 }
 
-// wrong is what is wrong with a frame.
+// wrong describes what is wrong with a frame.
 type wrong struct{ invariant, text string }
 
 // event takes a pushed event.
@@ -81,11 +81,11 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 	t := s.stint(id)
 	if t.over {
 		found = append(found, wrong{"I8", "pushed after member.removed of the user itself (rule 9)"})
-		t = s.anew(id)
+		t = s.newStint(id)
 	}
 	if introduces && t.waiting {
-		again := t.again // its removal was left out
-		t = s.anew(id)
+		again := t.again // its removal was in a gap
+		t = s.newStint(id)
 		t.introduced = again
 	}
 	if introduces && !t.introduced {
@@ -105,13 +105,13 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 	return found
 }
 
-// peek notes what was pushed last, if it says something of the floor.
-func (s *stream) peek(id string, p peek) {
+// glimpse records the last push if it depends on the floor.
+func (s *stream) glimpse(id string, p glimpse) {
 	t := s.stint(id)
-	t.peeks = append(t.peeks, p)
+	t.glimpses = append(t.glimpses, p)
 }
 
-// next judges the place of an event in the order.
+// next checks the place of an event in the order.
 func (s *stint) next(seq int64) (wrong, bool) {
 	switch {
 	case s.waiting && seq != s.gap+1:
@@ -132,11 +132,11 @@ func (s *stint) next(seq int64) (wrong, bool) {
 	return wrong{}, false
 }
 
-// left takes a gap: pushes up to head were left out.
+// left takes a gap: pushes up to head were dropped.
 func (s *stream) left(id string, head int64) []wrong {
 	t := s.stint(id)
-	if t.over { // the user is in again, and the gap has all that says so
-		t = s.anew(id)
+	if t.over { // the user is a member again, and the gap contains that event
+		t = s.newStint(id)
 		t.introduced = true
 	}
 	if head < t.reached() {
@@ -151,12 +151,12 @@ func (s *stream) left(id string, head int64) []wrong {
 func (s *stream) introduce(id string) {
 	t := s.stint(id)
 	if t.over {
-		t = s.anew(id)
+		t = s.newStint(id)
 	}
 	t.introduced, t.again = true, true
 }
 
-// synced takes the head that a sync of this session told.
+// synced takes the head in a sync of this session.
 func (s *stream) synced(id string, head int64) []wrong {
 	t := s.stint(id)
 	if t.over || t.introduced || t.base >= 0 {
@@ -169,7 +169,7 @@ func (s *stream) synced(id string, head int64) []wrong {
 	return nil
 }
 
-func (s *stream) anew(id string) *stint {
+func (s *stream) newStint(id string) *stint {
 	t := newStint()
 	s.stints[id] = append(s.stints[id], t)
 	return t

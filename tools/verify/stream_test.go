@@ -89,11 +89,11 @@ func TestStream(t *testing.T) {
 	}
 }
 
-// TestStretches: however seqs come, what is held and what is missing is told.
-func TestStretches(t *testing.T) {
+// TestIntervals checks, for random orders of seqs, what is held and what is missing.
+func TestIntervals(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		var s stretches
+		var s intervals
 		held := map[int64]bool{}
 		for range rapid.IntRange(0, 30).Draw(t, "additions") {
 			from := rapid.Int64Range(1, 40).Draw(t, "from")

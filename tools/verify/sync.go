@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// sync brings the list of conversations up to date. An error says why it could not.
+// sync updates the list of conversations. The error says why it could not.
 func (d *device) sync(ctx context.Context, s *session) error {
 	cursor := d.cursor
 	whole := cursor == ""
@@ -82,39 +82,40 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 			s.breach(wrong{"I2", fmt.Sprintf("the newest events of a sync end at %d, although the head is %d", v.Events[n-1].Seq, v.HeadSeq)}, v.ConversationID, v.HeadSeq, "")
 		}
 		d.mu.Lock()
-		d.shelf(v.ConversationID)
+		d.holding(v.ConversationID)
 		d.mu.Unlock()
 		d.store(s, v.Events)
 		d.mu.Lock()
-		shelf := d.shelf(v.ConversationID)
-		shelf.head, shelf.synced = max(shelf.head, v.HeadSeq), v.HeadSeq
-		if shelf.base == 0 {
-			shelf.base = max(1, v.HeadSeq-furthest)
+		holding := d.holding(v.ConversationID)
+		holding.head, holding.synced = max(holding.head, v.HeadSeq), v.HeadSeq
+		if holding.base == 0 {
+			holding.base = max(1, v.HeadSeq-maxBackfill)
 		}
-		shelf.from(v.FloorSeq)
+		holding.raiseFloor(v.FloorSeq)
 		d.mu.Unlock()
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, id := range p.Removed {
-		delete(d.shelves, id)
+		delete(d.holdings, id)
 	}
 }
 
-// synced ends a sync: what a whole one did not list is gone, unless it was pushed
-// to this session, perhaps after the page that could have had it; what one with a
-// cursor did not list has not moved since the last.
+// synced ends a sync. Without a cursor, a conversation that was not listed is
+// gone, unless it was pushed to this session, perhaps after its page. With a
+// cursor, a conversation that was not listed has not changed since the last
+// sync.
 func (d *device) synced(s *session, listed map[string]bool, whole bool) {
 	d.mu.Lock()
-	d.told = time.Now()
+	d.lastSync = time.Now()
 	still := map[string]int64{}
-	for id, shelf := range d.shelves {
+	for id, holding := range d.holdings {
 		switch {
 		case listed[id]:
-		case whole && (shelf.synced > 0 || shelf.since < d.serial):
-			delete(d.shelves, id)
-		case shelf.synced > 0:
-			still[id] = shelf.synced
+		case whole && (holding.synced > 0 || holding.since < d.serial):
+			delete(d.holdings, id)
+		case holding.synced > 0:
+			still[id] = holding.synced
 		}
 	}
 	d.mu.Unlock()
@@ -132,7 +133,7 @@ func (s *session) baseline(id string, head int64) {
 	}
 }
 
-// store keeps events that came in a page.
+// store keeps the events of a page.
 func (d *device) store(s *session, events []event) {
 	now := time.Now()
 	for i := range events {
@@ -147,18 +148,18 @@ func (d *device) store(s *session, events []event) {
 	s.r.tally.count(func(r *Report) { r.Pulled += int64(len(events)) })
 }
 
-// missing is a stretch that the device lacks.
+// missing is a range that the device lacks.
 type missing struct {
 	id string
-	stretch
+	interval
 }
 
-// lacks lists what is missing, the conversations in order.
+// lacks returns what is missing, the conversations in order.
 func (d *device) lacks() []missing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []missing
-	for id, s := range d.shelves {
+	for id, s := range d.holdings {
 		if x, ok := s.held.hole(max(s.base, 1), s.head); ok {
 			list = append(list, missing{id, x})
 		}
@@ -172,10 +173,11 @@ func (d *device) lacks() []missing {
 	return list
 }
 
-// errEpoch is an answer of another epoch than that of the session.
+// errEpoch reports an answer of another epoch than that of the session.
 var errEpoch = errors.New("an answer was of another epoch")
 
-// catchUp pulls what is missing, and says of the last of it that could not be had why.
+// catchUp pulls what is missing. The error says why the last missing part could
+// not be read.
 func (d *device) catchUp(ctx context.Context, s *session) error {
 	var failed error
 	for _, m := range d.lacks() {
@@ -186,27 +188,27 @@ func (d *device) catchUp(ctx context.Context, s *session) error {
 	return failed
 }
 
-// fill pulls page after page until nothing of a conversation is missing.
+// fill pulls pages until a conversation has no hole.
 func (d *device) fill(ctx context.Context, s *session, m missing) error {
 	for range 100 {
 		if err := d.pull(ctx, s, m); err != nil {
 			return err
 		}
 		d.mu.Lock()
-		shelf := d.shelves[m.id]
+		holding := d.holdings[m.id]
 		more := false
-		if shelf != nil {
-			m.stretch, more = shelf.held.hole(max(shelf.base, 1), shelf.head)
+		if holding != nil {
+			m.interval, more = holding.held.hole(max(holding.base, 1), holding.head)
 		}
 		d.mu.Unlock()
 		if !more {
 			return nil
 		}
 	}
-	return nil // there was more and more: the next time
+	return nil // new events kept arriving: continue the next time
 }
 
-// pull reads one page of what is missing, from its beginning or from its end.
+// pull reads one page of a missing range, from its start or from its end.
 func (d *device) pull(ctx context.Context, s *session, m missing) error {
 	limit, after, before := 50+d.rng.IntN(451), m.from-1, int64(0)
 	if d.rng.IntN(5) == 0 {
@@ -216,7 +218,7 @@ func (d *device) pull(ctx context.Context, s *session, m missing) error {
 	switch {
 	case code == "not_found":
 		d.mu.Lock()
-		delete(d.shelves, m.id)
+		delete(d.holdings, m.id)
 		d.mu.Unlock()
 		return nil
 	case p == nil:

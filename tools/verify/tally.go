@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// keptBreaches is how many breaches of an invariant are kept whole; the others are
-// counted. So many of one do not hide that there is one of another.
+// keptBreaches is how many breaches of an invariant are kept in full; the
+// others are counted. So one kind cannot hide another.
 const keptBreaches = 200
 
-// tally gathers what is counted and found while users act, in the report itself.
+// tally collects counts and breaches during the run, in the report itself.
 type tally struct {
 	mu     sync.Mutex
 	report Report
@@ -47,8 +47,8 @@ func (t *tally) breach(b Breach) {
 	}
 }
 
-// answered counts a send that was told its seq; timed tells whether its client
-// read all the time.
+// answered counts a send that got its seq. timed reports whether its client was
+// reading all the time.
 func (t *tally) answered(took time.Duration, timed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,8 +59,8 @@ func (t *tally) answered(took time.Duration, timed bool) {
 	}
 }
 
-// pushed counts a pushed event; timed tells whether the session lived and read
-// when it was committed.
+// pushed counts a pushed event. timed reports whether the session was connected
+// and reading when it was committed.
 func (t *tally) pushed(late time.Duration, timed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -118,7 +118,7 @@ func (h *histogram) add(d time.Duration) {
 	h.max = max(h.max, d)
 }
 
-// quantile is the upper end of the class of the q-th duration.
+// quantile returns the upper end of the class of the q-th duration.
 func (h *histogram) quantile(q float64) time.Duration {
 	rank := int64(math.Ceil(q * float64(h.count)))
 	for class, n := range h.classes {

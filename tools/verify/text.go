@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// The text shows some; JSON has all that are kept.
+// The text shows a part; JSON has everything that is kept.
 const (
 	shownBreaches   = 10 // of each invariant
 	shownUnfinished = 50
 )
 
-// JSON is the report for programs.
+// JSON returns the report for programs.
 func (r *Report) JSON() ([]byte, error) { return json.MarshalIndent(r, "", "  ") }
 
-// Text is the report for people.
+// Text returns the report for people.
 func (r *Report) Text() string {
 	var b strings.Builder
 	r.writeVerdict(&b)
 	if !r.Sockets {
-		b.WriteString("\n  REST only: without tokens of users there are no sockets, and no push was judged (I4, I6).\n")
+		b.WriteString("\n  REST only: without tokens of users there are no sockets, and no push was checked (I4, I6).\n")
 	}
 	table(&b, "What was done", []row{
 		{"users", r.Users, "devices", r.Devices},
@@ -40,7 +40,7 @@ func (r *Report) Text() string {
 		{"  had to come (I6)", r.Checked, "  reconnects", r.Reconnects},
 		{"pulled", r.Pulled, "gaps", r.Gaps},
 		{"floors", r.Floors, "  events left out", r.LeftOut},
-		{"  told in answers", r.FloorAnswers, "lost by failover: sends", r.Lost},
+		{"  named in answers", r.FloorAnswers, "lost by failover: sends", r.Lost},
 		{"epochs", r.Epochs, "  whole conversations", r.LostConversations},
 	})
 	r.writeTimes(&b)
@@ -56,7 +56,7 @@ func (r *Report) writeVerdict(b *strings.Builder) {
 	case r.BreachCount > 0:
 		verdict = fmt.Sprintf("FAILED: %s", plural(r.BreachCount, "breach", "breaches"))
 	case len(r.Unfinished) > 0:
-		verdict = "UNFINISHED: no breach was found, but not everything could be judged"
+		verdict = "UNFINISHED: no breach was found, but not everything could be checked"
 	}
 	fmt.Fprintf(b, "\n%s\n\n  seed %d   users %s-u1 …   %s from %s   memory %d MB\n", verdict, r.Seed, r.Prefix,
 		time.Duration(float64(r.Elapsed)*float64(time.Millisecond)).Round(100*time.Millisecond), r.Started.UTC().Format(time.DateTime)+" UTC", r.MemoryPeakMB)
@@ -69,7 +69,7 @@ func plural(n int64, one, many string) string {
 	return thousands(n) + " " + many
 }
 
-// row is two names and their counts.
+// row is two names with their counts.
 type row struct {
 	left   string
 	n      int64
@@ -121,7 +121,7 @@ func (r *Report) writeUnfinished(b *strings.Builder) {
 	if len(r.Unfinished) == 0 {
 		return
 	}
-	fmt.Fprint(b, "\nNot judged\n")
+	fmt.Fprint(b, "\nNot checked\n")
 	for _, what := range r.Unfinished[:min(len(r.Unfinished), shownUnfinished)] {
 		fmt.Fprintf(b, "  %s\n", what)
 	}

@@ -10,47 +10,48 @@ import (
 	"time"
 )
 
-// user sends and changes things, over the sessions of its devices and by REST.
+// user sends and changes things, over the sessions of its devices and over
+// REST.
 type user struct {
 	r       *runner
 	index   int
 	name    string
-	number  int32 // of the name, at the witness
+	number  int32 // of the name, in witness
 	rng     *rand.Rand
 	devices []*device
 
 	mu    sync.Mutex
-	again []*attempt          // to be tried again
-	busy  int                 // attempts and changes under way
+	again []*attempt          // to be retried
+	busy  int                 // attempts and changes in flight
 	reads map[string]readMark // by conversation
 }
 
-// readMark is how far a user has read by its own doing.
+// readMark is the read position of a user by its own requests.
 type readMark struct {
-	told  int64 // answered, in the newest epoch in which any was
-	epoch int   // of told
-	tried int64 // the furthest one asked for, answered or not
+	answered int64 // answered in the newest epoch with an answer
+	epoch    int   // of the answer
+	tried    int64 // the highest requested, answered or not
 }
 
 // attempt is a send with its text, kept until it is answered.
 type attempt struct {
 	send   *send
 	id     string
-	fields map[string]any // as of a send frame, without type and id
+	fields map[string]any // as in a send frame, without type and id
 	due    time.Time
 	flood  int // bytes of a text that belongs to a flood
 }
 
-// chance chooses.
+// chance is a source of random numbers.
 type chance interface{ IntN(n int) int }
 
 // node chooses a node.
 func (u *user) node(rng chance) string { return u.r.o.URLs[rng.IntN(len(u.r.o.URLs))] }
 
-// maxBusy bounds what a user has under way; beyond it, sends wait.
+// maxBusy bounds what a user has in flight; above it, sends are skipped.
 const maxBusy = 24
 
-// run sends and changes until ctx ends, then tries on what has no answer until
+// run sends and changes until ctx ends, then retries what has no answer until
 // settled ends.
 func (u *user) run(playing, settling context.Context) {
 	interval := float64(time.Second) * float64(u.r.o.Users) / u.r.o.Rate
@@ -82,13 +83,13 @@ func (u *user) under() int {
 	return u.busy + len(u.again)
 }
 
-func (u *user) begin(n int) {
+func (u *user) addBusy(n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.busy += n
 }
 
-// idle tells whether nothing is under way any more.
+// idle reports whether nothing is in flight.
 func (u *user) idle() bool { return u.under() == 0 }
 
 // act sends a message, and now and then does something else as well.
@@ -99,14 +100,14 @@ func (u *user) act(ctx context.Context) {
 	case n < 18:
 		u.markRead(ctx)
 	case n < 24:
-		if c := u.shift(); c != nil {
+		if c := u.changeMembers(); c != nil {
 			u.ask(ctx, c)
 		}
 	}
 	u.post(ctx)
 }
 
-// post sends one message, to somewhere, somehow.
+// post sends one random message.
 func (u *user) post(ctx context.Context) {
 	c := u.r.rooms.of(u.name, u.rng, false)
 	if u.rng.IntN(50) == 0 {
@@ -121,7 +122,7 @@ func (u *user) post(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	now := u.r.rooms.look(c, u.r.users)
+	now := u.r.rooms.snapshot(c, u.r.users)
 	fields := map[string]any{"conversation_id": c.id}
 	if peer := other(now.in, u.name); now.direct && peer != "" && u.rng.IntN(3) == 0 {
 		delete(fields, "conversation_id")
@@ -143,7 +144,7 @@ func other(members []string, me string) string {
 	return ""
 }
 
-// size chooses how many bytes a text has beside what names it.
+// size chooses the length of a text, without its identifying part.
 func (u *user) size() int {
 	switch n := u.rng.IntN(100); {
 	case n < 3:
@@ -154,8 +155,8 @@ func (u *user) size() int {
 	return 0
 }
 
-// compose writes what is sent.
-func (u *user) compose(fields map[string]any, id string, size int, now scene) {
+// compose writes the content of a send.
+func (u *user) compose(fields map[string]any, id string, size int, now snapshot) {
 	fields["content"] = map[string]any{"type": "text", "text": fmt.Sprintf("%s %s", id, strings.Repeat("é", size/2))}
 	if u.rng.IntN(6) == 0 && len(now.in) > 0 {
 		fields["mentions"] = []string{now.in[u.rng.IntN(len(now.in))]}
@@ -171,7 +172,7 @@ func (u *user) compose(fields map[string]any, id string, size int, now scene) {
 	}
 }
 
-// messageBody is the body that the event of a send must have.
+// messageBody returns the body that the event of a send must have.
 func messageBody(fields map[string]any) []byte {
 	b := map[string]any{}
 	for _, name := range []string{"content", "reply_to", "mentions", "metadata"} {

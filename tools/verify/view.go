@@ -28,7 +28,7 @@ type syncPage struct {
 	UnreadTotal   *int64   `json:"unread_total"`
 }
 
-// page is a stretch of a log.
+// page is a page of a log.
 type page struct {
 	ConversationID string  `json:"conversation_id"`
 	Epoch          string  `json:"epoch"`
@@ -40,7 +40,8 @@ type page struct {
 	HasMore        bool    `json:"has_more"`
 }
 
-// wrongs judges a page by itself; after and before are what was asked, 0 for not.
+// wrongs checks a page by itself. after and before are the requested positions;
+// 0 for none.
 func (p *page) wrongs(id string, after, before int64) []string {
 	var found []string
 	say := func(text string, args ...any) { found = append(found, fmt.Sprintf(text, args...)) }

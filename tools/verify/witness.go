@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// source is how a client came to know of an event.
+// source is how a client learned of an event.
 type source uint8
 
 const (
 	byPush source = iota
 	byPull
-	byAnswer // a REST answer to what made it
+	byAnswer // a REST answer to the call that made it
 )
 
 func (s source) invariant() string {
@@ -24,19 +24,19 @@ func (s source) invariant() string {
 
 func (s source) String() string { return [...]string{"pushed", "pulled", "answered"}[s] }
 
-// sight is one event as somebody saw it.
+// sight is one event as a client saw it.
 type sight struct {
 	digest digest
 	by     int32 // index of the client's name
 	source source
-	at     int64 // Unix microseconds, of the client's clock
+	at     int64 // Unix microseconds, by the client's clock
 }
 
-// witness keeps what clients saw of each event: once where all saw the same, so
-// that it grows with the log and not with the clients.
+// witness keeps what clients saw of each event: once if all saw the same, so
+// that it grows with the log and not with the number of clients.
 type witness struct {
 	mu     sync.Mutex
-	first  map[string][]sight           // by conversation, at seq-1: in the present epoch
+	first  map[string][]sight           // by conversation, at index seq-1: in the current epoch
 	others map[string]map[int64][]sight // what looked different
 	names  []string
 }
@@ -45,7 +45,7 @@ func newWitness() *witness {
 	return &witness{first: map[string][]sight{}, others: map[string]map[int64][]sight{}}
 }
 
-// client gives a name a number.
+// client returns the number of a name.
 func (w *witness) client(name string) int32 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -53,10 +53,12 @@ func (w *witness) client(name string) int32 {
 	return int32(len(w.names) - 1)
 }
 
-// farSeq is a seq that no run reaches: beyond it, an event is kept among others.
+// farSeq is a seq that no run reaches. An event beyond it is kept among the
+// others.
 const farSeq = 1 << 22
 
-// see notes that a client saw an event, and returns when the first one knew of it.
+// see records that a client saw an event, and returns when the first client
+// knew of it.
 func (w *witness) see(e *event, by int32, from source, now time.Time) time.Time {
 	s := sight{digestOf(e), by, from, now.UnixMicro()}
 	w.mu.Lock()
@@ -79,7 +81,7 @@ func (w *witness) see(e *event, by int32, from source, now time.Time) time.Time 
 	return time.UnixMicro(known.at)
 }
 
-// place returns where an event is kept, or nil when its seq cannot be.
+// place returns where an event is kept, or nil if its seq is out of range.
 func (w *witness) place(id string, seq int64) *sight {
 	list := w.first[id]
 	if seq < 1 || seq > int64(len(list))+farSeq {
@@ -92,7 +94,7 @@ func (w *witness) place(id string, seq int64) *sight {
 	return &list[seq-1]
 }
 
-// know notes that an event with that seq was told to exist.
+// know records that an answer said that an event with that seq exists.
 func (w *witness) know(id string, seq int64, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,7 +103,7 @@ func (w *witness) know(id string, seq int64, now time.Time) {
 	}
 }
 
-// known returns when the first one knew of an event; zero for never.
+// known returns when the first client knew of an event; zero for never.
 func (w *witness) known(id string, seq int64) (at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -111,7 +113,7 @@ func (w *witness) known(id string, seq int64) (at time.Time) {
 	return at
 }
 
-// maxDifferent bounds how many different sights of one event are kept.
+// maxDifferent bounds the different sights that are kept of one event.
 const maxDifferent = 20
 
 func (w *witness) differs(e *event, s sight) {
@@ -125,7 +127,7 @@ func (w *witness) differs(e *event, s sight) {
 	}
 }
 
-// conversations returns those of which anybody saw an event.
+// conversations returns the conversations in which a client saw an event.
 func (w *witness) conversations() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -141,15 +143,15 @@ func (w *witness) conversations() []string {
 	return ids
 }
 
-// knows tells whether anybody saw or was told an event of a conversation in the
-// present epoch.
+// knows reports whether a client knows of an event of a conversation in the
+// current epoch.
 func (w *witness) knows(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.first[id] != nil || w.others[id] != nil
 }
 
-// forget drops everything: a new epoch began.
+// forget drops everything, because a new epoch began.
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -157,9 +159,9 @@ func (w *witness) forget() {
 	clear(w.others)
 }
 
-// judge compares what was seen of a conversation with its log. Nobody sees any
-// more meanwhile.
-func (w *witness) judge(id string, log *history) []Breach {
+// check compares what was seen of a conversation with its log. No client runs
+// at that time.
+func (w *witness) check(id string, log *history) []Breach {
 	var found []Breach
 	for i := range w.first[id] {
 		found = w.compare(found, id, int64(i+1), &w.first[id][i], log)

@@ -30,7 +30,7 @@ const (
 )
 
 // written is the result of im_append_1: the status and seq of each draft, in the order
-// of works and steps, and the time of each work that has drafts.
+// of groups and decisions, and the time of each work that has drafts.
 type written struct {
 	statuses []int32
 	seqs     []int64
@@ -42,11 +42,11 @@ type written struct {
 func (c *committer) write(ctx context.Context, b *batch) error {
 	params := newAppendParams(b)
 	if len(params.ids) == 0 {
-		return c.settle(ctx, b, written{})
+		return c.finish(ctx, b, written{})
 	}
-	for _, w := range b.works {
-		for _, s := range w.steps {
-			s.entry.written = true
+	for _, g := range b.groups {
+		for _, d := range g.decisions {
+			d.request.written = true
 		}
 	}
 	c.lost = b
@@ -62,7 +62,7 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 		return err
 	}
 	c.lost = nil
-	return c.settle(ctx, b, got)
+	return c.finish(ctx, b, got)
 }
 
 func (c *committer) append(ctx context.Context, values []any) (got written, err error) {
@@ -138,27 +138,27 @@ type (
 
 func newAppendParams(b *batch) *appendParams {
 	n := 0
-	for _, w := range b.works {
-		n += w.drafts()
+	for _, g := range b.groups {
+		n += g.drafts()
 	}
 	p := &appendParams{
 		conversation: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
 		clientMsgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([][]byte, 0, n), about: make([]int64, 0, n),
 	}
-	for _, w := range b.works {
-		if w.silent() {
+	for _, g := range b.groups {
+		if g.isSilent() {
 			continue
 		}
-		p.ids = append(p.ids, w.id)
-		p.versions = append(p.versions, w.base.Version)
-		last := w.lastTouches()
-		for _, s := range w.steps {
-			for i := range s.drafts {
-				d := &s.drafts[i]
+		p.ids = append(p.ids, g.id)
+		p.versions = append(p.versions, g.base.Version)
+		last := g.lastEdits()
+		for _, decided := range g.decisions {
+			for i := range decided.drafts {
+				d := &decided.drafts[i]
 				p.addEvent(d)
 				p.addEffects(d)
 				if d.Target != 0 {
-					p.addTarget(d, w.messages[d.Target])
+					p.addTarget(d, g.messages[d.Target])
 				}
 				if d.Type == domain.MessagePosted || last[d.Target] == d {
 					p.addMentions(d)
@@ -169,16 +169,16 @@ func newAppendParams(b *batch) *appendParams {
 	return p
 }
 
-// lastTouches returns the last edit or recall of each message in the work. The mentions
+// lastEdits returns the last edit or recall of each message in the group. The mentions
 // of an edit before it are not stored.
-func (w *work) lastTouches() map[int64]*domain.Draft {
-	if len(w.messages) == 0 {
+func (g *group) lastEdits() map[int64]*domain.Draft {
+	if len(g.messages) == 0 {
 		return nil
 	}
 	last := map[int64]*domain.Draft{}
-	for _, s := range w.steps {
-		for i := range s.drafts {
-			if d := &s.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
+	for _, decided := range g.decisions {
+		for i := range decided.drafts {
+			if d := &decided.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
 				last[d.Target] = d
 			}
 		}

@@ -47,7 +47,7 @@ ORDER BY id = $1 DESC, 3 NULLS LAST LIMIT 1`
 
 // Create implements domain.Log. It answers within patience.
 func (l *Log) Create(ctx context.Context, n domain.NewConversation) (domain.ConversationID, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	body, err := json.Marshal(n.Created)
 	if err != nil {
@@ -90,7 +90,7 @@ func (l *Log) create(ctx context.Context, n domain.NewConversation, body []byte)
 	if err != nil {
 		return domain.ConversationID{}, false, err
 	}
-	l.tellCreated(n, at, body)
+	l.publishCreated(n, at, body)
 	return n.ID, true, nil
 }
 
@@ -104,7 +104,7 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 		return id, false, err
 	}
 	if id == n.ID {
-		l.tellCreated(n, at, body)
+		l.publishCreated(n, at, body)
 		return id, true, nil
 	}
 	if hash != nil && string(hash) != string(n.Hash[:]) {
@@ -113,7 +113,7 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 	return id, false, nil
 }
 
-func (l *Log) tellCreated(n domain.NewConversation, at time.Time, body []byte) {
+func (l *Log) publishCreated(n domain.NewConversation, at time.Time, body []byte) {
 	e := domain.Event{
 		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.TimeOf(at), Body: body,
 	}

@@ -69,7 +69,7 @@ func (qs *Queries) Events(
 		if err := collectPage(rows, &page); err != nil {
 			return err
 		}
-		domain.HideBelow(page.FloorSeq, page.Events)
+		domain.RedactBelow(page.FloorSeq, page.Events)
 		// Profiles are not part of the log, so that another snapshot is good enough.
 		var referenced domain.ReferencedUsers
 		referenced.AddEvents(page.Events)

@@ -150,7 +150,7 @@ func (v *view) fill(found []domain.Event, from int64) (complete bool, err error)
 		first--
 	}
 	v.Events = append(v.Events, found[first:]...)
-	domain.HideBelow(v.FloorSeq, v.Events)
+	domain.RedactBelow(v.FloorSeq, v.Events)
 	v.limit()
 	return missing <= 0, nil
 }

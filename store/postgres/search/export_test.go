@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ErrTurnLost is errTurnLost.
-var ErrTurnLost = errTurnLost
+// ErrLeaseLost is errLeaseLost.
+var ErrLeaseLost = errLeaseLost
 
 // Indexer is an indexer in the hands of a test.
 type Indexer struct {
@@ -18,25 +18,25 @@ type Indexer struct {
 func (i *Index) Indexer() *Indexer { return &Indexer{x: newIndexer(i)} }
 
 // TakeOver makes it this one's turn, whoever was at work, for as long as theirs at
-// least; see turnsLast.
+// least; see freezeLease.
 func (i *Indexer) TakeOver(ctx context.Context) {
 	err := i.x.index.db.Pool.QueryRow(ctx, `UPDATE search_position SET turn = turn + 1, holder = $1,
-		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.turn)
+		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.token)
 	if err != nil {
 		panic(err)
 	}
 }
 
 // Hold tells whether it is this one's turn.
-func (i *Indexer) Hold(ctx context.Context) (bool, error) {
-	_, held, err := i.x.hold(ctx)
+func (i *Indexer) Acquire(ctx context.Context) (bool, error) {
+	_, held, err := i.x.acquire(ctx)
 	return held, err
 }
 
 // Keep prolongs its turn, which was prolonged long ago.
-func (i *Indexer) Keep(ctx context.Context) error {
-	i.x.kept = time.Time{}
-	return i.x.keep(ctx)
+func (i *Indexer) Renew(ctx context.Context) error {
+	i.x.renewed = time.Time{}
+	return i.x.renew(ctx)
 }
 
 // Step does a part of the work.
@@ -47,9 +47,9 @@ func (i *Indexer) Step(ctx context.Context) (more bool, err error) {
 
 // WriteSome reads what is new and writes n rows of it, and no position.
 func (i *Indexer) WriteSome(ctx context.Context, n int) error {
-	state, held, err := i.x.hold(ctx)
+	state, held, err := i.x.acquire(ctx)
 	if err == nil && !held {
-		err = errTurnLost
+		err = errLeaseLost
 	}
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (i *Indexer) WriteSome(ctx context.Context, n int) error {
 // WriteAgain writes all that was read before.
 func (i *Indexer) WriteAgain(ctx context.Context) error { return i.x.put(ctx, i.read) }
 
-// TurnIsOver reports in over whether no node holds the index.
-func (i *Index) TurnIsOver(ctx context.Context, over *bool) error {
+// LeaseExpired reports in over whether no node holds the index.
+func (i *Index) LeaseExpired(ctx context.Context, over *bool) error {
 	return i.db.Pool.QueryRow(ctx, `SELECT held_until < clock_timestamp() FROM search_position`).Scan(over)
 }

@@ -1,0 +1,36 @@
+package client
+
+import (
+	"context"
+	"sync"
+)
+
+// tokens remembers the last token of the source.
+type tokens struct {
+	source func(context.Context) (string, error)
+
+	mu   sync.Mutex
+	last string
+}
+
+// next returns a token from the source.
+func (t *tokens) next(ctx context.Context) (string, error) {
+	token, err := t.source(ctx)
+	if err != nil {
+		return "", err
+	}
+	if token == "" {
+		return "", ErrUnauthenticated
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = token
+	return token, nil
+}
+
+// current returns the last token, without asking the source; "" if there is none.
+func (t *tokens) current() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.last
+}
