@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		Publish: o.Publish, Push: o.Push,
 	})
 	s.Index = search.New(db, s.Changes, s.Queries, search.Options{
-		Searches: max(1, o.Readers/2), Appending: s.Log.Appending,
+		Searches: max(1, o.Readers/2), Appending: s.Appending,
 	})
 	return s, nil
 }
@@ -124,11 +124,12 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close closes the connections of reads. Those of committers are closed when Run returns.
 func (s *Store) Close() {
-	s.Records.Wait()
+	s.Wait()
 	s.db.Close()
 }
 
-// Types of the parts that callers of a Store need.
+// RebuildOptions and the following types are those of the parts, so that callers of a
+// Store need only this package.
 type (
 	RebuildOptions   = rebuild.Options
 	RebuildProgress  = rebuild.Progress
