@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"im/internal/auth"
@@ -44,4 +45,20 @@ func TestMigrate(t *testing.T) {
 	require.Equal(t, 1, p.wait())
 	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
 	require.NotContains(t, p.err.String(), "hush")
+}
+
+// A node says at once, and not after IM_START_TIMEOUT, that it cannot use a database that
+// was made by a development version.
+func TestServeRefusesADevelopmentSchema(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewEmpty(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), `CREATE TABLE schema_version (version int); CREATE TABLE commits ()`)
+	require.NoError(t, err)
+	p := start(t, append(services(url), "IM_START_TIMEOUT=1h"), "serve")
+	require.Equal(t, 2, p.wait(), p.err)
+	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
+	require.Contains(t, p.err.String(), "use a new database")
 }

@@ -15,14 +15,14 @@
 //   - internal/pg is their base: connections, errors, the epoch, cursors.
 //   - internal/dataload batches concurrent lookups.
 //
-// This package opens and closes them, migrates the schema and deletes what is old.
+// This package opens and closes them, migrates the schema and deletes old rows.
 //
 // # What it promises
 //
 //   - I1: the answer to a command comes after its commit.
 //   - I2: the seqs of a conversation are 1…head in the order of commits.
 //   - I3: one (conversation, sender, client_msg_id) is one event.
-//   - I5: what Publish and Push are called with is committed.
+//   - I5: Publish and Push are called only with committed events.
 //   - I7: every projection equals the fold of the log.
 //   - I8: reads return nothing of a conversation to users who are not in it.
 //   - I9: queues and caches are bounded in bytes, and no node holds a lock while the
@@ -34,7 +34,7 @@
 // conversations, members, message_states, device_cursors (migrations/0001_schema.sql).
 // Each statement that locks is a transaction of its own, except the repairs of rebuild.
 //
-// # Who may call what
+// # Concurrency
 //
 // A Store is safe for concurrent use. Submit is answered only while Run runs. Callbacks
 // run on the goroutine of a committer: they must not block. All errors are *domain.Error.

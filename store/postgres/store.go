@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		Publish: o.Publish, Push: o.Push,
 	})
 	s.Index = search.New(db, s.Changes, s.Queries, search.Options{
-		Searches: max(1, o.Readers/2), Appending: s.Log.Appending,
+		Searches: max(1, o.Readers/2), Appending: s.Appending,
 	})
 	return s, nil
 }
@@ -124,14 +124,18 @@ func (s *Store) Run(ctx context.Context) error {
 
 // Close closes the connections of reads. Those of committers are closed when Run returns.
 func (s *Store) Close() {
-	s.Records.Wait()
+	s.Wait() // for the queries of Records
 	s.db.Close()
 }
 
-// Types of the parts that callers of a Store need.
-type (
-	RebuildOptions   = rebuild.Options
-	RebuildProgress  = rebuild.Progress
-	Difference       = rebuild.Difference
-	SearchDifference = search.Difference
-)
+// RebuildOptions are the options of Rebuild.
+type RebuildOptions = rebuild.Options
+
+// RebuildProgress is the progress that Rebuild reports.
+type RebuildProgress = rebuild.Progress
+
+// Difference is a difference between a projection and the log, as Rebuild reports it.
+type Difference = rebuild.Difference
+
+// SearchDifference is a difference between the search index and the log.
+type SearchDifference = search.Difference

@@ -30,7 +30,7 @@ const (
 )
 
 // written is the result of im_append_1: the status and seq of each draft, in the order
-// of groups and decisions, and the time of each work that has drafts.
+// of groups and decisions, and the time of each group that has drafts.
 type written struct {
 	statuses []int32
 	seqs     []int64
