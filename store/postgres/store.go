@@ -128,11 +128,13 @@ func (s *Store) Close() {
 	s.db.Close()
 }
 
-// RebuildOptions and the following types are those of the parts, so that callers of a
-// Store need only this package.
 type (
-	RebuildOptions   = rebuild.Options
-	RebuildProgress  = rebuild.Progress
-	Difference       = rebuild.Difference
+	// RebuildOptions is rebuild.Options.
+	RebuildOptions = rebuild.Options
+	// RebuildProgress is rebuild.Progress.
+	RebuildProgress = rebuild.Progress
+	// Difference is rebuild.Difference.
+	Difference = rebuild.Difference
+	// SearchDifference is search.Difference.
 	SearchDifference = search.Difference
 )
