@@ -25,7 +25,7 @@ func jsonOf(v any) json.RawMessage {
 func writeBytes(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) //nolint:gosec // JSON, with nosniff; an error means that the client is gone
+	_, _ = w.Write(body) // an error means that the client is gone
 }
 
 // writeEvent answers with an event, in the same bytes as everywhere.

@@ -42,7 +42,7 @@ func reach(ctx context.Context, setting string, timeout time.Duration, logger *s
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: unreachable for %s: %w", setting, timeout, Cause(err))
+			return fmt.Errorf("%s: not ready after %s: %w", setting, timeout, Cause(err))
 		case <-time.After(retryPause):
 		}
 	}

@@ -212,7 +212,8 @@ func (c *syncCursor) find(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s
 	if left == nil && c.start.Xmax > 0 {
 		left = &c.start // an earlier page may have listed what was left since then
 	}
-	sql, args := "", []any{string(q.User), snapshotText(left), q.Limit, c.within.ID}
+	var sql string
+	args := []any{string(q.User), snapshotText(left), q.Limit, c.within.ID}
 	switch {
 	case c.phase == phaseChanged:
 		sql, args = syncChangedSQL, append(args, c.start.String())
