@@ -48,7 +48,7 @@ func TestQueueConversationBelongsToOneCommitter(t *testing.T) {
 	for _, e := range append(first, second...) {
 		e.due = e.due.Add(-2 * helpAfter) // they have waited: the other one helps
 	}
-	require.Equal(t, second[1:], q.take(1, nil, 10), "only what belongs to nobody")
+	require.Equal(t, second[1:], q.take(1, nil, 10), "only conversations without an owner")
 
 	lost := &batch{groups: []*group{{id: domain.ConversationID{2}}}}
 	q.release(0, nil, lost)
@@ -69,7 +69,7 @@ func TestQueueAnotherCommitterHelpsWhereItPays(t *testing.T) {
 	require.Empty(t, q.take(1, nil, 10), "the one at work will take them all at once")
 	putAll(t, q, fresh(200))
 	require.Len(t, q.take(1, nil, 10), 10)
-	require.NotEmpty(t, q.wake[1], "it was told")
+	require.NotEmpty(t, q.wake[1], "it was signaled")
 
 	q = newQueue(1<<20, 2)
 	putAll(t, q, waiting(1))
@@ -94,7 +94,7 @@ func TestQueueOwnerIsWoken(t *testing.T) {
 	require.Len(t, q.wake[1], 1)
 }
 
-// Where those before it take too long, a command is refused at once, and told for how
+// If the queue takes too long to drain, a command is refused at once, with a delay for how
 // long; not any more when what was known of the pace is old.
 func TestQueueRefusesWhoWouldWaitForTooLong(t *testing.T) {
 	q := newQueue(1<<20, 2)

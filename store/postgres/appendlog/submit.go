@@ -11,7 +11,7 @@ const (
 	// commandTimeout is how long a command waits for its answer. Then it gets
 	// domain.ErrUnavailable, even if its outcome is unknown.
 	commandTimeout = 8 * time.Second
-	// fullRetryAfter is the delay that callers are told while the queue is full.
+	// fullRetryAfter is the delay named to callers while the queue is full.
 	fullRetryAfter = 100 * time.Millisecond
 )
 

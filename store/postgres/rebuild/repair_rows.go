@@ -86,8 +86,8 @@ UPDATE members m SET read_message_no = n.message_no, changed = pg_current_xact_i
 WHERE m.user_id = n.user_id AND m.conversation_id = $1 AND m.read_message_no <> n.message_no`
 )
 
-// queueMembers queues member rows. A user whom the log does not mention becomes one who
-// has left, so that syncs remove the conversation.
+// queueMembers queues member rows. A user who is not in the log becomes one who has
+// left, so that syncs remove the conversation.
 func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 	var roles []string
 	var joined, gone, read []int64

@@ -9,7 +9,7 @@ import (
 	"im/domain"
 )
 
-// TestTakePart: parts hold what the feed told of, in its order, and are not too large.
+// Chunks hold the heads of the feed in their order, and are bounded.
 func TestTakePart(t *testing.T) {
 	a, b := domain.ConversationID{1}, domain.ConversationID{2}
 	rest := []domain.FeedHead{{ConversationID: a, First: 3, Head: 9}, {ConversationID: b, First: 1, Head: 1}, {ConversationID: a, First: 5, Head: 4}}
