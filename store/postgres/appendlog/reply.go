@@ -47,8 +47,8 @@ type reply struct {
 }
 
 // publish publishes the commits and answers the requests. The requests of a conversation
-// are answered right after its events are pushed to its members on this node, so that
-// the sender mostly gets the event and the answer together.
+// are answered right after its events are queued for the hub of this node, so that the
+// sender gets the event and the answer at about the same time.
 func (c *committer) publish(r *results) {
 	if len(r.commits) > 0 {
 		c.log.options.Publish(r.commits)
