@@ -121,7 +121,7 @@ const DefaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disabl
 // domain.DefaultLimits. A parser of Services or Rules needs them. Other commands can use
 // those of the services.
 func Defaults() kong.Vars {
-	vars := kong.Vars{
+	vars := kong.Vars{ //nolint:gosec // guest is the public default of RabbitMQ
 		"default_database_url": DefaultDatabaseURL,
 		"default_redis_url":    "redis://127.0.0.1:6379/0",
 		"default_amqp_url":     "amqp://guest:guest@127.0.0.1:5672/",
