@@ -19,6 +19,7 @@ const (
 	contentCustom = "custom"
 )
 
+// Limits of the contract, in characters, that are not in Limits.
 const (
 	maxBizType      = 64
 	maxAttachmentID = 64
@@ -26,8 +27,8 @@ const (
 	maxMIME         = 127 // type and subtype each, RFC 4288
 )
 
-// checkContent validates the content of a posting, at /content. It must be strict
-// JSON; its bytes are kept unchanged.
+// checkContent validates the content of a posting or an edit, at /content. It must be
+// strict JSON; its bytes are kept unchanged.
 func checkContent(content json.RawMessage, limits Limits) error {
 	if len(content) > limits.ContentBytes {
 		return ErrTooLarge.WithField("/content", "longer than content_bytes")
@@ -61,6 +62,7 @@ func checkContent(content json.RawMessage, limits Limits) error {
 	return nil
 }
 
+// isObject reports whether text, which must be valid JSON, is an object.
 func isObject(text json.RawMessage) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{"))
 }
@@ -97,6 +99,8 @@ func requireString(o *strictjson.Object, name string, limit int) {
 	}
 }
 
+// optionalString validates a string, if there is one. It returns its length, 0 if there
+// is none.
 func optionalString(o *strictjson.Object, name string, limit int) (chars int) {
 	chars = o.Length(name)
 	if chars > limit {

@@ -187,7 +187,7 @@ func succeedsBefore(a MemberState, aID UserID, b MemberState, bID UserID) bool {
 }
 
 // role returns the role with which the actor acts: that of the member, and the
-// owner's for a backend. It is ErrNotFound for a user who is no member, because such a
+// owner's for a backend. It is ErrNotFound for a user who is not a member, because such a
 // user must not learn that the conversation exists (I8).
 func (c *Conversation) role(a Actor) (Role, error) {
 	if a.Backend {

@@ -16,6 +16,7 @@ var _ MessageCommand = (*editMessage)(nil)
 func (c *editMessage) Size() int                  { return 256 + len(c.want.Content) }
 func (c *editMessage) MessageQuery() MessageQuery { return MessageQuery{Seq: c.seq, Content: true} }
 
+// Decide returns no draft if the edit changes neither content nor mentions.
 func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	role, m, err := c.message(conv)
 	switch {
@@ -45,7 +46,7 @@ func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	}}, nil
 }
 
-// recallMessage is the command for a recall.
+// recallMessage is the command for a recall. To recall a message again changes nothing.
 type recallMessage struct {
 	messageBase
 	reason string

@@ -9,9 +9,10 @@ import (
 	"im/internal/strictjson"
 )
 
-// The files encode*.go hold every hand-written JSON encoder of the domain: of
-// events, of what contains events or messages, and of the two bodies that hold a
-// user's content. Everything else goes through encoding/json.
+// The files encode*.go hold the hand-written JSON encoders of the domain: of events,
+// of messages, of the pages and views that contain them, and of the two bodies that
+// hold a user's content. Time has its own in time.go. Everything else goes through
+// encoding/json.
 //
 // There are two reasons:
 //
@@ -90,7 +91,8 @@ func appendMentions(dst []byte, mentions []UserID) []byte {
 	})
 }
 
-// AppendFields appends the members of the page, without the braces around them.
+// AppendFields appends the members of the page, without the braces around them, so that
+// a frame can add members of its own.
 func (p *EventPage) AppendFields(dst []byte) []byte {
 	dst = appendID(append(dst, `"conversation_id":`...), p.ConversationID)
 	dst = strictjson.AppendString(append(dst, `,"epoch":`...), p.Epoch)
@@ -112,7 +114,7 @@ func (p *EventPage) Size() int {
 	return n
 }
 
-// AppendFields appends the members of the page, without the braces around them.
+// AppendFields appends the members of the page; see EventPage.AppendFields.
 func (p *SyncPage) AppendFields(dst []byte) []byte {
 	dst = strictjson.AppendString(append(dst, `"epoch":`...), p.Epoch)
 	dst = appendArray(append(dst, `,"conversations":`...), p.Conversations, func(dst []byte, v *ConversationView) []byte {
@@ -139,7 +141,7 @@ func (p *SyncPage) Size() int {
 	return n
 }
 
-// AppendFields appends the members of the page, without the braces around them.
+// AppendFields appends the members of the page; see EventPage.AppendFields.
 func (p *MessagePage) AppendFields(dst []byte) []byte {
 	dst = appendArray(append(dst, `"messages":`...), p.Messages, func(dst []byte, m *Message) []byte {
 		return m.AppendJSON(dst)

@@ -8,7 +8,7 @@ import (
 	"im/internal/strictjson"
 )
 
-// Code is the kind of an error, for programs. The contract fixes the set.
+// Code is the kind of an error, for programs. The contract defines all codes.
 type Code string
 
 // The codes. Each edge (REST, WebSocket) maps them to its own status in one table.
@@ -54,7 +54,8 @@ type Error struct {
 	cause error
 }
 
-// One error for each code, to match with errors.Is and to build on.
+// One error for each code, to match with errors.Is and to build on. ErrBlocked is in
+// blocks.go. CodeRejected has none: the contract reserves it for hooks.
 var (
 	ErrUnauthenticated     = &Error{Code: CodeUnauthenticated, Message: "a valid token is required"}
 	ErrTokenExpired        = &Error{Code: CodeTokenExpired, Message: "the token has expired"}
@@ -121,7 +122,7 @@ func (e *Error) WithRetryAfter(delay time.Duration) *Error {
 	return &c
 }
 
-// Retry returns whether the client may send the same request again.
+// Retry returns the advice on sending the same request again. It follows from the code.
 func (e *Error) Retry() Retry {
 	switch e.Code {
 	case CodeRateLimited:

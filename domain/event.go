@@ -27,8 +27,8 @@ func (t EventType) ChangesMembership() bool {
 }
 
 // ChangesState reports whether an event of this type changes the Conversation that
-// commands are decided on, and with it the version. Events that add or change a single
-// message do not.
+// commands are decided on, and with it the version. Postings, edits, recalls and
+// reactions do not. Pins do, and so do unknown types.
 func (t EventType) ChangesState() bool {
 	switch t {
 	case MessagePosted, MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved:
@@ -45,7 +45,7 @@ type Event struct {
 	ConversationID ConversationID
 	Seq            int64
 	Type           EventType
-	Sender         UserID          // who caused it: a user, or the user id of a backend
+	Sender         UserID          // the user who caused it, or the user id of a backend
 	ClientMsgID    string          // idempotency key of a message.posted; "" for other types
 	At             Time            // of the commit; never before that of a lower seq
 	Body           json.RawMessage // one of the …Body types, or MemberRole, by Type

@@ -13,9 +13,9 @@ import (
 // be equal to it (I7); verification and repair compare them. The zero Fold is that of
 // an empty log. Read positions, preferences and blocks are not events, and not in it.
 //
-// It takes two bits a message, whatever its size; the rest grows with the members,
-// and with the current mentions, reactions and pins. Maps of messages have their seq
-// as the key.
+// It takes two bits of memory for each event (messageCounter). The rest grows with the
+// members, the edited and recalled messages, and the current mentions, reactions and
+// pins, but not with the size of messages. Maps of messages have their seq as the key.
 type Fold struct {
 	ID          ConversationID
 	Kind        Kind
@@ -84,8 +84,8 @@ var ErrLogHole = errors.New("the log has a hole")
 
 // Apply adds the next event. It returns ErrLogHole if e does not have the next seq,
 // and another error if the body does not fit the type. After an error the fold is
-// unchanged. Events of unknown types, which a later version may have written, only
-// take their seq.
+// unchanged. An event of an unknown type, which a later version may have written,
+// changes only Head, LastAt and Version.
 func (f *Fold) Apply(e *Event) error {
 	if e.Seq != f.Head+1 || (e.Seq == 1) != (e.Type == ConversationCreated) {
 		return fmt.Errorf("%w: seq %d, %s, after %d", ErrLogHole, e.Seq, e.Type, f.Head)
@@ -104,6 +104,7 @@ func (f *Fold) Apply(e *Event) error {
 	return nil
 }
 
+// apply changes what depends on the body of e. Apply does the rest.
 func (f *Fold) apply(e *Event) error {
 	switch e.Type {
 	case ConversationCreated:
@@ -121,7 +122,7 @@ func (f *Fold) apply(e *Event) error {
 	case MessagePinned, MessageUnpinned:
 		return f.pin(e)
 	}
-	return nil // of a type that a later version writes
+	return nil // an unknown type: see Apply
 }
 
 func (f *Fold) create(e *Event) error {
@@ -271,9 +272,9 @@ func (f *Fold) MemberCount() int {
 // Users returns the current and former members, sorted.
 func (f *Fold) Users() []UserID { return slices.Sorted(maps.Keys(f.Members)) }
 
-// TargetOf returns the seq of the message that an edit, recall, reaction or pin is of,
-// and 0 for events of other types. Events are stored with it, so that they can be found
-// by their message.
+// TargetOf returns the seq of the message that e is about: for edits, recalls, reactions
+// and pins. It is 0 for events of other types. The log stores it with the event, so that
+// the events about a message can be found.
 func TargetOf(e *Event) (int64, error) {
 	switch e.Type {
 	case MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved, MessagePinned, MessageUnpinned:

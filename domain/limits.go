@@ -57,5 +57,6 @@ func DefaultLimits() Limits {
 }
 
 // PageBytes is the size at which a page of events, messages or conversations ends
-// early, with has_more set. A page holds one item at least, however large.
+// early; it then says that there is more. A page holds one item at least, however
+// large.
 const PageBytes = 1 << 20

@@ -15,14 +15,13 @@ type LiveSession struct {
 	NodeID      NodeID    `json:"node_id"`
 	Background  bool      `json:"background"` // it does not make its user online
 	ConnectedAt Time      `json:"connected_at"`
-	// Current is set if the session is of the caller's own device, as far as the
-	// caller's token names one.
+	// Current is set if the session is of the device that the caller's token names.
 	Current bool `json:"current,omitempty"`
 }
 
 // NoticeResult counts the recipients of a notice.
 type NoticeResult struct {
-	Online   int `json:"online"`   // users who are online with these sessions
+	Online   int `json:"online"`   // users who are online by one of these sessions
 	Sessions int `json:"sessions"` // live sessions that the notice was sent to
 }
 

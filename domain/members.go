@@ -2,8 +2,8 @@ package domain
 
 import "encoding/json"
 
-// commandBase has the actor and target of a command, and the methods of Command with
-// the values that most commands return.
+// commandBase holds the actor and target of a command, and implements all methods of
+// Command except Decide. Larger commands override Size.
 type commandBase struct {
 	actor  Actor
 	target ConversationID
@@ -13,8 +13,8 @@ func (c commandBase) Target() ConversationID          { return c.target }
 func (c commandBase) Key() (k IdempotencyKey, _ bool) { return k, false }
 func (c commandBase) Size() int                       { return 256 }
 
-// role returns the actor's role in a group. In a direct conversation it is
-// ErrForbidden: members and settings of one never change.
+// role returns the actor's role in a group. The error is ErrForbidden in a direct
+// conversation, whose members and settings never change.
 func (c commandBase) role(conv *Conversation) (Role, error) {
 	role, err := conv.role(c.actor)
 	if err != nil {
@@ -46,7 +46,7 @@ func (c commandBase) drafts(t EventType, members ...MemberRole) ([]Draft, error)
 	return out, nil
 }
 
-// addMembers adds the users who are no members yet, all with one role. In a group
+// addMembers adds the users who are not members yet, all with one role. In a group
 // without members, the first of them becomes the owner.
 type addMembers struct {
 	commandBase
@@ -92,7 +92,8 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	return c.drafts(MemberAdded, added...)
 }
 
-// putMember adds one user with a role, or changes the role of a member.
+// putMember adds one user with a role, or changes the role of a member. It is also
+// how a user joins an open group, and how the owner hands the group over.
 type putMember struct {
 	commandBase
 	user        UserID
@@ -130,7 +131,7 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	return c.drafts(MemberRoleChanged, MemberRole{UserID: c.user, Role: c.as})
 }
 
-// joins reports whether the command is that of a user who joins an open group.
+// joins reports whether the actor joins an open group with the command.
 func (c *putMember) joins(conv *Conversation) bool {
 	_, in := conv.Member(c.user)
 	return !in && !c.actor.Backend && c.user == c.actor.User && conv.Open()
@@ -168,7 +169,8 @@ func (c *putMember) handOver(conv *Conversation) ([]Draft, error) {
 	return c.drafts(MemberRoleChanged, changes...)
 }
 
-// removeMember removes a member, who may be the actor.
+// removeMember removes a member, who may be the actor. If that is the owner, a successor
+// becomes the owner.
 type removeMember struct {
 	commandBase
 	user UserID

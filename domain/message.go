@@ -75,7 +75,7 @@ type messageBase struct {
 func (b messageBase) MessageQuery() MessageQuery { return MessageQuery{Seq: b.seq} }
 
 // message returns the actor's role and the message. It is ErrNotFound if there is no
-// such message, and if the actor may not read it: a user who is no member, or a member
+// such message, and if the actor may not read it: a user who is not a member, or a member
 // with a higher floor.
 func (b messageBase) message(conv *Conversation) (Role, *MessageState, error) {
 	role, err := conv.role(b.actor)

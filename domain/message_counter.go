@@ -3,7 +3,7 @@ package domain
 import "math/bits"
 
 // messageCounter counts the messages of a conversation up to any seq. It takes two
-// bits a seq: each block has one bit for each of its seqs, set for messages, and the
+// bits for each seq: each block has one bit for each of its seqs, set for messages, and the
 // number of messages in all blocks before it.
 type messageCounter struct{ blocks []countBlock }
 

@@ -61,13 +61,13 @@ func checkClientID(pointer, id string) error {
 
 func mentionPointer(i int) string { return "/mentions/" + string(appendInt(nil, int64(i))) }
 
-// postMessage is the command for a checked Post. The draft is made when the command is:
-// it does not depend on the state.
+// postMessage is the command for a checked Post. It holds its draft from the beginning,
+// because the draft does not depend on the state.
 type postMessage struct {
 	actor    Actor
 	target   ConversationID
 	draft    [1]Draft // an array, so that Decide needs no allocation
-	mentions []UserID // as they were sent
+	mentions []UserID // as they were sent, for pointers into the request
 }
 
 var _ Command = (*postMessage)(nil)
@@ -103,8 +103,8 @@ func (b *PostedBody) hash() [sha256.Size]byte {
 	return sha256.Sum256(append(text, '}'))
 }
 
-// errBadReplyTarget is the answer to a reply to a seq that is no message, or is below
-// the sender's floor.
+// errBadReplyTarget is the answer to a reply whose target is not a message, or is below
+// the sender's floor. Decide finds only the latter; the log finds the former.
 var errBadReplyTarget = Invalid("/reply_to", "is not a message of the conversation")
 
 func (m *postMessage) Target() ConversationID { return m.target }
@@ -135,7 +135,7 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	return m.draft[:], nil
 }
 
-// mayMention checks the mentions of an actor with a role.
+// mayMention validates the mentions in a message of an actor with this role.
 func (c *Conversation) mayMention(role Role, mentions []UserID) error {
 	for i, user := range mentions {
 		if user == Everyone {

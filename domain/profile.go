@@ -23,12 +23,13 @@ func (p *UserProfile) Check(limits Limits) error {
 	return checkMetadata(p.Metadata, limits)
 }
 
-// ProfileClaims is the part of a profile that a token carries; nil: no such claim.
+// ProfileClaims is the part of a profile that a token carries. A field is nil if the
+// token has no such claim, or an invalid one.
 type ProfileClaims struct {
 	User   UserID
 	Name   *string // at most Limits.NameChars
 	Avatar *string // a URL, at most Limits.URLChars
-	Issued Time    // of the token; zero if it has no such claim
+	Issued Time    // iat of the token; zero if it has none
 }
 
 // Claims returns the profile claims of the token; false if it has none. Invalid claims
@@ -40,6 +41,7 @@ func (i *Identity) Claims(limits Limits) (ProfileClaims, bool) {
 	return c, c.Name != nil || c.Avatar != nil
 }
 
+// claim returns the value of a claim, or nil if it is empty or invalid.
 func claim(text string, limit int) *string {
 	if text == "" || utf8.RuneCountInString(text) > limit || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		return nil

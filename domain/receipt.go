@@ -1,7 +1,7 @@
 package domain
 
-// Receipt is a change of a member's positions in a conversation, as sent to the other
-// members. Positions that did not change are 0.
+// Receipt is a change of a member's positions in a conversation, as it is sent to the
+// other members. A position that did not change is 0.
 type Receipt struct {
 	ConversationID ConversationID `json:"conversation_id"`
 	UserID         UserID         `json:"user_id"`
@@ -9,8 +9,8 @@ type Receipt struct {
 	ReadSeq        int64          `json:"read_seq,omitempty"`      // the highest seq that the user has read
 }
 
-// MemberReceipt is the state of a member's positions, in the list of a conversation; 0:
-// none yet.
+// MemberReceipt is an entry in a conversation's list of receipts: the positions of one
+// member. A position is 0 if there is none yet.
 type MemberReceipt struct {
 	UserID       UserID `json:"user_id"`
 	DeliveredSeq int64  `json:"delivered_seq"` // as in Receipt

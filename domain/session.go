@@ -8,7 +8,7 @@ type SessionEntry struct {
 	User       UserID
 	Device     DeviceID
 	Number     int64  // from one sequence for the whole cluster: the higher, the newer
-	Epoch      string // of Number; numbers of different epochs are not comparable
+	Epoch      string // of the log when Number was given; numbers of different epochs are not comparable
 	Background bool   // it does not make its user online
 	Connected  Time   // when it began
 }
@@ -16,7 +16,7 @@ type SessionEntry struct {
 // Admission is the store's answer to a new session.
 type Admission struct {
 	Number        int64     // of the session; higher than all numbers given before in the epoch
-	RevokedBefore time.Time // tokens of the user issued before are revoked; zero: none is
+	RevokedBefore time.Time // tokens of the user issued before are revoked; zero: none are
 }
 
 // Memberships are all conversations of a user and the user's revocation, read at one
@@ -36,7 +36,7 @@ type FeedPage struct {
 	Position FeedPosition // to continue from
 	Epoch    string       // of the log
 	Heads    []FeedHead
-	Ends     []EndSessions // sessions to close; most were signalled already
+	Ends     []EndSessions // sessions to close; most nodes have closed them already, by a signal
 }
 
 // FeedHead is the progress of a conversation within a FeedPage.

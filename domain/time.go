@@ -21,7 +21,7 @@ func (t *Time) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// AppendJSON appends what MarshalJSON returns. Since every event has a time, it writes
+// AppendJSON appends the time as a JSON string. Since every event has a time, it writes
 // digits by hand, which takes a quarter of the time of time.AppendFormat.
 func (t Time) AppendJSON(dst []byte) []byte {
 	utc := t.UTC()
@@ -40,6 +40,7 @@ func (t Time) AppendJSON(dst []byte) []byte {
 	return append(dst, `Z"`...)
 }
 
+// appendDigits appends n with leading zeros. Width, at most 6, must be enough for n.
 func appendDigits(dst []byte, n, width int) []byte {
 	dst = append(dst, "000000"[:width]...)
 	for i := len(dst) - 1; n > 0; i-- {

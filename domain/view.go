@@ -15,7 +15,8 @@ type Actor struct {
 // isServer reports whether the request came with a server token.
 func (a Actor) isServer() bool { return a.Backend || a.OnBehalf }
 
-// ConversationView is a conversation as one of its members sees it at HeadSeq.
+// ConversationView is a conversation at HeadSeq as a member sees it. A backend that is
+// not a member gets one too: with the role of an owner, and everything read.
 type ConversationView struct {
 	ConversationID ConversationID  `json:"conversation_id"`
 	Kind           Kind            `json:"kind"`
@@ -24,7 +25,7 @@ type ConversationView struct {
 	Settings       Settings        `json:"settings"`
 	Metadata       json.RawMessage `json:"metadata"` // an object, null or nil
 	CreatedAt      Time            `json:"created_at"`
-	Role           Role            `json:"role"`           // of the member
+	Role           Role            `json:"role"`           // of the member; owner for a backend
 	Peer           UserID          `json:"peer,omitempty"` // the other user of a direct conversation; "" for groups
 	MemberCount    int             `json:"member_count"`   // current members
 	HeadSeq        int64           `json:"head_seq"`       // seq of the last event
@@ -38,12 +39,11 @@ type ConversationView struct {
 	Events         []Event         `json:"events"`       // the newest events that were asked for, ascending
 	Limited        bool            `json:"limited"`      // Events leaves out older events that the device has not acknowledged
 
-	// JoinedSeq is the seq of the member's latest joining; 0 for a user who is no
-	// member.
+	// JoinedSeq is the seq of the member's latest joining; 0 without a membership.
 	JoinedSeq int64 `json:"-"`
 }
 
-// OpenGroup is the part of an open group that users who are no members may see.
+// OpenGroup is the part of an open group that users who are not members may see.
 type OpenGroup struct {
 	ConversationID ConversationID `json:"conversation_id"`
 	Title          *string        `json:"title"`      // nil: none
@@ -114,8 +114,8 @@ func MessageOf(e *Event) (Message, error) {
 	}, nil
 }
 
-// Edited applies a message.edited with this time and body. The error is ErrInternal if
-// the body cannot be read.
+// Edited changes the message as a message.edited with this time and body does. The
+// error is ErrInternal if the body cannot be read.
 func (m *Message) Edited(at Time, body json.RawMessage) error {
 	var b EditedBody
 	if err := json.Unmarshal(body, &b); err != nil {
@@ -153,8 +153,8 @@ type SyncPage struct {
 	UnreadTotal   *int64             `json:"unread_total,omitempty"` // of all conversations; nil unless Done
 }
 
-// Range selects events or messages by at most one of its positions: the first five
-// fields. Without a position it selects the newest. Nil means not given.
+// Range selects events or messages by a position. At most one of the first five fields
+// is set. If none is, the range is the newest items. Nil means not set.
 type Range struct {
 	AfterSeq  *int64  // exclusive: the next ones above it
 	BeforeSeq *int64  // exclusive: the nearest ones below it
@@ -186,7 +186,7 @@ type EventPage struct {
 // HeadSeq.
 type MessagePage struct {
 	Messages      []Message          `json:"messages"`
-	HeadSeq       int64              `json:"head_seq"`        // the conversation's last event, or that of AsOf and AsOfSeq
+	HeadSeq       int64              `json:"head_seq"`        // seq of the last event, at most that of AsOf or AsOfSeq
 	FloorSeq      int64              `json:"floor_seq"`       // lowest seq that the reader may read
 	HasMoreBefore bool               `json:"has_more_before"` // there are older messages that the reader may read
 	HasMoreAfter  bool               `json:"has_more_after"`  // there are newer messages, up to HeadSeq

@@ -20,10 +20,10 @@
 -- Identifiers of people and devices have the collation "C": they are compared as
 -- bytes, as Go compares them.
 --
--- A column named "changed" holds the transaction that changed the row last. A
--- reader that keeps a snapshot (pg_snapshot) finds by it what is new since. The
--- column has no index on purpose: updates of heads and read positions stay
--- heap-only (HOT), for which the tables also leave free space (fillfactor).
+-- A column named "changed" holds the id of the transaction that changed the row last.
+-- A reader that keeps a snapshot (pg_snapshot) finds by it the rows that changed since
+-- then. The column has no index on purpose: without one, updates of heads and read
+-- positions are heap-only (HOT). They also need the free space of a low fillfactor.
 
 
 -- The server ----------------------------------------------------------------------
@@ -63,18 +63,18 @@ CREATE TABLE conversations (
     message_count          bigint      NOT NULL, -- events of type message.posted, recalled ones included
     last_message_seq       bigint      NOT NULL, -- seq of the last message.posted; 0: none
     changed                xid8        NOT NULL,
-    member_count           integer     NOT NULL, -- members that have not left
+    member_count           integer     NOT NULL, -- current members
     kind                   text        NOT NULL COLLATE "C", -- direct or group
     creator                text        NOT NULL COLLATE "C",
     direct_key             text        COLLATE "C" UNIQUE, -- both users, ascending, joined by a line feed; null: no direct conversation
     client_conversation_id text        COLLATE "C", -- idempotency key of the creation, per creator
-    client_hash            bytea,                   -- hash of the creating request; tells a repetition from a conflict
+    client_hash            bytea,                   -- hash of the creating request: with the same key and hash it is a repetition, with another hash a conflict
     title                  text,
     avatar_url             text,
     settings               json        NOT NULL,
     metadata               json,                    -- json, not jsonb: clients get the bytes that they sent
-    archived               boolean     NOT NULL DEFAULT false, -- a member may have archived it: the trigger unarchive has to look
-    blocked                smallint    NOT NULL DEFAULT 0      -- direct only: bit 1, the first user of direct_key may not post; bit 2, the second
+    archived               boolean     NOT NULL DEFAULT false, -- true if a member may have archived it; the trigger unarchive then looks for such members
+    blocked                smallint    NOT NULL DEFAULT 0      -- direct only, a sum: 1, the first user of direct_key may not post; 2, the second may not
 ) WITH (fillfactor = 70);
 
 CREATE UNIQUE INDEX conversations_client ON conversations (creator, client_conversation_id)
@@ -90,7 +90,7 @@ CREATE TABLE events (
     conversation_id uuid        NOT NULL,
     seq             bigint      NOT NULL,
     message_no      bigint      NOT NULL, -- number of message.posted events up to and including seq
-    at              timestamptz NOT NULL, -- ascends with seq
+    at              timestamptz NOT NULL, -- never before that of a lower seq
     type            text        NOT NULL COLLATE "C",
     sender          text        NOT NULL COLLATE "C",
     client_msg_id   text        COLLATE "C", -- idempotency key of a message, per conversation and sender
@@ -113,16 +113,16 @@ CREATE INDEX events_about ON events (conversation_id, target_seq, type, seq) WHE
 CREATE TABLE members (
     conversation_id uuid    NOT NULL,
     joined_seq      bigint  NOT NULL,     -- seq of the latest member.added; 1 for the first members
-    left_seq        bigint,               -- seq of the member.removed; null: a member. The row stays, so that a sync can report the removal
+    left_seq        bigint,               -- seq of the member.removed; null: a current member. The row stays, so that a sync can report the removal
     -- State of the user's own, not derived from events:
-    read_seq        bigint  NOT NULL,     -- read up to here; never moves back
+    read_seq        bigint  NOT NULL,     -- the member has read up to here; never moves back
     read_message_no bigint  NOT NULL,     -- events.message_no at read_seq
     delivered_seq   bigint  NOT NULL DEFAULT 0, -- some device has received up to here
     changed         xid8    NOT NULL,
     pinned          boolean NOT NULL DEFAULT false,
     archived        boolean NOT NULL DEFAULT false, -- the next message sets it to false
     notify          text    NOT NULL DEFAULT 'all' COLLATE "C",
-    -- Derived again:
+    -- Derived from events, as the first columns are:
     role            text    NOT NULL COLLATE "C",
     user_id         text    NOT NULL COLLATE "C",
     PRIMARY KEY (user_id, conversation_id)
@@ -141,7 +141,7 @@ CREATE TABLE mentions (
     PRIMARY KEY (conversation_id, user_id, seq)
 );
 
--- Edits and recalls replace the mentions of a message.
+-- For edits and recalls, which replace the mentions of a message.
 CREATE INDEX mentions_of ON mentions (conversation_id, seq);
 
 -- The messages that were edited or recalled. Content is not repeated here: it is in
@@ -149,13 +149,13 @@ CREATE INDEX mentions_of ON mentions (conversation_id, seq);
 CREATE TABLE message_states (
     conversation_id uuid   NOT NULL,
     seq             bigint NOT NULL, -- of the message
-    touched         bigint NOT NULL, -- seq of the last edit or recall; a decision about the message depends on it
+    touched         bigint NOT NULL, -- seq of the last edit or recall: the revision of the message that decisions about it depend on
     edited_seq      bigint,          -- seq of the last edit; null: none
     recalled_seq    bigint,          -- seq of the recall; null: none
     PRIMARY KEY (conversation_id, seq)
 ) WITH (fillfactor = 80);
 
--- Unread counts leave recalled messages out.
+-- For unread counts, which leave recalled messages out.
 CREATE INDEX message_states_recalled ON message_states (conversation_id, seq) WHERE recalled_seq IS NOT NULL;
 
 -- The reactions that are present.
@@ -242,7 +242,7 @@ CREATE TABLE user_seen (
     seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 
--- Users who do not receive direct messages from another user.
+-- Which user (blocker) accepts no direct messages from which other user (blocked).
 CREATE TABLE blocks (
     since   timestamptz NOT NULL DEFAULT now(),
     blocker text        NOT NULL COLLATE "C",
@@ -273,7 +273,7 @@ CREATE TABLE search_messages (
     PRIMARY KEY (conversation_id, seq)
 );
 
--- Every search reads the pending list too: it is kept short.
+-- The pending list is kept short, because every search reads all of it.
 CREATE INDEX search_messages_terms ON search_messages USING gin (terms) WITH (fastupdate = on, gin_pending_list_limit = 1024);
 
 -- The progress of search_messages, in one row, and the lease of the node that writes
@@ -282,7 +282,7 @@ CREATE INDEX search_messages_terms ON search_messages USING gin (terms) WITH (fa
 CREATE TABLE search_position (
     the_one       boolean     PRIMARY KEY DEFAULT true CHECK (the_one),
     turn          bigint      NOT NULL DEFAULT 0,
-    holder        text        NOT NULL DEFAULT '',          -- the node's name for itself
+    holder        text        NOT NULL DEFAULT '',          -- a random name of the node's indexer
     held_until    timestamptz NOT NULL DEFAULT '-infinity', -- end of the lease
     terms_version integer     NOT NULL DEFAULT 0,           -- of the code that makes the terms; another version builds the index again
     epoch         text        NOT NULL DEFAULT '',          -- the epoch of position
@@ -303,8 +303,8 @@ INSERT INTO search_position DEFAULT VALUES;
 -- it starts from the beginning.
 CREATE TABLE rebuild_position (
     the_one boolean     PRIMARY KEY DEFAULT true CHECK (the_one),
-    after   uuid        NOT NULL, -- the last conversation that is done
-    done    bigint      NOT NULL, -- number of conversations
+    after   uuid        NOT NULL, -- the last conversation that is done, in the order of ids
+    done    bigint      NOT NULL, -- number of conversations that are done
     since   timestamptz NOT NULL DEFAULT now(), -- when it started
     at      timestamptz NOT NULL DEFAULT now()  -- when this row was written
 );

@@ -1,5 +1,5 @@
--- The functions of the store, and its trigger. Go code calls only these functions,
--- each with the number of its version at the end of its name (see migrations.go).
+-- The functions of the store, and its trigger. The name of each function ends with the
+-- number of its version (see migrations.go), except that of the trigger.
 --
 -- Errors that they raise themselves:
 --   IM001  a conversation does not exist
@@ -8,9 +8,9 @@
 
 -- Appending -----------------------------------------------------------------------
 
--- im_check_targets_1 compares what commands about messages were decided on with what
--- is stored. It returns p_versions with 0, which is never a valid version, for each
--- conversation with a message or a reaction that has changed since.
+-- im_check_targets_1 compares the messages and reactions that commands were decided on
+-- with the stored ones. It returns p_versions, but with 0, which is never a valid
+-- version, for each conversation in which one of them has changed.
 --
 -- The parameters are those of im_append_1, with p_targets in parallel arrays.
 CREATE FUNCTION im_check_targets_1(
@@ -120,8 +120,8 @@ END
 $$;
 
 -- im_append_1 appends a batch of decided events to the logs of several conversations
--- and brings the projections up to date. The documentation of package store/postgres
--- says why this is one function.
+-- and brings the projections up to date. The documentation of package
+-- store/postgres/appendlog explains why this is one function.
 --
 -- Conversations, one element each:
 --   p_conversation_ids  ascending, without repetition
@@ -145,8 +145,9 @@ $$;
 --                       null if unchanged
 --   p_targets           event, revision, emoji, reacted: the event is about a message.
 --                       revision is the seq of the last edit or recall that the decision
---                       knew, else the seq of the message. Of a reaction, emoji is its
---                       emoji and reacted whether it was present; emoji is '' otherwise
+--                       knew, else the seq of the message. For a reaction, emoji is its
+--                       emoji, and reacted is true if the decision found it
+--                       present; emoji is '' for other events
 --
 -- Results:
 --   statuses            for each event: 0 appended; 1 duplicate of an earlier message;
@@ -367,15 +368,15 @@ $$;
 
 -- Reading -------------------------------------------------------------------------
 
--- im_floor_1 returns the lowest seq that a member may read who joined at joined_seq.
+-- im_floor_1 returns the lowest seq that may be read by a member with this joined_seq.
 CREATE FUNCTION im_floor_1(settings json, joined_seq bigint) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN settings ->> 'history' = 'since_join' THEN joined_seq ELSE 1 END
 $$;
 
 -- im_seq_at_1 returns the highest seq of a conversation whose event is not later than
--- p_at; 0 if there is none. It is a binary search: times ascend with seqs and have no
--- index.
+-- p_at; 0 if there is none. It is a binary search: times have no index, but they never
+-- descend with seqs.
 CREATE FUNCTION im_seq_at_1(p_id uuid, p_head bigint, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -396,8 +397,9 @@ END
 $$;
 
 -- im_views_1 returns conversations as users see them: one row for each pair of p_users
--- and p_ids, in their order, without the pairs whose conversation does not exist. role
--- is null if the user is not a member. acked_seq is that of p_device.
+-- and p_ids, in their order, without the pairs whose conversation does not exist. If
+-- the user is not a member, role is null and everything counts as read. acked_seq is
+-- that of p_device.
 CREATE FUNCTION im_views_1(p_users text[], p_ids uuid[], p_device text)
 RETURNS TABLE (
     user_id text, conversation_id uuid, kind text, title text, avatar_url text, settings json, metadata json,
@@ -463,8 +465,9 @@ BEGIN
 END
 $$;
 
--- im_set_preferences_1 changes the preferences of a member that are not null. It
--- returns all of them, and whether any changed; no row if the user is not a member.
+-- im_set_preferences_1 sets the preferences of a member for which the parameter is not
+-- null. It returns all preferences, and in news whether any changed; no row if the user
+-- is not a member.
 CREATE FUNCTION im_set_preferences_1(p_user text, p_id uuid, p_notify text, p_pinned boolean, p_archived boolean)
 RETURNS TABLE (notify text, pinned boolean, archived boolean, news boolean)
 LANGUAGE plpgsql AS $$
@@ -513,10 +516,10 @@ CREATE TRIGGER unarchive BEFORE UPDATE ON conversations FOR EACH ROW
 WHEN (OLD.archived AND NEW.message_count > OLD.message_count)
 EXECUTE FUNCTION im_unarchive();
 
--- im_set_block_1 sets or lifts a block, and changes the direct conversation of the two
--- users, if there is one, with a new version: commands that were decided before are
--- decided again. p_key is the direct key. Its lock excludes a concurrent creation of
--- the conversation.
+-- im_set_block_1 sets or removes a block. If the two users have a direct conversation,
+-- it also changes its column blocked and gives it a new version, so that commands which
+-- were decided before are decided again. p_key is the direct key. The advisory lock of
+-- the key excludes a concurrent creation of the conversation.
 CREATE FUNCTION im_set_block_1(p_blocker text, p_blocked text, p_key text, p_on boolean) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -540,7 +543,7 @@ $$;
 -- other user has blocked the creator and the conversation does not exist yet.
 --
 -- It holds the lock of the key until the transaction ends. It must be VOLATILE: only
--- then its queries see what was committed before it got the lock.
+-- then do its queries see what was committed while it waited for the lock.
 CREATE FUNCTION im_direct_blocks_1(p_key text, p_creator text) RETURNS smallint
 LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

@@ -3,20 +3,20 @@
 // lets them join the hub by their hello, handles their requests and ends them.
 // Only internal/app wires it.
 //
-// Its parts are packages beneath it, each usable on its own:
+// Its parts are the packages beneath it:
 //
 //	wire      encodes the server's frames and names the close codes
 //	ws        reads and writes one connection; the bounded queue of each
 //	hub       the live sessions of a node; pushes to them what is committed
-//	presence  who is online, typing, or has read how far; nothing of it is logged
+//	presence  who is online, who is typing, and receipts; none of it is logged
 //
-// wire knows none of the others, ws knows wire, hub knows ws, presence knows hub.
+// Imports go one way: presence imports hub, hub imports ws, ws imports wire.
 //
 // What the gateway itself promises, beside what those packages promise:
 //
-//   - I8: a session does not begin with a token that is not valid, and ends with
-//     its token.
-//   - I9: the requests in flight of a socket are bounded, and the answers that
-//     wait for it: it is not read while they exceed its queue. A node takes at
-//     most MaxSockets sockets, and lets a bounded number join at a time.
+//   - I8: a session begins only with a valid token, and ends when the token does.
+//   - I9: each socket has a bounded number of requests in flight and a bounded
+//     queue of answers. While the queue is full, the gateway does not read from
+//     the socket. A node takes at most MaxSockets sockets, and lets a bounded
+//     number join at a time.
 package realtime

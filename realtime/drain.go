@@ -12,7 +12,8 @@ import (
 )
 
 // Run writes acknowledgements and last-seen times behind, and sends typing and
-// presence, until ctx ends. Let it end after Drain.
+// presence, until ctx ends. End ctx after Drain has returned: sockets need these
+// until they are closed.
 func (g *Gateway) Run(ctx context.Context) error {
 	var running errgroup.Group
 	running.Go(func() error { return g.acks.run(ctx) })
@@ -23,10 +24,11 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return running.Wait()
 }
 
-// Drain refuses new sockets and asks each open one to reconnect after a delay.
-// The delays are spread over DrainSpread. When its delay is over and its requests
-// are answered, a socket is closed. Drain returns when all are closed. If ctx ends
-// before, it cuts off the rest and returns ctx's error.
+// Drain refuses new sockets and asks the client of each open one to reconnect
+// after a random delay. The delays are spread over DrainSpread, or over half of the
+// time until ctx's deadline if that is shorter. When its delay is over and its
+// requests are answered, a socket is closed. Drain returns when all are closed. If
+// ctx ends before, it cuts off the rest and returns ctx's error.
 func (g *Gateway) Drain(ctx context.Context) error {
 	spread := g.o.DrainSpread
 	if deadline, ok := ctx.Deadline(); ok {
@@ -54,7 +56,7 @@ func (g *Gateway) Drain(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// beginDrain makes the gateway refuse new sockets, and returns those there are.
+// beginDrain makes the gateway refuse new sockets, and returns the open ones.
 func (g *Gateway) beginDrain() []*socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,15 +4,18 @@
 //
 //	              ┌─ local delivery ───────────────────────────────▶ hub of this node
 //	commits ──────┤
-//	and signals   └─ source: Redis ─▶ handler "dispatch" ─▶ broker ─▶ other nodes
+//	and signals   └─ source ─▶ handler "dispatch" ─▶ broker ──────▶ other nodes
 //	                 broker ─▶ handler "deliver" ──────────────────▶ hub of this node
 //
-// The handlers belong to a Watermill router. Everything here is a hint: the log is the
-// truth, and every node reads its tail once a second. The tail repairs what is lost,
-// late or refused on this path, so nothing on it waits for anything else:
+// A source looks up in Redis which nodes are concerned. The handlers belong to a
+// Watermill router; signals have a "dispatch" of their own.
 //
-//   - I5, true: only committed events enter. Publish and Push are called after the
-//     commit, and bodies travel as the bytes that were committed.
+// Everything here is a hint: the log is the truth, and every node reads its tail once a
+// second. The tail repairs what is lost, late or refused on this path, so nothing on it
+// waits for anything else:
+//
+//   - I5, only what was committed: Publish and Push are called after the commit, and
+//     bodies travel as the bytes that were committed.
 //   - I6, complete, normally within milliseconds: this node's hub has a queue of its
 //     own, whatever Redis and the broker do. Other nodes get one message for each batch
 //     in which one of their users is concerned, or a broadcast if Redis does not answer or

@@ -20,7 +20,7 @@ type Log struct {
 	intercept     func(ctx context.Context, method string) error
 	onCommit      func(domain.Committed)
 	conversations map[domain.ConversationID]*conversation
-	order         []domain.ConversationID // as they were created
+	order         []domain.ConversationID // in the order of their creation
 	commits       []domain.FeedHead       // of this epoch
 }
 
@@ -58,21 +58,21 @@ func NewLog() *Log {
 }
 
 // SetClock sets the clock for the times of later events. A time before that of the
-// conversation's last event is raised to it.
+// conversation's last event is raised to it. The clock must not call the log, which is
+// locked then.
 func (l *Log) SetClock(now func() time.Time) { defer l.lock()(); l.now = now }
 
 // Intercept sets a function that runs first in every method that takes a context,
-// and is given the method's name ("Submit", "Feed", …). Its error is the method's
-// error; while it blocks, the call is delayed, and other calls are not. Nil
-// removes it.
+// with the method's name ("Submit", "Feed", …). The method returns its error. While
+// it blocks, this call waits and other calls do not. Nil removes it.
 func (l *Log) Intercept(before func(ctx context.Context, method string) error) {
 	defer l.lock()()
 	l.intercept = before
 }
 
 // OnCommit sets a function that is called after each append, before its command
-// is answered. It may call the log. Appends of several goroutines may be reported
-// in another order than they were made. Nil removes it.
+// is answered. It may call the log. If several goroutines append, the order of the
+// calls may differ from that of the appends. Nil removes it.
 func (l *Log) OnCommit(committed func(domain.Committed)) { defer l.lock()(); l.onCommit = committed }
 
 // SetEpoch begins another epoch: the feed starts empty, and positions of the former
@@ -106,6 +106,8 @@ func (l *Log) Submit(ctx context.Context, cmd domain.Command, done func(domain.O
 	done(outcome, err)
 }
 
+// submit does the work of Submit. The caller holds the lock, and calls publish after it
+// has released it.
 func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ error) {
 	c := l.conversations[cmd.Target()]
 	if c == nil {
@@ -116,6 +118,7 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 	// user who may not know of the conversation gets ErrNotFound.
 	if key, ok := cmd.Key(); ok && !errors.Is(err, domain.ErrNotFound) {
 		if first, again := c.posted[messageKey{key.Sender, key.ClientMsgID}]; again {
+			// A recall erases the hash in production, so any content is a duplicate then.
 			if first.hash != key.Hash && !c.messages[first.seq].Recalled {
 				return domain.Outcome{}, func() {}, domain.ErrIdempotencyConflict
 			}
@@ -129,7 +132,8 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 	return domain.Outcome{Events: events}, publish, nil
 }
 
-// decide decides on a copy of the state, as a committer does.
+// decide calls the command's Decide with a copy of the state, and checks the target of
+// a reply, as production does.
 func (c *conversation) decide(cmd domain.Command) ([]domain.Draft, error) {
 	state := c.state.Clone()
 	if cmd, ok := cmd.(domain.MessageCommand); ok {
@@ -188,7 +192,8 @@ func (l *Log) append(c *conversation, drafts []domain.Draft) (events []domain.Ev
 	return events, l.commit(c, events, union(before, c.state.Audience()), membership)
 }
 
-// commit notes events in the feed; publish reports them.
+// commit adds events to the feed. The publish that it returns calls the function set
+// with OnCommit.
 func (l *Log) commit(c *conversation, events []domain.Event, audience []domain.UserID, membership bool) (publish func()) {
 	first, head := events[0].Seq, events[len(events)-1].Seq
 	l.commits = append(l.commits, domain.FeedHead{ConversationID: c.state.ID, First: first, Head: head, Membership: membership})
@@ -200,7 +205,7 @@ func (l *Log) commit(c *conversation, events []domain.Event, audience []domain.U
 	return func() { report(committed) }
 }
 
-// union merges two audiences; nil stands for all, and stays nil.
+// union merges two audiences. If one is nil, which stands for all nodes, so is the union.
 func union(a, b []domain.UserID) []domain.UserID {
 	if a == nil || b == nil {
 		return nil
@@ -224,7 +229,8 @@ func (l *Log) Create(ctx context.Context, n domain.NewConversation) (id domain.C
 	return id, publish != nil, err
 }
 
-// create returns a nil publish if nothing was created.
+// create does the work of Create. It returns a nil publish if nothing was created. The
+// caller holds the lock.
 func (l *Log) create(n domain.NewConversation) (_ domain.ConversationID, publish func(), _ error) {
 	for id, c := range l.conversations {
 		sameKey := n.ClientConversationID != "" && c.created.ClientConversationID == n.ClientConversationID && c.created.Creator == n.Creator

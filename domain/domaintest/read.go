@@ -88,7 +88,7 @@ func (c *conversation) ordered() []*message {
 
 // View returns a conversation as a user sees it, without events and with the read
 // position and preferences of a new member; false if there is no such conversation.
-// For a user who is no member, Role and JoinedSeq are zero.
+// For a user who is not a member, Role and JoinedSeq are zero.
 func (l *Log) View(id domain.ConversationID, user domain.UserID) (domain.ConversationView, bool) {
 	defer l.lock()()
 	c := l.conversations[id]

@@ -12,7 +12,7 @@
 // every conversation that has grown. The tail is the safety net: the hub reads
 // from the log whatever Push did not deliver.
 //
-// What it promises, as far as the log keeps its own promises:
+// What it promises, provided that the log keeps its own promises:
 //
 //   - I4: per session and conversation, events ascend without a hole from the
 //     welcome on. A reader that is too slow gets one gap instead, and events go
@@ -23,12 +23,12 @@
 //     never called for it. What is committed after a session's welcome is pushed
 //     to it; what was committed before is in its sync. A user who is added while
 //     connected gets the conversation, then every event since the joining.
-//   - I8: member.removed is the last event that a removed user receives. A user
-//     whom the loaded view does not list as a member receives nothing. A session
-//     does not begin with a revoked token.
+//   - I8: member.removed is the last event that a removed user receives. An
+//     added user receives nothing unless the loaded view lists it as a member. No
+//     session begins with a revoked token.
 //   - I9: a hole keeps no events in memory: the hub notes how far the log has
-//     come and reads. Under its locks there is no reading and no writing, only
-//     queueing, so a slow reader costs only itself.
+//     come and reads. Under its locks the hub does no I/O, it only queues
+//     frames, so a slow reader delays no other.
 //
 // Locks are taken in this order: epochMu, shard, users, user, SendQueue.
 package hub

@@ -76,9 +76,9 @@ type Hub struct {
 	pending readQueue
 	wake    chan struct{} // asks for a reading of the feed at once
 
-	// epochMu is held for reading while memberships are entered into the index,
-	// and for writing while the epoch changes. So nothing of an old epoch enters
-	// the index of a new one.
+	// epochMu is read-locked while memberships are added to the index, and locked
+	// while the epoch changes. So memberships of an old epoch never enter the index
+	// of a new one.
 	epochMu sync.RWMutex
 	epoch   string        // "" until the feed of an epoch has been read
 	known   chan struct{} // closed while epoch is not ""

@@ -6,9 +6,9 @@ const (
 	// restPause is how long Redis is not called after a call failed, except by the
 	// refresher. Callers do without it immediately instead of waiting for a timeout.
 	restPause = 500 * time.Millisecond
-	// gracePeriod is how long a session that is missing in Redis proves nothing after
-	// Redis lost data or this node lost its lease: all nodes register their sessions
-	// again in that time.
+	// gracePeriod follows a loss of data in Redis or of this node's lease. All nodes
+	// register their sessions again in that time. Until it ends, a session that is
+	// missing in Redis may still be live.
 	gracePeriod = 3 * time.Second
 )
 
@@ -43,9 +43,9 @@ const (
 	redisReplaced                // another Redis server answers, which may have no data
 	nodeDied                     // the lease of another node has ended
 	sessionsMissing              // Redis may lack sessions of this node
-	writeBegan                   // all sessions of this node are being registered
-	writeEnded                   // they have been registered
-	writeFailed                  // they could not be registered
+	writeBegan                   // the node began to register all its sessions
+	writeEnded                   // all its sessions are registered
+	writeFailed                  // some of its sessions could not be registered
 	left                         // this node leaves the cluster
 )
 
@@ -59,10 +59,10 @@ type state struct {
 	//	no       no       Redis has all sessions
 	//	yes      no       the next refresh registers all
 	//	no       yes      all are being registered
-	//	yes      yes      so they are, and have to be once more
+	//	yes      yes      all are being registered, and the next refresh does it again
 	missing, writing bool
 	restUntil        time.Time // no call of Redis before, except by the refresher
-	graceUntil       time.Time // a session that is missing in Redis proves nothing before
+	graceUntil       time.Time // end of the grace period
 	massChanges      uint64    // how often the presence of many users may have changed
 }
 
@@ -84,7 +84,7 @@ func (p phase) next(e event) phase {
 
 // next returns the state after an event that happens now. Grace is the length of a
 // grace period. The grace period and the mass change that announces it come in one
-// step: whoever sees the new number of mass changes sees the grace period as well.
+// step: a caller that sees the new number of mass changes sees the grace period too.
 func (s state) next(e event, now time.Time, grace time.Duration) state {
 	before := s.phase
 	s.phase = before.next(e)

@@ -24,7 +24,7 @@
 //   - I3: one (conversation, sender, client_msg_id) is one event.
 //   - I5: Publish and Push are called only with committed events.
 //   - I7: every projection equals the fold of the log.
-//   - I8: reads return nothing of a conversation to users who are not in it.
+//   - I8: a user who is not in a conversation reads nothing of it.
 //   - I9: queues and caches are bounded in bytes, and no node holds a lock while the
 //     server waits for that node.
 //

@@ -57,8 +57,8 @@ func TestMigrate(t *testing.T) {
 	})
 }
 
-// A database of a development version has the same tables, so that only its version
-// table tells it apart.
+// A database of a development version has the same tables. Only its version table is
+// different.
 func TestMigrateRefusesADevelopmentSchema(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)

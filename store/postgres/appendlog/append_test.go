@@ -200,7 +200,7 @@ func TestRefusedFailsAlone(t *testing.T) {
 		{"mallory", domain.Post{ClientMsgID: "m2"}, domain.ErrNotFound},
 		{"alice", domain.Post{ClientMsgID: "m3", ReplyTo: &missing}, domain.Invalid("/reply_to", "")},
 		{"alice", domain.Post{ClientMsgID: "m4", ReplyTo: &created}, domain.Invalid("/reply_to", "")},
-		{"bob", domain.Post{ClientMsgID: "m5", Mentions: []domain.UserID{"nobody"}}, domain.ErrInvalid},
+		{"bob", domain.Post{ClientMsgID: "m5", Mentions: []domain.UserID{"stranger"}}, domain.ErrInvalid},
 		{"bob", domain.Post{ClientMsgID: "m6", Mentions: []domain.UserID{domain.Everyone}}, domain.ErrForbidden},
 		{"bob", domain.Post{ClientMsgID: "m7", ReplyTo: &message, Mentions: []domain.UserID{"alice"}}, nil},
 		{"alice", domain.Post{ClientMsgID: "m8", Mentions: []domain.UserID{domain.Everyone}}, nil},

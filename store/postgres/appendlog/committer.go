@@ -31,10 +31,12 @@ const (
 //	state        | fields                  | what the turn does, and the next state
 //	idle         | held is empty           | waits for the queue; holding
 //	holding      | held, lost is nil       | writes a batch; idle or holding. Without an answer from the
-//	             |                         | server: outcome lost. After any other error: paused
+//	             |                         | server, or if the id of the batch is in the log already:
+//	             |                         | outcome lost, and paused. After any other error: paused
 //	outcome lost | lost is the batch       | looks the batch up by its id. Committed: answers its requests.
-//	             |                         | Not committed: writes the next batch under the same id, so that
-//	             |                         | of the two only one can be committed; holding
+//	             |                         | Not committed, or no caller waits for it any longer: writes the
+//	             |                         | next batch under the same id, so that only one of the two can
+//	             |                         | be committed; holding
 //	paused       | pause > 0               | waits for pause, which doubles up to longestPause; then as before
 //
 // A conversation is in locked while another transaction holds its row for longer than

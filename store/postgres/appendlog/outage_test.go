@@ -22,8 +22,8 @@ import (
 	"im/test/storetest"
 )
 
-// loseAnswer has the answer lost that the proxy holds back: the request has passed, and
-// what it wrote is there, which conn tells by a query that is true then.
+// loseAnswer loses the answer that the proxy holds back. First it waits until the request
+// has passed, and until done, a query on conn, returns true: the write is committed.
 func loseAnswer(t *testing.T, proxy *proxytest.Proxy, passed <-chan struct{}, conn *pgx.Conn, done string, args ...any) {
 	t.Helper()
 	storetest.Wait(t, passed)
@@ -200,8 +200,8 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// All connections of reads are half-open, and nothing tells of it: each read finds
-// out after its first attempt, and has room for a new connection then.
+// All connections of reads are half-open, and no error reports it. Each read notices it
+// when its first attempt ends, and has room for a new connection then.
 func TestHalfOpenConnectionsHoldNoPlaces(t *testing.T) {
 	t.Parallel()
 	via, proxy := proxytest.Before(t, pgtest.New(t))

@@ -14,6 +14,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
+// errAllLocked means that there is nothing to write until a probe finds a row free.
 var errAllLocked = errors.New("all conversations with held requests are locked by other transactions")
 
 // fail handles the error of an attempt, and sets the pause before the next one. Requests
@@ -56,8 +57,8 @@ func (c *committer) failBatch(refused *appendError) {
 	}
 }
 
-// isolate finds the bad request of a batch: each one gets a batch of its own next. A
-// request that was alone already gets the error.
+// isolate finds the request for which the server refuses a batch: next, each request
+// gets a batch of its own. A request that was alone is answered with the error.
 func (c *committer) isolate(refused *appendError) {
 	var requests []*request
 	for _, g := range refused.batch.groups {
@@ -113,8 +114,9 @@ WHERE k.batch = $1
 ORDER BY e.conversation_id, e.seq`
 )
 
-// resolve finds out whether a batch whose answer was lost was committed, and then
-// answers its requests. Otherwise they stay held.
+// resolve finds out whether a batch was committed whose answer was lost. If it was, its
+// requests are answered. If not, they stay held, and attempt writes the next batch
+// under the same id.
 func (c *committer) resolve(ctx context.Context, lost *batch) error {
 	var ids [][16]byte
 	for _, g := range lost.groups {
@@ -143,13 +145,14 @@ func (c *committer) resolve(ctx context.Context, lost *batch) error {
 	}
 	c.logger.Info("found a batch committed whose answer was lost", "events", len(events))
 	c.lost = nil
-	lost.id = newBatchID() // its id is in the log
+	lost.id = newBatchID() // for the next batch: the old id is in the log already
 	c.answerCommitted(lost, events)
 	return nil
 }
 
-// answerCommitted answers the requests of a batch by its events. The audience of the
-// events is not known any longer, so they are published to all members.
+// answerCommitted answers the requests of a batch with its events. A request without
+// events in it (a refusal or a duplicate) stays held and is decided again. The audience
+// of the events is not known any longer, so they are published to all nodes.
 func (c *committer) answerCommitted(b *batch, events []domain.Event) {
 	byID := map[domain.ConversationID][]domain.Event{}
 	for _, e := range events {

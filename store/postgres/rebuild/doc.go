@@ -7,6 +7,6 @@
 // that every row it writes is current at that moment. A repaired conversation gets a
 // version below zero, which no cache has.
 //
-// Values that users write and that are no projection (preferences, read positions,
-// blocks) are left as they are, but brought within their bounds.
+// Preferences, read positions and blocks are not projections. A repair leaves their
+// values, but brings them within their bounds.
 package rebuild

@@ -17,8 +17,8 @@ import (
 	"im/test/storetest"
 )
 
-// differences are what VerifySearch finds; of an index that is behind it is told
-// at the end of its patience.
+// differences returns what VerifySearch reports. It reports an index that is behind
+// after its last try.
 func differences(t testing.TB, n *storetest.Node) (list []search.Difference) {
 	t.Helper()
 	require.NoError(t, n.VerifySearch(t.Context(), func(int64, int64) {}, func(d search.Difference) { list = append(list, d) }))
@@ -80,7 +80,7 @@ func TestSearchIndexIsBuiltFromTheLog(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	conn := storetest.Connect(t, url)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', held_until = 'infinity'`)
 	require.NoError(t, err)
 	n := storetest.Start(t, url)
 	id := n.Group(t, "alice")
@@ -241,7 +241,7 @@ func TestSearchIndexIsBuiltAnew(t *testing.T) {
 			id := n.Group(t, "alice")
 			n.Post(t, "alice", id, "1", "needle")
 			n.WaitIndexed(t)
-			_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', turn = turn + 1, held_until = 'infinity'`)
+			_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
 			require.NoError(t, err)
 			n.Post(t, "alice", id, "2", "needle")
 			// What the log has lost, and a conversation that it does not have.
@@ -270,7 +270,7 @@ func TestSearchIndexWalkIsResumed(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	conn := storetest.Connect(t, url)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', held_until = 'infinity'`)
 	require.NoError(t, err)
 	n := storetest.Start(t, url)
 	fill(t, conn, n.Group(t, "alice"), 1500)

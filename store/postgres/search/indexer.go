@@ -55,7 +55,7 @@ UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms', 
 const renewLeaseSQL = `
 UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' WHERE turn = $1`
 
-// errLeaseLost means that another node holds the lease now.
+// errLeaseLost means that another node has taken the lease.
 var errLeaseLost = errors.New("another node has taken over the search index")
 
 // indexer keeps search_messages equal to the log. Every node runs one, and the one that
@@ -80,9 +80,9 @@ type indexer struct {
 	token   int64     // fencing token of the last lease
 	renewed time.Time // when the lease was taken or renewed last
 	stored  time.Time // when a position was stored last
-	yields  bool      // it pauses between chunks, because appends come first
+	yields  bool      // pauses between chunks, to leave the server to appends
 
-	indexedUntil time.Time // what was committed before is in the index
+	indexedUntil time.Time // everything that was committed before this time is in the index
 }
 
 // indexState is a row of search_position.
@@ -218,8 +218,8 @@ func (x *indexer) renew(ctx context.Context) error {
 	return x.write(ctx, renewLeaseSQL, x.token)
 }
 
-// chunkSeqs is how much is read and written at once: concurrent appends wait for a core
-// .
+// chunkSeqs is how many seqs are read and written at once. Chunks are small while this
+// node appends, because an append may wait for a core of the server until a chunk ends.
 func (x *indexer) chunkSeqs() int {
 	if x.yields && x.index.appending() {
 		return appendingChunk

@@ -9,7 +9,7 @@ import (
 	"im/domain"
 )
 
-// Rows between two keys that are no messages of the log are deleted.
+// The statement also deletes rows between the two keys that have no message in the log.
 const scannedSQL = `
 WITH held AS MATERIALIZED (
 	SELECT FROM search_position WHERE turn = $1 FOR UPDATE

@@ -106,7 +106,7 @@ func TestSearchNeverShowsWhatWasRecalled(t *testing.T) {
 	e := n.Post(t, "alice", id, "1", "unspeakable")
 	n.WaitIndexed(t)
 	conn := storetest.Connect(t, n.URL)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'nobody', turn = turn + 1, held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
 	require.NoError(t, err)
 	storetest.Made(t, domain.MessageRecalled)(n.Recall("alice", id, e.Seq))
 	require.Empty(t, n.Search(t, storetest.User("bob"), domain.SearchQuery{Text: "unspeakable"}).Items)
@@ -188,7 +188,7 @@ func TestSearchFilters(t *testing.T) {
 	}{
 		{domain.SearchQuery{}, []int64{5, 4, 3, 2}},
 		{domain.SearchQuery{Sender: "bob"}, []int64{5, 3}},
-		{domain.SearchQuery{Sender: "nobody"}, nil},
+		{domain.SearchQuery{Sender: "stranger"}, nil},
 		{domain.SearchQuery{Since: &at[1]}, []int64{5, 4, 3}},
 		{domain.SearchQuery{Until: &at[1]}, []int64{2}},
 		{domain.SearchQuery{Since: &at[1], Until: &at[3], Sender: "alice", ConversationID: &id}, []int64{4}},
@@ -224,7 +224,7 @@ func TestSearchPages(t *testing.T) {
 			}
 			require.Len(t, page.Items, limit)
 			q.Cursor = *page.NextCursor
-			if len(got) == limit { // what comes meanwhile repeats nothing
+			if len(got) == limit { // a message posted between two pages changes neither
 				n.Post(t, "alice", ids[0], fmt.Sprint("new", limit), "hay")
 			}
 		}

@@ -10,14 +10,16 @@ import (
 
 // Options configure Records. All fields are required.
 type Options struct {
-	// Node is the name that commits store as their origin, for the operator.
+	// Node is stored in commits.node for the sessions that this node ends. Only the
+	// operator reads it.
 	Node string
-	// Lookups bounds the batched queries of each kind that run at once.
+	// Lookups is how many batched queries of each kind may run at once. The kinds are
+	// the loaders of Records.
 	Lookups int
 }
 
-// Records reads and writes the state of users. It is safe for
-// concurrent use.
+// Records reads and writes the state of users. It is safe for concurrent use. It
+// batches the reads that every connecting client makes.
 type Records struct {
 	db   *pg.DB
 	node string
@@ -36,8 +38,8 @@ func New(db *pg.DB, o Options) *Records {
 	return r
 }
 
-// Wait returns when no batched query runs any more. No method may be called
-// concurrently.
+// Wait returns when no batched query runs any more. Call it before the database is
+// closed. No method may be called concurrently.
 func (r *Records) Wait() {
 	r.revoked.Wait()
 	r.admissions.Wait()

@@ -8,8 +8,8 @@
 // scripts with spaces a term is a word: letters and digits without a break. In
 // scripts without (Chinese, Japanese, Korean, Thai, Lao, Khmer, Burmese) there is a
 // term at every character: that one and the next, or the character alone at the
-// end of a stretch. So two characters are one term, longer text is a row of terms,
-// and a single character is the beginning of terms. Emojis are terms, each its own.
+// end of a stretch. So a query of two characters is one term, a longer one is several
+// terms in a row, and a single character matches the beginning of terms. Emojis are terms, each its own.
 //
 // # Places
 //
@@ -26,6 +26,6 @@ const (
 	MaxPlaces = 16_000
 	// maxTerm is how many characters of a word count.
 	maxTerm = 64
-	// maxRepeats is at how many places PostgreSQL knows one term.
+	// maxRepeats is at how many places one term is indexed: a tsvector holds no more.
 	maxRepeats = 255
 )
