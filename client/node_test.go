@@ -17,7 +17,7 @@ import (
 	"im/client"
 	"im/domain"
 	"im/internal/app"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/eventually"
 	"im/test/pgtest"
 )
@@ -58,7 +58,7 @@ func startNode(t *testing.T) string {
 
 // startClient runs a client of a user against a real node.
 func startClient(t *testing.T, url string, user client.UserID, signals chan<- client.Signal) *client.Client {
-	signed, err := token.Sign(secret, user, token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(secret, user, auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	c, err := client.New(client.Options{
 		URLs: []string{url}, Token: client.Token(signed),

@@ -2,9 +2,11 @@ package domain
 
 import "encoding/json"
 
-// CloseEnded is the WebSocket close code of a session that was ended by a backend, or
-// by its user from another session.
-const CloseEnded = 4401
+// WebSocket close codes that nodes send to one another.
+const (
+	CloseEnded    = 4401 // a backend ended the session, or its user from another session
+	CloseReplaced = 4402 // a newer session replaced it
+)
 
 // LiveSession is a live session as lists show it.
 type LiveSession struct {

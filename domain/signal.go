@@ -30,7 +30,7 @@ type Broadcast struct {
 // when its send queue fills up.
 type ConversationFrame struct {
 	Conversation ConversationID
-	From         UserID          // the member whom the frame is about, and who does not receive it
+	From         UserID          // the member that the frame is about; this user does not receive it
 	Frame        json.RawMessage // sent as it is
 }
 

@@ -1,15 +1,15 @@
-// Package migrations holds the schema of the store as embedded SQL, in the form
-// of github.com/jackc/tern. Package store/postgres runs them, under a lock.
+// Package migrations holds the database schema of the store as embedded SQL files, in
+// the format of github.com/jackc/tern. Package store/postgres runs them, under a lock.
 //
-// A file that has been released is never changed; what is to be different comes
-// with the next number. A migration must leave the nodes that still run the
-// version before it working: a function that changes its parameters gets a new
-// name (im_append_1, im_append_2 …), and the old one goes a release later.
+// A file that has been released never changes; a change of the schema is a new file
+// with the next number. A migration must leave nodes of the version before it working.
+// Therefore a function that changes its parameters or its meaning gets a new version in
+// its name (im_append_1, im_append_2 …), and the old one is dropped one release later.
 package migrations
 
 import "embed"
 
-// Files are the migrations, in the order of their numbers.
+// Files are the migrations; the number in a file name is its position.
 //
 //go:embed *.sql
 var Files embed.FS

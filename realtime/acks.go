@@ -2,119 +2,110 @@ package realtime
 
 import (
 	"context"
-	"sync"
+	"log/slog"
+	"slices"
 
 	"im/domain"
+	"im/internal/coalesce"
+	"im/realtime/hub"
 )
 
 const (
-	// ackConversations is how many conversations of one session may wait to be
-	// written; then the session waits for the writing.
-	ackConversations = 10_000
-	// ackBatch is how many are written at once.
+	// maxSessionAcks is the number of conversations of one session whose
+	// positions may wait to be written. Then the session waits for a write.
+	maxSessionAcks = 10_000
+	// ackBatch is the number of positions in one write.
 	ackBatch = 1_000
-	// ackSessions is of how many sessions positions are kept whose writing failed.
-	ackSessions = 100_000
+	// maxRetainedAcks is the number of sessions up to which positions are kept
+	// after a failed write. Clients repeat lost ones after a reconnect.
+	maxRetainedAcks = 100_000
 )
 
-// acks gathers what devices have acknowledged, the highest of each conversation,
-// until it is written. Lost ones are repeated by the clients after a reconnect.
+// positions are seqs by conversation.
+type positions map[domain.ConversationID]int64
+
+// acks writes behind what devices have acknowledged: per session, the highest
+// position in each conversation.
 type acks struct {
-	mu      sync.Mutex
-	pending map[*session]map[domain.ConversationID]int64
+	pending *coalesce.Buffer[*hub.Session, positions]
+	reader  Reader
+	logger  *slog.Logger
 }
 
-func newAcks() acks { return acks{pending: make(map[*session]map[domain.ConversationID]int64)} }
+func newAcks(o *GatewayOptions) *acks {
+	a := &acks{reader: o.Reader, logger: o.Logger}
+	a.pending = coalesce.New(coalesce.Options[*hub.Session, positions]{
+		Every: o.AckEvery, Timeout: o.Request, Retain: maxRetainedAcks, Merge: mergePositions, Flush: a.write,
+	})
+	return a
+}
 
-// add notes a position and tells whether the session has so many that they
-// should be written now.
-func (a *acks) add(s *session, id domain.ConversationID, seq int64) (full bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	own := a.pending[s]
-	if own == nil {
-		own = make(map[domain.ConversationID]int64)
-		a.pending[s] = own
+func mergePositions(waiting, added positions) positions {
+	for id, seq := range added {
+		waiting[id] = max(waiting[id], seq)
 	}
-	own[id] = max(own[id], seq)
-	return len(own) >= ackConversations
+	return waiting
 }
 
-// addWhereRoom notes a position, unless it is of one conversation too many until
-// the next writing.
-func (a *acks) addWhereRoom(s *session, id domain.ConversationID, seq int64) {
-	a.mu.Lock()
-	_, there := a.pending[s][id]
-	room := there || len(a.pending[s]) < ackConversations
-	a.mu.Unlock()
-	if room {
-		a.add(s, id, seq)
-	}
-}
-
-// ack is one position that waits to be written.
-type ack struct {
-	session *session
-	id      domain.ConversationID
-	seq     int64
-}
-
-func (a *acks) takeAll() []ack {
-	a.mu.Lock()
-	pending := a.pending
-	a.pending = make(map[*session]map[domain.ConversationID]int64)
-	a.mu.Unlock()
-	var list []ack
-	for s, own := range pending {
-		list = appendAcks(list, s, own)
-	}
-	return list
-}
-
-func (a *acks) take(s *session) []ack {
-	a.mu.Lock()
-	own := a.pending[s]
-	delete(a.pending, s)
-	a.mu.Unlock()
-	return appendAcks(nil, s, own)
-}
-
-func appendAcks(list []ack, s *session, own map[domain.ConversationID]int64) []ack {
-	for id, seq := range own {
-		list = append(list, ack{s, id, seq})
-	}
-	return list
-}
-
-// putBack keeps positions that could not be written for the next time, unless
-// so many of them wait that the clients had better repeat them.
-func (a *acks) putBack(list []ack) {
-	a.mu.Lock()
-	sessions := len(a.pending)
-	a.mu.Unlock()
-	if sessions > ackSessions {
-		return
-	}
-	for _, p := range list {
-		a.add(p.session, p.id, p.seq)
-	}
-}
-
-// flushAcks writes positions.
-func (g *Gateway) flushAcks(ctx context.Context, list []ack) {
-	ctx, cancel := context.WithTimeout(ctx, g.o.Request)
-	defer cancel()
-	for len(list) > 0 {
-		n := min(len(list), ackBatch)
-		batch := make([]domain.Ack, n)
-		for i, p := range list[:n] {
-			batch[i] = domain.Ack{User: p.session.user, Device: p.session.device, ConversationID: p.id, Seq: p.seq}
-		}
-		if err := g.o.Reader.Acknowledge(ctx, batch); err != nil {
-			g.o.Logger.Warn("acknowledgements not written", "count", len(list), "error", err)
-			g.acks.putBack(list)
+// add records positions of a session. If more than maxSessionAcks wait, they are
+// written first; if that fails, the rest is dropped.
+func (a *acks) add(ctx context.Context, s *hub.Session, added positions) {
+	for a.fit(s, added); len(added) > 0; a.fit(s, added) {
+		if a.pending.FlushKey(ctx, s) != nil {
 			return
 		}
-		list = list[n:]
 	}
 }
+
+// fit records as many of the positions as may wait, and deletes them from added.
+func (a *acks) fit(s *hub.Session, added positions) {
+	if len(added) == 0 {
+		return
+	}
+	a.pending.Update(s, func(waiting positions) positions {
+		if waiting == nil {
+			waiting = make(positions, min(len(added), maxSessionAcks))
+		}
+		for id, seq := range added {
+			if last, waits := waiting[id]; waits || len(waiting) < maxSessionAcks {
+				waiting[id] = max(last, seq)
+				delete(added, id)
+			}
+		}
+		return waiting
+	})
+}
+
+// write writes a batch in parts. What it has written it deletes from the batch.
+func (a *acks) write(ctx context.Context, batch map[*hub.Session]positions) error {
+	type ack struct {
+		session *hub.Session
+		domain.Ack
+	}
+	var all []ack
+	for s, own := range batch {
+		for id, seq := range own {
+			all = append(all, ack{s, domain.Ack{User: s.User, Device: s.Device, ConversationID: id, Seq: seq}})
+		}
+	}
+	for part := range slices.Chunk(all, ackBatch) {
+		list := make([]domain.Ack, len(part))
+		for i := range part {
+			list[i] = part[i].Ack
+		}
+		if err := a.reader.Acknowledge(ctx, list); err != nil {
+			a.logger.Warn("acknowledgements not written, retrying", "count", len(all), "error", err)
+			return err
+		}
+		for _, written := range part {
+			delete(batch[written.session], written.ConversationID)
+		}
+	}
+	return nil
+}
+
+// run writes until ctx ends, and what is left then.
+func (a *acks) run(ctx context.Context) error { return a.pending.Run(ctx) }
+
+// leave writes the positions of a session that leaves.
+func (a *acks) leave(ctx context.Context, s *hub.Session) { _ = a.pending.FlushKey(ctx, s) }

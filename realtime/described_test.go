@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,15 +12,16 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
-	"im"
 	"im/domain"
+	"im/realtime/presence"
+	"im/realtime/realtimetest"
 )
 
-// TestEveryFrameIsServed: each message of asyncapi.yaml is accepted or sent.
-// That it is as described, every socket of a site makes sure.
+// TestEveryFrameIsServed: each message of asyncapi.yaml is accepted or sent. Every
+// client of a testServer checks that it is as described.
 func TestEveryFrameIsServed(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.QueueBytes, o.Drain = 16<<10, time.Millisecond })
-	id := s.w.create("alice", "bob").String()
+	s := newTestServer(t, func(o *GatewayOptions) { o.QueueBytes, o.DrainSpread = 16<<10, time.Millisecond })
+	id := s.store.NewGroup("alice", "bob").String()
 	p := s.hello("alice", "1")
 	ask := func(frame, answer string) {
 		t.Helper()
@@ -39,10 +41,13 @@ func TestEveryFrameIsServed(t *testing.T) {
 	ask(`{"type":"ping","id":"r5","background":false}`, "pong")
 	ask(`{"type":"send","id":"r6","to":"carol","client_msg_id":"c","content":{"type":"text","text":"x"}}`, "error")
 	ask(`{"type":"watch","user_ids":["carol"]}`, "presence")
-	receipts := NewReceipts(&ledger{rooms: map[domain.ConversationID]domain.SignalScope{must(domain.ParseConversationID("", id)): {Members: 2, Receipts: true}}}, s.hub, nil)
-	_, err := receipts.MarkRead(t.Context(), domain.Actor{User: "bob"}, must(domain.ParseConversationID("", id)), 1)
+	conversation := must(domain.ParseConversationID("", id))
+	receipts := presence.NewReceipts(receiptPositions{s.store}, s.hub, slog.New(slog.DiscardHandler))
+	_, err := receipts.MarkRead(t.Context(), domain.Actor{User: "bob"}, conversation, 1)
 	require.NoError(t, err)
-	receipts.flush(t.Context())
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.NoError(t, receipts.Run(ended), "sends what waits")
 	p.expect("receipt")
 	ask(`{"type":"typing","conversation_id":"{id}","on":false}`, "")
 	typist := s.hello("bob", "1")
@@ -53,16 +58,16 @@ func TestEveryFrameIsServed(t *testing.T) {
 
 	group := domain.NewConversationID(time.Now())
 	member := domain.MemberRole{UserID: "alice", Role: domain.RoleOwner}
-	s.w.append(group, domain.ConversationCreated, "x", "", domain.CreatedBody{
+	s.store.NewConversation(domain.NewConversation{ID: group, Creator: "x", Created: domain.CreatedBody{
 		Kind: domain.Group, Settings: domain.DefaultSettings(), Members: []domain.MemberRole{member},
-	})
+	}})
 	p.expect("conversation")
 	p.expect("event")
 	title := "Release"
-	s.w.append(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{Title: domain.Field[string]{Set: true, Value: &title}})
-	s.w.append(group, domain.MemberRoleChanged, "x", "", domain.MemberRole{UserID: "alice", Role: domain.RoleAdmin})
-	s.w.add(group, "bob")
-	s.w.remove(group, "alice")
+	s.store.AppendOne(group, domain.ConversationUpdated, "x", "", domain.UpdatedBody{Title: domain.Field[string]{Set: true, Value: &title}})
+	s.store.AppendOne(group, domain.MemberRoleChanged, "x", "", domain.MemberRole{UserID: "alice", Role: domain.RoleAdmin})
+	s.store.AddMember(group, "bob")
+	s.store.RemoveMember(group, "alice")
 	for range 4 {
 		p.expect("event")
 	}
@@ -73,7 +78,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		p.send(fmt.Sprintf(`{"type":"send","id":"s%d","conversation_id":"%s","client_msg_id":"c%d","content":%s}`, i, id, i, content))
 		kinds := []any{p.expectAny()["type"], p.expectAny()["type"]}
 		require.ElementsMatch(t, []any{"sent", "event"}, kinds)
-		s.w.append(must(domain.ParseConversationID("", id)), domain.MessagePosted, "bob", "m", map[string]any{"content": json.RawMessage(content)})
+		s.store.AppendOne(conversation, domain.MessagePosted, "bob", "m", map[string]any{"content": json.RawMessage(content)})
 		p.expect("event")
 	}
 	for _, about := range []struct {
@@ -87,7 +92,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		{domain.MessagePinned, domain.PinBody{TargetSeq: 2}},
 		{domain.MessageUnpinned, domain.PinBody{TargetSeq: 2}},
 	} {
-		s.w.append(must(domain.ParseConversationID("", id)), about.kind, "bob", "", about.body)
+		s.store.AppendOne(conversation, about.kind, "bob", "", about.body)
 		p.expect("event")
 	}
 	notice := json.RawMessage(`{"type":"notice","notice_id":"n","biz_type":"b","data":null}`)
@@ -95,34 +100,27 @@ func TestEveryFrameIsServed(t *testing.T) {
 		s.hub.Signal(signal)
 		p.expect("notice")
 	}
-	large, err := json.Marshal(strings.Repeat("x", 17<<10)) // beyond what may wait for a socket
+	large, err := json.Marshal(strings.Repeat("x", 17<<10)) // more than the queue may hold
 	require.NoError(t, err)
-	s.w.append(must(domain.ParseConversationID("", id)), domain.MessagePosted, "bob", "m",
+	s.store.AppendOne(conversation, domain.MessagePosted, "bob", "m",
 		map[string]any{"content": json.RawMessage(`{"type":"text","text":` + string(large) + `}`)})
 	p.expect("gap")
 	go func() { _ = s.gateway.Drain(context.Background()) }()
 	p.expect("drain")
 	p.expectClose(4000)
 
-	p.asked.judge()
-	require.Empty(t, s.judge.unseen(s.judge.ClientMessages()), "described, but not accepted")
-	require.Empty(t, s.judge.unseen(s.judge.ServerMessages()), "described, but not sent")
+	p.sent.check()
+	require.Empty(t, s.checker.unseen(s.checker.ClientMessages()), "described, but not accepted")
+	require.Empty(t, s.checker.unseen(s.checker.ServerMessages()), "described, but not sent")
 }
 
-func (p *peer) expectAny() answer {
-	p.t.Helper()
-	a, err := p.receive()
-	require.NoError(p.t, err)
-	return a
-}
-
-// TestRefusedAsDescribed: what the server refuses in a field of a frame, the
-// description refuses too, and the other way round.
+// TestRefusedAsDescribed: the server refuses the value of a field if and only if the
+// description does.
 func TestRefusedAsDescribed(t *testing.T) {
-	s := newSite(t, nil)
+	s := newTestServer(t, nil)
 	p := s.hello("alice", "1")
 	tried := 0
-	for _, c := range []struct{ frame, fields string }{ // the domain judges the other fields of send
+	for _, c := range []struct{ frame, fields string }{ // the domain checks the other fields of send
 		{`{"type":"sync","id":"r","cursor":"c","limit":1,"timeline_limit":1}`, "type id cursor limit timeline_limit more"},
 		{`{"type":"pull","id":"r","conversation_id":"{id}","after_seq":0,"limit":1}`, "type id conversation_id after_seq limit before_seq more"},
 		{`{"type":"read","id":"r","conversation_id":"{id}","seq":1}`, "type id conversation_id seq more"},
@@ -140,8 +138,8 @@ func TestRefusedAsDescribed(t *testing.T) {
 				frame[name] = value
 				text, err := json.Marshal(frame)
 				require.NoError(t, err)
-				_, refusable := s.judge.FromClient(text)
-				require.Equal(t, p.refuses(string(text)), refusable != nil, "%s\n%v", text, refusable)
+				_, refused := s.checker.FromClient(text)
+				require.Equal(t, p.refuses(string(text)), refused != nil, "%s\n%v", text, refused)
 				tried++
 			}
 		}
@@ -149,8 +147,8 @@ func TestRefusedAsDescribed(t *testing.T) {
 	require.Greater(t, tried, 300)
 }
 
-// refuses sends a frame, and tells whether the server calls it invalid.
-func (p *peer) refuses(frame string) bool {
+// refuses sends a frame, and reports whether the server calls it invalid.
+func (p *client) refuses(frame string) bool {
 	p.t.Helper()
 	for _, text := range []string{frame, `{"type":"ping","id":"after"}`} { // an ack has no answer
 		require.NoError(p.t, p.ws.WriteMessage(websocket.TextMessage, []byte(text)))
@@ -162,15 +160,18 @@ func (p *peer) refuses(frame string) bool {
 	return refused
 }
 
-// TestCloseCodes: the description names every code, and its reason.
-func TestCloseCodes(t *testing.T) {
-	text := string(im.AsyncAPI())
-	codes := 0
-	for code := closeTooLarge; code < 5000; code++ {
-		if reason := code.String(); reason != "" && code != closePanic {
-			require.Contains(t, text, fmt.Sprintf("%d %s", code, reason))
-			codes++
-		}
+// receiptPositions are the positions of a store in which every conversation has
+// receipts.
+type receiptPositions struct{ *realtimetest.Store }
+
+func (receiptPositions) Deliver(context.Context, []domain.Ack) ([]domain.Receipt, error) {
+	return nil, nil
+}
+
+func (receiptPositions) SignalScopes(_ context.Context, ids []domain.ConversationID) (map[domain.ConversationID]domain.SignalScope, error) {
+	scopes := make(map[domain.ConversationID]domain.SignalScope)
+	for _, id := range ids {
+		scopes[id] = domain.SignalScope{Members: 2, Receipts: true}
 	}
-	require.GreaterOrEqual(t, codes, 12)
+	return scopes, nil
 }

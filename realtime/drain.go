@@ -6,68 +6,55 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"im/realtime/presence"
+	"im/realtime/wire"
 )
 
-// Run writes acknowledgements behind, and tells who types no longer, comes and
-// goes, until ctx ends. It is to end after Drain.
+// Run writes acknowledgements and last-seen times behind, and sends typing and
+// presence, until ctx ends. Let it end after Drain.
 func (g *Gateway) Run(ctx context.Context) error {
 	var running errgroup.Group
-	running.Go(func() error { g.writeAcks(ctx); return nil })
-	running.Go(func() error { g.typing.run(ctx); return nil })
-	running.Go(func() error { g.sightings.run(ctx, g.o.Hub.online); return nil })
-	m := &watchman{watches: &g.o.Hub.watches, presence: g.o.Presence, logger: g.o.Logger, timeout: g.o.Request}
-	running.Go(func() error { m.run(ctx); return nil })
+	running.Go(func() error { return g.acks.run(ctx) })
+	running.Go(func() error { return g.o.LastSeen.Run(ctx, g.o.Hub.OnlineUsers) })
+	running.Go(func() error { g.typing.Run(ctx); return nil })
+	refresher := presence.NewRefresher(g.o.Watches, g.o.Presence, g.o.Logger, g.o.Request)
+	running.Go(func() error { refresher.Run(ctx); return nil })
 	return running.Wait()
 }
 
-func (g *Gateway) writeAcks(ctx context.Context) {
-	ticker := time.NewTicker(g.o.AckDelay)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			g.flushAcks(ctx, g.acks.takeAll())
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.o.Request)
-			defer cancel()
-			g.flushAcks(last, g.acks.takeAll())
-			return
-		}
-	}
-}
-
-// Drain refuses new sockets, tells the others when to reconnect, spread over
-// some seconds, and closes each at its time, once its requests are answered.
-// It returns when all are gone; those that are not when ctx ends are cut off,
-// and ctx's error is returned.
+// Drain refuses new sockets and asks each open one to reconnect after a delay.
+// The delays are spread over DrainSpread. When its delay is over and its requests
+// are answered, a socket is closed. Drain returns when all are closed. If ctx ends
+// before, it cuts off the rest and returns ctx's error.
 func (g *Gateway) Drain(ctx context.Context) error {
-	spread := g.o.Drain
+	spread := g.o.DrainSpread
 	if deadline, ok := ctx.Deadline(); ok {
 		spread = min(spread, time.Until(deadline)/2)
 	}
 	for _, k := range g.beginDrain() {
 		after := time.Duration(rand.Int64N(int64(max(spread, time.Millisecond))))
-		k.out.answer(jsonFrame(drainFrame{Type: "drain", ReconnectAfterMS: after.Milliseconds()}))
-		k.closeAfter(after, closeDraining)
+		k.queue.Send(wire.Drain(after))
+		k.closeAfter(after, wire.CloseDraining)
 	}
-	gone := make(chan struct{})
+	closed := make(chan struct{})
 	go func() {
 		g.running.Wait()
-		close(gone)
+		close(closed)
 	}()
 	select {
-	case <-gone:
+	case <-closed:
 		return nil
 	case <-ctx.Done():
 	}
 	for _, k := range g.beginDrain() {
 		k.cut()
 	}
-	<-gone
+	<-closed
 	return ctx.Err()
 }
 
-// beginDrain makes sure that no socket comes any more, and lists those there are.
+// beginDrain makes the gateway refuse new sockets, and returns those there are.
 func (g *Gateway) beginDrain() []*socket {
 	g.mu.Lock()
 	defer g.mu.Unlock()

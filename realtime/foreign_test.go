@@ -9,25 +9,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
-// TestI9ForeignIDsLeaveNothingBehind: a session that names conversations which
-// are not its own, in every frame and as many as there are, leaves nothing in
-// any of the node's maps, but for as long as acknowledgements wait.
+// TestI9ForeignIDsLeaveNothingBehind: a session that names many conversations of
+// other users, in every frame, leaves nothing in the node's maps, except
+// acknowledgements until they are written.
 func TestI9ForeignIDsLeaveNothingBehind(t *testing.T) {
 	const rounds, each = 50, 1_000
-	s := newSite(t, nil)
+	s := newTestServer(t, nil)
 	p := s.hello("eve", "1")
-	entries := func() (n int) {
-		for i := range s.hub.shards {
-			sh := &s.hub.shards[i]
-			sh.mu.Lock()
-			n += len(sh.entries)
-			sh.mu.Unlock()
-		}
-		return n
-	}
-	before := entries()
+	before := s.hub.Conversations()
 	answered := make(chan error, 1)
 	go func() {
 		for range rounds * 4 {
@@ -54,17 +46,9 @@ func TestI9ForeignIDsLeaveNothingBehind(t *testing.T) {
 		p.send(`{"type":"send","id":"x","client_msg_id":"c","conversation_id":"` + id + `","content":{"type":"text","text":"x"}}`)
 	}
 	require.NoError(t, <-answered)
-	require.Equal(t, before, entries(), "entries of the hub")
+	require.Equal(t, before, s.hub.Conversations(), "conversations of the hub")
 	g := s.gateway
-	g.rooms.mu.Lock()
-	require.Empty(t, g.rooms.known)
-	g.rooms.mu.Unlock()
-	g.typing.mu.Lock()
-	require.Empty(t, g.typing.typists)
-	g.typing.mu.Unlock()
-	require.Eventually(t, func() bool {
-		g.acks.mu.Lock()
-		defer g.acks.mu.Unlock()
-		return len(g.acks.pending) == 0
-	}, patience, 5*time.Millisecond, "acknowledgements are written or forgotten")
+	require.Zero(t, g.scopes.cache.Len())
+	require.Zero(t, g.typing.Sessions())
+	eventually.True(t, "acknowledgements are written or dropped", func() bool { return g.acks.pending.Len() == 0 })
 }

@@ -1,23 +1,25 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
+	"im/realtime/hub"
+	"im/realtime/presence"
+	"im/realtime/ws"
 )
 
-// Authenticator judges tokens by themselves: whether one has been revoked, the hub asks.
+// Authenticator verifies tokens. It does not check revocations; the hub does.
 type Authenticator interface {
-	// Verify returns whose token raw is. It fails with ErrTokenExpired,
-	// ErrUnauthenticated, or ErrUnavailable if that cannot be told now.
+	// Verify returns the identity that the token raw proves. It fails with
+	// ErrTokenExpired, ErrUnauthenticated, or ErrUnavailable if the token cannot
+	// be verified at present.
 	Verify(ctx context.Context, raw string) (domain.Identity, error)
 }
 
@@ -28,7 +30,7 @@ type Chat interface {
 	Send(ctx context.Context, a domain.Actor, p domain.Post, done func(domain.Sent, error))
 }
 
-// Reader answers what clients ask of the log, and moves what they have read.
+// Reader answers what clients ask of the log, and moves positions.
 type Reader interface {
 	Sync(ctx context.Context, q domain.SyncQuery) (domain.SyncPage, error)
 	Events(ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range) (domain.EventPage, error)
@@ -38,204 +40,167 @@ type Reader interface {
 	Acknowledge(ctx context.Context, acks []domain.Ack) error
 }
 
-// Registry is the map of sessions of the whole cluster.
+// Registry is the registry of the cluster's sessions.
 type Registry interface {
-	// ID is the node as the registry knows it at present.
+	// ID returns the present id of this node.
 	ID() domain.NodeID
 	// Register enters a session, and ends those that it replaces. It fails with
-	// ErrConflict if there is a newer one, with ErrLimitExceeded if the user has
-	// too many.
+	// ErrConflict if there is a newer one, and with ErrLimitExceeded if the user
+	// has too many.
 	Register(ctx context.Context, s domain.SessionEntry, single bool) error
+	// Reregister publishes a change of a session, now or once Redis is back.
+	Reregister(ctx context.Context, s domain.SessionEntry)
 	Unregister(ctx context.Context, s domain.SessionEntry) error
 }
 
-// Signaller tells sessions, wherever they are.
-type Signaller interface {
-	// Signal does not block.
-	Signal(sig domain.Signal)
+// SignalScopes returns which signals a conversation has.
+type SignalScopes interface {
+	// SignalScope fails with ErrNotFound if the user is not a member.
+	SignalScope(ctx context.Context, user domain.UserID, id domain.ConversationID) (domain.SignalScope, error)
 }
 
-// GatewayOptions are the parts of a gateway. Zero values of the numbers are
-// replaced by the defaults that are named beside them.
+// GatewayOptions configure a gateway. Zero values of the numbers stand for the
+// defaults that are named beside them. The interfaces are required unless they
+// say otherwise.
 type GatewayOptions struct {
-	Hub           *Hub
+	Hub           *hub.Hub
 	Authenticator Authenticator
 	Chat          Chat
 	Reader        Reader
 	Registry      Registry
-	Signaller     Signaller
+	Signaller     presence.Signaller
 	SignalScopes  SignalScopes
-	Presence      *Presence
-	Pace          Pace // none if nil
-	Logger        *slog.Logger
+	Presence      *presence.Lookup
+	Watches       *presence.Watches // those that the hub notifies
+	LastSeen      *presence.LastSeen
+	RateLimiter   edge.RateLimiter // optional
+	Logger        *slog.Logger     // optional
 
-	Limits domain.Limits // the contract's
-	// AllowedOrigins are those (https://app.example.com) beside the own host.
+	Limits domain.Limits // the contract's if zero
+	// AllowedOrigins are allowed beside the own host, as in https://app.example.com.
 	AllowedOrigins []string
-	// Single: the registry is told that a newer session of a user replaces all
-	// others. The hub has to be told, too.
+	// Single: the registry lets a newer session of a user replace all others. The
+	// hub needs the same setting.
 	Single bool
-	// MaxSockets is how many the node takes; 0 is no end.
+	// MaxSockets is the number of sockets that the node takes; 0 is no limit.
 	MaxSockets int
 
-	Heartbeat  time.Duration // between pings: 25 s
-	Hello      time.Duration // for a socket to become a session: 5 s
-	Stall      time.Duration // for a peer that takes no byte: 30 s
-	Request    time.Duration // for a request to be answered: 10 s
-	Leeway     time.Duration // after the token's end: 30 s
-	Closing    time.Duration // for the peer to answer the close frame: 2 s
-	Drain      time.Duration // over which the reconnects of a drain are spread: 10 s
-	AckDelay   time.Duration // between writings of acknowledgements: 1 s
-	Crowd      time.Duration // for a hello to wait until it is its turn: 10 s
-	Joins      int           // hellos that become sessions at once: 16
-	QueueBytes int           // that wait for one socket: 1 MiB
+	Heartbeat    time.Duration // between pings; a peer silent for two is closed: 25 s
+	HelloTimeout time.Duration // for the hello to arrive: 5 s
+	WriteTimeout time.Duration // for the peer to take a byte: 30 s
+	Request      time.Duration // for a request to be answered: 10 s
+	Leeway       time.Duration // between the token's end and the session's: 30 s
+	CloseTimeout time.Duration // for the peer to answer the close frame: 2 s
+	DrainSpread  time.Duration // over which the reconnects of a drain are spread: 10 s
+	AckEvery     time.Duration // between writes of acknowledgements: 1 s
+	JoinWait     time.Duration // for a hello to wait until it may join: 10 s
+	MaxJoins     int           // sessions that join at once: 16
+	QueueBytes   int           // that wait for one socket: 1 MiB
+}
+
+func (o *GatewayOptions) setDefaults() {
+	o.Heartbeat = cmp.Or(o.Heartbeat, 25*time.Second)
+	o.HelloTimeout = cmp.Or(o.HelloTimeout, 5*time.Second)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 30*time.Second)
+	o.Request = cmp.Or(o.Request, 10*time.Second)
+	o.Leeway = cmp.Or(o.Leeway, 30*time.Second)
+	o.CloseTimeout = cmp.Or(o.CloseTimeout, 2*time.Second)
+	o.DrainSpread = cmp.Or(o.DrainSpread, 10*time.Second)
+	o.AckEvery = cmp.Or(o.AckEvery, time.Second)
+	o.JoinWait = cmp.Or(o.JoinWait, 10*time.Second)
+	o.MaxJoins = cmp.Or(o.MaxJoins, 16)
+	o.QueueBytes = cmp.Or(o.QueueBytes, 1<<20)
+	o.Limits = cmp.Or(o.Limits, domain.DefaultLimits())
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.RateLimiter == nil {
+		o.RateLimiter = edge.Unlimited{}
+	}
 }
 
 // Gateway serves GET /v1/ws. It is an http.Handler.
 type Gateway struct {
-	o         GatewayOptions
-	upgrader  *upgrader
-	acks      acks
-	typing    *typing
-	sightings *sightings
-	rooms     rooms
-	joins     joins
+	o        GatewayOptions
+	upgrader *ws.Upgrader
+	acks     *acks
+	typing   *presence.Typing
+	scopes   *scopes
+	// joins holds one element for each session that is joining. The bound keeps a
+	// storm of connects from making all of them late; the time that a hello waits
+	// for a slot does not count against the time that joining may take.
+	joins chan struct{}
 
-	mu       sync.Mutex
-	sockets  map[*socket]struct{}
-	places   int // taken by handshakes
-	draining bool
-	running  sync.WaitGroup // goroutines of sockets
+	mu         sync.Mutex
+	sockets    map[*socket]struct{}
+	handshakes int // that count against MaxSockets
+	draining   bool
+	running    sync.WaitGroup // goroutines of sockets
 }
 
 var _ http.Handler = (*Gateway)(nil)
 
-// NewGateway returns a gateway; Run has to run beside it.
+// NewGateway returns a gateway. Run has to run while it serves.
 func NewGateway(o GatewayOptions) *Gateway {
-	o.Heartbeat = orDefault(o.Heartbeat, 25*time.Second)
-	o.Hello = orDefault(o.Hello, 5*time.Second)
-	o.Stall = orDefault(o.Stall, 30*time.Second)
-	o.Request = orDefault(o.Request, 10*time.Second)
-	o.Leeway = orDefault(o.Leeway, 30*time.Second)
-	o.Closing = orDefault(o.Closing, 2*time.Second)
-	o.Drain = orDefault(o.Drain, 10*time.Second)
-	o.AckDelay = orDefault(o.AckDelay, time.Second)
-	o.Crowd = orDefault(o.Crowd, 10*time.Second)
-	o.Joins = orDefault(o.Joins, 16)
-	o.QueueBytes = orDefault(o.QueueBytes, 1<<20)
-	if o.Limits == (domain.Limits{}) {
-		o.Limits = domain.DefaultLimits()
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Pace == nil {
-		o.Pace = unlimited{}
-	}
+	o.setDefaults()
 	return &Gateway{
-		o: o, upgrader: newUpgrader(), acks: newAcks(), typing: newTyping(o.Signaller), sightings: newSightings(o),
-		joins: newJoins(o.Joins), sockets: make(map[*socket]struct{}),
+		o: o, upgrader: ws.NewUpgrader(subprotocol, refuseUpgrade), acks: newAcks(&o), scopes: newScopes(),
+		typing: presence.NewTyping(o.Signaller), joins: make(chan struct{}, o.MaxJoins), sockets: make(map[*socket]struct{}),
 	}
 }
 
-// ServeHTTP makes a socket of the request, or refuses it with a problem
-// document. It returns as soon as the socket lives by itself.
+// ServeHTTP makes a socket of the request, or refuses it with a problem document.
+// It returns when the socket's own goroutine runs.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !g.takePlace() {
+	if !g.beginHandshake() {
 		writeProblem(w, http.StatusServiceUnavailable, errFull())
 		return
 	}
-	address := g.o.Pace.Address(r)
+	address := g.o.RateLimiter.Address(r)
 	identity, status, err := g.admit(r, address)
 	if err != nil {
-		g.givePlace()
+		g.abortHandshake()
 		writeProblem(w, status, err)
 		return
 	}
 	k := newSocket(g, identity, address)
-	k.conn, err = g.upgrader.upgrade(w, r, g.o.Limits.FrameBytes, g.o.Stall, k.pong)
+	k.conn, err = g.upgrader.Upgrade(w, r, ws.ConnOptions{
+		MaxFrame: g.o.Limits.FrameBytes, WriteTimeout: g.o.WriteTimeout, OnPing: k.answerPing,
+	})
 	if err != nil {
-		g.givePlace()
+		g.abortHandshake()
 		return
 	}
 	if !g.add(k) {
-		k.conn.close() // the drain has begun this very moment
+		k.conn.Close() // a drain has begun since admit
 		return
 	}
-	go k.begin(context.Background()) //nolint:contextcheck // the request's holds the request, and ends with it
+	go k.begin(context.Background()) //nolint:contextcheck // the request's context ends with ServeHTTP
 }
 
-func errDraining() error {
-	return domain.ErrUnavailable.WithMessage("this node is going away").WithRetryAfter(time.Second)
-}
-
-// admit judges a handshake before anything is upgraded. The identity is nil if
-// the token is to come with hello.
-func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, int, error) {
-	if g.isDraining() {
-		return nil, http.StatusServiceUnavailable, errDraining()
-	}
-	if !g.originAllowed(r) {
-		return nil, http.StatusForbidden, domain.ErrForbidden.WithMessage("the origin is not allowed")
-	}
-	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && !offers(offered, subprotocol) {
-		return nil, http.StatusBadRequest, domain.ErrInvalid.WithMessage("the subprotocol is " + subprotocol)
-	}
-	if err := g.o.Pace.Admit(domain.RateConnect, "", from); err != nil {
-		return nil, http.StatusTooManyRequests, err
-	}
-	authorization := r.Header.Get("Authorization")
-	if authorization == "" {
-		return nil, 0, nil
-	}
-	scheme, raw, ok := strings.Cut(authorization, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return nil, http.StatusUnauthorized, domain.ErrUnauthenticated
-	}
-	identity, err := g.o.Authenticator.Verify(r.Context(), strings.TrimSpace(raw))
-	if err == nil && identity.User == "" {
-		err = domain.ErrUnauthenticated
-	}
-	if err != nil {
-		return nil, statusOf(err), err
-	}
-	return &identity, 0, nil
-}
-
-func (g *Gateway) originAllowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return len(r.Header.Values("Origin")) == 0
-	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	return strings.EqualFold(u.Host, r.Host) ||
-		slices.ContainsFunc(g.o.AllowedOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
-}
-
-func offers(headers []string, protocol string) bool {
-	for _, header := range headers {
-		for name := range strings.SplitSeq(header, ",") {
-			if strings.TrimSpace(name) == protocol {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (g *Gateway) isDraining() bool {
+// beginHandshake reserves a place for a socket. It reports false if the node has
+// as many as it may have. Either add or abortHandshake ends the reservation.
+func (g *Gateway) beginHandshake() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.draining
+	if g.o.MaxSockets > 0 && len(g.sockets)+g.handshakes >= g.o.MaxSockets {
+		return false
+	}
+	g.handshakes++
+	return true
 }
 
+func (g *Gateway) abortHandshake() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.handshakes--
+}
+
+// add turns a handshake into a socket. It reports false if a drain has begun.
 func (g *Gateway) add(k *socket) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.places--
+	g.handshakes--
 	if g.draining {
 		return false
 	}
@@ -249,4 +214,16 @@ func (g *Gateway) remove(k *socket) {
 	delete(g.sockets, k)
 	g.mu.Unlock()
 	g.running.Done()
+}
+
+func (g *Gateway) isDraining() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.draining
+}
+
+// noteOnline records that a session has come online or gone offline. Nothing has
+// changed for others if another session of the user is online here.
+func (g *Gateway) noteOnline(s *hub.Session) {
+	g.o.LastSeen.Note(s.User, !g.o.Hub.IsOnline(s.User, s))
 }

@@ -1,13 +1,11 @@
 package realtime
 
 import (
-	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,194 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/realtime/hub"
+	"im/realtime/presence"
+	"im/realtime/realtimetest"
+	"im/realtime/wire"
+	"im/realtime/ws"
+	"im/test/eventually"
 )
 
-// tokens verifies what names its user: "alice", "alice/scope", with the device
-// behind a "#". Some names are special.
-type tokens struct{ expires time.Time }
-
-func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
-	switch raw {
-	case "expired":
-		return domain.Identity{}, domain.ErrTokenExpired
-	case "forged", "":
-		return domain.Identity{}, domain.ErrUnauthenticated
-	case "away":
-		return domain.Identity{}, domain.ErrUnavailable
-	}
-	raw, device, _ := strings.Cut(raw, "#")
-	user, scope, _ := strings.Cut(raw, "/")
-	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Scope: scope, Expires: domain.TimeOf(v.expires)}, nil
-}
-
-// registry remembers who is registered.
-type registry struct {
-	mu      sync.Mutex
-	entries map[domain.SessionID]domain.SessionEntry
-	refusal error
-
-	away      bool
-	upheavals uint64
-}
-
-func (r *registry) ID() domain.NodeID { return "node-1" }
-
-func (r *registry) Register(_ context.Context, e domain.SessionEntry, _ bool) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.refusal == nil {
-		r.entries[e.Session] = e
-	}
-	return r.refusal
-}
-
-func (r *registry) Unregister(_ context.Context, e domain.SessionEntry) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.entries, e.Session)
-	return nil
-}
-
-func (r *registry) refuse(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refusal = err
-}
-
-func (r *registry) size() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.entries)
-}
-
-// site is a gateway on a real server over a world, and what judges its frames.
-type site struct {
-	*stage
-	judge    *judge
-	gateway  *Gateway
-	registry *registry
-	server   *httptest.Server
-}
-
-func newSite(t *testing.T, change func(*GatewayOptions)) *site {
-	s := &site{stage: newStage(t, never), judge: newJudge(t), registry: &registry{entries: map[domain.SessionID]domain.SessionEntry{}}}
-	s.w.committed = s.hub.Push
-	o := GatewayOptions{
-		Hub: s.hub, Authenticator: tokens{time.Now().Add(time.Hour)}, Chat: s.w, Reader: s.w,
-		Registry: s.registry, Signaller: s.hub, SignalScopes: s.w, Presence: NewPresence(s.registry, s.w), AckDelay: 5 * time.Millisecond,
-	}
-	if change != nil {
-		change(&o)
-	}
-	s.gateway = NewGateway(o)
-	s.server = httptest.NewServer(s.gateway)
-	ctx, cancel := context.WithCancel(context.Background())
-	s.wg.Add(1)
-	go func() { defer s.wg.Done(); _ = s.gateway.Run(ctx) }()
-	t.Cleanup(func() {
-		s.w.setAway(false)
-		over, stop := context.WithTimeout(context.Background(), 50*time.Millisecond)
-		defer stop()
-		_ = s.gateway.Drain(over)
-		s.server.Close()
-		cancel()
-	})
-	return s
-}
-
-// peer is a client's end of a socket. What it receives has to be as described,
-// and so has what it sends, unless it is refused.
-type peer struct {
-	t     *testing.T
-	ws    *websocket.Conn
-	judge *judge
-	asked *accepted
-}
-
-func (s *site) peer(t *testing.T, ws *websocket.Conn) *peer {
-	return &peer{t, ws, s.judge, s.judge.socket()}
-}
-
-func (s *site) dial(header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
-	d := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: patience}
-	return d.Dial("ws"+strings.TrimPrefix(s.server.URL, "http")+"/v1/ws", header)
-}
-
-func (s *site) open() *peer {
-	ws, response, err := s.dial(nil, subprotocol)
-	require.NoError(s.t, err)
-	require.Equal(s.t, subprotocol, response.Header.Get("Sec-Websocket-Protocol"))
-	s.t.Cleanup(func() { _ = ws.Close() })
-	return s.peer(s.t.(*testing.T), ws)
-}
-
-func (s *site) hello(token, device string) *peer {
-	p := s.open()
-	p.send(`{"type":"hello","device_id":"` + device + `","token":"` + token + `"}`)
-	p.expect("welcome")
-	return p
-}
-
-func (p *peer) send(text string) {
-	p.t.Helper()
-	p.asked.sent(text)
-	require.NoError(p.t, p.ws.WriteMessage(websocket.TextMessage, []byte(text)))
-}
-
-type answer map[string]any
-
-func (p *peer) receive() (answer, error) {
-	_ = p.ws.SetReadDeadline(time.Now().Add(patience))
-	_, data, err := p.ws.ReadMessage()
-	if websocket.IsCloseError(err, int(closeProtocol)) {
-		p.asked.ended()
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.judge.fromServer(data)
-	p.asked.refused(data)
-	var a answer
-	return a, json.Unmarshal(data, &a)
-}
-
-// expect returns the next frame, which has to be of that type.
-func (p *peer) expect(kind string) answer {
-	p.t.Helper()
-	a, err := p.receive()
-	require.NoError(p.t, err)
-	require.Equal(p.t, kind, a["type"], "%v", a)
-	return a
-}
-
-// expectClose reads until the close frame, which has to carry the code.
-func (p *peer) expectClose(code int) {
-	p.t.Helper()
-	for {
-		if _, err := p.receive(); err != nil {
-			require.True(p.t, websocket.IsCloseError(err, code), "%d expected: %v", code, err)
-			return
-		}
-	}
-}
-
-func (p *peer) expectError(code, id string, fields ...string) answer {
-	p.t.Helper()
-	a := p.expect("error")
-	require.Equal(p.t, code, a["code"], "%v", a)
-	if id == "" {
-		require.NotContains(p.t, a, "id")
-	} else {
-		require.Equal(p.t, id, a["id"])
-	}
-	for _, field := range fields {
-		require.Contains(p.t, a["fields"], field, "%v", a)
-	}
-	return a
-}
-
 func TestHandshake(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.AllowedOrigins = []string{"https://app.example.com"} })
+	s := newTestServer(t, func(o *GatewayOptions) { o.AllowedOrigins = []string{"https://app.example.com"} })
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 	origin := func(origin string) http.Header {
 		return http.Header{"Authorization": {"Bearer alice"}, "Origin": {origin}}
@@ -220,7 +40,7 @@ func TestHandshake(t *testing.T) {
 		"forged token":       {bearer("forged"), nil, 401, "unauthenticated"},
 		"expired token":      {bearer("expired"), nil, 401, "token_expired"},
 		"not a bearer":       {http.Header{"Authorization": {"Basic eHk="}}, nil, 401, "unauthenticated"},
-		"keys away":          {bearer("away"), nil, 503, "unavailable"},
+		"unverifiable token": {bearer("unverifiable"), nil, 503, "unavailable"},
 		"own origin":         {origin(s.server.URL), nil, 101, ""},
 		"allowed origin":     {origin("https://app.example.com"), nil, 101, ""},
 		"other origin":       {origin("https://evil.example.com"), nil, 403, "forbidden"},
@@ -235,10 +55,13 @@ func TestHandshake(t *testing.T) {
 				require.NoError(t, ws.Close())
 				return
 			}
-			var p problem
+			var p struct {
+				Code   string `json:"code"`
+				Status int    `json:"status"`
+			}
 			require.NoError(t, json.NewDecoder(response.Body).Decode(&p))
 			require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
-			require.Equal(t, c.code, string(p.Code))
+			require.Equal(t, c.code, p.Code)
 			require.Equal(t, c.status, p.Status)
 		})
 	}
@@ -251,8 +74,8 @@ func TestHandshake(t *testing.T) {
 }
 
 func TestHello(t *testing.T) {
-	s := newSite(t, nil)
-	impatient := newSite(t, func(o *GatewayOptions) { o.Hello = 300 * time.Millisecond })
+	s := newTestServer(t, nil)
+	shortHello := newTestServer(t, func(o *GatewayOptions) { o.HelloTimeout = 300 * time.Millisecond })
 	t.Run("welcome", func(t *testing.T) {
 		p := s.open()
 		p.send(`{"type":"hello","device_id":"d","token":"alice","background":true}`)
@@ -271,7 +94,7 @@ func TestHello(t *testing.T) {
 		ws, _, err := s.dial(http.Header{"Authorization": {"Bearer bob#phone"}})
 		require.NoError(t, err)
 		defer func() { _ = ws.Close() }()
-		p := s.peer(t, ws)
+		p := &client{t, ws, s.checker, s.checker.newSentFrames()}
 		p.send(`{"type":"hello","device_id":"laptop"}`)
 		p.expectError("invalid", "", "/device_id")
 		p.send(`{"type":"hello","device_id":"phone"}`)
@@ -281,24 +104,24 @@ func TestHello(t *testing.T) {
 		frame string
 		code  int
 	}{
-		"nothing":         {"", 4300},
-		"other frame":     {`{"type":"ping"}`, 4300},
-		"no JSON":         {`{`, 4300},
-		"no object":       {`[]`, 4300},
-		"no token":        {`{"type":"hello","device_id":"d"}`, 4400},
-		"empty token":     {`{"type":"hello","device_id":"d","token":""}`, 4400},
-		"forged token":    {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
-		"revoked token":   {`{"type":"hello","device_id":"d","token":"revoked"}`, 4400},
-		"expired token":   {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
-		"keys away":       {`{"type":"hello","device_id":"d","token":"away"}`, 4003},
-		"bad field, time": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},
+		"nothing":                {"", 4300},
+		"other frame":            {`{"type":"ping"}`, 4300},
+		"no JSON":                {`{`, 4300},
+		"no object":              {`[]`, 4300},
+		"no token":               {`{"type":"hello","device_id":"d"}`, 4400},
+		"empty token":            {`{"type":"hello","device_id":"d","token":""}`, 4400},
+		"forged token":           {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
+		"revoked token":          {`{"type":"hello","device_id":"d","token":"revoked"}`, 4400},
+		"expired token":          {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
+		"unverifiable":           {`{"type":"hello","device_id":"d","token":"unverifiable"}`, 4003},
+		"invalid field, timeout": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},
 	} {
 		t.Run(name, func(t *testing.T) {
-			site := s
-			if c.code == 4300 { // most of them may still say something better
-				site = impatient
+			server := s
+			if c.code == 4300 { // most of them may still be followed by a valid hello
+				server = shortHello
 			}
-			p := site.open()
+			p := server.open()
 			p.t = t
 			if c.frame != "" {
 				p.send(c.frame)
@@ -306,7 +129,7 @@ func TestHello(t *testing.T) {
 			p.expectClose(c.code)
 		})
 	}
-	t.Run("bad field, then a good one", func(t *testing.T) {
+	t.Run("invalid field, then a valid hello", func(t *testing.T) {
 		for _, bad := range []string{
 			`{"type":"hello","token":"alice"}`, `{"type":"hello","device_id":"","token":"alice"}`,
 			`{"type":"hello","device_id":7,"token":"alice"}`, `{"type":"hello","device_id":"d","token":7}`,
@@ -320,9 +143,9 @@ func TestHello(t *testing.T) {
 			p.expect("welcome")
 		}
 	})
-	t.Run("database away", func(t *testing.T) {
-		s.w.setAway(true)
-		defer s.w.setAway(false)
+	t.Run("store unavailable", func(t *testing.T) {
+		s.store.SetUnavailable(true)
+		defer s.store.SetUnavailable(false)
 		p := s.open()
 		p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
 		p.expectClose(4003)
@@ -341,7 +164,7 @@ func TestHello(t *testing.T) {
 }
 
 func TestRenewal(t *testing.T) {
-	s := newSite(t, nil)
+	s := newTestServer(t, nil)
 	p := s.open()
 	p.send(`{"type":"hello","device_id":"d","token":"alice/s"}`)
 	first := p.expect("welcome")
@@ -353,30 +176,30 @@ func TestRenewal(t *testing.T) {
 	p.expectError("invalid", "", "/device_id")
 	p.send(`{"type":"hello","device_id":"d","token":"alice/more"}`)
 	p.expectError("invalid", "", "/token")
-	p.send(`{"type":"hello","device_id":"d","token":"away"}`)
+	p.send(`{"type":"hello","device_id":"d","token":"unverifiable"}`)
 	p.expectError("unavailable", "")
 	p.send(`{"type":"hello","device_id":"d","token":"bob/s"}`)
 	p.expectClose(4400)
 
 	p = s.hello("alice", "d")
-	s.w.revoke("alice")
+	s.store.Revoke("alice")
 	p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
 	p.expectClose(4400)
 }
 
-// TestRenewalWithoutPostgres: a renewal does not hold up the socket where nobody
-// knows what is revoked.
+// TestRenewalWithoutPostgres: a renewal does not hold up the socket while revocations
+// cannot be looked up.
 func TestRenewalWithoutPostgres(t *testing.T) {
-	s := newSite(t, func(o *GatewayOptions) { o.Request = time.Hour })
+	s := newTestServer(t, func(o *GatewayOptions) { o.Request = time.Hour })
 	p := s.hello("alice", "d")
-	s.w.setStuck(true)
+	s.store.SetRevocationsStuck()
 	p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
 	p.expect("welcome")
 }
 
 func TestFrames(t *testing.T) {
-	s := newSite(t, nil)
-	id := s.w.create("alice", "bob")
+	s := newTestServer(t, nil)
+	id := s.store.NewGroup("alice", "bob")
 	a, a2, b := s.hello("alice", "1"), s.hello("alice", "2"), s.hello("bob", "1")
 
 	t.Run("send", func(t *testing.T) {
@@ -401,7 +224,7 @@ func TestFrames(t *testing.T) {
 		require.Len(t, page["events"], 1)
 		require.EqualValues(t, 2, page["head_seq"])
 	})
-	t.Run("sync with a cursor that nobody handed out", func(t *testing.T) {
+	t.Run("sync with an empty cursor", func(t *testing.T) {
 		b.send(`{"type":"sync","id":"s0","cursor":""}`)
 		b.expectError("cursor_invalid", "s0")
 	})
@@ -409,16 +232,15 @@ func TestFrames(t *testing.T) {
 		b.send(`{"type":"sync","id":"s1","cursor":"c","limit":7,"timeline_limit":3}`)
 		page := b.expect("sync_page")
 		require.Equal(t, true, page["done"])
-		defer s.w.begin()()
-		require.Equal(t, domain.SyncQuery{User: "bob", Device: "1", Cursor: "c", Limit: 7, TimelineLimit: 3}, s.w.sync)
+		require.Equal(t, domain.SyncQuery{User: "bob", Device: "1", Cursor: "c", Limit: 7, TimelineLimit: 3}, s.store.LastSync())
 	})
-	t.Run("read reaches every session once, the asking one with its id", func(t *testing.T) {
+	t.Run("read reaches every session once, with the id only the one that asked", func(t *testing.T) {
 		a.send(`{"type":"read","id":"x1","conversation_id":"` + id.String() + `","seq":1}`)
 		state := a.expect("read_state")
 		require.Equal(t, "x1", state["id"])
 		require.EqualValues(t, 1, state["unread_count"])
 		require.NotContains(t, a2.expect("read_state"), "id")
-		for _, p := range []*peer{a, a2, b} {
+		for _, p := range []*client{a, a2, b} {
 			p.send(`{"type":"ping","id":"after"}`)
 			require.Equal(t, "after", p.expect("pong")["id"])
 		}
@@ -426,21 +248,21 @@ func TestFrames(t *testing.T) {
 	t.Run("ack", func(t *testing.T) {
 		b.send(`{"type":"ack","acks":{"` + id.String() + `":1}}`)
 		b.send(`{"type":"ack","acks":{"` + id.String() + `":2}}`)
-		s.eventually(func() bool { return s.w.hasAcked(domain.Ack{User: "bob", Device: "1", ConversationID: id, Seq: 2}) })
+		eventually.True(t, "the acknowledgement is written", func() bool { return s.store.HasAcked(domain.Ack{User: "bob", Device: "1", ConversationID: id, Seq: 2}) })
 	})
 	t.Run("ping without an id", func(t *testing.T) {
 		b.send(`{"type":"ping","background":true}`)
 		require.NotContains(t, b.expect("pong"), "id")
 	})
 	t.Run("conversation", func(t *testing.T) {
-		group := s.w.create("x")
-		s.w.add(group, "bob")
+		group := s.store.NewGroup("x")
+		s.store.AddMember(group, "bob")
 		c := b.expect("conversation")["conversation"].(map[string]any)
 		require.Equal(t, group.String(), c["conversation_id"])
 		require.Equal(t, []any{}, c["events"])
 		b.expect("event")
 	})
-	t.Run("errors of others", func(t *testing.T) {
+	t.Run("errors of the store", func(t *testing.T) {
 		a.send(`{"type":"send","id":"r","conversation_id":"` + id.String() + `","client_msg_id":"broken","content":{"type":"text","text":"x"}}`)
 		require.NotContains(t, a.expectError("internal", "r")["message"], "secret")
 		a.send(`{"type":"pull","id":"r","conversation_id":"` + domain.NewConversationID(time.Now()).String() + `","after_seq":0}`)
@@ -459,8 +281,8 @@ func TestFrames(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
-	s := newSite(t, nil)
-	id := s.w.create("alice").String()
+	s := newTestServer(t, nil)
+	id := s.store.NewGroup("alice").String()
 	p := s.hello("alice", "1")
 	long := strings.Repeat("a", 129)
 	for _, c := range []struct{ frame, id, field string }{
@@ -533,9 +355,9 @@ func TestBadInput(t *testing.T) {
 	} {
 		p.send(c.frame)
 		p.expectError("invalid", c.id, c.field)
-		s.judge.requireRefusable(t, c.frame)
+		s.checker.requireRefusable(t, c.frame)
 	}
-	require.EqualValues(t, 1, s.w.head(must(domain.ParseConversationID("", id))), "nothing is stored")
+	require.EqualValues(t, 1, s.store.Head(must(domain.ParseConversationID("", id))), "nothing is stored")
 
 	t.Run("a binary frame", func(t *testing.T) {
 		p := s.hello("alice", "2")
@@ -560,13 +382,6 @@ func TestBadInput(t *testing.T) {
 	})
 }
 
-func must[T any](v T, err error) T {
-	if err != nil {
-		panic(err)
-	}
-	return v
-}
-
 func FuzzFrame(f *testing.F) {
 	for _, seed := range []string{
 		`{"type":"hello","device_id":"d","token":"alice"}`, `{"type":"sync","id":"1","limit":3}`, `{"type":"ping"}`,
@@ -577,21 +392,26 @@ func FuzzFrame(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	w := newWorld()
+	store := realtimetest.NewStore()
+	reg := &registry{entries: map[domain.SessionID]domain.SessionEntry{}}
+	h := hub.New(hub.Options{Directory: store, Log: store})
 	g := NewGateway(GatewayOptions{
-		Hub: NewHub(HubOptions{Directory: w, Log: w}), Authenticator: tokens{}, Chat: w, Reader: w,
-		Registry: &registry{}, Signaller: NewHub(HubOptions{}),
+		Hub: h, Authenticator: tokens{}, Chat: store, Reader: store, Registry: reg, Signaller: h, SignalScopes: store,
+		Presence: presence.NewLookup(reg, store), Watches: presence.NewWatches(),
+		LastSeen: presence.NewLastSeen(store, h, slog.New(slog.DiscardHandler)),
 	})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		k := newSocket(g, &domain.Identity{User: "alice"}, netip.Prefix{})
-		k.out = newOutbox(1<<20, func() {}, func() {})
-		k.session = &session{id: "s", user: "alice", device: "d", out: k.out}
+		k.queue = ws.NewSendQueue(1<<20, func() {}, func() {})
+		k.session = &hub.Session{ID: "s", User: "alice", Device: "d", Queue: k.queue}
 		_ = k.handle(t.Context(), data) // any answer will do, but no panic
 		g.running.Wait()
-		for _, frame := range k.out.queue {
-			payload := payloadOf(frame)
-			require.True(t, json.Valid(payload))
-			require.NotContains(t, string(payload), `"code":"internal"`, "%q", data)
+		for batch := k.queue.Next(); batch != nil; batch = k.queue.Next() {
+			for _, frame := range batch {
+				payload := wire.Frame(frame).Payload()
+				require.True(t, json.Valid(payload))
+				require.NotContains(t, string(payload), `"code":"internal"`, "%q", data)
+			}
 		}
 	})
 }

@@ -8,27 +8,30 @@ import (
 
 	"im/domain"
 	"im/internal/strictjson"
+	"im/realtime/wire"
 )
 
-func (k *socket) actor() domain.Actor { return domain.Actor{User: k.session.user} }
+func (k *socket) actor() domain.Actor { return domain.Actor{User: k.session.User} }
 
-// send submits a posting from the reading goroutine, which keeps the order of
-// the frames; its answer comes from wherever the log decides.
+// send submits a message. It does so in the reading goroutine, which keeps the
+// order of the frames; the answer is sent by the goroutine in which the log
+// decides.
 func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) error {
 	post, err := readPost(o)
 	if err != nil {
 		return err
 	}
-	if err := k.admits(domain.RateSend); err != nil {
+	if err := k.admit(domain.RateSend); err != nil {
 		return err
 	}
 	if err := k.requests.begin(); err != nil {
 		return err
 	}
-	// What was read is committed, even if the socket ends meanwhile.
-	ctx = context.WithoutCancel(ctx)
+	ctx = context.WithoutCancel(ctx) // a message that was read is committed even if the socket ends
 	cancel := func() {}
-	if post.To != "" { // the log is waited for by sending itself, but not the making of a conversation
+	if post.To != "" {
+		// The conversation may have to be created first, which blocks; the
+		// sending itself has its own timeout (sending).
 		ctx, cancel = context.WithTimeout(ctx, k.g.o.Request)
 	}
 	s := k.startSending(id)
@@ -39,42 +42,43 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 	return nil
 }
 
-// sending is one send that waits for its answer. A log that is late answers
-// nobody: then the sending does, shortly before the request has to be answered.
+// sending is a send that waits for its answer. If the log is late, it is answered
+// by ErrUnavailable shortly before the request's timeout; what the log decides
+// after that is not sent.
 type sending struct {
 	socket   *socket
 	id       string
-	late     *time.Timer
+	timeout  *time.Timer
 	answered atomic.Bool
 }
 
 func (k *socket) startSending(id string) *sending {
 	s := &sending{socket: k, id: id}
-	s.late = time.AfterFunc(k.g.o.Request*9/10, func() { s.answer(newErrorFrame(id, domain.ErrUnavailable)) })
+	s.timeout = time.AfterFunc(k.g.o.Request*9/10, func() { s.answer(wire.Error(id, domain.ErrUnavailable)) })
 	return s
 }
 
 func (s *sending) done(ctx context.Context, sent *domain.Sent, err error) {
-	s.late.Stop()
+	s.timeout.Stop()
 	if err != nil {
-		s.answer(s.socket.refusal(ctx, s.id, err))
+		s.answer(s.socket.errorFrame(ctx, s.id, err))
 		return
 	}
-	s.answer(sentFrame(s.id, sent))
+	s.answer(wire.Sent(s.id, sent))
 }
 
-func (s *sending) answer(w wire) {
+func (s *sending) answer(f wire.Frame) {
 	if s.answered.CompareAndSwap(false, true) {
-		s.socket.out.answer(w)
+		s.socket.queue.Send(f)
 		s.socket.requests.end()
 	}
 }
 
 func readPost(o *strictjson.Object) (domain.Post, error) {
 	p := domain.Post{ClientMsgID: o.String("client_msg_id")}
-	demand(o, "client_msg_id")
+	requireField(o, "client_msg_id")
 	p.Content, _ = o.Raw("content")
-	demand(o, "content")
+	requireField(o, "content")
 	p.Metadata, _ = o.Raw("metadata")
 	if seq, ok := o.Int("reply_to"); ok {
 		p.ReplyTo = &seq
@@ -94,158 +98,169 @@ func readPost(o *strictjson.Object) (domain.Post, error) {
 	default:
 		p.ConversationID = conversationID(o)
 	}
-	return p, complaint(o)
+	return p, invalidFields(o)
 }
 
 func (k *socket) sync(ctx context.Context, id string, o *strictjson.Object) error {
 	q := domain.SyncQuery{
-		User: k.session.user, Device: k.session.device, Cursor: o.String("cursor"),
-		Limit:         between(o, "limit", domain.DefaultSyncPage, 1, k.g.o.Limits.SyncPage),
-		TimelineLimit: between(o, "timeline_limit", 0, 0, k.g.o.Limits.SyncTimeline),
+		User: k.session.User, Device: k.session.Device, Cursor: o.String("cursor"),
+		Limit:         intBetween(o, "limit", domain.DefaultSyncPage, 1, k.g.o.Limits.SyncPage),
+		TimelineLimit: intBetween(o, "timeline_limit", 0, 0, k.g.o.Limits.SyncTimeline),
 	}
-	if err := complaint(o); err != nil {
+	if err := invalidFields(o); err != nil {
 		return err
 	}
 	if o.Has("cursor") && q.Cursor == "" {
-		return domain.ErrCursorInvalid // nobody handed it out
+		return domain.ErrCursorInvalid // no server returns an empty cursor
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire, error) {
+	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
 		page, err := k.g.o.Reader.Sync(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		return syncPageFrame(id, &page), nil
+		return wire.SyncPage(id, &page), nil
 	})
 }
 
 func (k *socket) pull(ctx context.Context, id string, o *strictjson.Object) error {
 	conversation := conversationID(o)
 	r := domain.Range{
-		AfterSeq: position(o, "after_seq"), BeforeSeq: position(o, "before_seq"),
-		Limit: between(o, "limit", min(domain.DefaultPageEvents, k.g.o.Limits.PageEvents), 1, k.g.o.Limits.PageEvents),
+		AfterSeq: seqOf(o, "after_seq"), BeforeSeq: seqOf(o, "before_seq"),
+		Limit: intBetween(o, "limit", min(domain.DefaultPageEvents, k.g.o.Limits.PageEvents), 1, k.g.o.Limits.PageEvents),
 	}
 	if o.Has("after_seq") == o.Has("before_seq") {
 		o.Reject("after_seq", "exactly one of after_seq and before_seq is required")
 	}
-	if err := complaint(o); err != nil {
+	if err := invalidFields(o); err != nil {
 		return err
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire, error) {
+	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
 		page, err := k.g.o.Reader.Events(ctx, k.actor(), conversation, r)
 		if err != nil {
 			return nil, err
 		}
-		return pageFrame(id, &page), nil
+		return wire.Page(id, &page), nil
 	})
 }
 
-// read moves the user's read position. The session that asked gets the answer,
-// all other sessions of the user the same as a signal.
+// read moves the user's read position. This session receives the answer; the
+// user's other sessions receive the same state as a signal.
 func (k *socket) read(ctx context.Context, id string, o *strictjson.Object) error {
 	conversation := conversationID(o)
-	seq := position(o, "seq")
-	demand(o, "seq")
-	if err := complaint(o); err != nil {
+	seq := seqOf(o, "seq")
+	requireField(o, "seq")
+	if err := invalidFields(o); err != nil {
 		return err
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire, error) {
+	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
 		state, err := k.g.o.Reader.MarkRead(ctx, k.actor(), conversation, *seq)
 		if err != nil {
 			return nil, err
 		}
-		news, err := json.Marshal(readStateFrame{Type: "read_state", ReadState: state})
-		if err != nil {
-			return nil, err
-		}
-		k.g.o.Signaller.Signal(domain.UserFrame{User: k.session.user, Frame: news, Except: k.session.id})
-		return jsonFrame(readStateFrame{Type: "read_state", ID: id, ReadState: state}), nil
+		k.g.o.Signaller.Signal(domain.UserFrame{User: k.session.User, Frame: wire.ReadState("", state).Payload(), Except: k.session.ID})
+		return wire.ReadState(id, state), nil
 	})
 }
 
-// ack notes what a device has stored. One that comes too soon is noted all the
-// same, since it may not be repeated before the next reconnect; but it makes nobody
-// write before it is time.
+// ack records what a device has stored. An ack beyond the rate limit is refused,
+// but recorded as far as there is room: the client may not repeat it before the
+// next reconnect. It causes no write before its time.
 func (k *socket) ack(ctx context.Context, o *strictjson.Object) error {
 	raw, ok := o.Raw("acks")
-	demand(o, "acks")
-	if err := complaint(o); err != nil || !ok {
+	requireField(o, "acks")
+	if err := invalidFields(o); err != nil || !ok {
 		return err
 	}
 	list := strictjson.NewObject("/acks", raw)
-	positions := make(map[domain.ConversationID]int64)
+	acked := make(positions)
 	list.Each(func(name string, _ json.RawMessage) {
 		id, err := domain.ParseConversationID("/acks/"+name, name)
 		if err != nil {
 			list.Reject(name, reasonOf(err))
 		}
-		if seq := position(list, name); seq != nil {
-			positions[id] = max(positions[id], *seq)
+		if seq := seqOf(list, name); seq != nil {
+			acked[id] = max(acked[id], *seq)
 		}
 	})
-	if err := complaint(list); err != nil {
+	if err := invalidFields(list); err != nil {
 		return err
 	}
-	if err := k.admits(domain.RateSignal); err != nil {
-		for id, seq := range positions {
-			k.g.acks.addWhereRoom(k.session, id, seq)
-		}
+	if err := k.admit(domain.RateSignal); err != nil {
+		k.g.acks.fit(k.session, acked)
 		return err
 	}
-	for id, seq := range positions {
-		if k.g.acks.add(k.session, id, seq) {
-			k.g.flushAcks(ctx, k.g.acks.take(k.session))
-		}
-	}
+	k.g.acks.add(ctx, k.session, acked)
 	return nil
 }
 
 func (k *socket) ping(ctx context.Context, id string, o *strictjson.Object) error {
-	background := o.Bool("background", k.session.background.Load())
-	if err := complaint(o); err != nil {
+	background := o.Bool("background", k.session.Background())
+	if err := invalidFields(o); err != nil {
 		return err
 	}
-	if err := k.admits(domain.RateSignal); err != nil {
+	if err := k.admit(domain.RateSignal); err != nil {
 		return err
 	}
 	k.setBackground(ctx, background)
-	k.out.answer(jsonFrame(pongFrame{Type: "pong", ID: id, ServerTime: domain.TimeOf(time.Now())}))
+	k.queue.Send(wire.Pong(id, domain.TimeOf(time.Now())))
 	return nil
 }
 
-func demand(o *strictjson.Object, name string) {
-	if !o.Has(name) {
-		o.Reject(name, "required")
+// typing relays that the user is typing, or no longer. It is answered only by an
+// error. If the scope is not cached, it is looked up in another goroutine.
+func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
+	id := conversationID(o)
+	on := o.Bool("on", true)
+	if err := invalidFields(o); err != nil {
+		return err
 	}
-}
-
-func conversationID(o *strictjson.Object) domain.ConversationID {
-	demand(o, "conversation_id")
-	id, err := domain.ParseConversationID("/conversation_id", o.String("conversation_id"))
-	if err != nil {
-		o.Reject("conversation_id", reasonOf(err))
+	if err := k.admit(domain.RateSignal); err != nil {
+		return err
 	}
-	return id
-}
-
-// position reads a seq; nil if there is none.
-func position(o *strictjson.Object, name string) *int64 {
-	seq, ok := o.Int(name)
-	if !ok {
+	if scope, known := k.g.scopes.get(id); known && k.g.o.Hub.IsMember(k.session, id) {
+		k.relayTyping(id, scope, on)
 		return nil
 	}
-	if seq < 0 {
-		o.Reject(name, "must not be negative")
-	}
-	return &seq
+	return k.query(ctx, "", func(ctx context.Context) (wire.Frame, error) {
+		scope, err := k.g.o.SignalScopes.SignalScope(ctx, k.session.User, id)
+		if err != nil {
+			return nil, err
+		}
+		k.g.scopes.put(id, scope)
+		k.relayTyping(id, scope, on)
+		return nil, nil
+	})
 }
 
-func between(o *strictjson.Object, name string, otherwise, low, high int) int {
-	n, ok := o.Int(name)
-	switch {
-	case !ok:
-		return otherwise
-	case n < int64(low) || n > int64(high):
-		o.Reject(name, "out of range")
+func (k *socket) relayTyping(id domain.ConversationID, scope domain.SignalScope, on bool) {
+	if scope.Members <= domain.TypingMembers {
+		k.g.typing.Set(k.session, id, on, time.Now())
 	}
-	return int(n)
+}
+
+// watch replaces the users whose presence the session watches. It is answered by
+// presence frames.
+func (k *socket) watch(o *strictjson.Object) error {
+	names := o.Strings("user_ids")
+	requireField(o, "user_ids")
+	limit := k.g.o.Limits.WatchUsers
+	if len(names) > limit {
+		o.Reject("user_ids", "more than watch_users")
+	}
+	users := make([]domain.UserID, 0, len(names))
+	for _, name := range names[:min(len(names), limit)] {
+		user, err := domain.ParseUserID("/user_ids", name)
+		if err != nil {
+			o.Reject("user_ids", reasonOf(err))
+		}
+		users = append(users, user)
+	}
+	if err := invalidFields(o); err != nil {
+		return err
+	}
+	if err := k.admit(domain.RateRead); err != nil {
+		return err
+	}
+	k.g.o.Watches.Set(k.session, users)
+	return nil
 }

@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"time"
 
 	"im/domain"
 	"im/internal/strictjson"
+	"im/realtime/hub"
+	"im/realtime/wire"
+	"im/realtime/ws"
 )
 
 // hello is the first frame of a socket, and any later one that renews its token.
@@ -17,7 +21,7 @@ type hello struct {
 	background bool
 }
 
-// readHello reads a hello whose type was read already.
+// readHello reads the fields of a hello; its type was read before.
 func readHello(o *strictjson.Object) (hello, error) {
 	h := hello{token: o.String("token"), background: o.Bool("background", false)}
 	device := o.String("device_id")
@@ -26,100 +30,100 @@ func readHello(o *strictjson.Object) (hello, error) {
 		o.Reject("device_id", reasonOf(err))
 	}
 	h.device = id
-	return h, complaint(o)
+	return h, invalidFields(o)
 }
 
-// greet waits for the hello that makes the socket a session. Any other frame
-// ends it; a hello with a bad field may be repeated while there is time.
+// greet waits for the hello that makes the socket a session. Any other frame ends
+// the socket. A hello with an invalid field may be repeated until HelloTimeout.
 func (k *socket) greet(ctx context.Context) error {
-	deadline := time.Now().Add(k.g.o.Hello)
+	deadline := time.Now().Add(k.g.o.HelloTimeout)
 	for {
-		if err := k.conn.awaitUntil(deadline); err != nil {
+		if err := k.conn.SetReadDeadline(deadline); err != nil {
 			return err
 		}
-		data, err := k.conn.read()
-		if errors.Is(err, errBeat) {
+		data, err := k.conn.Read()
+		if errors.Is(err, ws.ErrPong) {
 			continue
 		}
-		if errors.Is(err, closeHeartbeat) {
-			return closeProtocol
+		if errors.Is(err, wire.CloseHeartbeat) {
+			return wire.CloseProtocol
 		}
 		if err != nil {
 			return err
 		}
-		if k.out.over() {
+		if k.queue.Closing() {
 			continue
 		}
 		o, err := strictjson.Parse("", data)
 		if err != nil {
 			if !json.Valid(data) {
-				return closeProtocol
+				return wire.CloseProtocol
 			}
-			k.out.answer(newErrorFrame("", domain.InvalidJSON("", err)))
+			k.queue.Send(wire.Error("", domain.InvalidJSON("", err)))
 			continue
 		}
 		if o.String("type") != "hello" {
-			return closeProtocol
+			return wire.CloseProtocol
 		}
 		hello, err := readHello(o)
 		if err == nil {
-			err = k.enter(ctx, hello)
+			err = k.join(ctx, hello)
 		}
-		var code closeCode
+		var code wire.CloseCode
 		if err == nil || errors.As(err, &code) {
 			return err
 		}
-		k.out.answer(newErrorFrame("", err))
+		k.queue.Send(wire.Error("", err))
 	}
 }
 
-// enter makes a session of the socket. It fails with a closeCode, or with an
-// error that leaves the socket as it was.
-func (k *socket) enter(ctx context.Context, h hello) error {
+// join makes the socket a session. It fails with a wire.CloseCode to end the
+// socket, or with an error after which another hello may come.
+func (k *socket) join(ctx context.Context, h hello) error {
 	identity, err := k.identify(ctx, h)
 	if err != nil {
 		return err
 	}
 	if err := k.admitHello(identity); err != nil {
-		k.out.answer(newErrorFrame("", err)) // says for how long to stay away
-		return closeOverloaded
+		k.queue.Send(wire.Error("", err)) // states the delay
+		return wire.CloseOverloaded
 	}
 	if identity.Device != "" && identity.Device != h.device {
 		return domain.Invalid("/device_id", "is not the device of the token")
 	}
-	leave, err := k.awaitTurn()
+	done, err := k.awaitJoin()
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer done()
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
-	s := &session{id: newSessionID(), user: identity.User, device: h.device, connected: domain.TimeOf(time.Now()), out: k.out}
-	s.background.Store(h.background)
+	s := &hub.Session{ID: newSessionID(), User: identity.User, Device: h.device, Connected: domain.TimeOf(time.Now()), Queue: k.queue}
+	s.SetBackground(h.background)
 	k.identity, k.session = identity, s
-	err = k.g.o.Hub.join(ctx, s, admission{
-		judge:    identity.CheckRevoked,
-		register: k.g.register,
-		welcome:  k.welcome,
+	err = k.g.o.Hub.Join(ctx, s, hub.JoinSteps{
+		CheckRevoked: identity.CheckRevoked,
+		Register:     k.g.register,
+		Welcome:      k.welcome,
 	})
 	if err != nil {
-		k.g.o.Logger.Info("session not let in", "user", s.user, "error", err)
+		k.g.o.Logger.Info("session refused", "user", s.User, "error", err)
 		return closeCodeOf(err)
 	}
 	if !h.background {
-		k.g.cameOrWent(s)
+		k.g.noteOnline(s)
 	}
 	k.expireAt(identity.Expires)
-	k.startBeating()
+	k.startPings()
 	return nil
 }
 
-// identify returns whose the hello is: by its own token or, without one, by
-// that of the handshake.
+// identify returns the identity of the hello's token or, without one, that of the
+// handshake's token.
 func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error) {
 	if h.token == "" {
 		if k.identity == nil {
-			return nil, closeUnauthenticated
+			return nil, wire.CloseUnauthenticated
 		}
 		return k.identity, nil
 	}
@@ -130,25 +134,49 @@ func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error
 	case err != nil:
 		return nil, closeCodeOf(err)
 	case identity.User == "", k.identity != nil && k.identity.User != identity.User:
-		return nil, closeUnauthenticated
+		return nil, wire.CloseUnauthenticated
 	}
 	return &identity, nil
 }
 
-// register enters a session in the registry. Without the registry the session
-// begins all the same: the node registers all again when it is back.
+// admitHello counts a hello of a user against the rate limit. Its address was
+// counted at the handshake.
+func (k *socket) admitHello(identity *domain.Identity) error {
+	if identity.Server {
+		return nil
+	}
+	return k.g.o.RateLimiter.Admit(domain.RateConnect, identity.User, netip.Prefix{})
+}
+
+// awaitJoin waits for one of the MaxJoins slots. It fails with a wire.CloseCode.
+func (k *socket) awaitJoin() (done func(), err error) {
+	timeout := time.NewTimer(k.g.o.JoinWait)
+	defer timeout.Stop()
+	select {
+	case k.g.joins <- struct{}{}:
+		return func() { <-k.g.joins }, nil
+	case <-timeout.C:
+		k.g.o.Logger.Info("session refused: too many sessions are joining")
+		return nil, wire.CloseOverloaded
+	case <-k.queue.Done():
+		return nil, wire.CloseOverloaded // the socket was cut off
+	}
+}
+
+// register enters a session in the registry. If the registry is unavailable, the
+// session begins all the same: the node registers all sessions when it is back.
 func (g *Gateway) register(ctx context.Context, e domain.SessionEntry) error {
 	err := g.o.Registry.Register(ctx, e, g.o.Single)
 	if errors.Is(err, domain.ErrConflict) || errors.Is(err, domain.ErrLimitExceeded) {
 		return err
 	}
 	if err != nil {
-		g.o.Logger.Warn("session not registered", "error", err)
+		g.o.Logger.Warn("session not registered yet: the registry is unavailable", "error", err)
 	}
 	return nil
 }
 
-// renew takes a later hello: a fresh token of the same user, scope and device.
+// renew handles a later hello: a new token of the same user, scope and device.
 func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	h, err := readHello(o)
 	if err != nil {
@@ -157,23 +185,23 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	if h.token == "" {
 		return domain.Invalid("/token", "required to renew a session")
 	}
-	if err := k.admits(domain.RateConnect); err != nil {
+	if err := k.admit(domain.RateConnect); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
 	identity, err := k.g.o.Authenticator.Verify(ctx, h.token)
 	if err == nil {
-		err = k.g.o.Hub.judgeRenewal(ctx, &identity)
+		err = k.g.o.Hub.CheckRenewal(ctx, &identity)
 	}
 	switch {
 	case errors.Is(err, domain.ErrUnavailable):
-		return err // the old token still holds
+		return err // the old token is still valid
 	case err != nil:
 		return closeCodeOf(err)
-	case identity.User != k.session.user:
-		return closeUnauthenticated
-	case h.device != k.session.device, identity.Device != "" && identity.Device != h.device:
+	case identity.User != k.session.User:
+		return wire.CloseUnauthenticated
+	case h.device != k.session.Device, identity.Device != "" && identity.Device != h.device:
 		return domain.Invalid("/device_id", "is not the device of the session")
 	case identity.Scope != k.identity.Scope || identity.Server != k.identity.Server:
 		return domain.Invalid("/token", "has another scope")
@@ -181,13 +209,13 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	k.identity = &identity
 	k.setBackground(ctx, h.background)
 	k.expireAt(identity.Expires)
-	k.out.answer(k.welcome(k.session.epoch))
+	k.queue.Send(k.welcome(k.session.Epoch()))
 	return nil
 }
 
-func (k *socket) welcome(epoch string) wire {
-	return jsonFrame(welcomeFrame{
-		Type: "welcome", UserID: k.session.user, DeviceID: k.session.device, SessionID: k.session.id,
+func (k *socket) welcome(epoch string) wire.Frame {
+	return wire.Welcome(wire.WelcomeFields{
+		UserID: k.session.User, DeviceID: k.session.Device, SessionID: k.session.ID,
 		NodeID: k.g.o.Registry.ID(), Epoch: epoch, HeartbeatMS: k.g.o.Heartbeat.Milliseconds(),
 		ServerTime: domain.TimeOf(time.Now()), TokenExpiresAt: k.identity.Expires, Limits: k.g.o.Limits,
 	})

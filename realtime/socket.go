@@ -11,29 +11,44 @@ import (
 	"time"
 
 	"im/domain"
+	"im/realtime/hub"
+	"im/realtime/wire"
+	"im/realtime/ws"
 )
 
-// socket is one connection: a goroutine that reads, one that writes while there
-// is something to write, and a few that answer while there is something asked.
+// socket is one connection. One goroutine reads; another one writes while frames
+// are queued; up to maxConcurrentReads answer requests. Its states:
+//
+//	greeting  waits for the hello       the hello joins it to the hub         → live
+//	                                    no valid hello in time                → closing
+//	live      serves frames; the hub    the peer closes, misses heartbeats or
+//	          and presence know it      breaks the protocol; its token ends;
+//	                                    it is replaced, revoked or drained    → closing
+//	closing   the close frame is        the peer has answered it, or
+//	          queued; frames read now   CloseTimeout is over                  → closed
+//	          are ignored
+//	closed    nothing is left           (from every state, without a close
+//	                                    frame: the network fails, or a write
+//	                                    times out)
 type socket struct {
 	g        *Gateway
-	conn     *conn
-	out      *outbox
+	conn     *ws.Conn
+	queue    *ws.SendQueue
 	requests requests
-	address  netip.Prefix // where it comes from; zero if nobody counts by it
+	address  netip.Prefix // for rate limits; zero if it is not limited by address
 
-	stop context.CancelFunc // ends what the socket has asked for
+	cancel context.CancelFunc // cancels the socket's requests
 
-	// Of the reading goroutine:
-	identity *domain.Identity // nil until a token has come
-	session  *session         // nil until hello
-	beat     *time.Timer
+	// Only the reading goroutine uses these:
+	identity *domain.Identity // nil until a token was received
+	session  *hub.Session     // nil until the hello
+	pings    *time.Timer
 	expiry   *time.Timer
 }
 
 func newSocket(g *Gateway, identity *domain.Identity, from netip.Prefix) *socket {
 	k := &socket{g: g, identity: identity, address: from}
-	k.out = newOutbox(g.o.QueueBytes, k.startWriting, k.startClosing)
+	k.queue = ws.NewSendQueue(g.o.QueueBytes, k.startWriting, k.limitClosing)
 	k.requests.limit = g.o.Limits.RequestsInFlight
 	return k
 }
@@ -47,10 +62,11 @@ func (k *socket) startWriting() {
 }
 
 func (k *socket) write() {
-	for batch := k.out.take(); batch != nil; batch = k.out.take() {
-		if err := k.conn.write(batch); err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) { // no close frame gets through, either
-				k.g.o.Logger.Info("socket cut off", "code", uint16(closeTooSlow), "reason", closeTooSlow.String())
+	for batch := k.queue.Next(); batch != nil; batch = k.queue.Next() {
+		if err := k.conn.Write(batch); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) { // a close frame would not get through either
+				code := wire.CloseTooSlow
+				k.g.o.Logger.Info("socket cut off: the client takes no bytes", "code", uint16(code), "reason", code.String())
 			}
 			k.cut()
 			return
@@ -58,20 +74,24 @@ func (k *socket) write() {
 	}
 }
 
-// startClosing gives the peer some time to answer the close frame.
-func (k *socket) startClosing() { time.AfterFunc(k.g.o.Closing, k.conn.close) }
+// limitClosing bounds the time in which the peer may answer the close frame.
+func (k *socket) limitClosing() { time.AfterFunc(k.g.o.CloseTimeout, k.conn.Close) }
 
-// cut ends the socket without a word.
+// cut ends the socket without a close frame.
 func (k *socket) cut() {
-	k.out.abandon()
-	k.conn.close()
+	k.queue.Abandon()
+	k.conn.Close()
 }
 
-// begin lets the socket become a session, and starts what reads from then on:
-// another goroutine, because the stack of this one has grown, and would stay so
-// however idle the session is.
+// begin lets the socket join, and then serves it in another goroutine.
+//
+// The change of goroutine saves memory. A stack grows to what the deepest call
+// needs, here the check of the token and the join. The garbage collector halves it
+// only while less than a quarter of it is in use, and a goroutine that waits in a
+// read uses more than that of the smaller ones. So an idle socket would keep a
+// large stack; a fresh goroutine begins with the smallest one.
 func (k *socket) begin(ctx context.Context) {
-	ctx, k.stop = context.WithCancel(ctx)
+	ctx, k.cancel = context.WithCancel(ctx)
 	if err := k.guarded(ctx, k.greet); err != nil {
 		k.finish(ctx, err)
 		return
@@ -79,60 +99,61 @@ func (k *socket) begin(ctx context.Context) {
 	go k.run(ctx)
 }
 
-// run serves the session to its end, or to the next heartbeat: then another
-// goroutine goes on, with a small stack again.
+// run serves the session until it ends or the next pong arrives. After a pong it
+// goes on in a fresh goroutine, for the same reason as begin: a stack that a burst
+// of frames has grown is given back after one heartbeat.
 func (k *socket) run(ctx context.Context) {
-	if err := k.guarded(ctx, k.serve); !errors.Is(err, errBeat) {
+	if err := k.guarded(ctx, k.serve); !errors.Is(err, ws.ErrPong) {
 		k.finish(ctx, err)
 		return
 	}
 	go k.run(ctx)
 }
 
-// guarded makes an error of a panic.
+// guarded turns a panic into an error, so that it ends only this socket.
 func (k *socket) guarded(ctx context.Context, serve func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			k.g.o.Logger.Error("panic in a socket", "panic", r, "stack", string(debug.Stack()))
-			err = closePanic
+			k.g.o.Logger.Error("socket closed after a panic", "panic", r, "stack", string(debug.Stack()))
+			err = wire.CloseInternal
 		}
 	}()
 	return serve(ctx)
 }
 
-// finish says goodbye with the reason that reading ended for.
+// finish closes the socket with the reason for which reading ended.
 func (k *socket) finish(ctx context.Context, err error) {
 	defer k.g.remove(k)
-	k.stop()
+	k.cancel()
 	ctx = context.WithoutCancel(ctx)
-	var code closeCode
+	var code wire.CloseCode
 	if !errors.As(err, &code) {
-		k.out.abandon()
+		k.queue.Abandon()
 	}
-	k.out.end(code)
+	k.queue.Close(code)
 	k.leave(ctx)
-	<-k.out.done
+	<-k.queue.Done()
 	if code != 0 {
-		k.conn.linger()
+		k.conn.Linger()
 	}
 	k.cut()
 }
 
-// serve reads and handles frames until there is a reason to end, or fails with
-// errBeat. Frames that come after the close frame was queued are not handled.
+// serve reads and handles frames until the socket has to end, or returns
+// ws.ErrPong. Frames that come after the close frame was queued are ignored.
 func (k *socket) serve(ctx context.Context) error {
 	for {
 		if err := k.awaitRoom(ctx); err != nil {
 			return err
 		}
-		if err := k.conn.await(2 * k.g.o.Heartbeat); err != nil {
+		if err := k.conn.SetReadTimeout(2 * k.g.o.Heartbeat); err != nil {
 			return err
 		}
-		data, err := k.conn.read()
+		data, err := k.conn.Read()
 		if err != nil {
 			return err
 		}
-		if k.out.over() {
+		if k.queue.Closing() {
 			continue
 		}
 		if err := k.handle(ctx, data); err != nil {
@@ -141,9 +162,9 @@ func (k *socket) serve(ctx context.Context) error {
 	}
 }
 
-// awaitRoom returns when the answers that wait leave room for more.
+// awaitRoom waits until the queue has room for answers.
 func (k *socket) awaitRoom(ctx context.Context) error {
-	for room := k.out.full(); room != nil; room = k.out.full() {
+	for room := k.queue.Room(); room != nil; room = k.queue.Room() {
 		select {
 		case <-room:
 		case <-ctx.Done():
@@ -153,27 +174,27 @@ func (k *socket) awaitRoom(ctx context.Context) error {
 	return nil
 }
 
-// leave undoes what hello did.
+// leave undoes what the hello did.
 func (k *socket) leave(ctx context.Context) {
 	if k.session == nil {
 		return
 	}
-	stop(k.beat)
+	stop(k.pings)
 	stop(k.expiry)
-	k.g.typing.leave(k.session)
-	k.g.o.Hub.leave(k.session)
-	k.g.o.Hub.watches.remove(k.session)
+	k.g.typing.Leave(k.session)
+	k.g.o.Hub.Leave(k.session)
+	k.g.o.Watches.Remove(k.session)
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
-	if k.session.home != nil {
-		if err := k.g.o.Registry.Unregister(ctx, k.session.entry()); err != nil {
+	if k.session.Added() {
+		if err := k.g.o.Registry.Unregister(ctx, k.session.Entry()); err != nil {
 			k.g.o.Logger.Warn("session not unregistered", "error", err)
 		}
-		if !k.session.background.Load() {
-			k.g.cameOrWent(k.session)
+		if !k.session.Background() {
+			k.g.noteOnline(k.session)
 		}
 	}
-	k.g.flushAcks(ctx, k.g.acks.take(k.session))
+	k.g.acks.leave(ctx, k.session)
 }
 
 func stop(t *time.Timer) {
@@ -182,44 +203,63 @@ func stop(t *time.Timer) {
 	}
 }
 
-// startBeating pings the peer at every heartbeat, or a little earlier.
-func (k *socket) startBeating() {
-	k.beat = time.AfterFunc(k.nextBeat(), func() {
-		if k.out.over() {
+// startPings pings the peer at every heartbeat, or a little earlier. A ping that
+// finds no room is left out: the peer is busy with other frames.
+func (k *socket) startPings() {
+	k.pings = time.AfterFunc(k.nextPing(), func() {
+		if k.queue.Closing() {
 			return
 		}
-		k.out.offer(controlFrame(opPing, ""))
-		k.beat.Reset(k.nextBeat())
+		k.queue.TrySend(wire.ControlPing())
+		k.pings.Reset(k.nextPing())
 	})
 }
 
-func (k *socket) nextBeat() time.Duration {
-	beat := k.g.o.Heartbeat
-	return beat - time.Duration(mathrand.Int64N(int64(beat)/10+1))
+func (k *socket) nextPing() time.Duration {
+	heartbeat := k.g.o.Heartbeat
+	return heartbeat - time.Duration(mathrand.Int64N(int64(heartbeat)/10+1))
 }
 
-// expireAt ends the session when its token does.
+// expireAt ends the session when its token ends, after the leeway.
 func (k *socket) expireAt(t domain.Time) {
 	stop(k.expiry)
 	if t.IsZero() {
 		return
 	}
-	k.expiry = time.AfterFunc(time.Until(t.Time)+k.g.o.Leeway, func() { k.out.end(closeTokenExpired) })
+	k.expiry = time.AfterFunc(time.Until(t.Time)+k.g.o.Leeway, func() { k.queue.Close(wire.CloseTokenExpired) })
 }
 
-// closeAfter ends the socket after a while, once its requests are answered.
-func (k *socket) closeAfter(after time.Duration, code closeCode) {
-	time.AfterFunc(after, func() {
-		k.requests.whenIdle(func() { k.out.end(code) })
+// closeAfter closes the socket after a delay, once its requests are answered.
+func (k *socket) closeAfter(delay time.Duration, code wire.CloseCode) {
+	time.AfterFunc(delay, func() {
+		k.requests.whenIdle(func() { k.queue.Close(code) })
 	})
 }
 
-// pong answers a ping of the protocol's own kind, unless they come too often. It is
-// called by the reading goroutine.
-func (k *socket) pong(data string) {
-	if k.session == nil || k.admits(domain.RateSignal) == nil {
-		k.out.offer(controlFrame(opPong, data))
+// answerPing answers a ping control frame, within the rate limit. The reading
+// goroutine calls it.
+func (k *socket) answerPing(data string) {
+	if k.session == nil || k.admit(domain.RateSignal) == nil {
+		k.queue.TrySend(wire.ControlPong(data))
 	}
+}
+
+// admit counts one request of the session against its rate limits. Server tokens
+// are not limited.
+func (k *socket) admit(class domain.RateClass) error {
+	if k.identity.Server {
+		return nil
+	}
+	return k.g.o.RateLimiter.Admit(class, k.session.User, k.address)
+}
+
+// setBackground publishes at once whether the session counts as online.
+func (k *socket) setBackground(ctx context.Context, background bool) {
+	if !k.session.SetBackground(background) {
+		return
+	}
+	k.g.o.Registry.Reregister(ctx, k.session.Entry())
+	k.g.noteOnline(k.session)
 }
 
 func newSessionID() domain.SessionID { return domain.SessionID(rand.Text()) }

@@ -1,88 +1,78 @@
 package rest
 
 import (
-	"context"
 	"net/http"
-	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"im/domain"
-	"im/rest/api"
+	"im/internal/edge"
 )
 
-// callKey is the key of the *call in a request's context.
-type callKey struct{}
-
-// call is what one request carries past the generated code.
-type call struct {
-	onBehalfOf []string // X-IM-User, as often as it was there
-	method     string
-	address    netip.Prefix // zero if nobody counts by it
-	leave      func()       // set once the call counts as in flight
-}
-
-func (c *call) end() {
-	if c.leave != nil {
-		c.leave()
-	}
-}
-
-// caller is who asks.
+// caller is who a call is made for.
 type caller struct {
 	domain.Actor
-	// device is the one that the token binds; "" if none.
+	// device is the one that the token is bound to; "" if there is none.
 	device domain.DeviceID
 }
 
-type callerKey struct{}
-
-func callerOf(ctx context.Context) caller {
-	c, _ := ctx.Value(callerKey{}).(caller)
-	return c
-}
-
-// gatekeeper turns tokens into callers, and lets so many calls of each in.
-type gatekeeper struct {
-	verifier Verifier
-	pace     Pace
-	limit    int
+// admission authenticates calls and limits them: by rate, and by how many calls
+// of one user may be in flight on this node.
+type admission struct {
+	verifier    Verifier
+	rates       edge.RateLimiter
+	maxInFlight int
 
 	mu       sync.Mutex
-	inFlight map[domain.UserID]int // users with calls under way only
+	inFlight map[domain.UserID]int // without users that have no call in flight
 }
 
-var _ api.SecurityHandler = (*gatekeeper)(nil)
-
-func newGatekeeper(v Verifier, p Pace, limit int) *gatekeeper {
-	return &gatekeeper{verifier: v, pace: p, limit: limit, inFlight: make(map[domain.UserID]int)}
+func newAdmission(v Verifier, rates edge.RateLimiter, maxInFlight int) *admission {
+	return &admission{verifier: v, rates: rates, maxInFlight: maxInFlight, inFlight: make(map[domain.UserID]int)}
 }
 
-// HandleBearer implements api.SecurityHandler.
-func (g *gatekeeper) HandleBearer(ctx context.Context, op api.OperationName, t api.Bearer) (context.Context, error) {
-	c, _ := ctx.Value(callKey{}).(*call)
-	id, err := g.verifier.Verify(ctx, t.Token)
-	if err != nil {
-		return nil, g.stranger(c, err)
+// admit returns the caller of r. The call is in flight until leave is called.
+func (a *admission) admit(r *http.Request, class domain.RateClass) (c caller, leave func(), err error) {
+	token, given := bearerToken(r.Header)
+	if !given {
+		return caller{}, nil, domain.ErrUnauthenticated
 	}
-	who, err := identify(id, c.onBehalfOf)
+	address := a.rates.Address(r)
+	id, err := a.verifier.Verify(r.Context(), token)
 	if err != nil {
-		return nil, err
+		// A bad token counts against the address, as the opening of a socket does.
+		if limited := a.rates.Admit(domain.RateConnect, "", address); limited != nil {
+			err = limited
+		}
+		return caller{}, nil, err
+	}
+	if c, err = callerOf(id, r.Header.Values("X-IM-User")); err != nil {
+		return caller{}, nil, err
 	}
 	if !id.Server {
-		if err := g.pace.Admit(activityOf(c.method, op), who.User, c.address); err != nil {
-			return nil, err
+		if err := a.rates.Admit(class, c.User, address); err != nil {
+			return caller{}, nil, err
 		}
 	}
-	if !g.enter(who.User) {
-		return nil, domain.ErrRateLimited.WithMessage("too many requests in flight").WithRetryAfter(time.Second)
+	if !a.enter(c.User) {
+		return caller{}, nil, domain.ErrRateLimited.WithMessage("too many requests in flight").WithRetryAfter(time.Second)
 	}
-	c.leave = func() { g.exit(who.User) }
-	return context.WithValue(ctx, callerKey{}, who), nil
+	return c, func() { a.leave(c.User) }, nil
 }
 
-// identify says who asks: the token's user, or whom a backend acts for.
-func identify(id domain.Identity, onBehalfOf []string) (caller, error) {
+// bearerToken returns the first bearer token of the Authorization headers.
+func bearerToken(h http.Header) (token string, given bool) {
+	for _, line := range h.Values("Authorization") {
+		if scheme, token, ok := strings.Cut(line, " "); ok && strings.EqualFold(scheme, "Bearer") {
+			return token, true
+		}
+	}
+	return "", false
+}
+
+// callerOf returns the token's user, or the user that a backend acts for.
+func callerOf(id domain.Identity, onBehalfOf []string) (caller, error) {
 	switch {
 	case len(onBehalfOf) == 0:
 		return caller{domain.Actor{User: id.User, Backend: id.Server}, id.Device}, nil
@@ -95,48 +85,20 @@ func identify(id domain.Identity, onBehalfOf []string) (caller, error) {
 	return caller{domain.Actor{User: user, OnBehalf: true}, ""}, err
 }
 
-func (g *gatekeeper) enter(user domain.UserID) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.inFlight[user] >= g.limit {
+func (a *admission) enter(user domain.UserID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.inFlight[user] >= a.maxInFlight {
 		return false
 	}
-	g.inFlight[user]++
+	a.inFlight[user]++
 	return true
 }
 
-func (g *gatekeeper) exit(user domain.UserID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.inFlight[user]--; g.inFlight[user] == 0 {
-		delete(g.inFlight, user)
+func (a *admission) leave(user domain.UserID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.inFlight[user]--; a.inFlight[user] == 0 {
+		delete(a.inFlight, user)
 	}
 }
-
-// stranger counts a call with a bad token, like the opening of a socket.
-func (g *gatekeeper) stranger(c *call, refused error) error {
-	if err := g.pace.Admit(domain.RateConnect, "", c.address); err != nil {
-		return err
-	}
-	return refused
-}
-
-// activityOf is as what a call counts: to say how far one has read or stored is
-// done as often as to read.
-func activityOf(method string, op api.OperationName) domain.RateClass {
-	if method == http.MethodGet || op == api.MarkReadOperation || op == api.AcknowledgeOperation {
-		return domain.RateRead
-	}
-	return domain.RateSend
-}
-
-// unlimited is the Pace of who sets none.
-type unlimited struct{}
-
-var _ Pace = unlimited{}
-
-// Address implements Pace.
-func (unlimited) Address(*http.Request) netip.Prefix { return netip.Prefix{} }
-
-// Admit implements Pace.
-func (unlimited) Admit(domain.RateClass, domain.UserID, netip.Prefix) error { return nil }

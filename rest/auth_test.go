@@ -7,17 +7,17 @@ import (
 	"im/domain"
 )
 
-// passport reads tokens of the form user[/device], server tokens with a "!" in
-// front; "expired" and "forged" are what they say.
-type passport struct{}
+// fakeVerifier accepts tokens of the form user[/device]; a server token begins with "!".
+// The tokens "expired", "forged", "unverifiable" and "panics" behave like that.
+type fakeVerifier struct{}
 
-func (passport) Verify(_ context.Context, raw string) (domain.Identity, error) {
+func (fakeVerifier) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	switch raw {
 	case "expired":
 		return domain.Identity{}, domain.ErrTokenExpired
 	case "forged", "":
 		return domain.Identity{}, domain.ErrUnauthenticated
-	case "unjudged":
+	case "unverifiable":
 		return domain.Identity{}, domain.ErrUnavailable
 	case "panics":
 		panic("verifier")
@@ -25,11 +25,4 @@ func (passport) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	name, server := strings.CutPrefix(raw, "!")
 	user, device, _ := strings.Cut(name, "/")
 	return domain.Identity{User: domain.UserID(user), Device: domain.DeviceID(device), Server: server}, nil
-}
-
-// count tells how many calls of a user are under way.
-func (g *gatekeeper) count(user domain.UserID) int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.inFlight[user]
 }

@@ -1,91 +1,179 @@
 package rest
 
 import (
-	"bytes"
+	"encoding/json"
 	"io"
-	"net/http"
+	"mime"
+	"slices"
+	"strconv"
 
 	"im/domain"
 	"im/internal/strictjson"
 )
 
-// maxDrained is how much of a body that is too large is still read, so that
-// its sender comes to read the answer; after that the connection is closed.
+// maxDrained is how much of a body that is too large is still read, so that its
+// sender gets to read the answer. After that the connection is closed.
 const maxDrained = 16 << 20
 
-// strictBody is a request's body that is read as a whole, within a limit, and
-// judged as strict JSON before the first byte is handed on. That happens at the
-// first Read: after the generated server has seen the token.
-type strictBody struct {
-	source    io.ReadCloser
-	limit     int64
-	announced int64 // Content-Length; -1 if unknown
-	checked   *bytes.Reader
-	err       error
-}
-
-var _ io.ReadCloser = (*strictBody)(nil)
-
-// Read implements io.Reader; its errors are *domain.Error or io.EOF.
-func (b *strictBody) Read(p []byte) (int, error) {
-	if b.checked == nil && b.err == nil {
-		b.load()
+// readBody returns the whole body of a call, which must be application/json.
+func (r *request) readBody() ([]byte, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/json" {
+		return nil, domain.ErrInvalid.WithMessage("Content-Type must be application/json")
 	}
-	if b.err != nil {
-		return 0, b.err
+	if r.ContentLength > r.bodyLimit {
+		return nil, r.tooLarge()
 	}
-	return b.checked.Read(p)
-}
-
-// Close implements io.Closer.
-func (b *strictBody) Close() error { return b.source.Close() }
-
-func (b *strictBody) load() {
-	if b.announced > b.limit {
-		b.refuse()
-		return
-	}
-	text, err := io.ReadAll(io.LimitReader(b.source, b.limit+1))
+	text, err := io.ReadAll(io.LimitReader(r.Body, r.bodyLimit+1))
 	switch {
 	case err != nil:
-		b.err = domain.ErrInvalid.WithMessage("the body could not be read").WithCause(err)
-		return
-	case int64(len(text)) > b.limit:
-		b.refuse()
-		return
+		return nil, domain.ErrInvalid.WithMessage("the body could not be read").WithCause(err)
+	case int64(len(text)) > r.bodyLimit:
+		return nil, r.tooLarge()
 	case len(text) == 0:
-		b.err = domain.ErrInvalid.WithMessage("a body is required")
-		return
+		return nil, domain.ErrInvalid.WithMessage("a body is required")
 	}
-	if err := strictjson.Check(text); err != nil {
-		b.err = domain.InvalidJSON("", err).WithMessage("the body is not strict JSON")
-		return
+	return text, nil
+}
+
+func (r *request) tooLarge() error {
+	_, _ = io.CopyN(io.Discard, r.Body, maxDrained) // an error changes nothing
+	return domain.ErrTooLarge.WithMessage("the body is too large")
+}
+
+// object is the JSON object of a body, or an object inside of it. Its methods
+// note what is wrong for request.check, as those of strictjson.Object do.
+type object struct {
+	*strictjson.Object
+	r *request
+}
+
+// object reads the body, which must be a JSON object with the required names. It
+// reads nothing if a parameter was already wrong, or if the body is not readable;
+// then check fails and the object is empty.
+func (r *request) object(required ...string) object {
+	unread := object{strictjson.NewObject("", []byte("{}")), r}
+	if len(r.invalid) > 0 {
+		return unread
 	}
-	b.checked = bytes.NewReader(text)
+	text, err := r.readBody()
+	if err != nil {
+		r.failure = err
+		return unread
+	}
+	o, err := strictjson.Parse("", text)
+	if err != nil {
+		r.failure = domain.InvalidJSON("", err).WithMessage("the body is not strict JSON")
+		return unread
+	}
+	r.objects = append(r.objects, o)
+	for _, name := range required {
+		if !o.Has(name) {
+			o.Reject(name, "is required")
+		}
+	}
+	return object{o, r}
 }
 
-func (b *strictBody) refuse() {
-	b.err = domain.ErrTooLarge.WithMessage("the body is too large")
-	_, _ = io.CopyN(io.Discard, b.source, maxDrained) // an error changes nothing
+// inside returns the object that a member is, and false if there is no such member.
+func (o object) inside(name string) (object, bool) {
+	text, given := o.Raw(name)
+	if !given {
+		return object{}, false
+	}
+	inner := strictjson.NewObject(o.Pointer(name), text)
+	o.r.objects = append(o.r.objects, inner)
+	return object{inner, o.r}, true
 }
 
-// answer remembers whether something was written.
-type answer struct {
-	http.ResponseWriter
-	begun bool
+// text returns a string member of 1 to maximum characters; "" if it is missing.
+// With a maximum of 0 the domain limits the length.
+func (o object) text(name string, maximum int) string {
+	if !o.Has(name) {
+		return ""
+	}
+	text := o.String(name)
+	if reason := checkLength(text, maximum); reason != "" {
+		o.Reject(name, reason)
+	}
+	return text
 }
 
-// WriteHeader implements http.ResponseWriter.
-func (a *answer) WriteHeader(status int) {
-	a.begun = true
-	a.ResponseWriter.WriteHeader(status)
+// optionalText returns a string member; nil if it is missing.
+func (o object) optionalText(name string) *string {
+	if !o.Has(name) {
+		return nil
+	}
+	return new(o.String(name))
 }
 
-// Write implements http.ResponseWriter.
-func (a *answer) Write(p []byte) (int, error) {
-	a.begun = true
-	return a.ResponseWriter.Write(p)
+// nullableText returns a member that is a string or null.
+func (o object) nullableText(name string) domain.Field[string] {
+	raw, given := o.Raw(name)
+	if !given || string(raw) == "null" {
+		return domain.Field[string]{Set: given}
+	}
+	return domain.Field[string]{Set: true, Value: new(o.String(name))}
 }
 
-// Unwrap lets http.ResponseController reach what is below.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+// nullableRaw returns the text of a member as it was sent; no value for null.
+func (o object) nullableRaw(name string) domain.Field[json.RawMessage] {
+	raw, given := o.Raw(name)
+	if !given || string(raw) == "null" {
+		return domain.Field[json.RawMessage]{Set: given}
+	}
+	return domain.Field[json.RawMessage]{Set: true, Value: &raw}
+}
+
+// metadata reads the member metadata as it was sent; nil if it is missing or null.
+func (o object) metadata() json.RawMessage {
+	if value := o.nullableRaw("metadata").Value; value != nil {
+		return *value
+	}
+	return nil
+}
+
+// raw returns the text of a member as it was sent; nil if it is missing.
+func (o object) raw(name string) json.RawMessage {
+	raw, _ := o.Raw(name)
+	return raw
+}
+
+// integer returns a member; nil if it is missing.
+func (o object) integer(name string, minimum int64) *int64 {
+	n, given := o.Int(name)
+	if !given {
+		return nil
+	}
+	if n < minimum {
+		o.Reject(name, tooSmall(minimum))
+	}
+	return &n
+}
+
+// flag returns a member; nil if it is missing.
+func (o object) flag(name string) *bool {
+	if !o.Has(name) {
+		return nil
+	}
+	return new(o.Bool(name, false))
+}
+
+// userIDs returns a member that is an array of user ids, or of the words in also;
+// nil if it is missing, and not nil if it is empty.
+func (o object) userIDs(name string, also ...domain.UserID) []domain.UserID {
+	list := o.Strings(name)
+	if list == nil {
+		return nil
+	}
+	users := make([]domain.UserID, len(list))
+	for i, text := range list {
+		users[i] = domain.UserID(text)
+		if slices.Contains(also, users[i]) {
+			continue
+		}
+		_, err := domain.ParseUserID(o.Pointer(name)+"/"+strconv.Itoa(i), text)
+		o.r.refuse(err)
+	}
+	return users
+}

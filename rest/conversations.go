@@ -1,27 +1,27 @@
 package rest
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// CreateConversation implements api.RawHandler.
-func (h *handler) CreateConversation(ctx context.Context, req *api.CreateConversation, _ api.CreateConversationParams, w http.ResponseWriter) error {
-	who := callerOf(ctx)
-	id, created, err := h.editor.Create(ctx, who.Actor, domain.Creation{
-		Kind: domain.Kind(req.Kind), Members: userIDs(req.Members), Title: change(req.Title).Value,
-		AvatarURL: change(req.AvatarURL).Value, Settings: settings(req.Settings),
-		Metadata: metadata(req.Metadata), ClientConversationID: req.ClientConversationID.Value,
-	})
+func (h *handler) createConversation(w http.ResponseWriter, r *request) error {
+	body := r.object("kind", "members")
+	creation := domain.Creation{
+		Kind: domain.Kind(body.text("kind", 0)), Members: body.userIDs("members"),
+		Title: body.nullableText("title").Value, AvatarURL: body.nullableText("avatar_url").Value,
+		Settings: body.settings(), Metadata: body.metadata(), ClientConversationID: body.text("client_conversation_id", 64),
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	id, created, err := h.Commands.Create(r.Context(), r.Actor, creation)
 	if err != nil {
 		return err
 	}
-	view, err := h.conversations.Conversation(ctx, who.Actor, id, who.device)
+	view, err := h.Reads.Conversation(r.Context(), r.Actor, id, r.device)
 	if err != nil {
 		return err
 	}
@@ -29,165 +29,101 @@ func (h *handler) CreateConversation(ctx context.Context, req *api.CreateConvers
 	if created {
 		status = http.StatusCreated
 	}
-	writeJSON(w, status, whole(view))
+	writeJSON(w, status, withEvents(view))
 	return nil
 }
 
-// ListConversations implements api.RawHandler.
-func (h *handler) ListConversations(ctx context.Context, params api.ListConversationsParams, w http.ResponseWriter) error {
-	limit, err := limitOf(params.Limit, h.limits.ListPage)
-	if err != nil {
+func (h *handler) listConversations(w http.ResponseWriter, r *request) error {
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
 		return err
 	}
-	cursor, err := cursorOf(params.Cursor)
-	if err != nil {
-		return err
-	}
-	who := callerOf(ctx)
-	page, err := h.conversations.Conversations(ctx, who.Actor, who.device, cursor, limit)
-	if err != nil {
-		return err
-	}
-	page.Items = wholes(page.Items)
-	writeJSON(w, http.StatusOK, page)
-	return nil
+	page, err := h.Reads.Conversations(r.Context(), r.Actor, r.device, cursor, limit)
+	page.Items = allWithEvents(page.Items)
+	return writeResult(w, page, err)
 }
 
-// GetConversation implements api.RawHandler.
-func (h *handler) GetConversation(ctx context.Context, params api.GetConversationParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) getConversation(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	if err := r.check(); err != nil {
 		return err
 	}
-	who := callerOf(ctx)
-	view, err := h.conversations.Conversation(ctx, who.Actor, id, who.device)
+	view, err := h.Reads.Conversation(r.Context(), r.Actor, id, r.device)
 	if errors.Is(err, domain.ErrNotFound) {
-		group, err := h.conversations.OpenGroup(ctx, id)
-		if err != nil {
-			return err
-		}
-		writeJSON(w, http.StatusOK, group)
-		return nil
+		group, err := h.Reads.OpenGroup(r.Context(), id)
+		return writeResult(w, group, err)
 	}
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, whole(view))
-	return nil
+	return writeResult(w, withEvents(view), err)
 }
 
-// UpdateConversation implements api.RawHandler.
-func (h *handler) UpdateConversation(ctx context.Context, req *api.UpdateConversation, params api.UpdateConversationParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
-		return err
-	}
+func (h *handler) updateConversation(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object()
 	changes := domain.Changes{
-		Title: change(req.Title), AvatarURL: change(req.AvatarURL), Settings: settings(req.Settings),
-		Metadata: domain.Field[json.RawMessage]{Set: req.Metadata.Set},
+		Title: body.nullableText("title"), AvatarURL: body.nullableText("avatar_url"), Settings: body.settings(),
+		Metadata: body.nullableRaw("metadata"),
 	}
-	if text := metadata(req.Metadata); text != nil {
-		changes.Metadata.Value = &text
-	}
-	events, err := h.editor.Update(ctx, callerOf(ctx).Actor, id, changes)
-	if err != nil {
+	if err := r.check(); err != nil {
 		return err
 	}
-	writeChange(w, http.StatusOK, events)
-	return nil
+	events, err := h.Commands.Update(r.Context(), r.Actor, id, changes)
+	return writeChange(w, events, err)
 }
 
-// Sync implements api.RawHandler.
-func (h *handler) Sync(ctx context.Context, params api.SyncParams, w http.ResponseWriter) error {
-	who := callerOf(ctx)
-	limit, err := limitOf(params.Limit, h.limits.SyncPage)
-	if err != nil {
+func (h *handler) sync(w http.ResponseWriter, r *request) error {
+	q := domain.SyncQuery{
+		User: r.User, Device: r.ownDevice(r.value("device_id")),
+		TimelineLimit: r.size("timeline_limit", 0, 0, h.limits.SyncTimeline),
+	}
+	q.Cursor, q.Limit = r.page(h.limits.SyncPage)
+	if err := r.check(); err != nil {
 		return err
 	}
-	cursor, err := cursorOf(params.Cursor)
-	if err != nil {
-		return err
-	}
-	if params.TimelineLimit.Value > h.limits.SyncTimeline {
-		return domain.Invalid("/timeline_limit", "is more than a page may have")
-	}
-	device := who.device
-	if params.DeviceID.Set {
-		if device, err = deviceOf(who, string(params.DeviceID.Value)); err != nil {
-			return err
-		}
-	}
-	page, err := h.conversations.Sync(ctx, domain.SyncQuery{
-		User: who.User, Device: device, Cursor: cursor, Limit: limit, TimelineLimit: params.TimelineLimit.Value,
-	})
-	if err != nil {
-		return err
-	}
-	page.Conversations = wholes(page.Conversations)
-	writePage(w, &page)
-	return nil
+	page, err := h.Reads.Sync(r.Context(), q)
+	page.Conversations = allWithEvents(page.Conversations)
+	return writePage(w, &page, err)
 }
 
-// deviceOf reads a device id; a token that binds a device speaks for no other.
-func deviceOf(who caller, id string) (domain.DeviceID, error) {
+// ownDevice parses a device id, and returns the token's device if none is given.
+// A token that is bound to a device speaks for no other.
+func (r *request) ownDevice(id string, given bool) domain.DeviceID {
+	if !given {
+		return r.device
+	}
 	device, err := domain.ParseDeviceID("/device_id", id)
-	if err == nil && who.device != "" && device != who.device {
-		return "", domain.Invalid("/device_id", "is not the token's device")
+	if err == nil && r.device != "" && device != r.device {
+		err = domain.Invalid("/device_id", "is not the token's device")
 	}
-	return device, err
+	r.refuse(err)
+	return device
 }
 
-// whole returns v with its list of events, empty where the reader was not
-// asked for any.
-func whole(v domain.ConversationView) domain.ConversationView {
+// withEvents returns v with its list of events, which is empty if the reader
+// loaded none.
+func withEvents(v domain.ConversationView) domain.ConversationView {
 	if v.Events == nil {
 		v.Events = []domain.Event{}
 	}
 	return v
 }
 
-func wholes(list []domain.ConversationView) []domain.ConversationView {
+func allWithEvents(list []domain.ConversationView) []domain.ConversationView {
 	if list == nil {
 		return []domain.ConversationView{}
 	}
 	for i := range list {
-		list[i] = whole(list[i])
+		list[i] = withEvents(list[i])
 	}
 	return list
 }
 
-func change(o api.OptNilString) domain.Field[string] {
-	f := domain.Field[string]{Set: o.Set}
-	if o.Set && !o.Null {
-		f.Value = &o.Value
-	}
-	return f
-}
-
-// metadata returns the text as it was sent; nil for null and for none.
-func metadata(o api.OptNilMetadataOrNull) json.RawMessage {
-	if !o.Set || o.Null {
+// settings reads the member settings; nil if it is missing.
+func (o object) settings() *domain.SettingsPatch {
+	s, given := o.inside("settings")
+	if !given {
 		return nil
 	}
-	return json.RawMessage(o.Value)
-}
-
-func settings(o api.OptSettingsPatch) *domain.SettingsPatch {
-	if !o.Set {
-		return nil
+	return &domain.SettingsPatch{
+		Posting: s.optionalText("posting"), Joining: s.optionalText("joining"), History: s.optionalText("history"),
+		Receipts: s.flag("receipts"),
 	}
-	p := &domain.SettingsPatch{}
-	if v, ok := o.Value.Posting.Get(); ok {
-		p.Posting = new(string(v))
-	}
-	if v, ok := o.Value.Joining.Get(); ok {
-		p.Joining = new(string(v))
-	}
-	if v, ok := o.Value.History.Get(); ok {
-		p.History = new(string(v))
-	}
-	if v, ok := o.Value.Receipts.Get(); ok {
-		p.Receipts = new(v)
-	}
-	return p
 }

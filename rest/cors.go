@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// origins are those whose pages may call from a browser. Tokens travel in a
-// header that pages have to set, so no credentials are allowed beside.
+// origins are the origins whose pages may call from a browser. Tokens travel in a
+// header that pages set themselves, so credentials such as cookies are not allowed.
 type origins struct {
 	all  bool
 	list []string
@@ -23,9 +23,9 @@ func (o origins) allow(origin string) bool {
 	}))
 }
 
-// answer lets pages of allowed origins read the answer, and answers their
-// browsers' preflights itself; done tells that it did.
-func (o origins) answer(w http.ResponseWriter, r *http.Request) (done bool) {
+// allowPages lets pages of allowed origins read the answer. It answers preflight
+// requests itself; done reports whether it did.
+func (o origins) allowPages(w http.ResponseWriter, r *http.Request) (done bool) {
 	h := w.Header()
 	if o.all || len(o.list) > 0 {
 		h.Add("Vary", "Origin")

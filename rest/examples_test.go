@@ -8,13 +8,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// TestExamples holds every example of openapi.yaml against its schema.
-func TestExamples_are_as_described(t *testing.T) {
+// TestExamplesAreAsDescribed checks every example of openapi.yaml against its schema.
+func TestExamplesAreAsDescribed(t *testing.T) {
 	s := readSpec(t)
-	judged := 0
+	checked := 0
 	check := func(where, pointer string, example any) {
 		t.Helper()
-		judged++
+		checked++
 		text, err := json.Marshal(example)
 		if err != nil {
 			t.Fatal(err)
@@ -51,8 +51,8 @@ func TestExamples_are_as_described(t *testing.T) {
 			check(ref+" "+name, ref, example.(map[string]any)["value"])
 		}
 	})
-	if judged < 30 {
-		t.Errorf("only %d examples were found", judged)
+	if checked < 30 {
+		t.Errorf("only %d examples were found", checked)
 	}
 }
 

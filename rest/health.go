@@ -8,42 +8,45 @@ import (
 	"time"
 )
 
-// checkTimeout is how long a dependency may take to say that it is there.
+// checkTimeout is how long one dependency may take to answer.
 const checkTimeout = 2 * time.Second
 
-// Check asks one dependency whether it is there; an error says that it is not.
+// Check is a dependency that /readyz asks.
 type Check struct {
 	Name string
-	Ask  func(context.Context) error
-	// Spare: the node serves without it, if more slowly. A load balancer that
-	// took all nodes away with a spare part would make an outage of it.
+	// Ask fails if the dependency does not answer.
+	Ask func(context.Context) error
+	// Spare means that the node serves without the dependency, though more slowly.
+	// The node stays ready: if a load balancer removed all nodes because of a spare
+	// dependency, that would be an outage.
 	Spare bool
 }
 
+// health answers /healthz and /readyz.
 type health struct {
 	checks   []Check
 	draining func() bool
 	logger   *slog.Logger
 }
 
-// live says that the process is there, whatever else is not.
-func (h health) live(w http.ResponseWriter) {
+// live reports that the process runs, whatever its dependencies do.
+func (h health) live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, struct {
 		Status string `json:"status"`
 	}{"ok"})
 }
 
-// ready says whether the node should get traffic. Causes go to the log: they
-// may hold addresses.
+// ready reports whether the node should get traffic. The causes go to the log
+// only, since they may contain addresses.
 func (h health) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
 	errs := make([]error, len(h.checks))
-	var asked sync.WaitGroup
+	var running sync.WaitGroup
 	for i, c := range h.checks {
-		asked.Go(func() { errs[i] = c.Ask(ctx) })
+		running.Go(func() { errs[i] = c.Ask(ctx) })
 	}
-	asked.Wait()
+	running.Wait()
 
 	answer := struct {
 		Status string            `json:"status"`

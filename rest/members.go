@@ -1,44 +1,32 @@
 package rest
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// ListMembers implements api.RawHandler.
-func (h *handler) ListMembers(ctx context.Context, params api.ListMembersParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) listMembers(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
 		return err
 	}
-	limit, err := limitOf(params.Limit, h.limits.ListPage)
-	if err != nil {
-		return err
-	}
-	cursor, err := cursorOf(params.Cursor)
-	if err != nil {
-		return err
-	}
-	page, err := h.conversations.Members(ctx, callerOf(ctx).Actor, id, cursor, limit)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, page)
-	return nil
+	page, err := h.Reads.Members(r.Context(), r.Actor, id, cursor, limit)
+	return writeResult(w, page, err)
 }
 
-// AddMembers implements api.RawHandler.
-func (h *handler) AddMembers(ctx context.Context, req *api.AddMembers, params api.AddMembersParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) addMembers(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object("user_ids")
+	users, role := body.userIDs("user_ids"), domain.RoleMember
+	if body.Has("role") {
+		role = domain.Role(body.text("role", 0))
+	}
+	if err := r.check(); err != nil {
 		return err
 	}
-	role := domain.Role(req.Role.Or(api.AddMembersRoleMember))
-	events, err := h.membership.AddMembers(ctx, callerOf(ctx).Actor, id, userIDs(req.UserIds), role)
+	events, err := h.Commands.AddMembers(r.Context(), r.Actor, id, users, role)
 	switch {
 	case err != nil:
 		return err
@@ -50,44 +38,32 @@ func (h *handler) AddMembers(ctx context.Context, req *api.AddMembers, params ap
 	return nil
 }
 
-// PutMember implements api.RawHandler.
-func (h *handler) PutMember(ctx context.Context, req *api.PutMember, params api.PutMemberParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) putMember(w http.ResponseWriter, r *request) error {
+	id, user, body := r.conversationID(), r.userID(), r.object("role")
+	role := domain.Role(body.text("role", 0))
+	if err := r.check(); err != nil {
 		return err
 	}
-	user := domain.UserID(params.UserID)
-	events, err := h.membership.PutMember(ctx, callerOf(ctx).Actor, id, user, domain.Role(req.Role))
-	if err != nil {
-		return err
+	events, err := h.Commands.PutMember(r.Context(), r.Actor, id, user, role)
+	if events = from(user, events); len(events) > 0 && events[0].Type == domain.MemberAdded {
+		writeEvent(w, http.StatusCreated, &events[0])
+		return nil
 	}
-	events = about(user, events)
-	status := http.StatusOK
-	if len(events) > 0 && events[0].Type == domain.MemberAdded {
-		status = http.StatusCreated
-	}
-	writeChange(w, status, events)
-	return nil
+	return writeChange(w, events, err)
 }
 
-// RemoveMember implements api.RawHandler.
-func (h *handler) RemoveMember(ctx context.Context, params api.RemoveMemberParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) removeMember(w http.ResponseWriter, r *request) error {
+	id, user := r.conversationID(), r.userID()
+	if err := r.check(); err != nil {
 		return err
 	}
-	user := domain.UserID(params.UserID)
-	events, err := h.membership.RemoveMember(ctx, callerOf(ctx).Actor, id, user)
-	if err != nil {
-		return err
-	}
-	writeChange(w, http.StatusOK, about(user, events))
-	return nil
+	events, err := h.Commands.RemoveMember(r.Context(), r.Actor, id, user)
+	return writeChange(w, from(user, events), err)
 }
 
-// about returns the events of a change of members from the one about user on:
-// handing over the ownership makes a second one, about somebody else.
-func about(user domain.UserID, events []domain.Event) []domain.Event {
+// from returns the events of a change of members from the event about user on. A
+// change of the owner makes two events, about two users.
+func from(user domain.UserID, events []domain.Event) []domain.Event {
 	for i := range events {
 		var body domain.MemberRole
 		if json.Unmarshal(events[i].Body, &body) == nil && body.UserID == user {

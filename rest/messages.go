@@ -2,151 +2,148 @@ package rest
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// SendMessage implements api.RawHandler.
-func (h *handler) SendMessage(ctx context.Context, req *api.SendMessage, params api.SendMessageParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
+func (h *handler) sendMessage(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object("client_msg_id", "content")
+	post := body.post()
+	post.ConversationID = id
+	return h.send(w, r, post)
+}
+
+func (h *handler) sendToUser(w http.ResponseWriter, r *request) error {
+	body := r.object("to", "client_msg_id", "content")
+	post := body.post()
+	post.To = domain.UserID(body.text("to", 0))
+	return h.send(w, r, post)
+}
+
+// post reads the members of a message that is sent.
+func (o object) post() domain.Post {
+	return domain.Post{
+		ClientMsgID: o.text("client_msg_id", 64), Content: o.raw("content"), ReplyTo: o.integer("reply_to", 1),
+		Mentions: o.userIDs("mentions", domain.Everyone), Metadata: o.raw("metadata"),
+	}
+}
+
+func (h *handler) send(w http.ResponseWriter, r *request, p domain.Post) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	sent, err := h.commit(r.Context(), r.Actor, p)
 	if err != nil {
 		return err
 	}
-	return h.send(ctx, w, domain.Post{
-		ConversationID: id, ClientMsgID: string(req.ClientMsgID), Content: json.RawMessage(req.Content),
-		ReplyTo: seq(req.ReplyTo), Mentions: userIDs(req.Mentions), Metadata: json.RawMessage(req.Metadata.Value),
-	})
+	status := http.StatusCreated
+	if sent.Duplicate {
+		status = http.StatusOK
+	}
+	writeEvent(w, status, &sent.Event)
+	return nil
 }
 
-// SendToUser implements api.RawHandler.
-func (h *handler) SendToUser(ctx context.Context, req *api.SendToUser, _ api.SendToUserParams, w http.ResponseWriter) error {
-	return h.send(ctx, w, domain.Post{
-		To: domain.UserID(req.To), ClientMsgID: string(req.ClientMsgID), Content: json.RawMessage(req.Content),
-		ReplyTo: seq(req.ReplyTo), Mentions: userIDs(req.Mentions), Metadata: json.RawMessage(req.Metadata.Value),
-	})
-}
-
-// send posts and waits for the commit. A call that runs out of time is answered
-// as unavailable, whatever becomes of the message: its id makes it the same one.
-func (h *handler) send(ctx context.Context, w http.ResponseWriter, p domain.Post) error {
+// commit posts a message and waits for the log's answer. It fails with
+// domain.ErrUnavailable when ctx ends first; the message may be committed all
+// the same. A second call with the same client id finds the same message.
+func (h *handler) commit(ctx context.Context, a domain.Actor, p domain.Post) (domain.Sent, error) {
 	type outcome struct {
 		sent domain.Sent
 		err  error
 	}
 	done := make(chan outcome, 1)
-	h.sender.Send(ctx, callerOf(ctx).Actor, p, func(s domain.Sent, err error) { done <- outcome{s, err} })
-	var o outcome
+	h.Commands.Send(ctx, a, p, func(s domain.Sent, err error) { done <- outcome{s, err} })
 	select {
-	case o = <-done:
+	case o := <-done:
+		return o.sent, o.err
 	case <-ctx.Done():
-		return domain.ErrUnavailable.WithCause(context.Cause(ctx))
+		return domain.Sent{}, domain.ErrUnavailable.WithCause(context.Cause(ctx))
 	}
-	if o.err != nil {
-		return o.err
-	}
-	status := http.StatusCreated
-	if o.sent.Duplicate {
-		status = http.StatusOK
-	}
-	writeEvent(w, status, &o.sent.Event)
-	return nil
 }
 
-// ListMessages implements api.RawHandler.
-func (h *handler) ListMessages(ctx context.Context, params api.ListMessagesParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) listMessages(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	q := domain.Range{
+		AfterSeq: r.integer("after_seq", 0), BeforeSeq: r.integer("before_seq", 0), AroundSeq: r.integer("around_seq", 1),
+		AroundAt: r.time("around_at"), Seqs: r.integers("seq", 1), Limit: r.limit(h.limits.PageEvents),
+		AsOfSeq: r.integer("as_of_seq", 1), AsOf: r.time("as_of"),
+	}
+	if q.AsOfSeq != nil && q.AsOf != nil {
+		r.reject("as_of", "excludes as_of_seq")
+	}
+	if len(q.Seqs) > h.limits.PageEvents {
+		r.reject("seq", "is repeated more often than a page may have messages")
+	}
+	if err := r.check(); err != nil {
 		return err
 	}
-	r := domain.Range{
-		AfterSeq: seq(params.AfterSeq), BeforeSeq: seq(params.BeforeSeq), AroundSeq: seq(params.AroundSeq), Seqs: params.Seq,
-		AsOfSeq: seq(params.AsOfSeq),
-	}
-	if params.AsOf.Set {
-		r.AsOf = new(domain.TimeOf(params.AsOf.Value))
-	}
-	if params.AroundAt.Set {
-		r.AroundAt = new(domain.TimeOf(params.AroundAt.Value))
-	}
-	if err := onePosition(map[string]bool{
-		"/after_seq": params.AfterSeq.Set, "/before_seq": params.BeforeSeq.Set, "/around_seq": params.AroundSeq.Set,
-		"/around_at": params.AroundAt.Set, "/seq": len(params.Seq) > 0,
-	}); err != nil {
+	if err := r.atMostOne("after_seq", "before_seq", "around_seq", "around_at", "seq"); err != nil {
 		return err
 	}
-	if r.AsOfSeq != nil && r.AsOf != nil {
-		return domain.Invalid("/as_of", "excludes as_of_seq")
-	}
-	if len(params.Seq) > h.limits.PageEvents {
-		return domain.Invalid("/seq", "is repeated more often than a page may have messages")
-	}
-	if r.Limit, err = limitOf(params.Limit, h.limits.PageEvents); err != nil {
-		return err
-	}
-	page, err := h.history.Messages(ctx, callerOf(ctx).Actor, id, r)
-	if err != nil {
-		return err
-	}
-	writePage(w, &page)
-	return nil
+	page, err := h.Reads.Messages(r.Context(), r.Actor, id, q)
+	return writePage(w, &page, err)
 }
 
-// GetMessage implements api.RawHandler.
-func (h *handler) GetMessage(ctx context.Context, params api.GetMessageParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) listEvents(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	q := domain.Range{
+		AfterSeq: r.integer("after_seq", 0), BeforeSeq: r.integer("before_seq", 0), Limit: r.limit(h.limits.PageEvents),
+	}
+	if err := r.check(); err != nil {
 		return err
 	}
-	message, err := h.history.Message(ctx, callerOf(ctx).Actor, id, params.Seq)
-	if err != nil {
+	if err := r.atMostOne("after_seq", "before_seq"); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, message)
-	return nil
+	page, err := h.Reads.Events(r.Context(), r.Actor, id, q)
+	return writePage(w, &page, err)
 }
 
-// ListEvents implements api.RawHandler.
-func (h *handler) ListEvents(ctx context.Context, params api.ListEventsParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
-		return err
-	}
-	r := domain.Range{AfterSeq: seq(params.AfterSeq), BeforeSeq: seq(params.BeforeSeq)}
-	if err := onePosition(map[string]bool{"/after_seq": params.AfterSeq.Set, "/before_seq": params.BeforeSeq.Set}); err != nil {
-		return err
-	}
-	if r.Limit, err = limitOf(params.Limit, h.limits.PageEvents); err != nil {
-		return err
-	}
-	page, err := h.history.Events(ctx, callerOf(ctx).Actor, id, r)
-	if err != nil {
-		return err
-	}
-	writePage(w, &page)
-	return nil
-}
-
-// onePosition refuses more than one of the given.
-func onePosition(given map[string]bool) error {
-	refused, n := domain.ErrInvalid.WithMessage("positions exclude each other"), 0
-	for pointer, there := range given {
-		if there {
-			n++
-			refused = refused.WithField(pointer, "one position at a time")
+// atMostOne refuses positions that are given together.
+func (r *request) atMostOne(names ...string) error {
+	refused := domain.ErrInvalid.WithMessage("positions exclude each other")
+	for _, name := range names {
+		if r.query.Has(name) {
+			refused = refused.WithField(pointer(name), "one position at a time")
 		}
 	}
-	if n > 1 {
+	if len(refused.Fields) > 1 {
 		return refused
 	}
 	return nil
 }
 
-func seq(o api.OptInt64) *int64 {
-	if !o.Set {
-		return nil
+func (h *handler) getMessage(w http.ResponseWriter, r *request) error {
+	id, seq := r.conversationID(), r.seq()
+	if err := r.check(); err != nil {
+		return err
 	}
-	return &o.Value
+	message, err := h.Reads.Message(r.Context(), r.Actor, id, seq)
+	return writeResult(w, message, err)
+}
+
+func (h *handler) searchMessages(w http.ResponseWriter, r *request) error {
+	q := domain.SearchQuery{Since: r.time("since"), Until: r.time("until")}
+	q.Cursor, q.Limit = r.page(h.limits.ListPage)
+	var given bool
+	if q.Text, given = r.text("q", domain.MaxQueryChars); !given {
+		r.reject("q", "is required")
+	}
+	if text, given := r.value("conversation_id"); given {
+		id, err := domain.ParseConversationID("/conversation_id", text)
+		r.refuse(err)
+		q.ConversationID = &id
+	}
+	if text, given := r.value("sender"); given {
+		user, err := domain.ParseUserID("/sender", text)
+		r.refuse(err)
+		q.Sender = user
+	}
+	if err := r.check(); err != nil {
+		return err
+	}
+	page, err := h.Reads.SearchMessages(r.Context(), r.Actor, q)
+	return writeResult(w, page, err)
 }

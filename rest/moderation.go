@@ -1,113 +1,83 @@
 package rest
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// EditMessage implements api.RawHandler.
-func (h *handler) EditMessage(ctx context.Context, req *api.EditMessage, params api.EditMessageParams, w http.ResponseWriter) error {
-	want := domain.Edit{Content: json.RawMessage(req.Content), Mentions: userIDs(req.Mentions)}
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.EditMessage(ctx, callerOf(ctx).Actor, id, params.Seq, want)
-	})
+func (h *handler) editMessage(w http.ResponseWriter, r *request) error {
+	id, seq, body := r.conversationID(), r.seq(), r.object("content")
+	want := domain.Edit{Content: body.raw("content"), Mentions: body.userIDs("mentions", domain.Everyone)}
+	if err := r.check(); err != nil {
+		return err
+	}
+	events, err := h.Commands.EditMessage(r.Context(), r.Actor, id, seq, want)
+	return writeChange(w, events, err)
 }
 
-// RecallMessage implements api.RawHandler.
-func (h *handler) RecallMessage(ctx context.Context, params api.RecallMessageParams, w http.ResponseWriter) error {
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.RecallMessage(ctx, callerOf(ctx).Actor, id, params.Seq, params.Reason.Value)
-	})
+func (h *handler) recallMessage(w http.ResponseWriter, r *request) error {
+	id, seq := r.conversationID(), r.seq()
+	reason, _ := r.text("reason", 0)
+	if err := r.check(); err != nil {
+		return err
+	}
+	events, err := h.Commands.RecallMessage(r.Context(), r.Actor, id, seq, reason)
+	return writeChange(w, events, err)
 }
 
-// React implements api.RawHandler.
-func (h *handler) React(ctx context.Context, params api.ReactParams, w http.ResponseWriter) error {
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.React(ctx, callerOf(ctx).Actor, id, params.Seq, params.Emoji)
-	})
+func (h *handler) react(w http.ResponseWriter, r *request) error {
+	id, seq, emoji := r.conversationID(), r.seq(), r.emoji()
+	if err := r.check(); err != nil {
+		return err
+	}
+	events, err := h.Commands.React(r.Context(), r.Actor, id, seq, emoji)
+	return writeChange(w, events, err)
 }
 
-// Unreact implements api.RawHandler.
-func (h *handler) Unreact(ctx context.Context, params api.UnreactParams, w http.ResponseWriter) error {
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.Unreact(ctx, callerOf(ctx).Actor, id, params.Seq, params.Emoji)
-	})
+func (h *handler) unreact(w http.ResponseWriter, r *request) error {
+	id, seq, emoji := r.conversationID(), r.seq(), r.emoji()
+	if err := r.check(); err != nil {
+		return err
+	}
+	events, err := h.Commands.Unreact(r.Context(), r.Actor, id, seq, emoji)
+	return writeChange(w, events, err)
 }
 
-// PinMessage implements api.RawHandler.
-func (h *handler) PinMessage(ctx context.Context, params api.PinMessageParams, w http.ResponseWriter) error {
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.Pin(ctx, callerOf(ctx).Actor, id, params.Seq)
-	})
+func (h *handler) listReactions(w http.ResponseWriter, r *request) error {
+	id, seq := r.conversationID(), r.seq()
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
+		return err
+	}
+	page, err := h.Reads.Reactions(r.Context(), r.Actor, id, seq, cursor, limit)
+	return writeResult(w, page, err)
 }
 
-// UnpinMessage implements api.RawHandler.
-func (h *handler) UnpinMessage(ctx context.Context, params api.UnpinMessageParams, w http.ResponseWriter) error {
-	return h.change(w, params.ConversationID, func(id domain.ConversationID) ([]domain.Event, error) {
-		return h.moderator.Unpin(ctx, callerOf(ctx).Actor, id, params.Seq)
-	})
+func (h *handler) pinMessage(w http.ResponseWriter, r *request) error {
+	id, seq := r.conversationID(), r.seq()
+	if err := r.check(); err != nil {
+		return err
+	}
+	events, err := h.Commands.Pin(r.Context(), r.Actor, id, seq)
+	return writeChange(w, events, err)
 }
 
-// change answers with the event that a change of a conversation made.
-func (h *handler) change(
-	w http.ResponseWriter, in api.ConversationID, do func(domain.ConversationID) ([]domain.Event, error),
-) error {
-	id, err := conversationID(in)
-	if err != nil {
+func (h *handler) unpinMessage(w http.ResponseWriter, r *request) error {
+	id, seq := r.conversationID(), r.seq()
+	if err := r.check(); err != nil {
 		return err
 	}
-	events, err := do(id)
-	if err != nil {
-		return err
-	}
-	writeChange(w, http.StatusOK, events)
-	return nil
+	events, err := h.Commands.Unpin(r.Context(), r.Actor, id, seq)
+	return writeChange(w, events, err)
 }
 
-// ListReactions implements api.RawHandler.
-func (h *handler) ListReactions(ctx context.Context, params api.ListReactionsParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+func (h *handler) listPins(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
 		return err
 	}
-	limit, err := limitOf(params.Limit, h.limits.ListPage)
-	if err != nil {
-		return err
-	}
-	cursor, err := cursorOf(params.Cursor)
-	if err != nil {
-		return err
-	}
-	page, err := h.history.Reactions(ctx, callerOf(ctx).Actor, id, params.Seq, cursor, limit)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, page)
-	return nil
-}
-
-// ListPins implements api.RawHandler.
-func (h *handler) ListPins(ctx context.Context, params api.ListPinsParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
-		return err
-	}
-	limit, err := limitOf(params.Limit, h.limits.ListPage)
-	if err != nil {
-		return err
-	}
-	cursor, err := cursorOf(params.Cursor)
-	if err != nil {
-		return err
-	}
-	page, err := h.history.Pins(ctx, callerOf(ctx).Actor, id, cursor, limit)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, page)
-	return nil
+	page, err := h.Reads.Pins(r.Context(), r.Actor, id, cursor, limit)
+	return writeResult(w, page, err)
 }

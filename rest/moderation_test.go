@@ -8,15 +8,15 @@ import (
 	"im/domain"
 )
 
-// said posts a message of alice and returns its path.
-func (s *site) said(t *testing.T) string {
+// postMessage posts a message of alice and returns its path.
+func (s *testServer) postMessage(t *testing.T) string {
 	t.Helper()
 	base := "/v1/conversations/" + s.group(t).String()
 	sent := s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":{"type":"text","text":"Hi"},"mentions":["bob"]}`)
 	return base + "/messages/" + itoa(sent.want(t, 201).event(t).Seq)
 }
 
-func (s *site) message(t *testing.T, user, path string) (m domain.Message) {
+func (s *testServer) message(t *testing.T, user, path string) (m domain.Message) {
 	t.Helper()
 	if err := json.Unmarshal(s.call(t, user, "GET", path, "").want(t, 200).body, &m); err != nil {
 		t.Fatal(err)
@@ -24,9 +24,9 @@ func (s *site) message(t *testing.T, user, path string) (m domain.Message) {
 	return m
 }
 
-func TestEdit_keeps_the_bytes_and_the_mentions_that_are_not_named(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestEditKeepsBytesAndMentions(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	const content = `{ "type" : "text",  "text":"a<b & \u2028 é" }`
 	got := s.call(t, "alice", "PATCH", path, `{"content":`+content+`}`).want(t, 200)
 	if !strings.Contains(string(got.body), content) || !strings.Contains(string(got.body), `"mentions":["bob"]`) {
@@ -38,16 +38,16 @@ func TestEdit_keeps_the_bytes_and_the_mentions_that_are_not_named(t *testing.T) 
 	}
 }
 
-func TestModeration_refuses(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestModerationRefuses(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	const edit = `{"content":{"type":"text","text":"x"}}`
 	refused := func(code domain.Code, user, method, path, body string) {
 		t.Helper()
 		s.call(t, user, method, path, body).refused(t, code, "")
 	}
 	base, _, _ := strings.Cut(path, "/messages/")
-	nothing := base + "/messages/1" // is no message
+	nothing := base + "/messages/1" // not a message
 	refused(domain.CodeForbidden, "bob", "PATCH", path, edit)
 	refused(domain.CodeForbidden, "carol", "DELETE", path, "")
 	refused(domain.CodeForbidden, "carol", "PUT", path+"/pin", "")
@@ -64,12 +64,13 @@ func TestModeration_refuses(t *testing.T) {
 	refused(domain.CodeConflict, "alice", "PUT", path+"/pin", "")
 }
 
-// Whatever stands in an emoji reaches the domain as it was meant.
-func TestReact_with_anything(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+// TestReactWithAnyText: the domain gets the text of an emoji as the client meant it.
+func TestReactWithAnyText(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	for escaped, emoji := range map[string]string{
 		"%F0%9F%91%A9%E2%80%8D%F0%9F%9A%80": "👩‍🚀", "+1": "+1", "%2B1": "+1", "a%20b": "a b", "%25": "%", ":heart:": ":heart:", "%22": `"`, "..%20": ".. ",
+		"%2F": "/", "%2f%2f": "//", "a%2Fb": "a/b", "..": "..", "%2e": ".", "%252F": "%2F", "%E2%9C%94": "✔",
 	} {
 		s.call(t, "bob", "DELETE", path+"/reactions/"+escaped, "")
 		var body domain.ReactionBody
@@ -79,9 +80,9 @@ func TestReact_with_anything(t *testing.T) {
 	}
 }
 
-func TestPins_show_messages_as_they_stand(t *testing.T) {
-	s := newSite(t)
-	path := s.said(t)
+func TestPinsShowCurrentMessages(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
 	s.call(t, "bob", "PUT", path+"/pin", "").want(t, 200)
 	s.call(t, "alice", "PATCH", path, `{"content":{"type":"text","text":"later"}}`).want(t, 200)
 	base, _, _ := strings.Cut(path, "/messages/")

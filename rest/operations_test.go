@@ -12,12 +12,12 @@ import (
 	"im/domain"
 )
 
-// TestOperations_answer_as_described calls every operation in every way that
-// succeeds. The site judges each answer by openapi.yaml, and in the end every
-// status that is described there must have been answered.
-func TestOperations_answer_as_described(t *testing.T) {
+// TestOperationsAnswerAsDescribed makes calls of every operation that succeed.
+// The test server checks each answer against openapi.yaml. At the end every
+// described status must have been answered.
+func TestOperationsAnswerAsDescribed(t *testing.T) {
 	down := false
-	s := newSite(t, func(o *Options) {
+	s := newTestServer(t, func(o *Options) {
 		o.Checks = []Check{{Name: "postgres", Ask: func(context.Context) error {
 			if down {
 				return errors.New("down")
@@ -32,7 +32,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 		t.Fatal(err)
 	}
 	if again := s.call(t, "alice", "POST", "/v1/conversations", group).want(t, 200); string(again.body) != string(made.body) {
-		t.Errorf("the same again: %s", again.body)
+		t.Errorf("the repeated call: %s", again.body)
 	}
 	s.call(t, "alice", "POST", "/v1/conversations", `{"kind":"group","members":[],"client_conversation_id":"g-1"}`).
 		refused(t, domain.CodeIdempotencyConflict, "")
@@ -93,7 +93,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 	}
 	s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c-1","content":{"type":"text","text":"other"}}`).
 		refused(t, domain.CodeIdempotencyConflict, "")
-	s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c-2","content":{"type":"custom","biz_type":"order","data":null},"reply_to":2}`).want(t, 201)
+	s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c-2","content":{"type":"custom","biz_type":"order","data":null},"reply_to":`+itoa(sent.event(t).Seq)+`}`).want(t, 201)
 	s.call(t, "bob", "POST", "/v1/messages", `{"to":"carol","client_msg_id":"c-1","content":{"type":"text","text":"Hi"}}`).want(t, 201)
 	s.call(t, "bob", "POST", "/v1/messages", `{"to":"carol","client_msg_id":"c-1","content":{"type":"text","text":"Hi"}}`).want(t, 200)
 
@@ -130,7 +130,7 @@ func TestOperations_answer_as_described(t *testing.T) {
 	s.call(t, "bob", "GET", "/v1/sync?device_id=phone", "").want(t, 200)
 
 	searchOperations(t, s, view.ConversationID.String())
-	peopleOperations(t, s)
+	userOperations(t, s)
 
 	s.call(t, "", "GET", "/healthz", "").want(t, 200)
 	s.call(t, "", "GET", "/readyz", "").want(t, 200)
@@ -142,8 +142,8 @@ func TestOperations_answer_as_described(t *testing.T) {
 		}
 	}
 
-	for _, r := range s.spec.routes {
-		for status := range r.operation["responses"].(map[string]any) {
+	for _, r := range s.spec.operations {
+		for status := range r.doc["responses"].(map[string]any) {
 			if status != "default" && !r.seen[status] {
 				t.Errorf("%s %s was never answered with %s", r.method, r.template, status)
 			}
@@ -151,33 +151,33 @@ func TestOperations_answer_as_described(t *testing.T) {
 	}
 }
 
-func TestOperations_are_all_served(t *testing.T) {
-	s := newSite(t)
+func TestOperationsAreAllServed(t *testing.T) {
+	s := newTestServer(t)
 	filled := strings.NewReplacer(
 		"{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
-	for _, r := range s.spec.routes {
+	for _, r := range s.spec.operations {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {
 			got.refused(t, domain.CodeUnauthenticated, "")
 		} else {
 			got.want(t, 200)
 		}
-		if _, ok := r.operation["responses"].(map[string]any)["default"]; !ok {
+		if _, ok := r.doc["responses"].(map[string]any)["default"]; !ok {
 			t.Errorf("%s %s has no default response", r.method, r.template)
 		}
 	}
 }
 
-func TestEvents_are_the_bytes_that_they_are_everywhere(t *testing.T) {
-	s := newSite(t)
+func TestEventsHaveTheSameBytesEverywhere(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	const content = `{ "type" : "text",  "text":"a<b & \u2028 é" }`
 	sent := s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":`+content+`}`).want(t, 201)
 	if !strings.Contains(string(sent.body), content) {
-		t.Errorf("the content was written anew: %s", sent.body)
+		t.Errorf("the content was encoded again: %s", sent.body)
 	}
 	if page := s.call(t, "bob", "GET", base+"/events", "").want(t, 200); !strings.Contains(string(page.body), string(sent.body)) {
-		t.Errorf("the event is another one in a page: %s", page.body)
+		t.Errorf("the event has other bytes in a page: %s", page.body)
 	}
 	view := s.call(t, "bob", "GET", base+"/messages/"+itoa(sent.event(t).Seq), "").want(t, 200)
 	if !strings.Contains(string(view.body), `"text":"a<b & \u2028 é"`) {
@@ -185,13 +185,13 @@ func TestEvents_are_the_bytes_that_they_are_everywhere(t *testing.T) {
 	}
 }
 
-func TestPutMember_owner_answers_with_the_event_about_that_user(t *testing.T) {
-	s := newSite(t)
+func TestPutMemberOwnerAnswersWithTheUsersEvent(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	for _, call := range [][3]string{{"PUT", "bob", `{"role":"owner"}`}, {"DELETE", "bob", ""}} {
 		token := "alice"
 		if call[0] == "DELETE" {
-			token = "bob" // the owner by now, who leaves and hands over
+			token = "bob" // the new owner leaves and transfers the ownership
 		}
 		var body domain.MemberRole
 		if err := json.Unmarshal(s.call(t, token, call[0], base+"/members/"+call[1], call[2]).want(t, 200).event(t).Body, &body); err != nil {
@@ -203,17 +203,17 @@ func TestPutMember_owner_answers_with_the_event_about_that_user(t *testing.T) {
 	}
 }
 
-func TestAbout_finds_the_event_of_the_user(t *testing.T) {
+func TestFromFindsTheUsersEvent(t *testing.T) {
 	events := []domain.Event{{Seq: 1, Body: []byte(`{"user_id":"a","role":"admin"}`)}, {Seq: 2, Body: []byte(`{"user_id":"b","role":"owner"}`)}}
 	for user, seq := range map[domain.UserID]int64{"a": 1, "b": 2, "c": 1} {
-		if got := about(user, events); got[0].Seq != seq {
+		if got := from(user, events); got[0].Seq != seq {
 			t.Errorf("%s: event %d, want %d", user, got[0].Seq, seq)
 		}
 	}
 }
 
-func TestRead_tells_all_sessions_of_the_user(t *testing.T) {
-	s := newSite(t)
+func TestMarkReadSignalsAllSessionsOfTheUser(t *testing.T) {
+	s := newTestServer(t)
 	id := s.group(t)
 	s.call(t, "bob", "PUT", "/v1/conversations/"+id.String()+"/read", `{"seq":2}`).want(t, 200)
 	const frame = `{"type":"read_state","conversation_id":"%","read_seq":2,"unread_count":0,"mention_count":0,"unread_total":0}`
@@ -223,12 +223,12 @@ func TestRead_tells_all_sessions_of_the_user(t *testing.T) {
 	}
 }
 
-func TestAck_and_sync_know_the_device(t *testing.T) {
-	s := newSite(t)
+func TestAckAndSyncUseTheDevice(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "bob/phone", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).want(t, 204)
 	s.call(t, "bob/phone", "PUT", base+"/ack", `{"device_id":"laptop","seq":3}`).refused(t, domain.CodeInvalid, "/device_id")
-	s.call(t, "stranger", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).refused(t, domain.CodeNotFound, "")
+	s.call(t, "eve", "PUT", base+"/ack", `{"device_id":"phone","seq":3}`).refused(t, domain.CodeNotFound, "")
 	if len(s.acks) != 1 || s.acks[0].User != "bob" || s.acks[0].Device != "phone" || s.acks[0].Seq != 3 {
 		t.Errorf("acks: %+v", s.acks)
 	}
@@ -238,46 +238,46 @@ func TestAck_and_sync_know_the_device(t *testing.T) {
 	}
 	s.call(t, "bob/phone", "GET", "/v1/sync?device_id=laptop", "").refused(t, domain.CodeInvalid, "/device_id")
 	s.call(t, "bob/phone", "GET", "/v1/conversations", "").want(t, 200)
-	if s.device != "phone" {
-		t.Errorf("the list is that of device %q", s.device)
+	if s.listDevice != "phone" {
+		t.Errorf("the list is for device %q", s.listDevice)
 	}
 }
 
-func TestLists_pass_on_what_was_asked(t *testing.T) {
-	s := newSite(t)
+func TestListsPassOnTheirParameters(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "bob", "GET", base+"/messages?seq=3&seq=7&limit=1000", "").want(t, 200)
-	if !slices.Equal(s.last.Seqs, []int64{3, 7}) || s.last.Limit != 1000 || s.last.AfterSeq != nil {
-		t.Errorf("range %+v", s.last)
+	if !slices.Equal(s.lastRange.Seqs, []int64{3, 7}) || s.lastRange.Limit != 1000 || s.lastRange.AfterSeq != nil {
+		t.Errorf("range %+v", s.lastRange)
 	}
 	s.call(t, "bob", "GET", base+"/messages?around_seq=5", "").want(t, 200)
-	if s.last.AroundSeq == nil || *s.last.AroundSeq != 5 || s.last.Limit != 100 {
-		t.Errorf("range %+v", s.last)
+	if s.lastRange.AroundSeq == nil || *s.lastRange.AroundSeq != 5 || s.lastRange.Limit != 100 {
+		t.Errorf("range %+v", s.lastRange)
 	}
 	s.call(t, "bob", "GET", base+"/messages?around_at=2026-01-02T05:04:05.123456789%2B02:00", "").want(t, 200)
-	if at, err := json.Marshal(s.last.AroundAt); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
+	if at, err := json.Marshal(s.lastRange.AroundAt); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
 		t.Errorf("around_at %s, %v", at, err)
 	}
 	s.call(t, "bob", "GET", base+"/messages?as_of_seq=5&before_seq=4", "").want(t, 200)
-	if s.last.AsOfSeq == nil || *s.last.AsOfSeq != 5 || s.last.BeforeSeq == nil || s.last.AsOf != nil {
-		t.Errorf("range %+v", s.last)
+	if s.lastRange.AsOfSeq == nil || *s.lastRange.AsOfSeq != 5 || s.lastRange.BeforeSeq == nil || s.lastRange.AsOf != nil {
+		t.Errorf("range %+v", s.lastRange)
 	}
 	s.call(t, "bob", "GET", base+"/messages?as_of=2026-01-02T05:04:05.123456789%2B02:00", "").want(t, 200)
-	if at, err := json.Marshal(s.last.AsOf); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
+	if at, err := json.Marshal(s.lastRange.AsOf); err != nil || string(at) != `"2026-01-02T03:04:05.123456Z"` {
 		t.Errorf("as_of %s, %v", at, err)
 	}
 	s.call(t, "bob", "GET", base+"/events?before_seq=9", "").want(t, 200)
-	if s.last.BeforeSeq == nil || *s.last.BeforeSeq != 9 || s.last.AfterSeq != nil {
-		t.Errorf("range %+v", s.last)
+	if s.lastRange.BeforeSeq == nil || *s.lastRange.BeforeSeq != 9 || s.lastRange.AfterSeq != nil {
+		t.Errorf("range %+v", s.lastRange)
 	}
 	s.call(t, "bob", "GET", base+"/events?after_seq=0", "").want(t, 200)
-	if s.last.AfterSeq == nil || *s.last.AfterSeq != 0 {
-		t.Errorf("range %+v", s.last)
+	if s.lastRange.AfterSeq == nil || *s.lastRange.AfterSeq != 0 {
+		t.Errorf("range %+v", s.lastRange)
 	}
 }
 
-func TestBackend_acts_for_users_and_as_itself(t *testing.T) {
-	s := newSite(t)
+func TestBackendActsForUsersAndAsItself(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	const message = `{"client_msg_id":"c","content":{"type":"text","text":"Hi"}}`
 	if e := s.call(t, "!shop", "POST", base+"/messages", message).want(t, 201).event(t); e.Sender != "shop" {
@@ -286,8 +286,8 @@ func TestBackend_acts_for_users_and_as_itself(t *testing.T) {
 	if e := s.call(t, "!shop", "POST", base+"/messages", message, "X-IM-User: carol").want(t, 201).event(t); e.Sender != "carol" {
 		t.Errorf("for carol: the sender is %s", e.Sender)
 	}
-	// Acting for somebody, a backend may do no more than they.
-	s.call(t, "!shop", "GET", base, "", "X-IM-User: stranger").refused(t, domain.CodeNotFound, "")
+	// A backend that acts for a user has the user's rights.
+	s.call(t, "!shop", "GET", base, "", "X-IM-User: eve").refused(t, domain.CodeNotFound, "")
 	s.call(t, "!shop", "PATCH", base, `{"title":"x"}`, "X-IM-User: carol").refused(t, domain.CodeForbidden, "")
 	s.call(t, "!shop", "PATCH", base, `{"title":"x"}`).want(t, 200)
 	s.call(t, "!shop", "GET", "/v1/sync", "").want(t, 200)
@@ -300,10 +300,10 @@ func TestBackend_acts_for_users_and_as_itself(t *testing.T) {
 	s.call(t, "!shop", "GET", base, "", "X-IM-User: alice", "X-IM-User: bob").refused(t, domain.CodeInvalid, "/X-IM-User")
 }
 
-// TestI8 asks everything of a conversation in the name of those who are not in
-// it, and without a good token.
-func TestI8_nobody_learns_of_what_they_are_not_in(t *testing.T) {
-	s := newSite(t)
+// TestI8ConversationsAreHiddenFromNonMembers makes every call on a conversation as
+// users who are not members, and without a valid token.
+func TestI8ConversationsAreHiddenFromNonMembers(t *testing.T) {
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "alice", "POST", base+"/messages", `{"client_msg_id":"c","content":{"type":"text","text":"Hi"}}`).want(t, 201)
 	nowhere := "/v1/conversations/" + domain.ConversationID{1}.String()
@@ -338,24 +338,24 @@ func TestI8_nobody_learns_of_what_they_are_not_in(t *testing.T) {
 		method, path, body := c[0], c[1], c[2]
 		t.Run(method+path, func(t *testing.T) {
 			for token, code := range map[string]domain.Code{
-				"":         domain.CodeUnauthenticated,
-				"forged":   domain.CodeUnauthenticated,
-				"expired":  domain.CodeTokenExpired,
-				"unjudged": domain.CodeUnavailable,
-				"eve":      domain.CodeNotFound,
-				"dave":     domain.CodeNotFound, // a former member
+				"":             domain.CodeUnauthenticated,
+				"forged":       domain.CodeUnauthenticated,
+				"expired":      domain.CodeTokenExpired,
+				"unverifiable": domain.CodeUnavailable,
+				"eve":          domain.CodeNotFound,
+				"dave":         domain.CodeNotFound, // a former member
 			} {
 				s.call(t, token, method, base+path, body).refused(t, code, "")
 			}
 			s.call(t, "eve", method, base+path, body, "X-IM-User: alice").refused(t, domain.CodeForbidden, "")
 			here, there := s.call(t, "eve", method, base+path, body), s.call(t, "eve", method, nowhere+path, body)
 			if string(here.body) != string(there.body) {
-				t.Errorf("what exists is told from what does not:\n%s\n%s", here.body, there.body)
+				t.Errorf("a hidden conversation has another answer than a missing one:\n%s\n%s", here.body, there.body)
 			}
 		})
 	}
 	if len(s.acks)+len(s.signals) > 0 {
-		t.Errorf("strangers left traces: %v %v", s.acks, s.signals)
+		t.Errorf("calls of non-members had effects: %v %v", s.acks, s.signals)
 	}
 	for _, path := range []string{"/v1/conversations", "/v1/sync"} {
 		if got := s.call(t, "dave", "GET", path, "").want(t, 200); strings.Contains(string(got.body), `"conversation_id"`) {

@@ -1,55 +1,52 @@
 package rest
 
 import (
-	"context"
-	"encoding/json"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// MarkRead implements api.RawHandler. All of the user's sessions are told.
-func (h *handler) MarkRead(ctx context.Context, req *api.MarkRead, params api.MarkReadParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
+// markRead sends the new state to all sessions of the user.
+func (h *handler) markRead(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object("seq")
+	seq := body.integer("seq", 0)
+	if err := r.check(); err != nil {
+		return err
+	}
+	state, err := h.Positions.MarkRead(r.Context(), r.Actor, id, *seq)
 	if err != nil {
 		return err
 	}
-	who := callerOf(ctx)
-	state, err := h.positions.MarkRead(ctx, who.Actor, id, req.Seq)
-	if err != nil {
-		return err
-	}
-	frame, err := json.Marshal(struct {
+	h.Signals.Signal(domain.UserFrame{User: r.User, Frame: jsonOf(struct {
 		Type string `json:"type"`
 		domain.ReadState
-	}{"read_state", state})
-	if err != nil {
-		return err
-	}
-	h.signaller.Signal(domain.UserFrame{User: who.User, Frame: frame})
+	}{"read_state", state})})
 	writeJSON(w, http.StatusOK, state)
 	return nil
 }
 
-// Acknowledge implements api.Handler. It is written behind, and so would not
-// tell a stranger from a member; the conversation is asked first.
-func (h *handler) Acknowledge(ctx context.Context, req *api.Acknowledge, params api.AcknowledgeParams) (api.AcknowledgeRes, error) {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
-		return nil, err
+// acknowledge reads the conversation first. The ack itself is written later,
+// without a check that the user is a member.
+func (h *handler) acknowledge(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object("device_id", "seq")
+	device := r.ownDevice(body.text("device_id", 0), body.Has("device_id"))
+	seq := body.integer("seq", 0)
+	if err := r.check(); err != nil {
+		return err
 	}
-	who := callerOf(ctx)
-	device, err := deviceOf(who, string(req.DeviceID))
-	if err != nil {
-		return nil, err
+	if _, err := h.Reads.Conversation(r.Context(), r.Actor, id, device); err != nil {
+		return err
 	}
-	if _, err := h.conversations.Conversation(ctx, who.Actor, id, device); err != nil {
-		return nil, err
+	ack := domain.Ack{User: r.User, Device: device, ConversationID: id, Seq: *seq}
+	return writeDone(w, h.Positions.Acknowledge(r.Context(), []domain.Ack{ack}))
+}
+
+func (h *handler) listReceipts(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
+		return err
 	}
-	ack := domain.Ack{User: who.User, Device: device, ConversationID: id, Seq: req.Seq}
-	if err := h.positions.Acknowledge(ctx, []domain.Ack{ack}); err != nil {
-		return nil, err
-	}
-	return &api.AcknowledgeNoContent{}, nil
+	page, err := h.Reads.Receipts(r.Context(), r.Actor, id, cursor, limit)
+	return writeResult(w, page, err)
 }

@@ -1,74 +1,53 @@
 package rest
 
 import (
-	"context"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// Preferences keeps users' own settings of conversations; changed tells whether
-// something is other than before.
-type Preferences interface {
-	Preferences(ctx context.Context, a domain.Actor, id domain.ConversationID) (domain.Preferences, error)
-	SetPreferences(ctx context.Context, a domain.Actor, id domain.ConversationID, p domain.PreferencesPatch) (now domain.Preferences, changed bool, err error)
+func (h *handler) getPreferences(w http.ResponseWriter, r *request) error {
+	id := r.conversationID()
+	if err := r.check(); err != nil {
+		return err
+	}
+	p, err := h.UserData.Preferences(r.Context(), r.Actor, id)
+	return writeResult(w, p, err)
 }
 
-// GetPreferences implements api.RawHandler.
-func (h *handler) GetPreferences(ctx context.Context, params api.GetPreferencesParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
+// updatePreferences sends the conversation to all sessions of the user if its
+// preferences changed. That is best effort: a session that misses it learns of
+// the change by its next sync.
+func (h *handler) updatePreferences(w http.ResponseWriter, r *request) error {
+	id, body := r.conversationID(), r.object()
+	want := domain.PreferencesPatch{
+		Notify: body.optionalText("notify"), Pinned: body.flag("pinned"), Archived: body.flag("archived"),
+	}
+	if err := r.check(); err != nil {
 		return err
-	}
-	p, err := h.preferences.Preferences(ctx, callerOf(ctx).Actor, id)
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, p)
-	return nil
-}
-
-// UpdatePreferences implements api.RawHandler. All of the user's sessions are
-// told of a change, best effort: a sync tells those that were not reached.
-func (h *handler) UpdatePreferences(ctx context.Context, req *api.UpdatePreferences, params api.UpdatePreferencesParams, w http.ResponseWriter) error {
-	id, err := conversationID(params.ConversationID)
-	if err != nil {
-		return err
-	}
-	var want domain.PreferencesPatch
-	if v, ok := req.Notify.Get(); ok {
-		want.Notify = new(string(v))
-	}
-	if v, ok := req.Pinned.Get(); ok {
-		want.Pinned = new(v)
-	}
-	if v, ok := req.Archived.Get(); ok {
-		want.Archived = new(v)
 	}
 	if err := want.Check(); err != nil {
 		return err
 	}
-	who := callerOf(ctx)
-	p, changed, err := h.preferences.SetPreferences(ctx, who.Actor, id, want)
+	p, changed, err := h.UserData.SetPreferences(r.Context(), r.Actor, id, want)
 	if err != nil {
 		return err
 	}
 	if changed {
-		h.tellConversation(ctx, who.Actor, id)
+		h.signalConversation(r, id)
 	}
 	writeJSON(w, http.StatusOK, p)
 	return nil
 }
 
-// tellConversation shows the conversation as it is now to the user's sessions.
-func (h *handler) tellConversation(ctx context.Context, a domain.Actor, id domain.ConversationID) {
-	view, err := h.conversations.Conversation(ctx, a, id, "")
+// signalConversation sends a conversation as it is now to the caller's sessions.
+func (h *handler) signalConversation(r *request, id domain.ConversationID) {
+	view, err := h.Reads.Conversation(r.Context(), r.Actor, id, "")
 	if err != nil {
 		return
 	}
-	h.signaller.Signal(domain.UserFrame{User: a.User, Frame: frameOf(struct {
+	h.Signals.Signal(domain.UserFrame{User: r.User, Frame: jsonOf(struct {
 		Type         string                  `json:"type"`
 		Conversation domain.ConversationView `json:"conversation"`
-	}{"conversation", whole(view)})})
+	}{"conversation", withEvents(view)})})
 }

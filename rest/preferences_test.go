@@ -7,8 +7,8 @@ import (
 	"im/domain"
 )
 
-func TestPreferences_are_answered_whole_and_told_to_all_sessions(t *testing.T) {
-	s := newSite(t)
+func TestPreferencesAreAnsweredWholeAndSignalled(t *testing.T) {
+	s := newTestServer(t)
 	id := s.group(t)
 	path := "/v1/conversations/" + id.String() + "/preferences"
 	patch := func(body, want string) {

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -11,42 +10,8 @@ import (
 	"im/domain"
 )
 
-// Of implements Presence: everybody is as their names say.
-func (w *world) Of(_ context.Context, a domain.Actor, users []domain.UserID) ([]domain.Presence, error) {
-	if w.fail != nil {
-		return nil, w.fail
-	}
-	list := []domain.Presence{}
-	for _, user := range users {
-		p := domain.Presence{UserID: user}
-		switch user {
-		case "unknown":
-		case "offline":
-			p.Online, p.LastSeenAt = new(false), new(domain.TimeOf(w.clock))
-		default:
-			p.Online = new(user == "online" || a.Backend)
-		}
-		list = append(list, p)
-	}
-	return list, nil
-}
-
-// Receipts implements Receipts.
-func (w *world) Receipts(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.MemberReceipt], error) {
-	r, err := w.enter(ctx, a, id)
-	if err != nil {
-		return domain.Page[domain.MemberReceipt]{}, err
-	}
-	defer w.mu.Unlock()
-	list := []domain.MemberReceipt{}
-	for _, user := range r.state.Audience() {
-		list = append(list, domain.MemberReceipt{UserID: user, ReadSeq: r.read[user]})
-	}
-	return page(list, cursor, limit)
-}
-
 func TestPresence(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	r := s.call(t, "alice", "GET", "/v1/presence?user_id=online&user_id=offline&user_id=unknown&user_id=eve", "").want(t, 200)
 	var page domain.Page[domain.Presence]
 	if err := json.Unmarshal(r.body, &page); err != nil {

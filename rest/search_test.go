@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -11,50 +10,8 @@ import (
 	"im/domain"
 )
 
-var _ Searcher = (*world)(nil)
-
-// SearchMessages finds what contains the very words, and notes what was asked.
-func (w *world) SearchMessages(ctx context.Context, a domain.Actor, q domain.SearchQuery) (domain.SearchPage, error) {
-	w.lastSearch = q
-	list := []domain.FoundMessage{}
-	for _, id := range w.ids() {
-		if q.ConversationID != nil && *q.ConversationID != id {
-			continue
-		}
-		r, err := w.enter(ctx, a, id)
-		if err != nil {
-			continue
-		}
-		for _, m := range r.messages(a.User) {
-			if strings.Contains(string(m.Content), q.Text) {
-				list = append(list, domain.FoundMessage{Message: m, Highlights: []domain.Highlight{{
-					Field: "text", Fragment: q.Text, Ranges: []domain.TextRange{{Start: 0, Length: 1}},
-				}}})
-			}
-		}
-		w.mu.Unlock()
-	}
-	if q.ConversationID != nil {
-		if _, err := w.enter(ctx, a, *q.ConversationID); err != nil {
-			return domain.SearchPage{}, err
-		}
-		w.mu.Unlock()
-	}
-	p, err := page(list, q.Cursor, q.Limit)
-	return domain.SearchPage{Items: p.Items, NextCursor: p.NextCursor, Users: map[domain.UserID]domain.Profile{}}, err
-}
-
-func (w *world) ids() (list []domain.ConversationID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for id := range w.rooms {
-		list = append(list, id)
-	}
-	return list
-}
-
-// searchOperations is a part of TestOperations_answer_as_described.
-func searchOperations(t *testing.T, s *site, conversation string) {
+// searchOperations is a part of TestOperationsAnswerAsDescribed.
+func searchOperations(t *testing.T, s *testServer, conversation string) {
 	t.Helper()
 	s.call(t, "bob", "GET", "/v1/search/messages?q=Hi", "").want(t, 200)
 	got := s.call(t, "bob", "GET", "/v1/search/messages?q=%E4%BD%A0%E5%A5%BD&sender=alice&limit=1&conversation_id="+conversation+
@@ -70,7 +27,7 @@ func searchOperations(t *testing.T, s *site, conversation string) {
 }
 
 func TestSearch(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	id := s.group(t).String()
 	for _, n := range []string{"1", "2"} {
 		s.call(t, "alice", "POST", "/v1/conversations/"+id+"/messages", `{"client_msg_id":"`+n+`","content":{"type":"text","text":"<b>needle</b>"}}`).want(t, 201)

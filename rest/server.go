@@ -3,180 +3,152 @@ package rest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
+	"reflect"
 	"time"
 
 	"im/domain"
-	"im/rest/api"
+	"im/internal/edge"
 )
 
-// DefaultTimeout is how long a call may take: a little less than the 10 s in
-// which a client has to hear that something is unavailable.
+// DefaultTimeout is how long a call may take. It is a little less than the 10 s
+// in which a client must learn that something is unavailable.
 const DefaultTimeout = 9 * time.Second
 
-// Options are what a server is made of. All but those with a default are required.
+// Options are the parts of a server. All without a default are required.
 type Options struct {
-	Verifier      Verifier
-	Sender        Sender
-	Editor        Editor
-	Moderator     Moderator
-	Membership    Membership
-	Conversations Conversations
-	History       History
-	Positions     Positions
-	Signaller     Signaller
-	Limits        domain.Limits
-	Profiles      Profiles
-	Preferences   Preferences
-	Live          Live
-	Endings       Endings
-	Blocks        Blocks
-	Counts        Counts
-	Presence      Presence
-	Receipts      Receipts
-	Traces        Traces
-	Searcher      Searcher
+	Backend  Backend
+	Verifier Verifier
+	Limits   domain.Limits
 
-	// Description is openapi.yaml, SocketDescription asyncapi.yaml, served as they are.
+	// Description is openapi.yaml and SocketDescription is asyncapi.yaml. They are
+	// served as they are.
 	Description, SocketDescription []byte
 	// AllowedOrigins are the origins (scheme://host[:port]) whose pages may call
-	// from a browser, beside the server's own; "*" allows all.
+	// from a browser, in addition to the server's own origin. "*" allows all.
 	AllowedOrigins []string
-	// Checks are asked by /readyz, all at once.
+	// Checks are the dependencies that /readyz asks, concurrently.
 	Checks []Check
-	// Draining tells whether the node is going away; never if nil.
+	// Draining reports whether the node is stopping. The default is never.
 	Draining func() bool
-	// Timeout bounds a call; DefaultTimeout if zero.
+	// Timeout bounds a call; the default is DefaultTimeout.
 	Timeout time.Duration
-	// Pace limits calls; nothing does if nil.
-	Pace Pace
-	// Logger is told of failures; slog.Default if nil.
+	// RateLimiter limits calls; the default is no limit.
+	RateLimiter edge.RateLimiter
+	// Logger gets failures; the default is slog.Default.
 	Logger *slog.Logger
 }
 
-// Server answers /v1/…, /healthz, /readyz, /openapi.yaml and /asyncapi.yaml, and
-// 404 to all else.
+// Server answers the operations of openapi.yaml, and 404 to every other path or
+// method.
 type Server struct {
-	operations   *api.Server
-	gatekeeper   *gatekeeper
-	pace         Pace
-	descriptions map[string][]byte // by path
-	origins      origins
-	health       health
-	problems     problems
-	timeout      time.Duration
-	bodyBytes    int64
+	mux       *http.ServeMux
+	admission *admission
+	origins   origins
+	health    health
+	logger    *slog.Logger
+	timeout   time.Duration
+	bodyBytes int64
 }
 
 var _ http.Handler = (*Server)(nil)
 
-// New returns a Server. It starts nothing.
+// New returns a Server. It starts no goroutine.
 func New(o Options) (*Server, error) {
-	if o.Verifier == nil || o.Sender == nil || o.Editor == nil || o.Moderator == nil || o.Membership == nil ||
-		o.Conversations == nil || o.History == nil || o.Positions == nil || o.Signaller == nil ||
-		o.Profiles == nil || o.Preferences == nil || o.Live == nil || o.Endings == nil ||
-		o.Blocks == nil || o.Counts == nil || o.Presence == nil || o.Receipts == nil || o.Traces == nil ||
-		o.Searcher == nil {
-		return nil, errors.New("rest: a part of Options is missing")
+	backend := reflect.ValueOf(o.Backend)
+	for i := range backend.NumField() {
+		if backend.Field(i).IsNil() {
+			return nil, fmt.Errorf("rest: Options.Backend.%s is missing", backend.Type().Field(i).Name)
+		}
+	}
+	if o.Verifier == nil {
+		return nil, errors.New("rest: Options.Verifier is missing")
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
 	}
-	if o.Pace == nil {
-		o.Pace = unlimited{}
+	if o.RateLimiter == nil {
+		o.RateLimiter = edge.Unlimited{}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	s := &Server{
-		descriptions: map[string][]byte{"/openapi.yaml": o.Description, "/asyncapi.yaml": o.SocketDescription},
-		origins:      newOrigins(o.AllowedOrigins),
-		health:       health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
-		gatekeeper:   newGatekeeper(o.Verifier, o.Pace, o.Limits.RequestsInFlight),
-		pace:         o.Pace,
-		problems:     problems{logger: o.Logger},
-		timeout:      o.Timeout,
-		bodyBytes:    bodyLimit(o.Limits),
+		mux:       http.NewServeMux(),
+		admission: newAdmission(o.Verifier, o.RateLimiter, o.Limits.RequestsInFlight),
+		origins:   newOrigins(o.AllowedOrigins),
+		health:    health{checks: o.Checks, draining: o.Draining, logger: o.Logger},
+		logger:    o.Logger,
+		timeout:   o.Timeout,
+		bodyBytes: bodyLimit(o.Limits),
 	}
-	h := &handler{
-		sender: o.Sender, editor: o.Editor, moderator: o.Moderator, membership: o.Membership, conversations: o.Conversations,
-		history: o.History, positions: o.Positions, signaller: o.Signaller, limits: o.Limits,
-		profiles: o.Profiles, preferences: o.Preferences, live: o.Live, endings: o.Endings, blocks: o.Blocks, counts: o.Counts,
-		presence: o.Presence, receipts: o.Receipts, traces: o.Traces, searcher: o.Searcher,
+	h := &handler{Backend: o.Backend, limits: o.Limits}
+	for _, rt := range h.routes() {
+		s.mux.HandleFunc(rt.method+" "+rt.pattern, s.serve(rt))
 	}
-	operations, err := api.NewServer(h, h, s.gatekeeper,
-		api.WithNotFound(s.notFound),
-		api.WithMethodNotAllowed(func(w http.ResponseWriter, r *http.Request, _ string) { s.notFound(w, r) }),
-		api.WithErrorHandler(s.problems.handle),
-		api.WithMiddleware(strictQuery),
-	)
-	s.operations = operations
-	return s, err
+	for _, rt := range s.openRoutes(o) {
+		s.mux.HandleFunc(http.MethodGet+" "+rt.pattern, rt.handle)
+	}
+	s.mux.HandleFunc("/", s.notFound) // also for a known path with another method
+	return s, nil
 }
 
-// bodyLimit is how many bytes the largest good body has, with room to spare:
-// a message, or a list of members.
+// bodyLimit returns how many bytes the largest valid body has, with some room: a
+// message, or a list of members.
 func bodyLimit(l domain.Limits) int64 {
-	const member = 132 // the longest user id, quotes, comma and a space
+	const member = 132 // the longest user id, its quotes, a comma and a space
 	return int64(max(l.FrameBytes, l.ContentBytes) + l.MetadataBytes + l.MembersPerCall*member)
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer := &answer{ResponseWriter: w}
+	answer := &response{ResponseWriter: w}
 	defer s.recover(answer, r)
 	answer.Header().Set("Cache-Control", "no-store")
 	answer.Header().Set("X-Content-Type-Options", "nosniff")
 	answer.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if s.origins.answer(answer, r) {
+	if s.origins.allowPages(answer, r) {
 		return
 	}
-	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
-	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, "/v1/"):
-		s.call(answer, r)
-	case !reading:
-		s.notFound(answer, r)
-	case path == "/healthz":
-		s.health.live(answer)
-	case path == "/readyz":
-		s.health.ready(answer, r)
-	case s.descriptions[path] != nil:
-		answer.Header().Set("Content-Type", "application/yaml")
-		_, _ = answer.Write(s.descriptions[path]) // a reader who went away needs no answer
-	default:
+	if routed, ok := routable(r); ok {
+		s.mux.ServeHTTP(answer, routed)
+	} else {
 		s.notFound(answer, r)
 	}
 }
 
-// call hands a request to the generated server, within its time and size.
-func (s *Server) call(w http.ResponseWriter, r *http.Request) {
-	if path := r.URL.EscapedPath(); strings.HasSuffix(path, "/") || strings.Contains(path, "//") {
-		s.notFound(w, r) // the generated router takes an empty segment for a parameter
-		return
+// serve returns the handler of a route.
+func (s *Server) serve(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != rt.method {
+			s.notFound(w, r) // HEAD, which http.ServeMux takes for GET
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
+		defer cancel()
+		r = r.WithContext(ctx)
+		if err := s.call(rt, w, r); err != nil {
+			s.fail(w, r, err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.timeout)
-	defer cancel()
-	c := &call{onBehalfOf: r.Header.Values("X-IM-User"), method: r.Method, address: s.pace.Address(r)}
-	defer c.end()
-	r = r.WithContext(context.WithValue(ctx, callKey{}, c))
-	r.Body = &strictBody{source: r.Body, limit: s.bodyBytes, announced: r.ContentLength}
-	s.operations.ServeHTTP(w, r)
+}
+
+// call admits a call and runs its operation.
+func (s *Server) call(rt route, w http.ResponseWriter, r *http.Request) error {
+	who, leave, err := s.admission.admit(r, rt.class)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	req, err := newRequest(r, who, s.bodyBytes)
+	if err != nil {
+		return err
+	}
+	return rt.handle(w, req)
 }
 
 func (s *Server) notFound(w http.ResponseWriter, r *http.Request) {
-	s.problems.handle(r.Context(), w, r, domain.ErrNotFound.WithMessage("no such path or method"))
-}
-
-// recover answers for a handler that panicked.
-func (s *Server) recover(w *answer, r *http.Request) {
-	switch cause := recover(); cause {
-	case nil:
-	case http.ErrAbortHandler:
-		panic(cause)
-	default:
-		s.problems.panicked(w, r, cause)
-	}
+	s.fail(w, r, domain.ErrNotFound.WithMessage("no such path or method"))
 }

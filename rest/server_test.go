@@ -17,22 +17,24 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
+	"im/test/eventually"
 )
 
-func TestErrors_have_their_status(t *testing.T) {
+func TestErrorsHaveTheirStatus(t *testing.T) {
 	for code, status := range map[domain.Code]int{
 		domain.CodeUnauthenticated: 401, domain.CodeTokenExpired: 401, domain.CodeForbidden: 403, domain.CodeBlocked: 403,
 		domain.CodeRejected: 403, domain.CodeNotFound: 404, domain.CodeConflict: 409, domain.CodeIdempotencyConflict: 409,
 		domain.CodeLimitExceeded: 409, domain.CodeCursorInvalid: 410, domain.CodeTooLarge: 413, domain.CodeInvalid: 400,
 		domain.CodeRateLimited: 429, domain.CodeUnavailable: 503, domain.CodeInternal: 500,
 	} {
-		s := newSite(t)
+		s := newTestServer(t)
 		s.fail = &domain.Error{Code: code, Message: "m"}
 		s.call(t, "alice", "GET", "/v1/conversations", "").want(t, status).refused(t, code, "")
 	}
 }
 
-func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
+func TestErrorsSplitAnswerAndLog(t *testing.T) {
 	for name, c := range map[string]struct {
 		err        error
 		body       string
@@ -46,12 +48,12 @@ func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
 		"unavailable, no delay known": {domain.ErrUnavailable, `"code":"unavailable","retry":"again"}`, "", "unavailable"},
 		"rate limited":                {domain.ErrRateLimited.WithRetryAfter(time.Second), `"code":"rate_limited","retry":"after","retry_after_ms":1000`, "1", ""},
 		"fields":                      {domain.Invalid("/a", "b"), `"status":400,"detail":"the request is not valid","code":"invalid","retry":"never","fields":{"/a":"b"}`, "", ""},
-		"of no kind":                  {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
-		"out of time":                 {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},
+		"unknown error":               {errors.New("secret cause"), `"detail":"internal error","code":"internal","retry":"again"}`, "", "secret cause"},
+		"timeout":                     {context.DeadlineExceeded, `"code":"unavailable"`, "", "deadline"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			s := newSite(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			s := newTestServer(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 			s.fail = c.err
 			got := s.call(t, "alice", "GET", "/v1/conversations?cursor=private", "")
 			if !strings.Contains(string(got.body), c.body) || strings.Contains(string(got.body), "secret") {
@@ -67,17 +69,17 @@ func TestErrors_tell_the_client_what_to_do_and_the_log_why(t *testing.T) {
 	}
 }
 
-func TestPanic_is_answered_and_logged(t *testing.T) {
+func TestPanicIsAnsweredAndLogged(t *testing.T) {
 	var log bytes.Buffer
-	s := newSite(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	s := newTestServer(t, func(o *Options) { o.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 	s.call(t, "panics", "GET", "/v1/conversations", "").refused(t, domain.CodeInternal, "")
 	if !strings.Contains(log.String(), "panic=verifier") {
 		t.Errorf("log %q", log.String())
 	}
 }
 
-func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Limits.RequestsInFlight = 2 })
+func TestI9RequestsInFlightAreBoundedPerUser(t *testing.T) {
+	s := newTestServer(t, func(o *Options) { o.Limits.RequestsInFlight = 2 })
 	path := "/v1/conversations/" + s.group(t).String()
 	s.hold = make(chan struct{})
 	var calls sync.WaitGroup
@@ -92,14 +94,7 @@ func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
 			}
 		})
 	}
-	gate := s.server.gatekeeper
-	deadline := time.Now().Add(10 * time.Second)
-	for gate.count("alice") < 2 {
-		if time.Now().After(deadline) {
-			t.Fatal("the calls did not begin")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	eventually.True(t, "both calls are in flight", func() bool { return s.waiting.Load() == 2 })
 	got := s.call(t, "alice", "GET", path, "")
 	got.refused(t, domain.CodeRateLimited, "")
 	if got.Header.Get("Retry-After") != "1" {
@@ -110,31 +105,31 @@ func TestRequestsInFlight_are_bounded_for_each_user(t *testing.T) {
 	close(s.hold)
 	calls.Wait()
 	s.call(t, "alice", "GET", path, "").want(t, 200)
-	if len(gate.inFlight) != 0 {
-		t.Errorf("still counted: %v", gate.inFlight)
+	if left := s.server.admission.inFlight; len(left) != 0 {
+		t.Errorf("still in flight: %v", left)
 	}
 }
 
-// never is a log that does not answer.
-type never struct{}
+// silentCommands never answer.
+type silentCommands struct{ Commands }
 
-func (never) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
+func (silentCommands) Send(context.Context, domain.Actor, domain.Post, func(domain.Sent, error)) {}
 
-func TestTimeout_answers_unavailable(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.Timeout = 20 * time.Millisecond })
+func TestTimeoutAnswersUnavailable(t *testing.T) {
+	s := newTestServer(t, func(o *Options) { o.Timeout = 20 * time.Millisecond })
 	id := s.group(t)
 	s.hold = make(chan struct{})
 	s.call(t, "alice", "GET", "/v1/conversations/"+id.String(), "").refused(t, domain.CodeUnavailable, "")
-	h := &handler{sender: never{}}
+	h := &handler{Backend: Backend{Commands: silentCommands{}}}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	if err := h.send(ctx, httptest.NewRecorder(), domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
-		t.Errorf("a log that does not answer: %v", err)
+	if _, err := h.commit(ctx, domain.Actor{}, domain.Post{}); !errors.Is(err, domain.ErrUnavailable) {
+		t.Errorf("a backend that does not answer: %v", err)
 	}
 }
 
 func TestCORS(t *testing.T) {
-	s := newSite(t, func(o *Options) { o.AllowedOrigins = []string{"https://app.example"} })
+	s := newTestServer(t, func(o *Options) { o.AllowedOrigins = []string{"https://app.example"} })
 	const preflight = "Access-Control-Request-Method: PUT"
 	allowed := s.call(t, "", "OPTIONS", "/v1/messages", "", "Origin: https://app.example", preflight).want(t, 204).Header
 	for name, want := range map[string]string{
@@ -163,7 +158,7 @@ func TestCORS(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	var draining bool
 	var database, cache error
-	s := newSite(t, func(o *Options) {
+	s := newTestServer(t, func(o *Options) {
 		o.Draining = func() bool { return draining }
 		o.Checks = []Check{
 			{Name: "postgres", Ask: func(context.Context) error { return database }},
@@ -186,15 +181,15 @@ func TestReadiness(t *testing.T) {
 	s.call(t, "", "GET", "/healthz", "").want(t, 200)
 }
 
-func TestNew_refuses_missing_parts(t *testing.T) {
-	if _, err := New(Options{Verifier: passport{}}); err == nil {
-		t.Error("a server without parts was made")
+func TestNewRefusesMissingParts(t *testing.T) {
+	if _, err := New(Options{Verifier: fakeVerifier{}}); err == nil {
+		t.Error("New accepted a backend with missing parts")
 	}
 }
 
-// TestOverTheWire does over real connections what depends on them.
+// TestOverTheWire makes calls that need real connections.
 func TestOverTheWire(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	base := "/v1/conversations/" + s.group(t).String()
 	server := httptest.NewServer(s.server)
 	defer server.Close()
@@ -213,7 +208,7 @@ func TestOverTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
-		var p problem
+		var p edge.Problem
 		_ = json.NewDecoder(resp.Body).Decode(&p)
 		return resp.StatusCode, p.Code
 	}
@@ -233,9 +228,10 @@ func TestOverTheWire(t *testing.T) {
 	}
 }
 
-// TestTooLarge_is_answered_to_who_only_then_listens sends all before it reads.
-func TestTooLarge_is_answered_to_who_only_then_listens(t *testing.T) {
-	s := newSite(t)
+// TestTooLargeReachesClientThatSendsFirst: a client that sends its whole body
+// before it reads gets the answer.
+func TestTooLargeReachesClientThatSendsFirst(t *testing.T) {
+	s := newTestServer(t)
 	server := httptest.NewServer(s.server)
 	defer server.Close()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
@@ -259,9 +255,9 @@ func TestTooLarge_is_answered_to_who_only_then_listens(t *testing.T) {
 	}
 }
 
-// TestHeaders: no answer is taken for a page, kept, or shown in a frame.
+// TestHeaders: no answer may be sniffed, cached or shown in a frame.
 func TestHeaders(t *testing.T) {
-	s := newSite(t)
+	s := newTestServer(t)
 	for _, path := range []string{"/v1/sync", "/v1/nothing", "/healthz", "/openapi.yaml"} {
 		h := s.call(t, "alice", "GET", path, "").Header
 		for name, want := range map[string]string{

@@ -8,9 +8,9 @@ import (
 	"im/domain"
 )
 
-func TestSessions_are_listed_and_ended_by_their_user(t *testing.T) {
-	s := newSite(t)
-	s.people.sessions = map[domain.UserID][]domain.LiveSession{
+func TestSessionsAreListedAndEndedByTheirUser(t *testing.T) {
+	s := newTestServer(t)
+	s.sessions = map[domain.UserID][]domain.LiveSession{
 		"alice": {{SessionID: "S1", DeviceID: "phone", NodeID: "n-1"}, {SessionID: "S2", DeviceID: "laptop", NodeID: "n-2", Background: true}},
 		"bob":   {{SessionID: "S3", DeviceID: "phone", NodeID: "n-1"}},
 	}
@@ -26,36 +26,36 @@ func TestSessions_are_listed_and_ended_by_their_user(t *testing.T) {
 	}
 	s.call(t, "alice", "DELETE", "/v1/sessions/S3", "").refused(t, domain.CodeNotFound, "")
 	s.call(t, "eve", "DELETE", "/v1/sessions/S1", "").refused(t, domain.CodeNotFound, "")
-	if len(s.people.ended)+len(s.signals) > 0 {
-		t.Fatalf("somebody else's session was ended: %+v", s.people.ended)
+	if len(s.ended)+len(s.signals) > 0 {
+		t.Fatalf("another user's session was ended: %+v", s.ended)
 	}
 	s.call(t, "alice", "DELETE", "/v1/sessions/S2", "").want(t, 204)
-	if len(s.people.ended) != 1 || len(s.signals) != 1 ||
+	if len(s.ended) != 1 || len(s.signals) != 1 ||
 		s.signals[0] != domain.Signal(domain.EndSessions{User: "alice", Session: "S2", Code: 4401}) {
-		t.Errorf("ended %+v, signalled %+v", s.people.ended, s.signals)
+		t.Errorf("ended %+v, signalled %+v", s.ended, s.signals)
 	}
 	s.fail = domain.ErrUnavailable
 	s.call(t, "alice", "GET", "/v1/sessions", "").refused(t, domain.CodeUnavailable, "")
 }
 
-func TestEndSessions_is_for_backends_and_revokes_when_asked(t *testing.T) {
-	s := newSite(t)
+func TestEndSessionsIsForBackendsAndRevokes(t *testing.T) {
+	s := newTestServer(t)
 	s.call(t, "alice", "DELETE", "/v1/users/alice/sessions", "").refused(t, domain.CodeForbidden, "")
 	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions?revoke=true", "", "X-IM-User: alice").refused(t, domain.CodeForbidden, "")
 	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions?revoke=maybe", "").refused(t, domain.CodeInvalid, "/revoke")
-	if len(s.people.ended)+len(s.people.revoked) > 0 {
+	if len(s.ended)+len(s.revoked) > 0 {
 		t.Fatal("a refused call did something")
 	}
 	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions", "").want(t, 204)
-	if len(s.people.ended) != 1 || s.people.ended[0].User != "alice" || len(s.people.revoked) != 0 || len(s.signals) != 1 {
-		t.Errorf("ended %+v, revoked %v", s.people.ended, s.people.revoked)
+	if len(s.ended) != 1 || s.ended[0].User != "alice" || len(s.revoked) != 0 || len(s.signals) != 1 {
+		t.Errorf("ended %+v, revoked %v", s.ended, s.revoked)
 	}
 	began := time.Now()
 	s.call(t, "!shop", "DELETE", "/v1/users/bob/sessions?revoke=true", "").want(t, 204)
-	if len(s.people.revoked) != 1 || s.people.revoked[0] != "bob" || len(s.people.ended) != 2 {
-		t.Errorf("revoked %v", s.people.revoked)
+	if len(s.revoked) != 1 || s.revoked[0] != "bob" || len(s.ended) != 2 {
+		t.Errorf("revoked %v", s.revoked)
 	}
 	if began.Unix() == time.Now().Unix() {
-		t.Error("a token that is issued now says the same time as one that was revoked")
+		t.Error("the answer came in the second of the revocation")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"strconv"
@@ -18,32 +19,25 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-func jsonOf(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSpace(b.Bytes()), err
-}
-
-// spec is openapi.yaml as a judge of answers.
+// spec is openapi.yaml.
 type spec struct {
-	root     map[string]any
-	compiler *jsonschema.Compiler
-	routes   []*route
+	root       map[string]any
+	compiler   *jsonschema.Compiler
+	operations []*operation
 }
 
-type route struct {
+type operation struct {
 	method, template string
 	path             *regexp.Regexp
-	operation        map[string]any
-	seen             map[string]bool // statuses that were answered
+	doc              map[string]any
+	seen             map[string]bool // the statuses that were answered
 }
 
 var placeholder = regexp.MustCompile(`\\\{[^}]*\\\}`)
@@ -60,16 +54,16 @@ func readSpec(t *testing.T) *spec {
 	}
 	for template, item := range s.root["paths"].(map[string]any) {
 		pattern := "^" + placeholder.ReplaceAllString(regexp.QuoteMeta(template), "[^/]+") + "$"
-		for method, operation := range item.(map[string]any) {
-			if op, ok := operation.(map[string]any); ok {
-				s.routes = append(s.routes, &route{
-					strings.ToUpper(method), template, regexp.MustCompile(pattern), op, map[string]bool{},
+		for method, doc := range item.(map[string]any) {
+			if doc, ok := doc.(map[string]any); ok {
+				s.operations = append(s.operations, &operation{
+					strings.ToUpper(method), template, regexp.MustCompile(pattern), doc, map[string]bool{},
 				})
 			}
 		}
 	}
-	if len(s.routes) < 16 {
-		t.Fatalf("only %d operations were found", len(s.routes))
+	if len(s.operations) < 16 {
+		t.Fatalf("only %d operations were found", len(s.operations))
 	}
 	document, err := json.Marshal(strict(s.root))
 	if err != nil {
@@ -86,8 +80,8 @@ func readSpec(t *testing.T) *spec {
 	return s
 }
 
-// strict turns OpenAPI 3.0 schemas into JSON Schema, and refuses fields that
-// are not described.
+// strict converts OpenAPI 3.0 schemas to JSON Schema. The result refuses fields
+// that are not described.
 func strict(v any) any {
 	switch v := v.(type) {
 	case []any:
@@ -117,8 +111,8 @@ func strict(v any) any {
 	}
 }
 
-func (s *spec) route(method, path string) *route {
-	for _, r := range s.routes {
+func (s *spec) operation(method, path string) *operation {
+	for _, r := range s.operations {
 		if r.method == method && r.path.MatchString(path) {
 			return r
 		}
@@ -126,16 +120,25 @@ func (s *spec) route(method, path string) *route {
 	return nil
 }
 
-// judge fails the test unless the answer is one that the operation may give.
-func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body []byte) {
+// check fails the test unless the operation is described with such an answer.
+func (s *spec) check(t *testing.T, method string, u *url.URL, got *http.Response, body []byte) {
 	t.Helper()
+	path := ""
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") { // an escaped slash is text
+		text, err := url.PathUnescape(segment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path += "/" + url.PathEscape(text)
+	}
+	path = strings.TrimPrefix(path, "/")
 	if method == http.MethodOptions && got.StatusCode == http.StatusNoContent {
-		return // a preflight is the browser's, and not described
+		return // preflight requests are not described
 	}
 	pointer, kind := "#/components/schemas/Problem", "application/problem+json"
-	if r := s.route(method, path); r != nil {
+	if r := s.operation(method, path); r != nil {
 		status := strconv.Itoa(got.StatusCode)
-		responses := r.operation["responses"].(map[string]any)
+		responses := r.doc["responses"].(map[string]any)
 		if _, described := responses[status]; described {
 			r.seen[status] = true
 			pointer, kind = s.schema(t, responses, status)
@@ -169,8 +172,8 @@ func (s *spec) judge(t *testing.T, method, path string, got *http.Response, body
 	}
 }
 
-// schema finds the schema and media type of a described response; none for one
-// without content.
+// schema returns the schema and the media type of a described response; "" for a
+// response without content.
 func (s *spec) schema(t *testing.T, responses map[string]any, status string) (pointer, kind string) {
 	t.Helper()
 	response := responses[status].(map[string]any)
@@ -186,32 +189,30 @@ func (s *spec) schema(t *testing.T, responses map[string]any, status string) (po
 	return "", ""
 }
 
-// site is a server over a world, and what its answers are judged by.
-type site struct {
-	*world
+// testServer is a server over a fakeBackend. It checks each of its answers against
+// openapi.yaml.
+type testServer struct {
+	*fakeBackend
 	server *Server
 	spec   *spec
 }
 
-func newSite(t *testing.T, changes ...func(*Options)) *site {
+func newTestServer(t *testing.T, changes ...func(*Options)) *testServer {
 	t.Helper()
-	w := newWorld()
-	limits := domain.DefaultLimits()
 	o := Options{
-		Verifier: passport{}, Conversations: w, History: w, Positions: w, Signaller: w, Limits: limits,
-		Profiles: w, Preferences: w, Live: w, Endings: w, Blocks: w, Counts: w, Presence: w, Receipts: w, Traces: w, Searcher: w,
+		Verifier: fakeVerifier{}, Limits: domain.DefaultLimits(),
 		Description: []byte("openapi: 3.0.3\n"), SocketDescription: []byte("asyncapi: 3.0.0\n"), Logger: quiet,
 	}
 	for _, change := range changes {
 		change(&o)
 	}
-	chat := domain.NewChat(w, o.Limits)
-	o.Sender, o.Editor, o.Moderator, o.Membership = chat, chat, chat, chat
+	backend := newFakeBackend()
+	o.Backend = backend.backend(o.Limits)
 	server, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{w, server, readSpec(t)}
+	return &testServer{backend, server, readSpec(t)}
 }
 
 type reply struct {
@@ -219,8 +220,8 @@ type reply struct {
 	body []byte
 }
 
-// call sends a request and judges the answer. The header lines are "Name: value".
-func (s *site) call(t *testing.T, token, method, path, body string, header ...string) reply {
+// call sends a request and checks the answer. The header lines are "Name: value".
+func (s *testServer) call(t *testing.T, token, method, path, body string, header ...string) reply {
 	t.Helper()
 	req := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
 	if token != "" {
@@ -239,7 +240,7 @@ func (s *site) call(t *testing.T, token, method, path, body string, header ...st
 	rec := httptest.NewRecorder()
 	s.server.ServeHTTP(rec, req)
 	got := reply{rec.Result(), rec.Body.Bytes()}
-	s.spec.judge(t, method, req.URL.Path, got.Response, got.body)
+	s.spec.check(t, method, req.URL, got.Response, got.body)
 	return got
 }
 
@@ -252,11 +253,11 @@ func (r reply) want(t *testing.T, status int) reply {
 	return r
 }
 
-// refused fails the test unless the answer is a problem with that code, and
-// with that field if one is named.
+// refused fails the test unless the answer is a problem with the code, and with
+// the field unless that is "".
 func (r reply) refused(t *testing.T, code domain.Code, field string) {
 	t.Helper()
-	var p problem
+	var p edge.Problem
 	if err := json.Unmarshal(r.body, &p); err != nil {
 		t.Fatalf("status %d, not a problem: %s", r.StatusCode, r.body)
 	}

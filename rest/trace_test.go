@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"context"
 	"encoding/json"
 	"testing"
 
@@ -10,44 +9,9 @@ import (
 	"im/domain"
 )
 
-func (w *world) Trace(ctx context.Context, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Trace, error) {
-	r, err := w.enter(ctx, domain.Actor{Backend: true}, id)
-	if err != nil {
-		return domain.Trace{}, err
-	}
-	defer w.mu.Unlock()
-	if seq > r.state.Head {
-		return domain.Trace{}, domain.ErrNotFound
-	}
-	var list []domain.TraceMember
-	for _, user := range r.state.Audience() {
-		list = append(list, domain.TraceMember{
-			UserID: user, Delivered: true, DeliveredSeq: seq,
-			Devices: []domain.TraceDevice{{DeviceID: "phone", AckedSeq: seq, Acked: true}},
-		})
-	}
-	p, err := page(list, cursor, limit)
-	return domain.Trace{
-		ConversationID: id, Seq: seq, Sender: "alice", Committed: domain.TraceCommit{At: domain.TimeOf(w.clock), Node: new("n")},
-		Items: p.Items, NextCursor: p.NextCursor,
-	}, err
-}
-
-func (w *world) SessionsOfEach(ctx context.Context, users []domain.UserID) (map[domain.UserID][]domain.LiveSession, error) {
-	each := map[domain.UserID][]domain.LiveSession{}
-	for _, user := range users {
-		list, err := w.SessionsOf(ctx, user)
-		if err != nil {
-			return nil, err
-		}
-		each[user] = list
-	}
-	return each, w.lost
-}
-
 func TestTrace(t *testing.T) {
-	s := newSite(t)
-	s.people.sessions = map[domain.UserID][]domain.LiveSession{
+	s := newTestServer(t)
+	s.sessions = map[domain.UserID][]domain.LiveSession{
 		"alice": {{SessionID: "S1", DeviceID: "desk", NodeID: "n-2"}, {SessionID: "S2", DeviceID: "phone", NodeID: "n-1"}},
 		"bob":   {{SessionID: "S3", DeviceID: "phone", NodeID: "n-1"}},
 	}
@@ -75,11 +39,11 @@ func TestTrace(t *testing.T) {
 	if got := trace("?limit=1&cursor=2"); len(got.Items) != 1 || got.Items[0].UserID != "carol" || got.Routed == nil || len(got.Routed) != 0 {
 		t.Errorf("a page without sessions: %+v", got)
 	}
-	s.lost = domain.ErrUnavailable
+	s.sessionsError = domain.ErrUnavailable
 	if got := trace(""); got.Routed != nil || got.Items[0].Sessions != nil || !got.Items[0].Delivered {
-		t.Errorf("while nobody knows who is connected: %+v", got)
+		t.Errorf("while the live sessions are unknown: %+v", got)
 	}
-	s.lost = nil
+	s.sessionsError = nil
 	s.call(t, "!shop", "GET", base+"?cursor=", "").refused(t, domain.CodeCursorInvalid, "")
 	s.call(t, "!shop", "GET", base+"?limit=501", "").refused(t, domain.CodeInvalid, "/limit")
 	nowhere := "/v1/conversations/0198c5f2-7a5e-7c31-9d40-6f1f2f6f2a10/messages/1/trace"

@@ -1,68 +1,73 @@
 package rest
 
 import (
-	"context"
 	"net/http"
 
 	"im/domain"
-	"im/rest/api"
 )
 
-// Profiles keeps what is known of users. Users leaves out whom the actor shares
-// no conversation with.
-type Profiles interface {
-	Users(ctx context.Context, a domain.Actor, users []domain.UserID) (map[domain.UserID]domain.UserProfile, error)
-	PutProfile(ctx context.Context, user domain.UserID, p domain.UserProfile) error
-}
-
-// errBackendsOnly is the answer to users who call what is for backends.
-var errBackendsOnly = domain.ErrForbidden.WithMessage("only a server token as itself may call this")
-
-// asBackend refuses all but a backend that speaks for itself.
-func asBackend(ctx context.Context) error {
-	if !callerOf(ctx).Backend {
-		return errBackendsOnly
-	}
-	return nil
-}
-
-// GetUsers implements api.RawHandler.
-func (h *handler) GetUsers(ctx context.Context, params api.GetUsersParams, w http.ResponseWriter) error {
-	asked := userIDs(params.UserID)
-	for _, user := range asked {
-		if _, err := domain.ParseUserID("/user_id", string(user)); err != nil {
-			return err
-		}
-	}
-	users, err := h.profiles.Users(ctx, callerOf(ctx).Actor, asked)
-	if err != nil {
+func (h *handler) getUsers(w http.ResponseWriter, r *request) error {
+	ids := r.userIDs()
+	if err := r.check(); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, struct {
+	users, err := h.UserData.Users(r.Context(), r.Actor, ids)
+	return writeResult(w, struct {
 		Users map[domain.UserID]domain.UserProfile `json:"users"`
-	}{users})
-	return nil
+	}{users}, err)
 }
 
-// PutUser implements api.RawHandler.
-func (h *handler) PutUser(ctx context.Context, req *api.PutUser, params api.PutUserParams, w http.ResponseWriter) error {
-	if err := asBackend(ctx); err != nil {
-		return err
-	}
-	user, err := domain.ParseUserID("/user_id", string(params.UserID))
-	if err != nil {
-		return err
-	}
+func (h *handler) putUser(w http.ResponseWriter, r *request) error {
+	user, body := r.userID(), r.object()
 	p := domain.UserProfile{
-		Profile:  domain.Profile{Name: change(req.Name).Value, AvatarURL: change(req.AvatarURL).Value},
-		Metadata: metadata(req.Metadata),
+		Profile:  domain.Profile{Name: body.nullableText("name").Value, AvatarURL: body.nullableText("avatar_url").Value},
+		Metadata: body.metadata(),
+	}
+	if err := r.checkBackend(); err != nil {
+		return err
 	}
 	if err := p.Check(h.limits); err != nil {
 		return err
 	}
-	if err := h.profiles.PutProfile(ctx, user, p); err != nil {
+	return writeResult(w, p, h.UserData.PutProfile(r.Context(), user, p))
+}
+
+func (h *handler) getPresence(w http.ResponseWriter, r *request) error {
+	ids := r.userIDs()
+	if err := r.check(); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, p)
+	list, err := h.Presence.Of(r.Context(), r.Actor, ids)
+	return writeResult(w, domain.Page[domain.Presence]{Items: list}, err)
+}
+
+func (h *handler) listBlocks(w http.ResponseWriter, r *request) error {
+	cursor, limit := r.page(h.limits.ListPage)
+	if err := r.check(); err != nil {
+		return err
+	}
+	page, err := h.UserData.Blocks(r.Context(), r.User, cursor, limit)
+	return writeResult(w, page, err)
+}
+
+func (h *handler) block(w http.ResponseWriter, r *request) error { return h.setBlock(w, r, true) }
+
+func (h *handler) unblock(w http.ResponseWriter, r *request) error { return h.setBlock(w, r, false) }
+
+// setBlock has the presence of the caller checked again by those who watch it:
+// the other user may see it now, or no longer.
+func (h *handler) setBlock(w http.ResponseWriter, r *request, on bool) error {
+	user := r.userID()
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := domain.CheckBlock(r.User, user); err != nil {
+		return err
+	}
+	if err := h.UserData.SetBlock(r.Context(), r.User, user, on); err != nil {
+		return err
+	}
+	h.Signals.Signal(domain.PresenceChanged{User: r.User})
+	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

@@ -7,16 +7,16 @@ import (
 	"im/domain"
 )
 
-// peopleOperations are the calls about users that succeed, for the test that
-// every described answer is given.
-func peopleOperations(t *testing.T, s *site) {
+// userOperations makes the calls about users that succeed. It is a part of
+// TestOperationsAnswerAsDescribed.
+func userOperations(t *testing.T, s *testServer) {
 	t.Helper()
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"Bob","avatar_url":null,"metadata":{"a":1}}`).want(t, 200)
 	s.call(t, "alice", "GET", "/v1/users?user_id=bob&user_id=alice", "").want(t, 200)
 	base := "/v1/conversations/" + s.group(t).String()
 	s.call(t, "alice", "GET", base+"/preferences", "").want(t, 200)
 	s.call(t, "alice", "PATCH", base+"/preferences", `{"notify":"none","pinned":true,"archived":true}`).want(t, 200)
-	s.people.sessions = map[domain.UserID][]domain.LiveSession{"alice": {{SessionID: "S1", DeviceID: "phone", NodeID: "n-1"}}}
+	s.sessions = map[domain.UserID][]domain.LiveSession{"alice": {{SessionID: "S1", DeviceID: "phone", NodeID: "n-1"}}}
 	s.call(t, "alice", "GET", "/v1/sessions", "").want(t, 200)
 	s.call(t, "alice", "DELETE", "/v1/sessions/S1", "").want(t, 204)
 	s.call(t, "!shop", "DELETE", "/v1/users/alice/sessions", "").want(t, 204)
@@ -28,19 +28,19 @@ func peopleOperations(t *testing.T, s *site) {
 	s.call(t, "!shop", "GET", "/v1/stats", "").want(t, 200)
 }
 
-func TestBlocks_refuse_what_cannot_be_blocked(t *testing.T) {
-	s := newSite(t)
+func TestBlocksRefuseInvalidUsers(t *testing.T) {
+	s := newTestServer(t)
 	s.call(t, "alice", "PUT", "/v1/blocks/alice", "").refused(t, domain.CodeInvalid, "/user_id")
 	s.call(t, "alice", "PUT", "/v1/blocks/a%20b", "").refused(t, domain.CodeInvalid, "/user_id")
 	s.call(t, "alice", "GET", "/v1/blocks?cursor=x", "").refused(t, domain.CodeCursorInvalid, "")
 	s.call(t, "alice", "GET", "/v1/blocks?limit=501", "").refused(t, domain.CodeInvalid, "/limit")
-	if len(s.people.blocks) > 0 {
-		t.Errorf("blocked %v", s.people.blocks)
+	if len(s.blocks) > 0 {
+		t.Errorf("blocked %v", s.blocks)
 	}
 }
 
-func TestUsers_are_shown_to_who_shares_a_conversation(t *testing.T) {
-	s := newSite(t)
+func TestUsersAreShownToUsersOfSharedConversations(t *testing.T) {
+	s := newTestServer(t)
 	s.group(t)
 	for _, user := range []string{"bob", "eve"} {
 		s.call(t, "!shop", "PUT", "/v1/users/"+user, `{"name":"`+strings.ToUpper(user)+`","metadata":{"team":7}}`).want(t, 200)
@@ -50,15 +50,15 @@ func TestUsers_are_shown_to_who_shares_a_conversation(t *testing.T) {
 	for token, want := range map[string]string{
 		"alice": bob, "dave": "", "eve": eve, "!shop": bob + "," + eve, "bob": bob,
 	} {
-		got := s.call(t, token, "GET", "/v1/users?user_id=bob&user_id=eve&user_id=nobody", "").want(t, 200)
+		got := s.call(t, token, "GET", "/v1/users?user_id=bob&user_id=eve&user_id=unknown", "").want(t, 200)
 		if string(got.body) != `{"users":{`+want+`}}` {
 			t.Errorf("%s sees %s", token, got.body)
 		}
 	}
 }
 
-func TestPutUser_is_for_backends_and_replaces(t *testing.T) {
-	s := newSite(t)
+func TestPutUserIsForBackendsAndReplaces(t *testing.T) {
+	s := newTestServer(t)
 	const profile = `{"name":"Bob","avatar_url":"https://example.org/b.png","metadata":{"a":1}}`
 	s.call(t, "bob", "PUT", "/v1/users/bob", profile).refused(t, domain.CodeForbidden, "")
 	s.call(t, "!shop", "PUT", "/v1/users/bob", profile, "X-IM-User: bob").refused(t, domain.CodeForbidden, "")
@@ -66,7 +66,7 @@ func TestPutUser_is_for_backends_and_replaces(t *testing.T) {
 		t.Errorf("answer: %s", got.body)
 	}
 	if got := s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"B"}`).want(t, 200); string(got.body) != `{"name":"B","avatar_url":null,"metadata":null}` {
-		t.Errorf("what is not given stays: %s", got.body)
+		t.Errorf("fields that are not given are kept: %s", got.body)
 	}
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"`+strings.Repeat("é", 201)+`"}`).refused(t, domain.CodeInvalid, "/name")
 	s.call(t, "!shop", "PUT", "/v1/users/bob", `{"name":"`+strings.Repeat("é", 200)+`"}`).want(t, 200)

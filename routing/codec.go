@@ -3,24 +3,28 @@ package routing
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"im/domain"
 )
 
-// What travels between nodes:
+// The format of messages between nodes:
 //
-//	message   = version, origin (8 bytes), record*
-//	record    = kind, length (uvarint), content
-//	committed = conversation id (16 bytes), epoch, event*
-//	event     = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
-//	signal    = user ("" for a broadcast), except, frame, has end (0 or 1) [, session, below (varint), code (varint)]
+//	message            = version, origin (8 bytes), record*
+//	record             = kind, length (uvarint), content
+//	committed          = conversation id (16 bytes), epoch, event*
+//	event              = seq (uvarint), at (µs, varint), type, sender, client_msg_id, body
+//	signal             = user frame | broadcast | end of sessions
+//	user frame         = user, except, frame, 0
+//	broadcast          = "", "", frame, 0
+//	end of sessions    = user, "", "", 1, session, below (varint), code (varint)
 //	conversation frame = conversation id (16 bytes), from, frame
-//	presence  = user
+//	presence changed   = user
 //
-// Texts and bodies are preceded by their length as uvarint. Records of an
-// unknown kind are skipped, so that nodes of neighbouring versions understand
-// each other; another version of the whole is refused.
+// Texts, frames and bodies are preceded by their length as uvarint. A node skips
+// records of an unknown kind, so that nodes of neighbouring versions understand each
+// other. It refuses a message of another version.
 const (
 	codecVersion = 2
 
@@ -32,11 +36,11 @@ const (
 	headerSize = 1 + len(origin{})
 )
 
-// origin names the process life that sent a message, so that it can ignore its
-// own broadcasts, under whatever node id they return.
+// origin identifies the process that sent a message. By it, a node ignores its own
+// broadcasts, even after its node id has changed.
 type origin [8]byte
 
-// errMalformed is the answer to bytes that no node of this version wrote.
+// errMalformed is the error for bytes that no node of this version has written.
 var errMalformed = errors.New("malformed message between nodes")
 
 func appendHeader(dst []byte, from origin) []byte {
@@ -48,6 +52,7 @@ func appendCommitted(dst []byte, c *domain.Committed) []byte {
 	for i := range c.Events {
 		size += eventSize(&c.Events[i])
 	}
+	dst = slices.Grow(dst, 1+binary.MaxVarintLen64+size)
 	dst = append(dst, kindCommitted)
 	dst = binary.AppendUvarint(dst, uint64(size))
 	dst = append(dst, c.ConversationID[:]...)
@@ -126,47 +131,47 @@ func uvarintSize(n uint64) int {
 	return size
 }
 
-// parcel is a decoded message. Event bodies and frames alias its bytes.
-type parcel struct {
-	from      origin
+// envelope is a decoded message. Bodies and frames share its bytes.
+type envelope struct {
+	origin    origin
 	committed []domain.Committed
 	signals   []domain.Signal
 }
 
-// decode returns errMalformed for anything but a whole message; no part of a
-// broken one is used.
-func decode(data []byte) (parcel, error) {
+// decode returns errMalformed unless data is a whole message. It returns no part of a
+// malformed one.
+func decode(data []byte) (envelope, error) {
 	r := reader{data: data}
 	if r.byte() != codecVersion {
-		return parcel{}, errMalformed
+		return envelope{}, errMalformed
 	}
-	var p parcel
-	copy(p.from[:], r.take(len(p.from)))
+	var e envelope
+	copy(e.origin[:], r.take(len(e.origin)))
 	for !r.bad && len(r.data) > 0 {
 		kind := r.byte()
 		record := reader{data: r.text()}
 		switch kind {
 		case kindCommitted:
-			p.committed = append(p.committed, record.committed())
+			e.committed = append(e.committed, record.committed())
 		case kindSignal:
-			p.signals = append(p.signals, record.signal())
+			e.signals = append(e.signals, record.signal())
 		case kindConversationFrame:
-			p.signals = append(p.signals, record.conversationFrame())
+			e.signals = append(e.signals, record.conversationFrame())
 		case kindPresence:
-			p.signals = append(p.signals, domain.PresenceChanged{User: domain.UserID(record.text())})
+			e.signals = append(e.signals, domain.PresenceChanged{User: domain.UserID(record.text())})
 		default:
 			continue
 		}
 		r.bad = r.bad || record.bad
 	}
 	if r.bad {
-		return parcel{}, errMalformed
+		return envelope{}, errMalformed
 	}
-	return p, nil
+	return e, nil
 }
 
-// reader takes values off the front of data. The first that is not there makes
-// it bad, and all that follow are zero.
+// reader removes values from the front of data. After the first value that is missing
+// or wrong it is bad, and returns zero values only.
 type reader struct {
 	data []byte
 	bad  bool

@@ -14,10 +14,10 @@ import (
 )
 
 func TestCodec(t *testing.T) {
-	t.Run("what was encoded is decoded", func(t *testing.T) {
+	t.Run("decoding returns what was encoded", func(t *testing.T) {
 		rapid.Check(t, func(t *rapid.T) {
-			want := parcel{from: origin(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "origin"))}
-			data := appendHeader(nil, want.from)
+			want := envelope{origin: origin(rapid.SliceOfN(rapid.Byte(), 8, 8).Draw(t, "origin"))}
+			data := appendHeader(nil, want.origin)
 			for range rapid.IntRange(0, 4).Draw(t, "records") {
 				if rapid.Bool().Draw(t, "is committed") {
 					c := drawCommitted(t)
@@ -31,10 +31,10 @@ func TestCodec(t *testing.T) {
 			}
 			got, err := decode(data)
 			require.NoError(t, err)
-			require.Empty(t, cmp.Diff(want, got, cmp.AllowUnexported(parcel{})))
+			require.Empty(t, cmp.Diff(want, got, cmp.AllowUnexported(envelope{})))
 		})
 	})
-	t.Run("cut short is malformed", func(t *testing.T) {
+	t.Run("a truncated message is malformed", func(t *testing.T) {
 		c := committed(newConversation(), 7, "bob")
 		data := appendCommitted(appendHeader(nil, origin{1}), &c)
 		for n := range data {
@@ -45,7 +45,7 @@ func TestCodec(t *testing.T) {
 			require.ErrorIs(t, err, errMalformed, "%d bytes", n)
 		}
 	})
-	t.Run("another version is malformed", func(t *testing.T) {
+	t.Run("a message of another version is malformed", func(t *testing.T) {
 		_, err := decode(append([]byte{codecVersion + 1}, make([]byte, 8)...))
 		require.ErrorIs(t, err, errMalformed)
 	})
@@ -56,13 +56,13 @@ func TestCodec(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got.committed, 1)
 	})
-	t.Run("a hole inside a batch is malformed", func(t *testing.T) {
+	t.Run("a commit with a hole is malformed", func(t *testing.T) {
 		c := committed(newConversation(), 7)
 		c.Events = append(c.Events, committed(c.ConversationID, 9).Events...)
 		_, err := decode(appendCommitted(appendHeader(nil, origin{}), &c))
 		require.ErrorIs(t, err, errMalformed)
 	})
-	t.Run("bodies are not looked into", func(t *testing.T) {
+	t.Run("bodies are not parsed", func(t *testing.T) {
 		c := committed(newConversation(), 1)
 		c.Events[0].Body = json.RawMessage("{\"a\": 1e400,\t\"a\":\"\\ud800\"")
 		got, err := decode(appendCommitted(appendHeader(nil, origin{}), &c))
@@ -126,7 +126,7 @@ func FuzzDecode(f *testing.F) {
 			require.Zero(t, p.committed)
 			return
 		}
-		again := appendHeader(nil, p.from)
+		again := appendHeader(nil, p.origin)
 		for i := range p.committed {
 			again = appendCommitted(again, &p.committed[i])
 		}
@@ -135,6 +135,6 @@ func FuzzDecode(f *testing.F) {
 		}
 		q, err := decode(again)
 		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(p, q, cmp.AllowUnexported(parcel{})))
+		require.Empty(t, cmp.Diff(p, q, cmp.AllowUnexported(envelope{})))
 	})
 }

@@ -2,412 +2,276 @@ package routing
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/test/proxytest"
+	"im/test/eventually"
+	"im/test/redistest"
 )
 
-// TestNode runs wired as a cluster is, and as im dev is.
+// TestNode runs the suite on the services of production and on those of im dev.
 func TestNode(t *testing.T) {
-	t.Run("Redis and RabbitMQ", func(t *testing.T) {
-		testNode(t, func(t *testing.T) func(string) *member {
-			prefix, client := newPrefix(), realRedis(t)
-			forget(t, client, prefix)
-			return func(name string) *member {
-				return startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: realBroker(t, prefix, amqpURL()), RedisTimeout: calm})
+	suite := map[string]func(*testing.T, *cluster){
+		"commits reach exactly the nodes with members, unchanged":        testRecipients,
+		"a large conversation goes to all nodes, to each once":           testLargeConversation,
+		"the order of each conversation is kept under load":              testOrder,
+		"signals reach the nodes of the user, and no others":             testUserSignals,
+		"signals to a conversation or to all users reach every node":     testSignalsToAllNodes,
+		"signals reach a session that was registered just before":        testSignalAfterRegistration,
+		"a session that another node replaces ends":                      testReplacedSession,
+		"a node that lost its lease is still reached":                    testLeaseLost,
+		"an event larger than a message travels":                         testLargeEvents,
+		"a panic in the hub costs one message":                           testPanic,
+		"malformed and empty messages are counted and dropped":           testMalformed,
+		"I9: what does not fit is dropped, and a slow hub delays no one": testSlowHub,
+	}
+	for services, newCluster := range map[string]func(*testing.T) *cluster{
+		"Redis and RabbitMQ": realCluster, "miniredis and in process": embeddedCluster,
+	} {
+		t.Run(services, func(t *testing.T) {
+			for name, test := range suite {
+				t.Run(name, func(t *testing.T) { test(t, newCluster(t)) })
 			}
 		})
-	})
-	t.Run("miniredis and in process", func(t *testing.T) {
-		testNode(t, func(t *testing.T) func(string) *member {
-			prefix, client, broker := newPrefix(), embeddedRedis(t), NewInProcess(testLogger(t))
-			return func(name string) *member {
-				return startNode(t, Options{Name: name, Prefix: prefix, Redis: client, Broker: broker, RedisTimeout: calm})
-			}
-		})
-	})
+	}
 }
 
-func testNode(t *testing.T, cluster func(*testing.T) func(string) *member) {
-	three := func(t *testing.T) (a, b, c *member) {
-		start := cluster(t)
-		a, b, c = start("a"), start("b"), start("c")
-		for _, m := range []*member{a, b, c} {
-			m.awaitReady(t)
-		}
-		return a, b, c
-	}
-	t.Run("exactly the nodes with members are told, as it was committed", func(t *testing.T) {
-		a, b, c := three(t)
-		b.connect(t, "bob", 1)
-		c.connect(t, "carol", 2)
-		forBob, forBoth, forNobody := newConversation(), newConversation(), newConversation()
-		want := committed(forBob, 1, "alice", "bob")
-		release := a.gather(t)
-		a.commit(want, committed(forBoth, 1, "bob", "carol"), committed(forNobody, 1, "dave"))
-		release()
-		eventually(t, "all arrived", func() bool {
-			return b.local.got(forBob, 1) && b.local.got(forBoth, 1) && c.local.got(forBoth, 1) && a.local.got(forNobody, 1)
+// testRecipients holds up the dispatch of a first commit, so that the others are one
+// batch.
+func testRecipients(t *testing.T, cl *cluster) {
+	a, b, c := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	c.connect(t, "carol", 2)
+	first, forBob, forBoth, forNeither := newConversation(), newConversation(), newConversation(), newConversation()
+	want := committed(forBob, 1, "alice", "bob")
+
+	a.broker.pause.Lock()
+	a.commit(committed(first, 1, "bob"))
+	eventually.True(t, "the dispatch hangs", func() bool { return a.broker.publishing.Load() == 1 })
+	a.commit(want, committed(forBoth, 1, "bob", "carol"), committed(forNeither, 1, "dave"))
+	a.broker.pause.Unlock()
+
+	eventually.True(t, "all arrived", func() bool {
+		return b.hub.got(forBob, 1) && b.hub.got(forBoth, 1) && c.hub.got(forBoth, 1) && a.hub.got(forNeither, 1)
+	})
+	require.Equal(t, want.Events, b.hub.commits(forBob)[0].Events)
+	require.Nil(t, b.hub.commits(forBob)[0].Audience)
+	require.Empty(t, c.hub.seqs(forBob))
+	require.Empty(t, b.hub.seqs(forNeither))
+	eventually.True(t, "it is counted", func() bool { s := a.Stats(); return s.Dispatched == 4 && s.Sent >= 3 })
+	require.EqualValues(t, 1+2, a.Stats().Sent, "one message for each node and batch")
+	require.Zero(t, a.Stats().Broadcast)
+	require.Equal(t, []int64{1}, a.hub.seqs(forBob), "once on the node itself")
+}
+
+func testLargeConversation(t *testing.T, cl *cluster) {
+	a, b, c := cl.startThree(t)
+	id := newConversation()
+	a.commit(committed(id, 1))
+	eventually.True(t, "it arrived", func() bool { return b.hub.got(id, 1) && c.hub.got(id, 1) })
+	after := newConversation()
+	a.commit(committed(after, 1)) // the own broadcast of the first would have come before
+	eventually.True(t, "the next arrived", func() bool { return b.hub.got(after, 1) && a.hub.got(after, 1) })
+	require.Equal(t, []int64{1}, a.hub.seqs(id))
+	require.Zero(t, a.Stats().Delivered)
+}
+
+func testOrder(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	const conversations, events = 8, 250
+	ids := make([]domain.ConversationID, conversations)
+	var load sync.WaitGroup
+	for i := range ids {
+		ids[i] = newConversation()
+		load.Go(func() {
+			for seq := int64(1); seq <= events; seq++ {
+				audience := []domain.UserID{"bob"}
+				switch {
+				case i == 0:
+					audience = nil // broadcast
+				case i == 1 && seq%10 == 0:
+					audience = slices.Repeat(audience, domain.MaxAudience)
+				}
+				a.commit(committed(ids[i], seq, audience...))
+			}
 		})
-		require.Equal(t, want.Events, b.local.pushed[0].Events)
-		require.Nil(t, b.local.pushed[0].Audience)
-		require.Empty(t, c.local.seqs(forBob))
-		require.Empty(t, b.local.seqs(forNobody))
-		eventually(t, "counted", func() bool { return a.Stats().Dispatched == 4 })
-		require.EqualValues(t, 2, a.Stats().Sent, "one message a node a batch")
-		require.Zero(t, a.Stats().Broadcast)
-		require.Equal(t, []int64{1}, a.local.seqs(forBob), "the own node once")
-	})
-	t.Run("a large conversation goes to all, and once to the own node", func(t *testing.T) {
-		a, b, c := three(t)
-		id := newConversation()
-		a.commit(committed(id, 1))
-		eventually(t, "all arrived", func() bool { return b.local.got(id, 1) && c.local.got(id, 1) })
-		after := newConversation()
-		a.commit(committed(after, 1)) // a's own broadcast would have come before
-		eventually(t, "all arrived", func() bool { return b.local.got(after, 1) && a.local.got(after, 1) })
-		require.Equal(t, []int64{1}, a.local.seqs(id))
-		require.Zero(t, a.Stats().Delivered)
-	})
-	t.Run("order of each conversation is kept under load", func(t *testing.T) {
-		a, b, _ := three(t)
-		b.connect(t, "bob", 1)
-		const conversations, events = 8, 250
-		ids := make([]domain.ConversationID, conversations)
-		var load sync.WaitGroup
-		for i := range ids {
-			ids[i] = newConversation()
-			load.Go(func() {
-				for seq := int64(1); seq <= events; seq++ {
-					audience := []domain.UserID{"bob"}
-					switch {
-					case i == 0:
-						audience = nil // too many to name
-					case i == 1 && seq%10 == 0:
-						audience = slices.Repeat(audience, atOnce+1) // too many to be served at once
-					}
-					a.commit(committed(ids[i], seq, audience...))
-				}
-			})
-		}
-		load.Wait()
-		for _, id := range ids {
-			eventually(t, "all arrived", func() bool { return b.local.got(id, events) && a.local.got(id, events) })
-			for _, m := range []*member{a, b} {
-				for i, seq := range m.local.seqs(id) {
-					require.EqualValues(t, i+1, seq)
-				}
+	}
+	load.Wait()
+	for _, id := range ids {
+		eventually.True(t, "all arrived", func() bool { return b.hub.got(id, events) && a.hub.got(id, events) })
+		for _, n := range []*node{a, b} {
+			for i, seq := range n.hub.seqs(id) {
+				require.EqualValues(t, i+1, seq)
 			}
 		}
-		require.Zero(t, a.Stats().Dropped)
-	})
-	t.Run("signals reach the user's nodes, the own one included, and no other", func(t *testing.T) {
-		a, b, c := three(t)
-		a.connect(t, "bob", 1)
-		b.connect(t, "bob", 2)
+	}
+	require.Zero(t, a.Stats().Dropped)
+}
+
+func testUserSignals(t *testing.T, cl *cluster) {
+	a, b, c := cl.startThree(t)
+	a.connect(t, "bob", 1)
+	b.connect(t, "bob", 2)
+	frame := domain.UserFrame{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)}
+	end := domain.EndSessions{User: "bob", Below: 7, Code: 4401}
+	a.Signal(frame)
+	eventually.True(t, "the frame arrived", func() bool { return len(a.hub.signalled()) == 1 && len(b.hub.signalled()) == 1 })
+	c.Signal(end)
+	eventually.True(t, "the end arrived", func() bool { return len(a.hub.signalled()) == 2 && len(b.hub.signalled()) == 2 })
+	require.Equal(t, []domain.Signal{frame, end}, a.hub.signalled())
+	require.Equal(t, []domain.Signal{frame, end}, b.hub.signalled())
+	require.NotContains(t, c.hub.signalled(), frame)
+}
+
+func testSignalsToAllNodes(t *testing.T, cl *cluster) {
+	a, b, c := cl.startThree(t)
+	want := []domain.Signal{
+		domain.ConversationFrame{Conversation: newConversation(), From: "alice", Frame: json.RawMessage(`{"type":"typing"}`)},
+		domain.Broadcast{Frame: json.RawMessage(`{"type":"notice"}`)},
+		domain.PresenceChanged{User: "alice"},
+	}
+	for _, s := range want {
+		a.Signal(s)
+	}
+	for _, n := range []*node{a, b, c} {
+		eventually.True(t, "they arrived", func() bool { return len(n.hub.signalled()) >= len(want) })
+		require.Equal(t, want, n.hub.signalled())
+	}
+}
+
+func testSignalAfterRegistration(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	for range 20 {
+		_, err := a.NodesOf(t.Context(), setOf("bob")) // the absence is remembered
+		require.NoError(t, err)
+		e := b.connect(t, "bob", 1)
+		before := len(b.hub.signalled())
 		a.Signal(domain.UserFrame{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
-		eventually(t, "both nodes are told", func() bool {
-			return len(a.local.frames("bob")) == 1 && len(b.local.frames("bob")) == 1
-		})
-		c.Signal(domain.EndSessions{User: "bob", Below: 7, Code: 4401})
-		eventually(t, "ended", func() bool { return a.local.ended()[""] == 4401 && b.local.ended()[""] == 4401 })
-		require.Empty(t, c.local.frames("bob"))
-		require.Equal(t, []string{`{"type":"notice"}`}, b.local.frames("bob"))
+		eventually.True(t, "the signal arrived", func() bool { return len(b.hub.signalled()) > before })
+		require.NoError(t, b.Unregister(t.Context(), e))
+	}
+}
+
+func testReplacedSession(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	older := a.connect(t, "bob", 1)
+	newer := older
+	newer.Session, newer.Number = "s-newer", 2
+	b.hub.add(newer)
+	require.NoError(t, b.Register(t.Context(), newer, false))
+	want := domain.EndSessions{User: "bob", Session: older.Session, Code: domain.CloseReplaced}
+	eventually.True(t, "the older session ends", func() bool { return slices.Contains(a.hub.signalled(), domain.Signal(want)) })
+}
+
+func testLeaseLost(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	before := b.ID()
+	require.NoError(t, cl.client.Del(t.Context(), cl.prefix+":node:"+string(before)).Err())
+	eventually.True(t, "the node has a new id", func() bool { return b.ID() != before })
+	id, seq := newConversation(), int64(0)
+	eventually.True(t, "a commit arrived", func() bool {
+		seq++
+		a.commit(committed(id, seq, "bob"))
+		return len(b.hub.seqs(id)) > 0
 	})
-	t.Run("signals for the members of a conversation reach every node once", func(t *testing.T) {
-		a, b, c := three(t)
-		want := domain.ConversationFrame{Conversation: newConversation(), From: "alice", Frame: json.RawMessage(`{"type":"typing"}`)}
-		a.Signal(want)
-		for _, m := range []*member{a, b, c} {
-			eventually(t, "told", func() bool { return len(m.local.frames("alice")) > 0 })
-			require.Equal(t, []domain.Signal{want}, m.local.signals)
-		}
-	})
-	t.Run("signals find who came this very moment", func(t *testing.T) {
-		a, b, _ := three(t)
-		users := map[domain.UserID]struct{}{"bob": {}}
-		for range 20 {
-			_, err := a.registry.lookups.nodes(t.Context(), users) // absence is remembered now
-			require.NoError(t, err)
-			e := b.connect(t, "bob", 1)
-			before := len(b.local.frames("bob"))
-			a.Signal(domain.UserFrame{User: "bob", Frame: json.RawMessage(`{"type":"notice"}`)})
-			eventually(t, "told", func() bool { return len(b.local.frames("bob")) > before })
-			require.NoError(t, b.Unregister(t.Context(), e))
-		}
-	})
-	t.Run("an event larger than a message travels", func(t *testing.T) {
-		a, b, _ := three(t)
-		b.connect(t, "bob", 1)
-		id := newConversation()
-		var batch []domain.Committed
-		for seq := range int64(5) {
-			c := committed(id, seq+1, "bob")
-			c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", messageBytes/2+int(seq)*messageBytes/4) + `"`)
-			batch = append(batch, c)
-		}
-		a.commit(batch...)
-		eventually(t, "all arrived", func() bool { return len(b.local.seqs(id)) == 5 })
-		require.Equal(t, []int64{1, 2, 3, 4, 5}, b.local.seqs(id))
-		require.Equal(t, batch[4].Events[0].Body, b.local.pushed[4].Events[0].Body)
-	})
-	t.Run("a panic in the hub costs one batch", func(t *testing.T) {
-		a, b, _ := three(t)
-		b.connect(t, "bob", 1)
-		bad, good := newConversation(), newConversation()
-		b.local.hook(func(c domain.Committed) {
+	require.Zero(t, a.Stats().Broadcast)
+	require.Empty(t, b.hub.signalled())
+}
+
+func testLargeEvents(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	id := newConversation()
+	var batch []domain.Committed
+	for seq := range int64(5) {
+		c := committed(id, seq+1, "bob")
+		c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", batchBytes/2+int(seq)*batchBytes/4) + `"`)
+		batch = append(batch, c)
+	}
+	a.commit(batch...)
+	eventually.True(t, "all arrived", func() bool { return len(b.hub.seqs(id)) == 5 })
+	require.Equal(t, []int64{1, 2, 3, 4, 5}, b.hub.seqs(id))
+	require.Equal(t, batch[4].Events[0].Body, b.hub.commits(id)[4].Events[0].Body)
+}
+
+func testPanic(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	bad, good := newConversation(), newConversation()
+	for _, n := range []*node{a, b} {
+		n.hub.whenPushed(func(c domain.Committed) {
 			if c.ConversationID == bad {
 				panic("hub")
 			}
 		})
-		a.commit(committed(bad, 1, "bob"))
-		eventually(t, "the panic is counted", func() bool { return b.Stats().Panics == 1 })
-		a.commit(committed(good, 1, "bob"))
-		eventually(t, "the next arrives", func() bool { return b.local.got(good, 1) })
-		require.Equal(t, []int64{1}, b.local.seqs(bad), "not repeated")
-	})
-	t.Run("malformed and empty messages are counted and dropped", func(t *testing.T) {
-		a, b, _ := three(t)
-		b.connect(t, "bob", 1)
-		for _, payload := range []string{"", "{}", "\x01", "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\xff"} {
-			require.NoError(t, a.broker.Publish(b.ID(), say(payload)))
-		}
-		id := newConversation()
-		a.commit(committed(id, 1, "bob"))
-		eventually(t, "the good one arrives", func() bool { return b.local.got(id, 1) })
-		eventually(t, "the bad ones are counted", func() bool { return b.Stats().Malformed == 4 })
-	})
-	t.Run("what does not fit is dropped and counted, and nobody waits", func(t *testing.T) {
-		a, b, _ := three(t)
-		b.connect(t, "bob", 1)
-		hold := make(chan struct{})
-		a.local.hook(func(domain.Committed) { <-hold })
-		id := newConversation()
-		c := committed(id, 1) // too many to be served at once
-		c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
-		for range 2 * committedBytes >> 20 {
-			a.commit(c)
-		}
-		require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2))
-		eventually(t, "other nodes do not suffer from the slow hub", func() bool { return b.local.got(id, 1) })
-		close(hold)
-	})
+	}
+	a.commit(committed(bad, 1, "bob"))
+	eventually.True(t, "the panics are counted", func() bool { return a.Stats().Panics == 1 && b.Stats().Panics == 1 })
+	a.commit(committed(good, 1, "bob"))
+	eventually.True(t, "the next arrived", func() bool { return a.hub.got(good, 1) && b.hub.got(good, 1) })
+	require.Equal(t, []int64{1}, b.hub.seqs(bad), "it is not repeated")
 }
 
-func TestNodeStartsAlone(t *testing.T) {
-	t.Run("without Redis and RabbitMQ it serves itself, says so, and stops at once", func(t *testing.T) {
-		address, down := proxytest.Before(t, redisURL())
-		down.Cut()
-		broker, err := NewAMQP("amqp://guest:guest@"+down.Addr(), newPrefix(), testLogger(t))
-		require.NoError(t, err)
-		m := startNode(t, Options{Prefix: newPrefix(), Redis: openRedis(t, address), Broker: broker})
-		begun := time.Now()
-		m.connect(t, "alice", 1)
-		require.Less(t, time.Since(begun), soon)
-		id := newConversation()
-		m.commit(committed(id, 1, "alice"))
-		eventually(t, "own sessions are served", func() bool { return m.local.got(id, 1) })
-		require.ErrorIs(t, m.Ready(t.Context()), domain.ErrUnavailable)
-		begun = time.Now()
-		m.stop()
-		require.Less(t, time.Since(begun), 5*time.Second)
-	})
-	t.Run("something is required", func(t *testing.T) {
-		_, err := NewNode(Options{})
-		require.Error(t, err)
-	})
-}
-
-// stuckBroker is one whose connection is half open.
-type stuckBroker struct {
-	*InProcess
-	release chan struct{}
-}
-
-func (b *stuckBroker) Publish(domain.NodeID, ...*message.Message) error {
-	<-b.release
-	return nil
-}
-
-func TestStuckBroker(t *testing.T) {
-	w := newTown(t, realRedis)
-	stuck := &stuckBroker{w.broker, make(chan struct{})}
-	a := startNode(t, Options{Prefix: w.prefix, Redis: w.client, Broker: stuck, RedisTimeout: calm})
-	a.awaitReady(t)
-	defer close(stuck.release)
+func testMalformed(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	for _, payload := range []string{"", "{}", "\x01", "\x01\x00\x00\x00\x00\x00\x00\x00\x00\x01\xff"} {
+		require.NoError(t, a.broker.Publish(b.ID(), message.NewMessage("", []byte(payload))))
+	}
 	id := newConversation()
+	a.commit(committed(id, 1, "bob"))
+	eventually.True(t, "the good one arrived", func() bool { return b.hub.got(id, 1) })
+	eventually.True(t, "the bad ones are counted", func() bool { return b.Stats().Malformed == 4 })
+}
+
+func testSlowHub(t *testing.T, cl *cluster) {
+	a, b, _ := cl.startThree(t)
+	b.connect(t, "bob", 1)
+	hold := make(chan struct{})
+	a.hub.whenPushed(func(domain.Committed) { <-hold })
+	id := newConversation()
+	for range 2 * commitBytes >> 20 {
+		a.commit(megabyte(id))
+	}
+	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(commitBytes>>20-2))
+	eventually.True(t, "other nodes do not wait for the slow hub", func() bool { return b.hub.got(id, 1) })
+	close(hold)
+}
+
+// megabyte returns a commit of one MiB for all nodes.
+func megabyte(id domain.ConversationID) domain.Committed {
 	c := committed(id, 1)
 	c.Events[0].Body = json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)
-	for n := 1; n <= 2*committedBytes>>20; n++ {
-		a.commit(c)
-		eventually(t, "the own node is served", func() bool { return len(a.local.seqs(id)) == n })
+	return c
+}
+
+// TestStuckBroker: a broker that hangs delays neither the own sessions nor a committer
+// (I9).
+func TestStuckBroker(t *testing.T) {
+	a := inProcessCluster(t, redistest.Shared(t)).start(t, "a")
+	a.broker.pause.Lock()
+	defer a.broker.pause.Unlock()
+	id := newConversation()
+	for n := 1; n <= 2*commitBytes>>20; n++ {
+		a.commit(megabyte(id))
+		eventually.True(t, "the own node is served", func() bool { return len(a.hub.seqs(id)) == n })
 	}
-	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(committedBytes>>20-2), "the rest is the tail's")
+	require.GreaterOrEqual(t, a.Stats().Dropped, uint64(commitBytes>>20-2), "the rest is left to the tail")
 	a.Signal(domain.UserFrame{User: "alice", Frame: json.RawMessage(`{}`)})
-	eventually(t, "signals too", func() bool { return len(a.local.frames("alice")) == 1 })
+	eventually.True(t, "so are signals", func() bool { return len(a.hub.signalled()) == 1 })
 }
 
-// TestRedisOutage: broadcast instead of lookup, and all sessions registered
-// again within 3 s of its return.
-func TestRedisOutage(t *testing.T) {
-	address, service := proxytest.Before(t, redisURL())
-	shared := realRedis(t)
-	w := &town{client: shared, prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
-	forget(t, shared, w.prefix)
-	start := func(name string) *member {
-		return startNode(t, Options{Name: name, Prefix: w.prefix, Redis: openRedis(t, address), Broker: w.broker})
-	}
-	a, b := start("a"), start("b")
-	a.awaitReady(t)
-	b.awaitReady(t)
-	before := b.connect(t, "bob", 1)
-	id, seq := newConversation(), int64(0)
-	next := func() int64 {
-		seq++
-		a.commit(committed(id, seq, "bob"))
-		return seq
-	}
-	for _, outage := range []struct {
-		name      string
-		cut, heal func()
-	}{
-		{"cut", service.Cut, service.Mend},
-		{"frozen", service.Hold, service.Mend},
-	} {
-		t.Run(outage.name, func(t *testing.T) {
-			outage.cut()
-			broadcast := a.Stats().Broadcast
-			arrived := next()
-			begun := time.Now()
-			eventually(t, "told by broadcast", func() bool { return b.local.got(id, arrived) })
-			require.Less(t, time.Since(begun), soon)
-			eventually(t, "more by broadcast", func() bool { next(); return a.Stats().Broadcast >= broadcast+3 })
-			eventually(t, "not ready", func() bool { return a.Ready(t.Context()) != nil && b.Ready(t.Context()) != nil })
-			begun = time.Now()
-			b.registry.lookups.breaker.close() // as if nobody had asked for a while
-			during := b.connect(t, "bob", 100+seq)
-			b.local.leave(before)
-			b.registry.lookups.breaker.close()
-			require.NoError(t, b.Unregister(t.Context(), before))
-			require.Less(t, time.Since(begun), soon)
-
-			outage.heal()
-			healed := time.Now()
-			eventually(t, "registered again, and the one that left is not", func() bool {
-				entries := w.entries(t, "bob")
-				return len(entries) == 1 && entries[during.Session] == b.ID()
-			})
-			require.Less(t, time.Since(healed), 12*time.Second)
-			eventually(t, "ready", func() bool { return a.Ready(t.Context()) == nil && b.Ready(t.Context()) == nil })
-			before = during
-			eventually(t, "lookups again", func() bool {
-				broadcast, sent := a.Stats().Broadcast, a.Stats().Sent
-				arrived := next()
-				eventually(t, "told", func() bool { return b.local.got(id, arrived) })
-				return a.Stats().Broadcast == broadcast && a.Stats().Sent > sent
-			})
-		})
-	}
-}
-
-// TestRedisFlushed: everything in Redis lost at once.
-func TestRedisFlushed(t *testing.T) {
-	server := startRedisServer(t)
-	w := &town{client: openRedis(t, server.url()), prefix: newPrefix(), broker: NewInProcess(testLogger(t))}
-	a, b := w.node(t, "a"), w.node(t, "b")
-	e := b.connect(t, "bob", 1)
-	for what, lose := range map[string]func(){
-		"flushed": func() { require.NoError(t, w.client.FlushAll(t.Context()).Err()) },
-		"killed and empty": func() {
-			server.kill(t)
-			server.start(t)
-		},
-	} {
-		t.Run(what, func(t *testing.T) {
-			lose()
-			lost := time.Now()
-			eventually(t, "registered again", func() bool {
-				value, err := w.client.HGet(t.Context(), w.prefix+":user:bob", string(e.Session)).Result()
-				return err == nil && strings.HasPrefix(value, string(b.ID())+" ")
-			})
-			require.Less(t, time.Since(lost), 12*time.Second)
-			id, seq := newConversation(), int64(0)
-			eventually(t, "delivered by lookup", func() bool {
-				broadcast := a.Stats().Broadcast
-				seq++
-				a.commit(committed(id, seq, "bob"))
-				for since := time.Now(); !b.local.got(id, seq) && time.Since(since) < time.Second; {
-					time.Sleep(5 * time.Millisecond) // it may have gone to an id that b has no more
-				}
-				return b.local.got(id, seq) && a.Stats().Broadcast == broadcast
-			})
-		})
-	}
-}
-
-func TestLookups(t *testing.T) {
-	w := newTown(t, realRedis)
-	a, b := w.node(t, "a"), w.node(t, "b")
-	b.connect(t, "bob", 1)
-	t.Run("are remembered for a moment, absence too", func(t *testing.T) {
-		asked := a.Stats().Lookups
-		users := map[domain.UserID]struct{}{"bob": {}, "nobody": {}}
-		begun := time.Now()
-		for range 20 {
-			places, err := a.registry.lookups.nodes(t.Context(), users)
-			require.NoError(t, err)
-			require.Equal(t, map[domain.UserID][]domain.NodeID{"bob": {b.ID()}}, places)
-		}
-		rounds := uint64(time.Since(begun)/remembered) + 1
-		require.LessOrEqual(t, a.Stats().Lookups-asked, 2*rounds)
-		eventually(t, "forgotten", func() bool {
-			_, err := a.registry.lookups.nodes(t.Context(), users)
-			return err == nil && a.Stats().Lookups-asked > 2*rounds
-		})
-	})
-	t.Run("rest after a failure, and are back when the registry is", func(t *testing.T) {
-		l := a.registry.lookups
-		users := map[domain.UserID]struct{}{"somebody": {}}
-		eventually(t, "resting", func() bool {
-			l.breaker.trip() // the registry may close it at once, and time does
-			_, err := l.nodes(t.Context(), users)
-			return errors.Is(err, errResting)
-		})
-		eventually(t, "asked again", func() bool { _, err := l.nodes(t.Context(), users); return err == nil })
-	})
-	t.Run("memory is bounded", func(t *testing.T) {
-		l := a.registry.lookups
-		now := time.Now()
-		for i := range 4 * maxRemembered / 100 {
-			users := make([]domain.UserID, 100)
-			for j := range users {
-				users[j] = domain.UserID(fmt.Sprintf("u%d", i*100+j))
-			}
-			l.remember(users, nil, now)
-		}
-		require.LessOrEqual(t, len(l.now)+len(l.before), 2*maxRemembered+100)
-	})
-}
-
-func TestOpenRedis(t *testing.T) {
-	for _, address := range []string{"", "http://user:secret@host", "redis://user:secret@host:x/", "://secret"} {
-		_, err := OpenRedis(address)
-		require.Error(t, err, address)
-		require.NotContains(t, err.Error(), "secret")
-	}
-	client, err := OpenRedis("redis://127.0.0.1:1?addr=127.0.0.1:2")
-	require.NoError(t, err)
-	defer func() { _ = client.Close() }()
-	require.IsType(t, (*redis.ClusterClient)(nil), client)
+func TestNewNodeRequiresItsParts(t *testing.T) {
+	_, err := NewNode(Options{})
+	require.Error(t, err)
+	_, err = NewNode(Options{Broker: &pausableBroker{}, Hub: newHub()})
+	require.Error(t, err, "without Redis")
 }

@@ -2,35 +2,38 @@ package routing
 
 import "sync/atomic"
 
-// Stats are counts since the start of a Node.
+// Stats are counts since the start of a Node. Each is meant to be exported as the
+// Prometheus counter that its comment names.
 type Stats struct {
-	Dispatched uint64 // committed batches of one conversation that were routed to other nodes' queues, or found to need none
-	Sent       uint64 // messages to single nodes
-	Broadcast  uint64 // messages to all nodes
-	Delivered  uint64 // committed batches and signals that came from other nodes
-	Dropped    uint64 // committed batches left to the tail, and signals given up, because a queue was full
-	Malformed  uint64 // messages from the broker that were empty or not readable
-	Lookups    uint64 // users that Redis was asked for
-	Redis      uint64 // calls of Redis that failed
-	Publish    uint64 // messages that the broker did not take
-	Panics     uint64 // handlers that panicked
+	Dispatched    uint64 // im_routing_dispatched_total: commits of a conversation that were routed to other nodes, or needed by none
+	Sent          uint64 // im_routing_sent_total: messages to one other node
+	Broadcast     uint64 // im_routing_broadcast_total: messages to all nodes
+	PublishErrors uint64 // im_routing_publish_errors_total: messages that the broker did not accept
+	Delivered     uint64 // im_routing_delivered_total: commits and signals that other nodes sent
+	Malformed     uint64 // im_routing_malformed_total: messages from the broker that were empty or unreadable
+	Dropped       uint64 // im_routing_dropped_total: commits left to the tail and signals lost because a queue was full
+	Panics        uint64 // im_routing_panics_total: panics of handlers and of the hub
+	LookedUp      uint64 // im_routing_looked_up_total: users whose nodes were read from Redis
+	RedisErrors   uint64 // im_routing_redis_errors_total: calls of Redis that failed
 }
 
 type counters struct {
-	dispatched, sent, broadcast, delivered, dropped, malformed, lookups, redis, publish, panics atomic.Uint64
+	dispatched, sent, broadcast, publishErrors, delivered, malformed, dropped, panics atomic.Uint64
 }
 
-func (c *counters) read() Stats {
+// Stats returns the counts so far.
+func (n *Node) Stats() Stats {
+	c, r := n.count, n.Registry.Stats()
 	return Stats{
-		Dispatched: c.dispatched.Load(),
-		Sent:       c.sent.Load(),
-		Broadcast:  c.broadcast.Load(),
-		Delivered:  c.delivered.Load(),
-		Dropped:    c.dropped.Load(),
-		Malformed:  c.malformed.Load(),
-		Lookups:    c.lookups.Load(),
-		Redis:      c.redis.Load(),
-		Publish:    c.publish.Load(),
-		Panics:     c.panics.Load(),
+		Dispatched:    c.dispatched.Load(),
+		Sent:          c.sent.Load(),
+		Broadcast:     c.broadcast.Load(),
+		PublishErrors: c.publishErrors.Load(),
+		Delivered:     c.delivered.Load(),
+		Malformed:     c.malformed.Load(),
+		Dropped:       c.dropped.Load(),
+		Panics:        c.panics.Load(),
+		LookedUp:      r.LookedUp,
+		RedisErrors:   r.RedisErrors,
 	}
 }

@@ -3,52 +3,44 @@ package routing
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
-	amqp091 "github.com/rabbitmq/amqp091-go"
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"im/domain"
+	"im/routing/broker"
+	"im/routing/registry"
+	"im/test/amqptest"
+	"im/test/eventually"
+	"im/test/redistest"
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silence{})
+	redistest.Discard()
 	goleak.VerifyTestMain(m,
-		// The AMQP client leaves this one behind when it is closed in the middle
-		// of an outage. A connection that were left open would show by its reader.
+		// The AMQP client leaves this goroutine behind when it is closed during an outage.
+		// A connection that was left open would show by its reader.
 		goleak.IgnoreTopFunction("github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp.(*ConnectionWrapper).handleConnectionClose"))
 }
 
-// silence is the log of the Redis client: it has a line for every failed dial.
-type silence struct{}
+// stableRedis is the Redis timeout of nodes whose Redis stays: a slow call on a busy
+// machine is not an outage.
+const stableRedis = registry.MaxTimeout
 
-func (silence) Printf(context.Context, string, ...any) {}
-
-const patience = time.Minute
-
-// calm is for nodes whose Redis stays: one call that takes long is not an outage.
-const calm = maxRedisTimeout
-
-func redisURL() string {
-	return cmp.Or(os.Getenv("IM_TEST_REDIS_URL"), "redis://127.0.0.1:6379/0")
-}
-
-func amqpURL() string {
-	return cmp.Or(os.Getenv("IM_TEST_AMQP_URL"), "amqp://guest:guest@127.0.0.1:5672/")
-}
+// promptly is how long something may take that does not wait for Redis or for RabbitMQ,
+// on a busy machine. Waiting takes longer: until a heartbeat of RabbitMQ, for example.
+const promptly = 5 * time.Second
 
 func testLogger(t *testing.T) *slog.Logger {
 	if !testing.Verbose() {
@@ -57,291 +49,231 @@ func testLogger(t *testing.T) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
-// soon is what something that waits for nobody may take on a busy machine. It is
-// well below what waiting takes: patience for Redis, the heartbeats of RabbitMQ.
-const soon = 5 * time.Second
+// cluster is several nodes on one Redis.
+type cluster struct {
+	client    redis.UniversalClient
+	prefix    string
+	newBroker func() broker.Broker
+}
 
-// newPrefix is unlike that of any other test.
-func newPrefix() string { return "imtest-" + strings.ToLower(rand.Text()[:10]) }
+func newCluster(t *testing.T, client redis.UniversalClient, newBroker func(prefix string) broker.Broker) *cluster {
+	prefix := redistest.NewPrefix()
+	redistest.DeleteAll(t, client, prefix)
+	return &cluster{client, prefix, func() broker.Broker { return newBroker(prefix) }}
+}
 
-func eventually(t *testing.T, what string, happened func() bool) {
+// realCluster runs on Redis and RabbitMQ, as production does.
+func realCluster(t *testing.T) *cluster {
+	return newCluster(t, redistest.Shared(t), func(prefix string) broker.Broker { return newAMQP(t, prefix, amqptest.URL()) })
+}
+
+// embeddedCluster runs on what im dev uses.
+func embeddedCluster(t *testing.T) *cluster { return inProcessCluster(t, redistest.Embedded(t)) }
+
+func inProcessCluster(t *testing.T, client redis.UniversalClient) *cluster {
+	shared := broker.NewInProcess(testLogger(t))
+	return newCluster(t, client, func(string) broker.Broker { return shared })
+}
+
+func newAMQP(t *testing.T, prefix, address string) *broker.AMQP {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !happened(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			require.FailNow(t, "did not happen: "+what)
+	b, err := broker.NewAMQP(address, prefix, testLogger(t))
+	require.NoError(t, err)
+	amqptest.DeleteExchange(t, prefix+".all")
+	return b
+}
+
+// start runs a node and waits until it is ready.
+func (c *cluster) start(t *testing.T, name string) *node {
+	t.Helper()
+	n := c.run(t, Options{Name: name, RedisTimeout: stableRedis})
+	n.awaitReady(t)
+	return n
+}
+
+// startThree runs three nodes.
+func (c *cluster) startThree(t *testing.T) (a, b, d *node) {
+	t.Helper()
+	a, b, d = c.start(t, "a"), c.start(t, "b"), c.start(t, "c")
+	return a, b, d
+}
+
+// run runs a node until the test ends.
+func (c *cluster) run(t *testing.T, o Options) *node {
+	t.Helper()
+	o.Prefix = c.prefix
+	if o.Redis == nil {
+		o.Redis = c.client
+	}
+	if o.Broker == nil {
+		o.Broker = c.newBroker()
+	}
+	n := &node{hub: newHub(), broker: &pausableBroker{Broker: o.Broker}}
+	o.Hub, o.Broker, o.Logger, o.Name = n.hub, n.broker, testLogger(t), cmp.Or(o.Name, "n")
+	var err error
+	n.Node, err = NewNode(o)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	n.stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+		case <-time.After(eventually.Deadline):
+			require.FailNow(t, "the node does not stop")
 		}
+	})
+	t.Cleanup(n.stop)
+	return n
+}
+
+// node is a Node with its hub and broker.
+type node struct {
+	*Node
+	hub    *hub
+	broker *pausableBroker
+	stop   func()
+}
+
+// awaitReady waits until the node sends and receives.
+func (n *node) awaitReady(t *testing.T) {
+	t.Helper()
+	eventually.NoError(t, "the node is ready", func() error { return n.Ready(t.Context()) })
+	eventually.True(t, "the node receives", n.broker.subscribed.Load)
+}
+
+// commit does what a store does after a commit.
+func (n *node) commit(batch ...domain.Committed) {
+	n.Publish(batch)
+	for i := range batch {
+		n.Push(batch[i])
 	}
 }
 
-// openRedis returns a client as of OpenRedis, but one that waits for as long as
-// its callers do: what ends sooner has been ended by them.
-func openRedis(t *testing.T, address string) redis.UniversalClient {
+// connect adds and registers a session of its own device.
+func (n *node) connect(t *testing.T, user domain.UserID, number int64) domain.SessionEntry {
 	t.Helper()
-	hasty, err := OpenRedis(address)
-	require.NoError(t, err)
-	require.NoError(t, hasty.Close())
-	o := *hasty.(*redis.Client).Options()
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
-	o.Dialer = nil // that of hasty has its timeout
-	client := redis.NewClient(&o)
-	t.Cleanup(func() { _ = client.Close() })
-	return client
+	e := domain.SessionEntry{
+		Session: domain.SessionID(fmt.Sprintf("s-%s-%d", user, number)),
+		User:    user, Device: domain.DeviceID(fmt.Sprintf("d%d", number)), Number: number, Epoch: "epoch-1",
+	}
+	n.hub.add(e)
+	require.NoError(t, n.Register(t.Context(), e, false))
+	return e
 }
 
-func realRedis(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	client := openRedis(t, redisURL())
-	require.NoError(t, client.Ping(t.Context()).Err(), "these tests need Redis at IM_TEST_REDIS_URL")
-	return client
+// pausableBroker is a broker whose Publish hangs while the test holds pause, as it does
+// on a half-open connection.
+type pausableBroker struct {
+	broker.Broker
+	pause      sync.RWMutex
+	publishing atomic.Int64 // calls that run
+	subscribed atomic.Bool
 }
 
-// embeddedRedis is what im dev uses: its clock has to be pushed on.
-func embeddedRedis(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	server := miniredis.RunT(t)
-	ticker := time.NewTicker(50 * time.Millisecond)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-ticker.C:
-				server.FastForward(50 * time.Millisecond)
-			case <-stop:
-				return
-			}
-		}
-	}()
-	t.Cleanup(func() { ticker.Stop(); close(stop); <-stopped })
-	return openRedis(t, "redis://"+server.Addr())
+func (b *pausableBroker) Publish(to domain.NodeID, msgs ...*message.Message) error {
+	b.publishing.Add(1)
+	defer b.publishing.Add(-1)
+	b.pause.RLock()
+	defer b.pause.RUnlock()
+	return b.Broker.Publish(to, msgs...)
 }
 
-// forget removes what a test left in a shared Redis.
-func forget(t *testing.T, client redis.UniversalClient, prefix string) {
-	t.Cleanup(func() {
-		ctx := context.Background()
-		keys, _ := client.Keys(ctx, prefix+":*").Result()
-		if len(keys) > 0 {
-			_ = client.Del(ctx, keys...).Err()
-		}
-	})
+func (b *pausableBroker) Subscribe(ctx context.Context, node domain.NodeID) <-chan *message.Message {
+	defer b.subscribed.Store(true)
+	return b.Broker.Subscribe(ctx, node)
 }
 
-func realBroker(t *testing.T, prefix, address string) *AMQP {
-	t.Helper()
-	broker, err := NewAMQP(address, prefix, testLogger(t))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		withChannel(t, func(ch *amqp091.Channel) { _ = ch.ExchangeDelete(broker.exchange(), false, false) })
-	})
-	return broker
-}
-
-func withChannel(t *testing.T, use func(*amqp091.Channel)) {
-	t.Helper()
-	conn, err := amqp091.Dial(amqpURL())
-	require.NoError(t, err, "these tests need RabbitMQ at IM_TEST_AMQP_URL")
-	defer func() { _ = conn.Close() }()
-	ch, err := conn.Channel()
-	require.NoError(t, err)
-	use(ch)
-}
-
-// recorder is the Local of a node without sockets.
-type recorder struct {
+// hub is a Hub without sockets. It records what it gets.
+type hub struct {
 	mu       sync.Mutex
 	pushed   []domain.Committed
 	signals  []domain.Signal
 	sessions map[domain.SessionID]domain.SessionEntry
 	onPush   func(domain.Committed)
-	onList   func()
 }
 
-var _ Local = (*recorder)(nil)
+var _ Hub = (*hub)(nil)
 
-func newRecorder() *recorder {
-	return &recorder{sessions: make(map[domain.SessionID]domain.SessionEntry)}
-}
+func newHub() *hub { return &hub{sessions: make(map[domain.SessionID]domain.SessionEntry)} }
 
-func (r *recorder) Push(c domain.Committed) {
-	r.mu.Lock()
-	r.pushed = append(r.pushed, c)
-	hook := r.onPush
-	r.mu.Unlock()
+func (h *hub) Push(c domain.Committed) {
+	h.mu.Lock()
+	h.pushed = append(h.pushed, c)
+	hook := h.onPush
+	h.mu.Unlock()
 	if hook != nil {
 		hook(c)
 	}
 }
 
-func (r *recorder) Signal(s domain.Signal) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.signals = append(r.signals, s)
+func (h *hub) Signal(s domain.Signal) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.signals = append(h.signals, s)
 	if end, ok := s.(domain.EndSessions); ok {
-		delete(r.sessions, end.Session)
+		delete(h.sessions, end.Session)
 	}
 }
 
-func (r *recorder) Sessions() []domain.SessionEntry {
-	r.mu.Lock()
-	list := slices.Collect(maps.Values(r.sessions))
-	hook := r.onList
-	r.mu.Unlock()
-	if hook != nil {
-		hook()
-	}
-	return list
+func (h *hub) Sessions() []domain.SessionEntry {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Values(h.sessions))
 }
 
-func (r *recorder) hook(f func(domain.Committed)) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.onPush = f
+// whenPushed calls hook in each call of Push.
+func (h *hub) whenPushed(hook func(domain.Committed)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.onPush = hook
 }
 
-func (r *recorder) join(e domain.SessionEntry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.sessions[e.Session] = e
+func (h *hub) add(e domain.SessionEntry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sessions[e.Session] = e
 }
 
-func (r *recorder) leave(e domain.SessionEntry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.sessions, e.Session)
-}
-
-// seqs are those that were pushed of a conversation, in the order of arrival.
-func (r *recorder) seqs(id domain.ConversationID) (list []int64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, c := range r.pushed {
+// commits returns what was pushed of a conversation, in the order of arrival.
+func (h *hub) commits(id domain.ConversationID) (list []domain.Committed) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.pushed {
 		if c.ConversationID == id {
-			for _, e := range c.Events {
-				list = append(list, e.Seq)
-			}
+			list = append(list, c)
 		}
 	}
 	return list
 }
 
-func (r *recorder) got(id domain.ConversationID, seq int64) bool {
-	return slices.Contains(r.seqs(id), seq)
-}
-
-// ended are the close codes of sessions that were to end.
-func (r *recorder) ended() map[domain.SessionID]int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	codes := make(map[domain.SessionID]int)
-	for _, s := range r.signals {
-		if end, ok := s.(domain.EndSessions); ok {
-			codes[end.Session] = end.Code
-		}
-	}
-	return codes
-}
-
-func (r *recorder) frames(user domain.UserID) (list []string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, s := range r.signals {
-		switch s := s.(type) {
-		case domain.UserFrame:
-			if s.User == user {
-				list = append(list, string(s.Frame))
-			}
-		case domain.ConversationFrame:
-			if s.From == user {
-				list = append(list, string(s.Frame))
-			}
-		case domain.Broadcast:
-			if user == "" {
-				list = append(list, string(s.Frame))
-			}
+// seqs returns those that were pushed of a conversation, in the order of arrival.
+func (h *hub) seqs(id domain.ConversationID) (list []int64) {
+	for _, c := range h.commits(id) {
+		for _, e := range c.Events {
+			list = append(list, e.Seq)
 		}
 	}
 	return list
 }
 
-// member is a node with its recorder.
-type member struct {
-	*Node
-	local *recorder
-	stop  func()
+// got reports whether an event was pushed.
+func (h *hub) got(id domain.ConversationID, seq int64) bool {
+	return slices.Contains(h.seqs(id), seq)
 }
 
-func startNode(t *testing.T, o Options) *member {
-	t.Helper()
-	local := newRecorder()
-	o.Local, o.Logger = local, testLogger(t)
-	o.Name = cmp.Or(o.Name, "n")
-	node, err := NewNode(o)
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- node.Run(ctx) }()
-	stop := sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			require.NoError(t, err)
-		case <-time.After(patience):
-			require.FailNow(t, "the node does not stop")
-		}
-	})
-	t.Cleanup(stop)
-	return &member{node, local, stop}
-}
-
-// gather has what is committed from now on dispatched as one batch, when release
-// is called.
-func (m *member) gather(t *testing.T) (release func()) {
-	t.Helper()
-	memory := &m.registry.lookups.mu
-	memory.Lock()
-	release = sync.OnceFunc(memory.Unlock)
-	t.Cleanup(release)
-	m.Publish([]domain.Committed{committed(newConversation(), 1, "nobody")}) // its lookup waits
-	eventually(t, "the dispatcher waits", func() bool {
-		m.remote.mu.Lock()
-		defer m.remote.mu.Unlock()
-		return len(m.remote.items) == 0
-	})
-	return release
-}
-
-// commit is what a store does after a commit.
-func (m *member) commit(batch ...domain.Committed) {
-	m.Publish(batch)
-	for i := range batch {
-		m.Push(batch[i])
-	}
-}
-
-func (m *member) awaitReady(t *testing.T) {
-	t.Helper()
-	eventually(t, "node is ready", func() bool { return m.Ready(t.Context()) == nil })
-}
-
-// connect adds a session of user, with a device and number of its own.
-func (m *member) connect(t *testing.T, user domain.UserID, number int64) domain.SessionEntry {
-	t.Helper()
-	e := entry(user, domain.DeviceID(fmt.Sprintf("d%d", number)), number)
-	m.local.join(e)
-	require.NoError(t, m.Register(t.Context(), e, false))
-	return e
-}
-
-func entry(user domain.UserID, device domain.DeviceID, number int64) domain.SessionEntry {
-	return domain.SessionEntry{
-		Session: domain.SessionID(fmt.Sprintf("s-%s-%d", user, number)),
-		User:    user, Device: device, Number: number, Epoch: "epoch-1",
-	}
+// signalled returns the signals, in the order of arrival.
+func (h *hub) signalled() []domain.Signal {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.signals)
 }
 
 func newConversation() domain.ConversationID { return domain.NewConversationID(time.Now()) }
 
+// committed returns a commit of one event. Without an audience it is for all nodes.
 func committed(id domain.ConversationID, seq int64, audience ...domain.UserID) domain.Committed {
 	return domain.Committed{
 		ConversationID: id,
@@ -352,4 +284,12 @@ func committed(id domain.ConversationID, seq int64, audience ...domain.UserID) d
 			Body: json.RawMessage(`{"content":{"type":"text","text":"héllo"}}`),
 		}},
 	}
+}
+
+func setOf(users ...domain.UserID) map[domain.UserID]struct{} {
+	set := make(map[domain.UserID]struct{}, len(users))
+	for _, user := range users {
+		set[user] = struct{}{}
+	}
+	return set
 }

@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/pgtest"
 )
 
@@ -16,7 +17,7 @@ func TestToken(t *testing.T) {
 	env := []string{"IM_JWT_SECRET=" + testSecret, "IM_JWT_ISSUER=", "IM_JWT_AUDIENCE=im"}
 	p := start(t, env, "token", "--user", "alice", "--server", "--ttl", "90m")
 	require.Equal(t, 0, p.wait(), p.err)
-	verifier, err := token.New(token.Options{Secret: testSecret, Audience: "im"})
+	verifier, err := auth.New(auth.Options{Secret: testSecret, Audience: "im"})
 	require.NoError(t, err)
 	identity, err := verifier.Verify(t.Context(), strings.TrimSpace(p.out.String()))
 	require.NoError(t, err)
@@ -44,4 +45,20 @@ func TestMigrate(t *testing.T) {
 	require.Equal(t, 1, p.wait())
 	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
 	require.NotContains(t, p.err.String(), "hush")
+}
+
+// A node says at once, and not after IM_START_TIMEOUT, that it cannot use a database that
+// was made by a development version.
+func TestServeRefusesADevelopmentSchema(t *testing.T) {
+	t.Parallel()
+	url := pgtest.NewEmpty(t)
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), `CREATE TABLE schema_version (version int); CREATE TABLE commits ()`)
+	require.NoError(t, err)
+	p := start(t, append(services(url), "IM_START_TIMEOUT=1h"), "serve")
+	require.Equal(t, 2, p.wait(), p.err)
+	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
+	require.Contains(t, p.err.String(), "use a new database")
 }

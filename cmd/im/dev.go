@@ -14,7 +14,7 @@ import (
 
 	"im/internal/app"
 	"im/internal/devservices"
-	"im/routing"
+	"im/routing/broker"
 )
 
 // devSecret signs tokens when no secret is set. Everyone can know it, so it is used
@@ -113,7 +113,7 @@ func (c *devCmd) serve(ctx context.Context, std streams, logger *slog.Logger, li
 
 // open creates the nodes. They share the services, as nodes on several machines do.
 func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, redisURL string, listeners []net.Listener) ([]*app.Node, error) {
-	broker := routing.NewInProcess(logger)
+	inProcess := broker.NewInProcess(logger)
 	var nodes []*app.Node
 	for i, listener := range listeners {
 		n, err := app.New(ctx, app.Options{
@@ -121,7 +121,7 @@ func (c *devCmd) open(ctx context.Context, logger *slog.Logger, databaseURL, red
 			Services: app.Services{
 				DatabaseURL: databaseURL, RedisURL: redisURL, Prefix: "im", Migrate: "auto", StartTimeout: devStartTimeout,
 			},
-			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: broker, Drain: devDrain,
+			Tokens: c.Tokens, Rules: c.Rules, Logger: logger.With("node", i+1), Broker: inProcess, Drain: devDrain,
 			Extra: map[string]http.Handler{devTokenPath: newTokenHandler(c.Signing, listener.Addr())},
 		})
 		if err != nil {

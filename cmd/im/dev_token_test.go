@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/internal/app"
-	"im/internal/auth/token"
+	"im/internal/auth"
 )
 
 func TestTokenHandler(t *testing.T) {
@@ -33,7 +33,7 @@ func TestTokenHandler(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		var answer devTokenAnswer
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
-		verifier, err := token.New(token.Options{Secret: testSecret, UserClaim: "uid"})
+		verifier, err := auth.New(auth.Options{Secret: testSecret, UserClaim: "uid"})
 		require.NoError(t, err)
 		identity, err := verifier.Verify(t.Context(), answer.Token)
 		require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/eventually"
 	"im/test/pgtest"
 )
@@ -44,7 +44,7 @@ func (p *program) awaitReady(addr string) {
 // connect opens a session of alice. A drain then takes some time.
 func connect(t *testing.T, addr, device string) *websocket.Conn {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	return connectWith(t, addr, device, signed)
 }
@@ -122,7 +122,7 @@ func TestServeSecondSignal(t *testing.T) {
 // holdUp begins a call that does not end. A node that stops must wait for it.
 func holdUp(t *testing.T, addr string) {
 	t.Helper()
-	signed, err := token.Sign(testSecret, "alice", token.Grant{TTL: time.Hour})
+	signed, err := auth.Sign(testSecret, "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)

@@ -14,15 +14,15 @@ import (
 	"im/web"
 )
 
-// server serves everything that a node has under one address.
+// server returns the HTTP server of everything that a node serves.
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
-		Verifier: verifier, Sender: chat, Editor: chat, Moderator: chat, Membership: chat,
-		Conversations: n.store, History: n.store, Positions: n.receipts, Receipts: n.store, Traces: n.store, Signaller: n.routing,
-		Profiles: n.store, Preferences: n.store, Live: n.routing, Endings: n.store, Blocks: n.store, Counts: n.store,
-		Presence: n.presence, Pace: n.pace, Searcher: n.store,
-		Limits: domain.Limits(n.o.Rules.Limits), Description: im.OpenAPI(), AllowedOrigins: n.o.Rules.AllowedOrigins,
-		SocketDescription: im.AsyncAPI(),
+		Backend: rest.Backend{
+			Commands: chat, Reads: n.store, UserData: n.store, Positions: n.receipts,
+			Sessions: n.routing, Endings: n.store, Presence: n.presence, Signals: n.routing,
+		},
+		Verifier: verifier, RateLimiter: n.limiter, Limits: domain.Limits(n.o.Rules.Limits), AllowedOrigins: n.o.Rules.AllowedOrigins,
+		Description: im.OpenAPI(), SocketDescription: im.AsyncAPI(),
 		Checks: []rest.Check{
 			{Name: "postgresql", Ask: n.store.Ping},
 			{Name: "routing", Ask: n.routing.Ready, Spare: true},
@@ -36,7 +36,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 	return &http.Server{
 		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger),
 		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second, // sockets have their own from the upgrade on
+		ReadTimeout:       30 * time.Second, // sockets set their own after the upgrade
 		WriteTimeout:      60 * time.Second,
 		IdleTimeout:       120 * time.Second,
 		MaxHeaderBytes:    64 << 10,
@@ -44,8 +44,8 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 	}, nil
 }
 
-// routes chooses the handler by path alone. It is not http.ServeMux, which
-// would redirect where the contract says 404.
+// routes selects the handler by path alone. It is not an http.ServeMux, because
+// that redirects some paths for which the contract demands 404.
 type routes struct {
 	socket, rest, page http.Handler
 	extra              map[string]http.Handler
@@ -65,8 +65,8 @@ func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logged logs each request at debug, without its query: tokens may be there.
-// A WebSocket is logged when it begins.
+// logged logs each request at level debug. It leaves out the query, which may
+// contain a token. A WebSocket is logged when its handshake is done.
 func logged(next http.Handler, logger *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !logger.Enabled(r.Context(), slog.LevelDebug) {
@@ -81,7 +81,7 @@ func logged(next http.Handler, logger *slog.Logger) http.Handler {
 	})
 }
 
-// statusRecorder remembers what was answered.
+// statusRecorder records the status and the size of an answer.
 type statusRecorder struct {
 	http.ResponseWriter
 	status, bytes int
@@ -106,5 +106,5 @@ func (r *statusRecorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(r.ResponseWriter).Hijack()
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap lets http.ResponseController reach the writer below.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

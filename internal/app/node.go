@@ -14,11 +14,15 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
-	"im/internal/auth/gate"
-	"im/internal/auth/token"
+	"im/internal/auth"
+	"im/internal/profiles"
 	"im/internal/ratelimit"
 	"im/realtime"
+	"im/realtime/hub"
+	"im/realtime/presence"
 	"im/routing"
+	"im/routing/broker"
+	"im/routing/registry"
 	"im/store/postgres"
 )
 
@@ -43,7 +47,7 @@ type Options struct {
 
 	// Broker replaces RabbitMQ, for nodes that share a process. By default the
 	// node connects to Services.AMQPURL.
-	Broker routing.Broker
+	Broker broker.Broker
 	// Extra are handlers of additional paths. They precede all others.
 	Extra map[string]http.Handler
 	// Drain is the timeout for draining the sockets. The default is 10 s.
@@ -55,12 +59,12 @@ type Node struct {
 	o        Options
 	redis    redis.UniversalClient
 	store    *postgres.Store
-	hub      *realtime.Hub
+	hub      *hub.Hub
 	gateway  *realtime.Gateway
-	receipts *realtime.Receipts
-	presence *realtime.Presence
-	gate     *gate.Gate
-	pace     *ratelimit.Pace
+	receipts *presence.Receipts
+	presence *presence.Lookup
+	profiles *profiles.Recorder
+	limiter  *ratelimit.Limiter
 	routing  *routing.Node
 	http     *http.Server
 	serving  atomic.Bool // false before Run has started everything, and while it stops
@@ -75,11 +79,12 @@ func New(ctx context.Context, o Options) (*Node, error) {
 	if err := errors.Join(o.Rules.check(), checkNames(o.Services.Prefix, o.Name)); err != nil {
 		return nil, err
 	}
-	verifier, err := o.Tokens.verifier(o.Logger)
+	n := &Node{o: o}
+	// No token is verified before wire has created the recorder.
+	verifier, err := o.Tokens.verifier(o.Logger, func(id domain.Identity) { n.profiles.Record(id) })
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{o: o}
 	if err := n.connect(ctx); err != nil {
 		n.Close()
 		return nil, err
@@ -98,13 +103,13 @@ func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 // connect connects to all services concurrently.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
-	client, err := routing.OpenRedis(s.RedisURL)
+	client, err := registry.OpenRedis(s.RedisURL)
 	if err != nil {
 		return fmt.Errorf("IM_REDIS_URL: %w", err)
 	}
 	n.redis = client
 	if n.o.Broker == nil {
-		if n.o.Broker, err = routing.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
+		if n.o.Broker, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
 			return fmt.Errorf("IM_AMQP_URL: %w", err)
 		}
 	} else {
@@ -143,33 +148,35 @@ func (n *Node) openStore(ctx context.Context) (err error) {
 }
 
 // wire creates the parts and connects them to one another.
-func (n *Node) wire(verifier *token.Verifier) (err error) {
+func (n *Node) wire(verifier *auth.Verifier) (err error) {
 	o, limits := n.o, domain.Limits(n.o.Rules.Limits)
 	single := o.Rules.SessionPolicy == "single"
 	chat := domain.NewChat(n.store, limits)
 	if o.Rules.Conversations == "server" {
 		chat = chat.BackendOnly()
 	}
-	n.pace = o.Rules.limiter()
-	n.gate = gate.New(gate.Options{Verifier: verifier, Profiles: n.store, Revocations: n.store, Limits: limits, Logger: o.Logger})
-	n.hub = realtime.NewHub(realtime.HubOptions{
-		Directory: n.store, Log: n.store, Logger: o.Logger, Limits: limits, Single: single,
+	n.limiter = o.Rules.limiter()
+	n.profiles = profiles.NewRecorder(n.store, limits, o.Logger)
+	watches := presence.NewWatches()
+	n.hub = hub.New(hub.Options{
+		Directory: n.store, Log: n.store, Presence: watches, Logger: o.Logger, Limits: limits, Single: single,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
-		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Local: n.hub, Logger: o.Logger,
+		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Hub: n.hub, Logger: o.Logger,
 		SessionsPerUser: limits.SessionsPerUser,
 	})
 	if err != nil {
 		return err
 	}
-	n.presence = realtime.NewPresence(n.routing, n.store)
-	n.receipts = realtime.NewReceipts(n.store, n.routing, o.Logger)
+	n.presence = presence.NewLookup(n.routing, n.store)
+	n.receipts = presence.NewReceipts(n.store, n.routing, o.Logger)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
-		Hub: n.hub, Authenticator: n.gate, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
-		SignalScopes: n.store, Presence: n.presence, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
-		Pace: n.pace, MaxSockets: o.Rules.MaxSessions,
+		Hub: n.hub, Authenticator: verifier, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
+		SignalScopes: n.store, Presence: n.presence, Watches: watches, LastSeen: presence.NewLastSeen(n.store, n.routing, o.Logger),
+		RateLimiter: n.limiter, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
+		MaxSockets: o.Rules.MaxSessions,
 	})
-	n.http, err = n.server(gate.Calls{Gate: n.gate}, chat)
+	n.http, err = n.server(auth.NewRevocationChecker(verifier, n.store), chat)
 	return err
 }
 
@@ -191,7 +198,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopStore := start(n.store.Run)
 	stopHub := start(n.hub.Run)
 	stopRouting := start(n.routing.Run)
-	stopGate := start(n.gate.Run)
+	stopProfiles := start(n.profiles.Run)
 	stopReceipts := start(n.receipts.Run)
 	stopGateway := start(n.gateway.Run)
 	g.Go(func() error {
@@ -212,7 +219,7 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
 		stopReceipts()
-		stopGate()
+		stopProfiles()
 		stopRouting()
 		stopHub()
 		stopStore()

@@ -19,7 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"im/domain"
-	"im/routing"
+	"im/routing/broker"
 	"im/test/eventually"
 	"im/test/pgtest"
 )
@@ -43,7 +43,7 @@ func defaults(t *testing.T) (o Options) {
 	logger := slog.New(slog.DiscardHandler)
 	return Options{
 		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
-		Broker: routing.NewInProcess(logger), Drain: time.Second,
+		Broker: broker.NewInProcess(logger), Drain: time.Second,
 	}
 }
 

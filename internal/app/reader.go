@@ -5,6 +5,7 @@ import (
 
 	"im/domain"
 	"im/realtime"
+	"im/realtime/presence"
 	"im/store/postgres"
 )
 
@@ -12,7 +13,7 @@ import (
 // receipts, which announces them to the other members.
 type reader struct {
 	*postgres.Store
-	receipts *realtime.Receipts
+	receipts *presence.Receipts
 }
 
 var _ realtime.Reader = reader{}

@@ -42,7 +42,7 @@ func reach(ctx context.Context, setting string, timeout time.Duration, logger *s
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: unreachable for %s: %w", setting, timeout, Cause(err))
+			return fmt.Errorf("%s: not ready after %s: %w", setting, timeout, Cause(err))
 		case <-time.After(retryPause):
 		}
 	}
@@ -67,7 +67,8 @@ func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
 	if err := ensureDatabase(ctx, url, logger); err != nil {
 		return err
 	}
-	return postgres.Migrate(ctx, url, logger)
+	err := postgres.Migrate(ctx, url, logger)
+	return finalUnless(err, !errors.Is(err, postgres.ErrDevelopmentSchema))
 }
 
 // SQLSTATEs that decide whether to retry or to create the database.

@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/ratelimit"
 )
 
@@ -46,7 +46,7 @@ func (s Signing) Sign(user domain.UserID, server bool, ttl time.Duration) (strin
 	if s.Secret == "" {
 		return "", errors.New("IM_JWT_SECRET is required to sign a token")
 	}
-	return token.Sign(s.Secret, user, token.Grant{TTL: ttl, Server: server, UserClaim: s.UserClaim, Issuer: s.Issuer, Audience: s.Audience})
+	return auth.Sign(s.Secret, user, auth.Grant{TTL: ttl, Server: server, UserClaim: s.UserClaim, Issuer: s.Issuer, Audience: s.Audience})
 }
 
 // Tokens say which tokens a node accepts.
@@ -57,10 +57,12 @@ type Tokens struct {
 	ServerIssuer string `group:"Tokens" name:"jwt-server-issuer" help:"Issuer whose tokens, verified by the JWK Set, may be server tokens. By default only tokens signed with the secret may be."`
 }
 
-func (t Tokens) verifier(logger *slog.Logger) (*token.Verifier, error) {
-	return token.New(token.Options{
+// verifier returns the verifier of tokens. It calls verified with the identity of
+// every valid token.
+func (t Tokens) verifier(logger *slog.Logger, verified func(domain.Identity)) (*auth.Verifier, error) {
+	return auth.New(auth.Options{
 		Secret: t.Secret, JWKSURL: t.JWKSURL, UserClaim: t.UserClaim, Issuer: t.Issuer, Audience: t.Audience,
-		ServerIssuer: t.ServerIssuer, Logger: logger,
+		ServerIssuer: t.ServerIssuer, Verified: verified, Logger: logger,
 	})
 }
 
@@ -119,7 +121,7 @@ const DefaultDatabaseURL = "postgres://postgres@127.0.0.1:5432/im?sslmode=disabl
 // domain.DefaultLimits. A parser of Services or Rules needs them. Other commands can use
 // those of the services.
 func Defaults() kong.Vars {
-	vars := kong.Vars{
+	vars := kong.Vars{ //nolint:gosec // guest is the public default of RabbitMQ
 		"default_database_url": DefaultDatabaseURL,
 		"default_redis_url":    "redis://127.0.0.1:6379/0",
 		"default_amqp_url":     "amqp://guest:guest@127.0.0.1:5672/",
@@ -157,7 +159,7 @@ func (l Log) Logger(w io.Writer) *slog.Logger {
 }
 
 // limiter returns the rate limiter of these rules, which check must have accepted.
-func (r Rules) limiter() *ratelimit.Pace {
+func (r Rules) limiter() *ratelimit.Limiter {
 	o := ratelimit.Options{
 		User: ratelimit.Rates{
 			domain.RateConnect: r.Rates.UserConnects, domain.RateSend: r.Rates.UserSends,

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// proxies are those who may say for whom they ask.
+// proxies are the proxies whose X-Forwarded-For is trusted.
 type proxies []netip.Prefix
 
 func (p proxies) trust(a netip.Addr) bool {
@@ -18,20 +18,21 @@ func (p proxies) trust(a netip.Addr) bool {
 	return false
 }
 
-// origin is the last hop of a request that is no trusted proxy; zero if even
-// that cannot be told. What stands left of it in X-Forwarded-For is hearsay.
-func (p proxies) origin(r *http.Request) netip.Addr {
+// clientAddress returns the last hop of a request that is not a trusted proxy;
+// zero if the remote address is not an IP address. It ignores what is left of
+// that hop in X-Forwarded-For, because a client can write anything there.
+func (p proxies) clientAddress(r *http.Request) netip.Addr {
 	hop := parseHop(r.RemoteAddr)
-	said := r.Header.Values("X-Forwarded-For")
-	for i := len(said) - 1; i >= 0; i-- {
-		for rest := said[i]; ; {
+	lines := r.Header.Values("X-Forwarded-For")
+	for i := len(lines) - 1; i >= 0; i-- {
+		for rest := lines[i]; ; {
 			if !hop.IsValid() || !p.trust(hop) {
 				return hop
 			}
 			comma := strings.LastIndexByte(rest, ',')
 			next := parseHop(strings.TrimSpace(rest[comma+1:]))
 			if !next.IsValid() {
-				return hop // a trusted proxy that passes on nonsense answers for it
+				return hop // a proxy that forwards no address counts itself
 			}
 			hop = next
 			if comma < 0 {
@@ -43,7 +44,7 @@ func (p proxies) origin(r *http.Request) netip.Addr {
 	return hop
 }
 
-// parseHop reads an address with or without a port.
+// parseHop parses an address with or without a port.
 func parseHop(s string) netip.Addr {
 	if at, err := netip.ParseAddrPort(s); err == nil {
 		return at.Addr().Unmap().WithZone("")
@@ -55,15 +56,16 @@ func parseHop(s string) netip.Addr {
 	return a.Unmap().WithZone("")
 }
 
-// subscriber is whom an address stands for.
-func subscriber(a netip.Addr) netip.Prefix {
+// subscriberPrefix returns the addresses that count as one: a single IPv4
+// address or an IPv6 /64.
+func subscriberPrefix(a netip.Addr) netip.Prefix {
 	bits := 32
 	if a.Is6() {
 		bits = 64
 	}
 	prefix, err := a.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // no address: not counted
+		return netip.Prefix{} // not an address: not counted
 	}
 	return prefix
 }

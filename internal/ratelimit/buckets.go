@@ -4,52 +4,56 @@ import (
 	"hash/maphash"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxBuckets is how many a limit remembers at least; twice as many at most.
+// maxBuckets is how many buckets a limit keeps.
 const maxBuckets = 50_000
 
-// buckets is one limit: a token bucket for each key. A bucket is a single time:
-// when it will be full again. One that is not there is full.
+// buckets are the token buckets of one limit, by the hash of their key. A bucket
+// is stored as the time at which it will be full (GCRA): taking a token moves
+// that time by interval. A bucket that is not stored is full.
 type buckets struct {
-	pause time.Duration // for one to come back
-	depth time.Duration // for an empty bucket to be full but for one
-	seed  maphash.Seed
+	interval time.Duration // in which one token comes back
+	depth    time.Duration // in which an empty bucket gets all its tokens but one
+	seed     maphash.Seed
 
 	mu     sync.Mutex
-	now    map[uint64]time.Time // asked for lately
-	before map[uint64]time.Time // asked for before these
+	fullAt *simplelru.LRU[uint64, time.Time]
 }
 
-// newBuckets returns nil for no limit.
+// newBuckets returns nil for an unlimited rate.
 func newBuckets(r Rate) *buckets {
 	if r.unlimited() {
 		return nil
 	}
+	fullAt, err := simplelru.NewLRU[uint64, time.Time](maxBuckets, nil)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
 	return &buckets{
-		pause: r.pause(), depth: r.pause() * time.Duration(r.Burst-1), seed: maphash.MakeSeed(),
-		now: make(map[uint64]time.Time),
+		interval: r.interval(), depth: r.interval() * time.Duration(r.Burst-1), seed: maphash.MakeSeed(), fullAt: fullAt,
 	}
 }
 
-// take takes one from the bucket of key. If it is empty, it takes nothing and
-// returns how long it will be.
-func take[K comparable](b *buckets, key K, at time.Time) (wait time.Duration) {
+// take takes a token from the bucket of key. If the bucket is empty, it takes
+// nothing and returns the time until there is a token.
+func take[K comparable](b *buckets, key K, now time.Time) (wait time.Duration) {
 	if b == nil {
 		return 0
 	}
 	hash := maphash.Comparable(b.seed, key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	full := b.fullAt(hash)
-	if full.Before(at) {
-		full = at
+	fullAt, _ := b.fullAt.Get(hash)
+	if fullAt.Before(now) {
+		fullAt = now
 	}
-	if wait = full.Sub(at) - b.depth; wait > 0 {
-		b.remember(hash, full)
+	if wait = fullAt.Sub(now) - b.depth; wait > 0 {
 		return wait
 	}
-	b.remember(hash, full.Add(b.pause))
+	b.fullAt.Add(hash, fullAt.Add(b.interval))
 	return 0
 }
 
@@ -61,20 +65,6 @@ func giveBack[K comparable](b *buckets, key K) {
 	hash := maphash.Comparable(b.seed, key)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.remember(hash, b.fullAt(hash).Add(-b.pause))
-}
-
-func (b *buckets) fullAt(hash uint64) time.Time {
-	full, ok := b.now[hash]
-	if !ok {
-		full = b.before[hash]
-	}
-	return full
-}
-
-func (b *buckets) remember(hash uint64, full time.Time) {
-	if _, there := b.now[hash]; !there && len(b.now) >= maxBuckets {
-		b.before, b.now = b.now, make(map[uint64]time.Time)
-	}
-	b.now[hash] = full
+	fullAt, _ := b.fullAt.Get(hash)
+	b.fullAt.Add(hash, fullAt.Add(-b.interval))
 }

@@ -1,15 +1,13 @@
-// Package pace limits how often users and addresses connect, send and read on
-// one node. Only cmd/im wires it; realtime and rest see it as what they ask
-// before they do something.
+// Package ratelimit limits how often users and addresses connect, send and read
+// on one node.
 //
-// A limit is a token bucket for each user or address: so many a second, so many
-// at once. Nothing is limited unless it is set, and what is not set costs
-// nothing. Nodes do not know of one another: with n nodes a client that spreads
-// itself gets n times as much.
+// A limit is a token bucket for each user or address: a rate, and a burst after
+// a pause. A rate that is not set limits nothing and costs nothing. Nodes do not
+// share their counts: with n nodes, a client that uses all of them gets n times
+// the rate.
 //
-// It promises to be bounded (I9): a limit remembers maxBuckets who came last, at
-// 64 bits each, and forgets those who have not come for the longest time. Who is
-// forgotten begins anew with a full bucket: so a limit of addresses does not hold
-// who has more than maxBuckets of them. IPv6 counts by /64, which is what a
-// single subscriber has.
+// Memory is bounded (I9): a limit keeps the maxBuckets buckets that were used
+// last. A bucket that was dropped starts full again, so a client with more than
+// maxBuckets addresses evades a limit of addresses. IPv6 addresses count by /64,
+// which is what one subscriber has.
 package ratelimit

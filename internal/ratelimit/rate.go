@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// Rate is how often something may be done; the zero Rate is no limit.
+// Rate is how often something may happen. The zero Rate is unlimited.
 type Rate struct {
 	PerSecond float64
-	Burst     int // at once, after a while without
+	Burst     int // the number that may happen at once after a pause
 }
 
-// ErrRate is what is wrong with a text that is no rate.
-var ErrRate = errors.New("a rate is so many a second, as in 10 or 0.5, and perhaps so many at once, as in 10:40")
+// ErrRate is the error for a text that is not a rate.
+var ErrRate = errors.New("a rate is a number per second, such as 10 or 0.5, optionally with a burst, such as 10:40")
 
 const (
 	maxPerSecond = 1e6
@@ -24,8 +24,8 @@ const (
 	maxBurst     = 1_000_000
 )
 
-// UnmarshalText reads "10" (10 a second, as many at once), "0.5:20" (one in two
-// seconds, 20 at once) or "" and "0" (no limit).
+// UnmarshalText parses "10" (10 per second and a burst of 10), "0.5:20" (one in
+// two seconds and a burst of 20), and "" or "0" (unlimited).
 func (r *Rate) UnmarshalText(text []byte) error {
 	*r = Rate{}
 	if s := string(text); s == "" || s == "0" {
@@ -46,7 +46,7 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String is the form that UnmarshalText reads.
+// String returns the form that UnmarshalText parses.
 func (r Rate) String() string {
 	if r.unlimited() {
 		return "0"
@@ -56,5 +56,5 @@ func (r Rate) String() string {
 
 func (r Rate) unlimited() bool { return r.PerSecond == 0 }
 
-// pause is how long one takes to come back into the bucket.
-func (r Rate) pause() time.Duration { return time.Duration(float64(time.Second) / r.PerSecond) }
+// interval is the time in which one token comes back into a bucket.
+func (r Rate) interval() time.Duration { return time.Duration(float64(time.Second) / r.PerSecond) }

@@ -17,10 +17,9 @@ import (
 	"im/test/storetest"
 )
 
-// TestI8ForeignTakesTheSameWay: what is asked of a conversation of others makes
-// the server do the same, round trip by round trip and answer by answer, as
-// what is asked of none; so that no clock can tell them apart by a query more.
-func TestI8ForeignTakesTheSameWay(t *testing.T) {
+// A read of a conversation that the user is not in takes as many round trips as a read of
+// one that does not exist. Otherwise the time of the answer would reveal the difference.
+func TestI8HiddenAndMissingConversationsTakeTheSameRoundTrips(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	owner := storetest.Start(t, url)
@@ -31,7 +30,7 @@ func TestI8ForeignTakesTheSameWay(t *testing.T) {
 
 	via, proxy := proxytest.Before(t, url)
 	n := storetest.Start(t, via, func(o *postgres.Options) { o.Readers, o.Committers = 1, 1 })
-	var answers atomic.Int64 // that a query is done, as the protocol says it
+	var answers atomic.Int64 // ReadyForQuery messages of the server
 	done := []byte{'Z', 0, 0, 0, 5}
 	proxy.CutAnswer(func(data []byte) bool {
 		answers.Add(int64(bytes.Count(data, done)))
@@ -77,10 +76,10 @@ func TestI8ForeignTakesTheSameWay(t *testing.T) {
 			return err
 		},
 	} {
-		require.ErrorIs(t, ask(t.Context(), nowhere), domain.ErrNotFound, name) // prepares
+		require.ErrorIs(t, ask(t.Context(), nowhere), domain.ErrNotFound, name) // prepares the statements
 		trips := func(id domain.ConversationID) int64 {
 			least := int64(math.MaxInt64)
-			for range 5 { // what the store does by itself counts, too, now and then
+			for range 5 { // the least: queries of the store's own may be counted too
 				before := answers.Load()
 				require.ErrorIs(t, ask(t.Context(), id), domain.ErrNotFound, name)
 				least = min(least, answers.Load()-before)

@@ -22,7 +22,7 @@ func TestMigrate(t *testing.T) {
 	require.ErrorContains(t, err, "run the migrations")
 
 	var migrating sync.WaitGroup
-	for range 6 { // nodes that start together
+	for range 6 { // nodes that start at the same time
 		migrating.Go(func() {
 			if err := postgres.Migrate(t.Context(), url, log); err != nil {
 				t.Error(err)
@@ -39,10 +39,10 @@ func TestMigrate(t *testing.T) {
 
 	t.Run("a newer schema is left as it is", func(t *testing.T) {
 		conn := storetest.Connect(t, url)
-		_, err := conn.Exec(t.Context(), `UPDATE schema_version SET version = version + 1`)
+		_, err := conn.Exec(t.Context(), `UPDATE im_schema_version SET version = version + 1`)
 		require.NoError(t, err)
 		require.NoError(t, postgres.Migrate(t.Context(), url, log))
-		_, err = conn.Exec(t.Context(), `UPDATE schema_version SET version = version - 1`)
+		_, err = conn.Exec(t.Context(), `UPDATE im_schema_version SET version = version - 1`)
 		require.NoError(t, err)
 	})
 	t.Run("down and up again", func(t *testing.T) {
@@ -51,10 +51,33 @@ func TestMigrate(t *testing.T) {
 		}
 		var left int
 		require.NoError(t, storetest.Connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM pg_class c
-			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'schema_version'`).Scan(&left))
+			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'im_schema_version'`).Scan(&left))
 		require.Zero(t, left)
 		require.NoError(t, postgres.Migrate(t.Context(), url, log))
 	})
+}
+
+// A database of a development version has the same tables, so that only its version
+// table tells it apart.
+func TestMigrateRefusesADevelopmentSchema(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	conn := storetest.Connect(t, url)
+	_, err := conn.Exec(t.Context(), `ALTER TABLE im_schema_version RENAME TO schema_version; UPDATE schema_version SET version = 15`)
+	require.NoError(t, err)
+	log := slog.New(slog.DiscardHandler)
+	_, statusErr := postgres.Migrations(t.Context(), url)
+	for name, err := range map[string]error{
+		"up":     postgres.Migrate(t.Context(), url, log),
+		"down":   postgres.MigrateDown(t.Context(), url, log),
+		"status": statusErr,
+	} {
+		require.ErrorIs(t, err, domain.ErrInternal, name)
+		require.ErrorIs(t, err, postgres.ErrDevelopmentSchema, name)
+	}
+	var version int
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT version FROM schema_version`).Scan(&version))
+	require.Equal(t, 15, version, "the database is left as it is")
 }
 
 func TestOpenWithoutAServer(t *testing.T) {

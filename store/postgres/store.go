@@ -20,34 +20,34 @@ import (
 type Options struct {
 	// URL is a connection string of PostgreSQL, as a URL or as keywords.
 	URL string
-	// Node is noted beside every commit, for the operator.
+	// Node is the name that commits store as their origin, for the operator.
 	Node string
 	// Limits bound pages; the zero value means domain.DefaultLimits.
 	Limits domain.Limits
-	// Committers is how many connections append; 2 if zero.
+	// Committers is the number of connections that append; 2 if zero.
 	Committers int
-	// Readers is how many connections everything else shares; 8 if zero.
+	// Readers is the number of connections that everything else shares; 8 if zero.
 	Readers int
-	// QueueBytes bounds the commands that wait, over all committers; 64 MiB if zero.
+	// QueueBytes bounds the waiting commands of all committers together; 64 MiB if zero.
 	QueueBytes int
-	// CacheBytes bounds the cached states, over all committers; 64 MiB if zero.
+	// CacheBytes bounds the cached states of all committers together; 64 MiB if zero.
 	CacheBytes int
-	// Publish and Push are both called with every commit of this Store before its
-	// callers are answered, in the order of commits for each conversation. Publish gets
-	// everything that was committed together, for other nodes. Push gets each
-	// conversation, for sessions of this node, right before the answers of that
-	// conversation. They must not block and must not keep the slice. Optional.
+	// Publish and Push are called with every commit of this Store before its callers get
+	// their answers; for each conversation in the order of its commits. Publish gets all
+	// conversations of a transaction at once, for other nodes. Push gets one conversation
+	// right before the answers of that conversation, for sessions of this node. They must
+	// not block and must not keep the slice. Optional.
 	Publish func([]domain.Committed)
 	Push    func(domain.Committed)
 	// EpochBegan is called with each new epoch before a new connection reads or appends
 	// in it. Optional.
 	EpochBegan func(epoch string)
-	// Logger gets no content of messages; slog.Default if nil.
+	// Logger never gets the content of messages; slog.Default if nil.
 	Logger *slog.Logger
 }
 
-// Store is the log and the reads on it: the methods of its parts, over one pool of
-// connections. Close it after Run has returned.
+// Store is the log and all reads of it. It has the methods of its parts, which share one
+// pool of connections. Close it after Run has returned.
 type Store struct {
 	*appendlog.Log
 	*feed.Changes
@@ -77,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		Publish: o.Publish, Push: o.Push,
 	})
 	s.Index = search.New(db, s.Changes, s.Queries, search.Options{
-		Searches: max(1, o.Readers/2), Appending: s.Log.Appending,
+		Searches: max(1, o.Readers/2), Appending: s.Appending,
 	})
 	return s, nil
 }
@@ -111,9 +111,9 @@ func defaultTo(n *int, value int) {
 	}
 }
 
-// Run appends what is submitted, deletes what is old and keeps the search index up
-// to date, until ctx ends. Then it takes no more commands, writes those that it has
-// taken (for 5 s at most) and returns nil.
+// Run appends submitted commands, deletes old rows and updates the search index, until
+// ctx ends. Then it accepts no more commands, writes those that it has accepted (for 5 s
+// at most) and returns nil.
 func (s *Store) Run(ctx context.Context) error {
 	var running errgroup.Group
 	running.Go(func() error { return s.Log.Run(ctx) })
@@ -122,16 +122,20 @@ func (s *Store) Run(ctx context.Context) error {
 	return running.Wait()
 }
 
-// Close releases the connections of reads. Those of committers end with Run.
+// Close closes the connections of reads. Those of committers are closed when Run returns.
 func (s *Store) Close() {
-	s.Records.Wait()
+	s.Wait() // for the queries of Records
 	s.db.Close()
 }
 
-// The types of the parts that callers of a Store name.
-type (
-	RebuildOptions   = rebuild.Options
-	RebuildProgress  = rebuild.Progress
-	Difference       = rebuild.Difference
-	SearchDifference = search.Difference
-)
+// RebuildOptions are the options of Rebuild.
+type RebuildOptions = rebuild.Options
+
+// RebuildProgress is the progress that Rebuild reports.
+type RebuildProgress = rebuild.Progress
+
+// Difference is a difference between a projection and the log, as Rebuild reports it.
+type Difference = rebuild.Difference
+
+// SearchDifference is a difference between the search index and the log.
+type SearchDifference = search.Difference

@@ -13,12 +13,12 @@ import (
 const (
 	sweepInterval = 5 * time.Minute
 	sweepTimeout  = 2 * time.Minute
-	devicesEvery  = 12 // sweeps
+	devicesEvery  = 12 // one sweep in 12 also deletes unused devices: once an hour
 )
 
 const (
-	// Commits are kept for hours: for readers of the feed that were away, and for
-	// batches whose answer was lost.
+	// Commits are kept for some hours: for readers of the feed that were disconnected, and
+	// for committers that lost the answer to a batch.
 	sweepCommitsSQL = `
 WITH gone AS (
 	DELETE FROM commits WHERE at < now() - interval '6 hours' RETURNING tx
@@ -26,7 +26,7 @@ WITH gone AS (
 UPDATE epoch SET feed_gone = greatest(feed_gone, (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1))
 WHERE EXISTS (SELECT FROM gone)`
 
-	// A device that has acknowledged nothing for that long counts as a new one.
+	// A device that has acknowledged nothing for 30 days counts as new afterwards.
 	sweepDevicesSQL = `
 DELETE FROM device_cursors d USING (
 	SELECT user_id, device_id FROM device_cursors
@@ -34,8 +34,8 @@ DELETE FROM device_cursors d USING (
 ) unused
 WHERE d.user_id = unused.user_id AND d.device_id = unused.device_id`
 
-	// After a restore some rows may name transactions that are yet to come, and
-	// would be new to everybody until then.
+	// After a restore, "changed" of some rows may be a transaction that is still in the
+	// future. Until then, every sync would report these rows as new.
 	sweepConversationsSQL = `
 UPDATE conversations SET changed = pg_current_xact_id() WHERE id IN (
 	SELECT id FROM conversations WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
@@ -49,12 +49,12 @@ UPDATE members SET changed = pg_current_xact_id() WHERE (user_id, conversation_i
 )`
 )
 
-// sweep lets go of what is old, every few minutes until ctx ends. All nodes do,
-// and find little left to do after one another.
+// sweep deletes old rows every few minutes, until ctx ends. All nodes do that; a node
+// that sweeps after another one finds little to delete.
 func (s *Store) sweep(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
-	settled := s.db.KnownEpoch() // the epoch whose changed values need no look any more
+	swept := s.db.KnownEpoch() // the epoch in which "changed" was corrected last
 	for n := 1; ; n++ {
 		select {
 		case <-ticker.C:
@@ -62,17 +62,18 @@ func (s *Store) sweep(ctx context.Context) error {
 			return nil
 		}
 		epoch := s.db.KnownEpoch()
-		err := s.sweepOnce(ctx, n%devicesEvery == 0, epoch != settled)
+		err := s.sweepOnce(ctx, n%devicesEvery == 0, epoch != swept)
 		if err == nil {
-			settled = epoch
+			swept = epoch
 		} else if ctx.Err() == nil {
-			s.db.Logger.Warn("sweeping failed; it will be tried again", "error", err)
+			s.db.Logger.Warn("deleting old rows failed; the next sweep tries again", "error", err)
 		}
 	}
 }
 
-// sweepOnce has a connection of its own: it may take longer than any reader
-// would wait.
+// sweepOnce deletes old commits, unused devices if devices is set, and corrects "changed"
+// if changed is set. It uses a connection of its own, because it may take longer than the
+// statement timeout of the pool.
 func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
@@ -95,7 +96,7 @@ func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
 	return nil
 }
 
-// sweepAll repeats a statement that takes a part at a time.
+// sweepAll runs a statement that processes a limited number of rows until none is left.
 func sweepAll(ctx context.Context, conn *pgx.Conn, sql string) error {
 	for {
 		tag, err := conn.Exec(ctx, sql)

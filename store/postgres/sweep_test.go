@@ -37,7 +37,7 @@ func TestSweep(t *testing.T) {
 		SELECT (SELECT count(*) FROM device_cursors), (SELECT count(*) FROM commits),
 			(SELECT count(*) FROM conversations WHERE changed > '1000000000000')
 				+ (SELECT count(*) FROM members WHERE changed > '1000000000000')`).Scan(&devices, &commits, &ahead))
-	require.Equal(t, 2, devices, "a device that is used keeps all of its cursors")
+	require.Equal(t, 2, devices, "a device that is used keeps all its cursors")
 	require.Equal(t, 1, commits)
 	require.Zero(t, ahead)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/freeport"
 	"im/test/proxytest"
 )
@@ -237,7 +237,7 @@ func (n *node) dispose() {
 }
 
 func sign(user string, server bool) (string, error) {
-	return token.Sign(secret, domain.UserID(user), token.Grant{TTL: 6 * time.Hour, Server: server})
+	return auth.Sign(secret, domain.UserID(user), auth.Grant{TTL: 6 * time.Hour, Server: server})
 }
 
 // lockedBuffer gathers the end of the output of a process.

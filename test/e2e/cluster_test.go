@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/freeport"
 	"im/test/pgtest"
 	"im/test/proxytest"
@@ -296,7 +296,7 @@ func memberPath(id domain.ConversationID, user domain.UserID) string {
 
 func userToken(t testing.TB, user domain.UserID) string {
 	t.Helper()
-	raw, err := token.Sign(secret, user, token.Grant{TTL: time.Hour})
+	raw, err := auth.Sign(secret, user, auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	return raw
 }

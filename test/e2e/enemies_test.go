@@ -21,7 +21,7 @@ import (
 
 	"im"
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/test/proxytest"
 )
 
@@ -153,7 +153,7 @@ func TestHostileText(t *testing.T) {
 	private := n.group("eve", "mallory")
 	require.Empty(t, connect(t, n.url, "eve", "phone").post(private, "c", "untouched").Code)
 	id := n.group("alice", "bob").String()
-	server, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	server, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 	for i, s := range hostile {
 		for _, call := range allCalls(t) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 )
 
 // TestTypingOnAnotherNode: who types is seen on every node by the members, and
@@ -157,7 +157,7 @@ func TestTrace(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob", "carol")
 	bob := connect(t, two.url, "bob", "phone")
-	backend, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	backend, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})
 	require.Equal(t, http.StatusCreated, status, "%s", body)

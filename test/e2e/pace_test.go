@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 )
 
 // TestPaceOfSignals: pings and acknowledgements share a limit; what was acknowledged
@@ -65,7 +65,7 @@ func TestPace(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SENDS=0.001:3", "IM_RATE_ADDRESS_READS=0.001:2", "IM_RATE_ADDRESS_CONNECTS=0.001:5",
 		"IM_TRUSTED_PROXIES=127.0.0.0/8")
 	n := c.node("one")
-	server, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	server, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 	message := []byte(`{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`)
 

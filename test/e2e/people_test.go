@@ -8,19 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 )
 
 // grantToken signs a token with more in it than a user.
-func grantToken(t testing.TB, user domain.UserID, g token.Grant) string {
+func grantToken(t testing.TB, user domain.UserID, g auth.Grant) string {
 	t.Helper()
 	g.TTL = time.Hour
-	raw, err := token.Sign(secret, user, g)
+	raw, err := auth.Sign(secret, user, g)
 	require.NoError(t, err)
 	return raw
 }
 
-func serverToken(t testing.TB) string { return grantToken(t, "backend", token.Grant{Server: true}) }
+func serverToken(t testing.TB) string { return grantToken(t, "backend", auth.Grant{Server: true}) }
 
 // want makes a call with a token and asserts its status.
 func (n *testNode) want(status int, bearer, method, path string, body any) []byte {
@@ -41,10 +41,10 @@ func TestProfiles(t *testing.T) {
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob", "carol")
 	bob := dial(t, nodes[0].url, nil)
-	bob.write(map[string]any{"type": "hello", "device_id": "phone", "token": grantToken(t, "bob", token.Grant{Name: "Bob", Picture: "https://example.org/b.png"})})
+	bob.write(map[string]any{"type": "hello", "device_id": "phone", "token": grantToken(t, "bob", auth.Grant{Name: "Bob", Picture: "https://example.org/b.png"})})
 	bob.next("welcome")
 	require.Empty(t, bob.post(id, "c-1", "x").Code)
-	nodes[1].want(200, grantToken(t, "carol", token.Grant{Name: "Carol"}), "GET", "/v1/sync", nil)
+	nodes[1].want(200, grantToken(t, "carol", auth.Grant{Name: "Carol"}), "GET", "/v1/sync", nil)
 	nodes[1].want(200, serverToken(t), "PUT", "/v1/users/alice", map[string]any{"name": "Alice", "metadata": map[string]any{"team": 7}})
 
 	alice := connect(t, nodes[1].url, "alice", "phone")
@@ -114,7 +114,7 @@ func TestSessionsEnd(t *testing.T) {
 	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
 	tablet := connect(t, nodes[1].url, "alice", "tablet")
 	bob := connect(t, nodes[1].url, "bob", "phone")
-	alice := grantToken(t, "alice", token.Grant{Device: "phone"})
+	alice := grantToken(t, "alice", auth.Grant{Device: "phone"})
 	list := decode[sessionList](t, nodes[0].want(200, alice, "GET", "/v1/sessions", nil)).Items
 	require.Len(t, list, 3)
 	byDevice := map[domain.DeviceID]domain.LiveSession{}

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 )
 
 // restCall is one call; {id} stands for a conversation.
@@ -85,9 +85,9 @@ var conversationFrames = []map[string]any{
 
 func badTokens(t *testing.T) map[string]string {
 	t.Helper()
-	expired, err := token.Sign(secret, "alice", token.Grant{TTL: -time.Hour})
+	expired, err := auth.Sign(secret, "alice", auth.Grant{TTL: -time.Hour})
 	require.NoError(t, err)
-	forged, err := token.Sign(strings.ToUpper(secret), "alice", token.Grant{TTL: time.Hour})
+	forged, err := auth.Sign(strings.ToUpper(secret), "alice", auth.Grant{TTL: time.Hour})
 	require.NoError(t, err)
 	good := userToken(t, "alice")
 	unsigned := "eyJhbGciOiJub25lIn0." + strings.Split(good, ".")[1] + "."
@@ -174,7 +174,7 @@ func TestI8BehalfOfUsers(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.direct("alice", "bob")
-	server, err := token.Sign(secret, "backend", token.Grant{TTL: time.Hour, Server: true})
+	server, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 
 	call := func(bearer, behalf string) int {

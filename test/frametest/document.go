@@ -15,8 +15,8 @@ type document struct{ root map[string]any }
 
 const location = "asyncapi.json"
 
-// compiler returns a compiler of the schemas of a description, which are of
-// draft 7 where they say nothing else.
+// compiler returns a compiler of the schemas of a description. Schemas that do not
+// name a draft are of draft 7.
 func compiler(root map[string]any) (*jsonschema.Compiler, error) {
 	text, err := json.Marshal(root)
 	if err != nil {
@@ -32,25 +32,25 @@ func compiler(root map[string]any) (*jsonschema.Compiler, error) {
 	return c, c.AddResource(location, value)
 }
 
-// shut returns a copy in which objects have no fields but those that they
-// describe, and what stands for a later version is nothing.
-func shut(v any) any {
+// closed returns a copy of a schema in which objects may have only the fields that
+// they describe, and in which the placeholders for later versions match nothing.
+func closed(v any) any {
 	switch v := v.(type) {
 	case []any:
 		list := make([]any, len(v))
 		for i := range v {
-			list[i] = shut(v[i])
+			list[i] = closed(v[i])
 		}
 		return list
 	case map[string]any:
 		object := make(map[string]any, len(v)+1)
 		for name, value := range v {
-			object[name] = shut(value)
+			object[name] = closed(value)
 			if strings.HasPrefix(name, "Unknown") {
 				object[name] = false
 			}
 		}
-		if _, told := v["additionalProperties"]; !told && v["type"] == "object" && v["properties"] != nil {
+		if _, stated := v["additionalProperties"]; !stated && v["type"] == "object" && v["properties"] != nil {
 			object["additionalProperties"] = false
 		}
 		return object
@@ -59,7 +59,7 @@ func shut(v any) any {
 	}
 }
 
-// object returns the object at a path of names; empty if there is none.
+// object returns the object at a path of names; nil if there is none.
 func (d document) object(path ...string) map[string]any {
 	object := d.root
 	for _, name := range path {
@@ -68,13 +68,13 @@ func (d document) object(path ...string) map[string]any {
 	return object
 }
 
-// add reads the messages that a list of an operation refers to.
+// add adds the messages that the list of an operation refers to.
 func (d document) add(to direction, schemas *jsonschema.Compiler, list any) error {
 	refs, _ := list.([]any)
 	for _, ref := range refs {
 		name := target(ref)
 		if to[name] != nil {
-			continue // of another operation too
+			continue // another operation has it, too
 		}
 		if target(d.object("channels", "socket", "messages", name)) != name {
 			return fmt.Errorf("%s is not a message of the channel", name)
@@ -106,21 +106,22 @@ func (d document) message(schemas *jsonschema.Compiler, name string) (*message, 
 	return m, nil
 }
 
-// constant is the only value that a schema of a string allows.
+// constant returns the only value that the schema of a string allows; "" if there is
+// none.
 func constant(schema any) string {
 	object, _ := schema.(map[string]any)
 	value, _ := object["const"].(string)
 	return value
 }
 
-// target is the last step of a reference; "" if v is none.
+// target returns the last step of a reference; "" if v is none.
 func target(v any) string {
 	object, _ := v.(map[string]any)
 	ref, _ := object["$ref"].(string)
 	return ref[strings.LastIndex(ref, "/")+1:]
 }
 
-// unused are the names of an object of components that no reference leads to.
+// unused returns the names of a kind of components that are not referred to.
 func (d document) unused(kind string) []string {
 	text, err := json.Marshal(d.root)
 	if err != nil {

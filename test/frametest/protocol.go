@@ -12,22 +12,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Protocol is asyncapi.yaml as a judge of frames. It never changes, and may be
-// used from anywhere at once.
+// Protocol validates frames against asyncapi.yaml. It may be used concurrently.
 type Protocol struct{ client, server direction }
 
-// direction holds the messages that go one way, by name.
+// direction holds the messages of one direction, by name.
 type direction map[string]*message
 
 // message is one message of the description.
 type message struct {
-	// kind is the type of the frame; event that of the event in it, if it is one.
+	// kind is the type of the frame. event is the type of the event in it, if it
+	// is an event frame.
 	kind, event string
 	schema      *jsonschema.Schema
 	examples    []any
 }
 
-// Read reads the text of asyncapi.yaml.
+// Read parses the text of asyncapi.yaml.
 func Read(text []byte) (*Protocol, error) {
 	var d document
 	if err := yaml.Unmarshal(text, &d.root); err != nil {
@@ -37,7 +37,7 @@ func Read(text []byte) (*Protocol, error) {
 	if err != nil {
 		return nil, err
 	}
-	closed, err := compiler(shut(d.root).(map[string]any))
+	strict, err := compiler(closed(d.root).(map[string]any))
 	if err != nil {
 		return nil, err
 	}
@@ -45,36 +45,37 @@ func Read(text []byte) (*Protocol, error) {
 	for _, operation := range d.object("operations") {
 		operation := operation.(map[string]any)
 		if operation["action"] == "send" {
-			err = errors.Join(err, d.add(p.server, closed, operation["messages"]))
+			err = errors.Join(err, d.add(p.server, strict, operation["messages"]))
 			continue
 		}
 		err = errors.Join(err, d.add(p.client, open, operation["messages"]))
 		if reply, answered := operation["reply"].(map[string]any); answered {
-			err = errors.Join(err, d.add(p.server, closed, reply["messages"]))
+			err = errors.Join(err, d.add(p.server, strict, reply["messages"]))
 		}
 	}
 	return p, err
 }
 
-// FromClient returns the name of the message that a frame to the server is, or
-// an error that says why it is none.
-func (p *Protocol) FromClient(frame []byte) (string, error) { return p.client.judge(frame) }
+// FromClient returns the name of the message that a client's frame is, and an error
+// if the frame is not as described.
+func (p *Protocol) FromClient(frame []byte) (string, error) { return p.client.validate(frame) }
 
-// FromServer is FromClient for a frame to a client.
-func (p *Protocol) FromServer(frame []byte) (string, error) { return p.server.judge(frame) }
+// FromServer is FromClient for a server's frame.
+func (p *Protocol) FromServer(frame []byte) (string, error) { return p.server.validate(frame) }
 
-// ClientMessages are the names of all messages to the server.
+// ClientMessages returns the names of all messages from clients.
 func (p *Protocol) ClientMessages() []string { return slices.Sorted(maps.Keys(p.client)) }
 
-// ServerMessages are the names of all messages to clients.
+// ServerMessages returns the names of all messages from the server.
 func (p *Protocol) ServerMessages() []string { return slices.Sorted(maps.Keys(p.server)) }
 
-// CheckExamples says what is wrong with the examples; each message needs one.
+// CheckExamples returns an error for each invalid example, and for each message
+// without one.
 func (p *Protocol) CheckExamples() error {
 	return errors.Join(p.client.checkExamples(), p.server.checkExamples())
 }
 
-func (d direction) judge(frame []byte) (string, error) {
+func (d direction) validate(frame []byte) (string, error) {
 	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(frame))
 	if err != nil {
 		return "", err
@@ -88,7 +89,7 @@ func (d direction) judge(frame []byte) (string, error) {
 	return "", fmt.Errorf("no frame of type %q with an event of type %q is described", kind, event)
 }
 
-// kindOf returns the type of a frame and, if it is an event, that of the event.
+// kindOf returns the type of a frame and, if it is an event frame, that of the event.
 func kindOf(frame any) (kind, event string) {
 	object, _ := frame.(map[string]any)
 	kind, _ = object["type"].(string)
@@ -108,7 +109,7 @@ func (d direction) checkExamples() (err error) {
 			text, failed := json.Marshal(example)
 			if failed == nil {
 				var is string
-				if is, failed = d.judge(text); failed == nil && is != name {
+				if is, failed = d.validate(text); failed == nil && is != name {
 					failed = fmt.Errorf("it is a %s", is)
 				}
 			}

@@ -22,7 +22,7 @@ func TestExamples(t *testing.T) {
 	require.Equal(t, []string{"ack", "hello", "ping", "pull", "read", "send", "sync", "typing", "watch"}, p.ClientMessages())
 }
 
-// TestDocument: nothing stands in the description that nothing leads to.
+// TestDocument: everything in the description is referred to.
 func TestDocument(t *testing.T) {
 	var d document
 	require.NoError(t, yaml.Unmarshal(im.AsyncAPI(), &d.root))
@@ -31,10 +31,10 @@ func TestDocument(t *testing.T) {
 		require.Empty(t, d.unused(kind), kind)
 	}
 	p := protocol(t)
-	require.Len(t, d.object("channels", "socket", "messages"), len(p.ClientMessages())+len(p.ServerMessages()), "each is of one direction")
+	require.Len(t, d.object("channels", "socket", "messages"), len(p.ClientMessages())+len(p.ServerMessages()), "each has one direction")
 }
 
-func TestJudgement(t *testing.T) {
+func TestFromServer(t *testing.T) {
 	p := protocol(t)
 	const id = `0198c5de-0000-7000-8000-000000000001`
 	event := func(kind, body string) string {
@@ -67,8 +67,9 @@ func TestJudgement(t *testing.T) {
 	}
 }
 
-// TestOpen: as clients read it, the description allows for what is to come.
-func TestOpen(t *testing.T) {
+// TestUnknownFieldsAreAllowed: as clients read it, the description allows what later
+// versions add.
+func TestUnknownFieldsAreAllowed(t *testing.T) {
 	var d document
 	require.NoError(t, yaml.Unmarshal(im.AsyncAPI(), &d.root))
 	open, err := compiler(d.root)

@@ -11,24 +11,29 @@ import (
 	"im/domain"
 )
 
+// Edit replaces the text of a message.
 func (n *Node) Edit(who domain.UserID, id domain.ConversationID, seq int64, words string, mentions ...domain.UserID) ([]domain.Event, error) {
 	return n.Chat.EditMessage(context.Background(), User(who), id, seq, domain.Edit{Content: Text(words), Mentions: mentions})
 }
 
+// Recall recalls a message.
 func (n *Node) Recall(who domain.UserID, id domain.ConversationID, seq int64) ([]domain.Event, error) {
 	return n.Chat.RecallMessage(context.Background(), User(who), id, seq, "")
 }
 
-func Made(t testing.TB, what domain.EventType) func([]domain.Event, error) domain.Event {
+// Made returns a check of the result of a command: it must be one event of a type, which
+// the check returns.
+func Made(t testing.TB, want domain.EventType) func([]domain.Event, error) domain.Event {
 	return func(events []domain.Event, err error) domain.Event {
 		t.Helper()
 		require.NoError(t, err)
 		require.Len(t, events, 1)
-		require.Equal(t, what, events[0].Type)
+		require.Equal(t, want, events[0].Type)
 		return events[0]
 	}
 }
 
+// Nothing returns a check of the result of a command: it must be no event.
 func Nothing(t testing.TB) func([]domain.Event, error) {
 	return func(events []domain.Event, err error) {
 		t.Helper()
@@ -37,6 +42,7 @@ func Nothing(t testing.TB) func([]domain.Event, error) {
 	}
 }
 
+// MustMessage reads one message, which must exist.
 func (n *Node) MustMessage(t testing.TB, who domain.UserID, id domain.ConversationID, seq int64) domain.Message {
 	t.Helper()
 	m, err := n.Message(t.Context(), User(who), id, seq)
@@ -44,32 +50,37 @@ func (n *Node) MustMessage(t testing.TB, who domain.UserID, id domain.Conversati
 	return m
 }
 
+// SetSettings changes the settings of a group as alice, its owner.
 func (n *Node) SetSettings(t testing.TB, id domain.ConversationID, p domain.SettingsPatch) domain.Event {
 	t.Helper()
 	return Made(t, domain.ConversationUpdated)(n.Chat.Update(t.Context(), User("alice"), id, domain.Changes{Settings: &p}))
 }
 
+// SetHistory changes what new members see of the history, as alice.
 func (n *Node) SetHistory(t testing.TB, id domain.ConversationID, value string) {
 	t.Helper()
 	n.SetSettings(t, id, domain.SettingsPatch{History: &value})
 }
 
+// AddMember adds a member as alice.
 func (n *Node) AddMember(t testing.TB, id domain.ConversationID, who domain.UserID) domain.Event {
 	t.Helper()
 	return Made(t, domain.MemberAdded)(n.Chat.AddMembers(t.Context(), User("alice"), id, []domain.UserID{who}, domain.RoleMember))
 }
 
+// Block sets or lifts a block.
 func (n *Node) Block(t *testing.T, by, user domain.UserID, on bool) {
 	t.Helper()
 	require.NoError(t, n.SetBlock(t.Context(), by, user, on))
 }
 
-// to sends to a user and returns what became of it.
+// SendTo sends a direct message and returns the answer.
 func (n *Node) SendTo(t *testing.T, from, to domain.UserID, msgID string) Answer {
 	t.Helper()
 	return Wait(t, n.Send(t.Context(), from, domain.Post{To: to, ClientMsgID: msgID, Content: Text("x")}))
 }
 
+// ContextOf returns the context of a *testing.T, a *testing.B or a *rapid.T.
 func ContextOf(t any) context.Context {
 	if t, ok := t.(interface{ Context() context.Context }); ok {
 		return t.Context()
@@ -77,6 +88,7 @@ func ContextOf(t any) context.Context {
 	return context.Background()
 }
 
+// IgnoreNotFound returns err, or nil for ErrNotFound.
 func IgnoreNotFound(err error) error {
 	if errors.Is(err, domain.ErrNotFound) {
 		return nil
@@ -84,6 +96,7 @@ func IgnoreNotFound(err error) error {
 	return err
 }
 
+// IgnoreRefused returns err, or nil if the domain refused the command.
 func IgnoreRefused(err error) error {
 	for _, refusal := range []error{domain.ErrNotFound, domain.ErrForbidden, domain.ErrConflict, domain.ErrInvalid} {
 		if errors.Is(err, refusal) {
@@ -93,6 +106,7 @@ func IgnoreRefused(err error) error {
 	return err
 }
 
+// AsJSON encodes v for a comparison.
 func AsJSON(t require.TestingT, v any) string {
 	text, err := json.MarshalIndent(v, "", " ")
 	require.NoError(t, err)

@@ -9,13 +9,14 @@ import (
 	"im/domain"
 )
 
-// MessageFold is what a log says of its messages up to some seq.
+// MessageFold is the state of the messages of a log at some seq.
 type MessageFold struct {
 	Messages  map[int64]*domain.Message
-	reactions map[int64][]domain.Event // that stand, in their order
-	pins      []domain.Event           // that stand, in their order
+	reactions map[int64][]domain.Event // in force, in their order
+	pins      []domain.Event           // in force, in their order
 }
 
+// Fold folds the events up to a seq. It is independent of domain.Fold.
 func Fold(events []domain.Event, upto int64) MessageFold {
 	f := MessageFold{Messages: map[int64]*domain.Message{}, reactions: map[int64][]domain.Event{}}
 	for i := range events {
@@ -58,7 +59,7 @@ func Fold(events []domain.Event, upto int64) MessageFold {
 	return f
 }
 
-// list is the messages as a user sees them.
+// list returns the messages as a user sees them.
 func (f MessageFold) list(me domain.UserID) []domain.Message {
 	list := []domain.Message{}
 	for seq, m := range f.Messages {
@@ -85,8 +86,8 @@ func must(err error) {
 	}
 }
 
-// requireFold compares every projection of messages with the fold of the log, of
-// now and of every moment of the past.
+// RequireFold compares every projection of messages with the fold of the log, for the
+// present and for every past seq.
 func RequireFold(t require.TestingT, n *Node, id domain.ConversationID, me domain.UserID) {
 	events, err := n.LogRange(ContextOf(t), id, 0, 1<<40)
 	require.NoError(t, err)

@@ -18,20 +18,22 @@ import (
 	"im/store/postgres"
 )
 
-// Deadline is for what happens in milliseconds, on a machine that may be busy.
+// Deadline bounds waits for what takes milliseconds on an idle machine.
 const Deadline = 30 * time.Second
 
-// node is a Store that runs, and what it was told of its commits.
+// Node is a running Store that records its commits.
 type Node struct {
 	*postgres.Store
 	Chat *domain.Chat
 	URL  string
 
-	Quiet   bool // note no commits
+	Quiet   bool // set before the first command: commits are not recorded
 	mu      sync.Mutex
 	commits []domain.Committed
 }
 
+// Start opens a Store on the database of url and runs it until the test ends. Logs are
+// discarded unless IM_TEST_LOG is set.
 func Start(t testing.TB, url string, change ...func(*postgres.Options)) *Node {
 	t.Helper()
 	n := &Node{URL: url}
@@ -73,6 +75,7 @@ func (n *Node) pushed(c domain.Committed) {
 	n.commits = append(n.commits, c)
 }
 
+// Commits returns the commits of a conversation that the Store has pushed so far.
 func (n *Node) Commits(id domain.ConversationID) (list []domain.Committed) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -84,8 +87,10 @@ func (n *Node) Commits(id domain.ConversationID) (list []domain.Committed) {
 	return list
 }
 
+// User returns the actor of a user.
 func User(id domain.UserID) domain.Actor { return domain.Actor{User: id} }
 
+// Group creates a group.
 func (n *Node) Group(t testing.TB, creator domain.UserID, others ...domain.UserID) domain.ConversationID {
 	t.Helper()
 	title := "a group"
@@ -95,10 +100,12 @@ func (n *Node) Group(t testing.TB, creator domain.UserID, others ...domain.UserI
 	return id
 }
 
+// Text returns the content of a text message.
 func Text(s string) json.RawMessage {
 	return json.RawMessage(fmt.Sprintf(`{"type":"text","text":%q}`, s))
 }
 
+// Metadata returns a field that is set to value, or to null if value is "".
 func Metadata(value string) domain.Field[json.RawMessage] {
 	f := domain.Field[json.RawMessage]{Set: true}
 	if value != "" {
@@ -108,18 +115,20 @@ func Metadata(value string) domain.Field[json.RawMessage] {
 	return f
 }
 
+// Answer is the answer to Send.
 type Answer struct {
 	domain.Sent
 	Err error
 }
 
-// send submits and returns at once.
+// Send submits a posting and returns at once.
 func (n *Node) Send(ctx context.Context, from domain.UserID, p domain.Post) <-chan Answer {
-	answers := make(chan Answer, 2) // a second one would be seen
+	answers := make(chan Answer, 2) // room for a second answer, which would be an error
 	n.Chat.Send(ctx, User(from), p, func(s domain.Sent, err error) { answers <- Answer{s, err} })
 	return answers
 }
 
+// Post sends a text message and returns its event.
 func (n *Node) Post(t testing.TB, from domain.UserID, id domain.ConversationID, msgID, content string) domain.Event {
 	t.Helper()
 	a := Wait(t, n.Send(t.Context(), from, domain.Post{ConversationID: id, ClientMsgID: msgID, Content: Text(content)}))
@@ -127,6 +136,7 @@ func (n *Node) Post(t testing.TB, from domain.UserID, id domain.ConversationID, 
 	return a.Event
 }
 
+// Wait receives from c within Deadline.
 func Wait[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
@@ -138,7 +148,7 @@ func Wait[T any](t testing.TB, c <-chan T) T {
 	}
 }
 
-// log reads the whole log of a conversation and checks that it is dense.
+// Log returns the whole log of a conversation, after checking that it is dense.
 func (n *Node) Log(t testing.TB, id domain.ConversationID) (events []domain.Event) {
 	t.Helper()
 	for {
@@ -158,6 +168,7 @@ func (n *Node) Log(t testing.TB, id domain.ConversationID) (events []domain.Even
 	return events
 }
 
+// Connect opens a connection for the test itself.
 func Connect(t testing.TB, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)

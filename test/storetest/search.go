@@ -10,6 +10,7 @@ import (
 	"im/test/eventually"
 )
 
+// Search searches, for up to 100 messages if q has no limit.
 func (n *Node) Search(t testing.TB, who domain.Actor, q domain.SearchQuery) domain.SearchPage {
 	t.Helper()
 	if q.Limit == 0 {
@@ -20,7 +21,7 @@ func (n *Node) Search(t testing.TB, who domain.Actor, q domain.SearchQuery) doma
 	return page
 }
 
-// found are the seqs that a user finds, in their order.
+// Found returns the seqs that a user finds, in the order of the result.
 func (n *Node) Found(t testing.TB, who domain.UserID, typed string) (seqs []int64) {
 	t.Helper()
 	for _, m := range n.Search(t, User(who), domain.SearchQuery{Text: typed}).Items {
@@ -29,7 +30,7 @@ func (n *Node) Found(t testing.TB, who domain.UserID, typed string) (seqs []int6
 	return seqs
 }
 
-// indexed waits until everything that is committed now is in the index.
+// WaitIndexed waits until everything committed so far is in the search index.
 func (n *Node) WaitIndexed(t testing.TB) {
 	t.Helper()
 	id := n.Group(t, "sentinel")

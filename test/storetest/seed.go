@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// SeedDirectsSQL creates $1 direct conversations of the user "me" with a message each.
 const SeedDirectsSQL = `
 WITH made AS (
 	INSERT INTO conversations (id, created_at, last_at, head_seq, version, message_count, last_message_seq, changed,
@@ -25,7 +26,7 @@ WITH made AS (
 INSERT INTO events (conversation_id, seq, message_no, at, type, sender, client_msg_id, body)
 SELECT id, 2, 1, now(), 'message.posted', 'me', 'c-1', '{"content":{"type":"text","text":"hello"}}'::json FROM made`
 
-// seed writes what would take long to append.
+// Seed runs a statement that writes data whose append would take long.
 func Seed(b *testing.B, n *Node, sql string, args ...any) {
 	b.Helper()
 	conn, err := pgx.Connect(b.Context(), n.URL)

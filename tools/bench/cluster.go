@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"im/domain"
-	"im/internal/auth/token"
+	"im/internal/auth"
 	"im/internal/freeport"
 )
 
@@ -155,7 +155,7 @@ func (t Target) serve(ctx context.Context, name string, nodes int, profiling boo
 func (c *cluster) useSecret() (secret string) {
 	secret = rand.Text() + rand.Text()
 	c.token = func(_ context.Context, user domain.UserID) (string, error) {
-		return token.Sign(secret, user, token.Grant{TTL: tokenTTL})
+		return auth.Sign(secret, user, auth.Grant{TTL: tokenTTL})
 	}
 	return secret
 }

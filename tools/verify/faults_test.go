@@ -15,7 +15,7 @@ import (
 
 	"im/domain"
 	"im/internal/app"
-	"im/routing"
+	"im/routing/broker"
 	"im/test/faultproxy"
 	"im/test/pgtest"
 	"im/tools/verify"
@@ -44,7 +44,7 @@ func startNode(t *testing.T) (string, app.Tokens) {
 	flags.Secret = secret
 	n, err := app.New(t.Context(), app.Options{
 		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
-		Broker: routing.NewInProcess(logger), Drain: time.Second,
+		Broker: broker.NewInProcess(logger), Drain: time.Second,
 	})
 	require.NoError(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

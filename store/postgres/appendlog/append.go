@@ -6,55 +6,55 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"im/domain"
 	"im/store/postgres/internal/pg"
 )
 
-const (
-	appendName = "append" // of the prepared statement
+// The parameters are described at im_append_1 (migrations/0002_functions.sql). They are
+// filled by appendParams.values.
+const appendSQL = `
+SELECT statuses, seqs, ats FROM im_append_1(
+	p_batch => $1, p_node => $2,
+	p_conversation_ids => $3, p_versions => $4,
+	p_conversation => $5, p_type => $6, p_sender => $7, p_client_msg_id => $8, p_hash => $9, p_body => $10, p_about_seq => $11,
+	p_mentions => $12, p_members => $13, p_updates => $14, p_targets => $15)`
 
-	appendSQL = `
-SELECT statuses, seqs, ats FROM im_append_2(
-	$1::uuid, $2::text, $3::uuid[], $4::bigint[],
-	$5::int[], $6::text[], $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bigint[],
-	$12::int[], $13::text[], $14::int[], $15::text[], $16::text[],
-	$17::int[], $18::text[], $19::text[], $20::text[], $21::text[], $22::text[],
-	$23::int[], $24::bigint[], $25::text[], $26::bool[])`
+// The status of an event, as im_append_1 returns it.
+const (
+	statusAppended  = iota
+	statusDuplicate // of an earlier message
+	statusNoMessage // it replies to something that is not a message of the conversation
+	statusStale     // the state that it was decided on has changed
 )
 
-// What im_append_2 says of a draft.
-const (
-	statusAppended = iota
-	statusDuplicate
-	statusAstray
-	statusStale
-)
-
-// written is what im_append_2 answered: for each draft, in the order of works
-// and steps, and the time for each work that has drafts.
+// written is the result of im_append_1: the status and seq of each draft, in the order
+// of groups and decisions, and the time of each group that has drafts.
 type written struct {
 	statuses []int32
 	seqs     []int64
 	ats      []time.Time
 }
 
-// write appends the batch, unless nothing came of it, and answers.
+// write appends the batch, if it has any events, and answers its commands. c.lost is
+// the batch while its outcome is unknown.
 func (c *committer) write(ctx context.Context, b *batch) error {
-	args := newAppendArgs(b)
-	if len(args.ids) == 0 {
-		return c.settle(ctx, b, written{})
+	params := newAppendParams(b)
+	if len(params.ids) == 0 {
+		return c.finish(ctx, b, written{})
 	}
-	for _, w := range b.works {
-		for _, s := range w.steps {
-			s.entry.written = true
+	for _, g := range b.groups {
+		for _, d := range g.decisions {
+			d.request.written = true
 		}
 	}
 	c.lost = b
-	got, err := c.append(ctx, args.params(b, c.log.options.Node))
+	got, err := c.append(ctx, params.values(b, c.log.options.Node))
 	switch {
 	case err == nil:
 	case pg.Violates(err, "commits_batch"):
-		return errors.Join(errUnsure, err) // the batch is there: resolve it
+		return errors.Join(errUnsure, err) // an earlier attempt has written it: resolve finds out
 	case pg.SQLState(err) != "" && !pg.ConnectionLost(err):
 		c.lost = nil
 		return &appendError{b, err}
@@ -62,31 +62,18 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 		return err
 	}
 	c.lost = nil
-	return c.settle(ctx, b, got)
+	return c.finish(ctx, b, got)
 }
 
-// append calls im_append_2 with parameters and results in PostgreSQL's binary form,
-// which pgx would arrive at by reflection on every element.
-func (c *committer) append(ctx context.Context, p *params) (got written, err error) {
-	if _, err := c.conn.Prepare(ctx, appendName, appendSQL); err != nil { // once a connection
-		return got, err
-	}
-	values := p.values()
-	result := c.conn.PgConn().ExecPrepared(ctx, appendName, values, binaryFormats(len(values)), binaryFormats(3)).Read()
-	if result.Err != nil {
-		return got, result.Err
-	}
-	if len(result.Rows) != 1 {
-		return got, errWire
-	}
-	r := resultReader{row: result.Rows[0]}
-	got = written{statuses: r.int32s(), seqs: r.int64s(), ats: r.times()}
-	return got, r.err
+func (c *committer) append(ctx context.Context, values []any) (got written, err error) {
+	err = c.conn.QueryRow(ctx, appendSQL, values...).Scan(&got.statuses, &got.seqs, &got.ats)
+	return got, err
 }
 
 var errUnsure = errors.New("the batch may have been written before")
 
-// appendError is that the server refused a batch: nothing of it was written.
+// appendError is the error of a batch that the server refused. Nothing of the batch was
+// written.
 type appendError struct {
 	batch *batch
 	cause error
@@ -95,75 +82,103 @@ type appendError struct {
 func (e *appendError) Error() string { return "append: " + e.cause.Error() }
 func (e *appendError) Unwrap() error { return e.cause }
 
-// appendArgs are the parallel arrays of im_append_2.
-type appendArgs struct {
+// appendParams holds the parameters of im_append_1. Those that most batches need are
+// parallel arrays, which the server reads fastest. The others are sent as JSON.
+type appendParams struct {
 	ids      [][16]byte
 	versions []int64
 
-	conv    []int32
-	types   []string
-	senders []string
-	msgIDs  []string
-	hashes  [][]byte
-	bodies  []json.RawMessage
-	about   []int64 // reply_to or target
+	// Of each event:
+	conversation []int32 // index in ids, from 1
+	types        []string
+	senders      []string
+	clientMsgIDs []string
+	hashes       pgtype.FlatArray[[]byte]
+	bodies       pgtype.FlatArray[[]byte]
+	about        []int64 // the message that it replies to, or is about; 0: none
 
-	mentionOf []int32
-	mentioned []string
-
-	memberOf []int32
-	members  []string
-	roles    []string
-
-	updateOf  []int32
-	sets      []string
-	titles    []*string
-	avatars   []*string
-	settings  []*string
-	metadatas []*string
-
-	targetOf []int32
-	touched  []int64
-	emojis   []string
-	had      []bool
+	mentions []mentionParam
+	members  []memberParam
+	updates  []updateParam
+	targets  []targetParam
 }
 
-func newAppendArgs(b *batch) *appendArgs {
+// The effects of events. Event is the index of the event, from 1. The names in JSON are
+// those of the columns that im_append_1 reads.
+type (
+	mentionParam struct {
+		Event  int           `json:"event"`
+		UserID domain.UserID `json:"user_id"`
+	}
+
+	memberParam struct {
+		Event  int           `json:"event"`
+		UserID domain.UserID `json:"user_id"`
+		Role   domain.Role   `json:"role"`
+	}
+
+	updateParam struct {
+		Event        int     `json:"event"`
+		SetTitle     bool    `json:"set_title"`
+		Title        *string `json:"title"`
+		SetAvatarURL bool    `json:"set_avatar_url"`
+		AvatarURL    *string `json:"avatar_url"`
+		Settings     *string `json:"settings"` // text; nil: unchanged
+		SetMetadata  bool    `json:"set_metadata"`
+		Metadata     *string `json:"metadata"` // text, so that the bytes are stored as they are
+	}
+
+	targetParam struct {
+		Event    int    `json:"event"`
+		Revision int64  `json:"revision"` // seq of the last edit or recall when the event was decided
+		Emoji    string `json:"emoji"`    // of reactions
+		Reacted  bool   `json:"reacted"`  // whether the sender had reacted with it then
+	}
+)
+
+func newAppendParams(b *batch) *appendParams {
 	n := 0
-	for _, w := range b.works {
-		n += w.drafts()
+	for _, g := range b.groups {
+		n += g.drafts()
 	}
-	a := &appendArgs{
-		conv: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
-		msgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([]json.RawMessage, 0, n), about: make([]int64, 0, n),
+	p := &appendParams{
+		conversation: make([]int32, 0, n), types: make([]string, 0, n), senders: make([]string, 0, n),
+		clientMsgIDs: make([]string, 0, n), hashes: make([][]byte, 0, n), bodies: make([][]byte, 0, n), about: make([]int64, 0, n),
 	}
-	for _, w := range b.works {
-		if w.silent() {
+	for _, g := range b.groups {
+		if g.isSilent() {
 			continue
 		}
-		a.ids = append(a.ids, w.id)
-		a.versions = append(a.versions, w.base.Version)
-		last := w.lastTouches()
-		for _, s := range w.steps {
-			for i := range s.drafts {
-				a.add(&s.drafts[i])
-				a.addTarget(&s.drafts[i], w.messages, last)
+		p.ids = append(p.ids, g.id)
+		p.versions = append(p.versions, g.base.Version)
+		last := g.lastEdits()
+		for _, decided := range g.decisions {
+			for i := range decided.drafts {
+				d := &decided.drafts[i]
+				p.addEvent(d)
+				p.addEffects(d)
+				if d.Target != 0 {
+					p.addTarget(d, g.messages[d.Target])
+				}
+				if d.Type == domain.MessagePosted || last[d.Target] == d {
+					p.addMentions(d)
+				}
 			}
 		}
 	}
-	return a
+	return p
 }
 
-// lastTouches returns the last edit or recall of each message: what an edit before
-// it mentions is not stored.
-func (w *work) lastTouches() map[int64]*domain.Draft {
-	if len(w.messages) == 0 {
+// lastEdits returns the last edit or recall of each message in the group. The mentions
+// of an edit before it are not stored.
+func (g *group) lastEdits() map[int64]*domain.Draft {
+	if len(g.messages) == 0 {
 		return nil
 	}
 	last := map[int64]*domain.Draft{}
-	for _, s := range w.steps {
-		for i := range s.drafts {
-			if d := &s.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
+	for _, decided := range g.decisions {
+		for i := range decided.drafts {
+			if d := &decided.drafts[i]; d.Type == domain.MessageEdited || d.Type == domain.MessageRecalled {
 				last[d.Target] = d
 			}
 		}
@@ -171,104 +186,79 @@ func (w *work) lastTouches() map[int64]*domain.Draft {
 	return last
 }
 
-func (a *appendArgs) addTarget(d *domain.Draft, messages map[int64]*domain.MessageState, last map[int64]*domain.Draft) {
-	if d.Target == 0 {
-		return
-	}
-	n := len(a.conv) - 1
-	a.about[n] = d.Target
-	m := messages[d.Target] // as it was loaded
-	a.targetOf = append(a.targetOf, int32(n+1))
-	a.touched = append(a.touched, m.Revision)
-	a.emojis = append(a.emojis, d.Emoji)
-	a.had = append(a.had, m.Reactions[domain.Reactor{User: d.Sender, Emoji: d.Emoji}])
-	if last[d.Target] == d {
-		a.addMentions(d)
-	}
-}
-
-func (a *appendArgs) addMentions(d *domain.Draft) {
-	for _, user := range d.Mentions {
-		a.mentionOf = append(a.mentionOf, int32(len(a.conv)))
-		a.mentioned = append(a.mentioned, string(user))
-	}
-}
-
-func (a *appendArgs) add(d *domain.Draft) {
+func (p *appendParams) addEvent(d *domain.Draft) {
 	var hash []byte
 	if d.ClientMsgID != "" {
 		hash = d.Hash[:]
 	}
-	a.conv = append(a.conv, int32(len(a.ids)))
-	a.types = append(a.types, string(d.Type))
-	a.senders = append(a.senders, string(d.Sender))
-	a.msgIDs = append(a.msgIDs, d.ClientMsgID)
-	a.hashes = append(a.hashes, hash)
-	a.bodies = append(a.bodies, d.Body)
-	a.about = append(a.about, d.ReplyTo)
-	n := int32(len(a.conv))
-	switch d.Type {
-	case domain.MessagePosted:
-		a.addMentions(d)
+	about := d.ReplyTo
+	if d.Target != 0 {
+		about = d.Target
+	}
+	p.conversation = append(p.conversation, int32(len(p.ids)))
+	p.types = append(p.types, string(d.Type))
+	p.senders = append(p.senders, string(d.Sender))
+	p.clientMsgIDs = append(p.clientMsgIDs, d.ClientMsgID)
+	p.hashes = append(p.hashes, hash)
+	p.bodies = append(p.bodies, d.Body)
+	p.about = append(p.about, about)
+}
+
+// addEffects adds what the last event added does to members and to the conversation.
+func (p *appendParams) addEffects(d *domain.Draft) {
+	switch n := len(p.types); d.Type {
 	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
-		a.memberOf = append(a.memberOf, n)
-		a.members = append(a.members, string(d.Member.UserID))
-		a.roles = append(a.roles, string(d.Member.Role))
+		p.members = append(p.members, memberParam{Event: n, UserID: d.Member.UserID, Role: d.Member.Role})
 	case domain.ConversationUpdated:
-		a.addUpdate(n, d.Update)
-	}
-}
-
-func (a *appendArgs) addUpdate(n int32, u *domain.UpdatedBody) {
-	var set []byte
-	for _, field := range []struct {
-		letter  byte
-		changed bool
-	}{{'t', u.Title.Set}, {'a', u.AvatarURL.Set}, {'s', u.Settings != nil}, {'m', u.Metadata.Set}} {
-		if field.changed {
-			set = append(set, field.letter)
+		u := d.Update
+		var settings *string
+		if u.Settings != nil {
+			settings = new(pg.SettingsJSON(*u.Settings))
 		}
+		p.updates = append(p.updates, updateParam{
+			Event:    n,
+			SetTitle: u.Title.Set, Title: u.Title.Value,
+			SetAvatarURL: u.AvatarURL.Set, AvatarURL: u.AvatarURL.Value,
+			Settings:    settings,
+			SetMetadata: u.Metadata.Set, Metadata: pg.NullableJSON(u.Metadata.Or(nil)),
+		})
 	}
-	var settings *string
-	if u.Settings != nil {
-		settings = new(pg.SettingsJSON(*u.Settings))
-	}
-	a.updateOf = append(a.updateOf, n)
-	a.sets = append(a.sets, string(set))
-	a.titles = append(a.titles, u.Title.Value)
-	a.avatars = append(a.avatars, u.AvatarURL.Value)
-	a.settings = append(a.settings, settings)
-	a.metadatas = append(a.metadatas, pg.NullableJSON(u.Metadata.Or(nil)))
 }
 
-// params are those of appendSQL, in its order.
-func (a *appendArgs) params(b *batch, node string) *params {
-	p := &params{}
-	p.uuid(b.id)
-	p.text(node)
-	array(p, uuidOID, a.ids, appendUUID)
-	array(p, int8OID, a.versions, appendInt8)
-	array(p, int4OID, a.conv, appendInt4)
-	array(p, textOID, a.types, appendText)
-	array(p, textOID, a.senders, appendText)
-	array(p, textOID, a.msgIDs, appendText)
-	array(p, byteaOID, a.hashes, appendBytea)
-	array(p, textOID, a.bodies, appendText)
-	array(p, int8OID, a.about, appendInt8)
-	array(p, int4OID, a.mentionOf, appendInt4)
-	array(p, textOID, a.mentioned, appendText)
-	array(p, int4OID, a.memberOf, appendInt4)
-	array(p, textOID, a.members, appendText)
-	array(p, textOID, a.roles, appendText)
-	array(p, int4OID, a.updateOf, appendInt4)
-	array(p, textOID, a.sets, appendText)
-	array(p, textOID, a.titles, appendNullable)
-	array(p, textOID, a.avatars, appendNullable)
-	array(p, textOID, a.settings, appendNullable)
-	array(p, textOID, a.metadatas, appendNullable)
-	array(p, int4OID, a.targetOf, appendInt4)
-	array(p, int8OID, a.touched, appendInt8)
-	array(p, textOID, a.emojis, appendText)
-	array(p, boolOID, a.had, appendBool)
-	return p
+// addTarget adds the state of the message on which the last event added was decided.
+func (p *appendParams) addTarget(d *domain.Draft, m *domain.MessageState) {
+	p.targets = append(p.targets, targetParam{
+		Event: len(p.types), Revision: m.Revision, Emoji: d.Emoji,
+		Reacted: m.Reactions[domain.Reactor{User: d.Sender, Emoji: d.Emoji}],
+	})
+}
+
+// addMentions adds the mentions of the last event added.
+func (p *appendParams) addMentions(d *domain.Draft) {
+	for _, user := range d.Mentions {
+		p.mentions = append(p.mentions, mentionParam{Event: len(p.types), UserID: user})
+	}
+}
+
+// values returns the values of appendSQL, in its order.
+func (p *appendParams) values(b *batch, node string) []any {
+	return []any{
+		[16]byte(b.id), node,
+		p.ids, p.versions,
+		p.conversation, p.types, p.senders, p.clientMsgIDs, p.hashes, p.bodies, p.about,
+		arrayJSON(p.mentions), arrayJSON(p.members), arrayJSON(p.updates), arrayJSON(p.targets),
+	}
+}
+
+// arrayJSON returns the list as a JSON array, or nil, SQL's null, if it is empty.
+func arrayJSON[T any](list []T) *string {
+	if len(list) == 0 {
+		return nil
+	}
+	encoded, err := json.Marshal(list)
+	if err != nil {
+		panic(err) // strings, numbers and booleans always marshal
+	}
+	text := string(encoded)
+	return &text
 }

@@ -47,12 +47,12 @@ func TestI2DenseFromSeveralNodesToOneConversation(t *testing.T) {
 	senders.Wait()
 	require.Len(t, nodes[0].Log(t, id), 1+len(nodes)*each)
 	for _, n := range nodes {
-		requireAscendingTold(t, n, id)
+		requireAscendingCommits(t, n, id)
 	}
 }
 
-// requireAscendingTold: each node is told of its own commits in their order.
-func requireAscendingTold(t *testing.T, n *storetest.Node, id domain.ConversationID) {
+// requireAscendingCommits requires that a node pushed its commits in their order.
+func requireAscendingCommits(t *testing.T, n *storetest.Node, id domain.ConversationID) {
 	t.Helper()
 	var last int64
 	for _, c := range n.Commits(id) {
@@ -321,8 +321,8 @@ func TestCommandsOfSeveralEvents(t *testing.T) {
 	v, err := n.Conversation(t.Context(), storetest.User("bob"), id, "")
 	require.NoError(t, err)
 	require.Equal(t, 4, v.MemberCount)
-	told := n.Commits(id)
-	require.Contains(t, told[len(told)-1].Audience, domain.UserID("alice"), "the audience includes who has left")
+	commits := n.Commits(id)
+	require.Contains(t, commits[len(commits)-1].Audience, domain.UserID("alice"), "the audience includes the user who left")
 }
 
 func TestUpdates(t *testing.T) {

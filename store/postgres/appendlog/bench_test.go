@@ -12,7 +12,7 @@ import (
 	"im/test/storetest"
 )
 
-// BenchmarkAppend posts to 100 conversations with so many in flight altogether.
+// BenchmarkAppend posts to 100 conversations with a number of them in flight.
 func BenchmarkAppend(b *testing.B) {
 	for _, inFlight := range []int{1, 64, 1024} {
 		b.Run(fmt.Sprintf("in_flight=%d", inFlight), func(b *testing.B) {

@@ -1,17 +1,19 @@
 package appendlog
 
 import (
-	"container/list"
+	"math"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"im/domain"
 )
 
-// cache keeps the states of the conversations that were used last, bounded in
-// bytes. It belongs to one committer and is not safe for concurrent use.
+// cache keeps the states of the conversations that were used last, bounded in bytes.
+// The library counts entries, so the cache adds up their bytes itself. It belongs to
+// one committer and is not safe for concurrent use.
 type cache struct {
 	limit, size int
-	byID        map[domain.ConversationID]*list.Element
-	used        *list.List // of *cached, the latest in front
+	states      *simplelru.LRU[domain.ConversationID, cached]
 }
 
 type cached struct {
@@ -20,43 +22,31 @@ type cached struct {
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, byID: map[domain.ConversationID]*list.Element{}, used: list.New()}
+	c := &cache{limit: limit}
+	c.states, _ = simplelru.NewLRU(math.MaxInt, func(_ domain.ConversationID, old cached) { c.size -= old.size }) // a positive size is no error
+	return c
 }
 
 // get returns the state, or nil.
 func (c *cache) get(id domain.ConversationID) *domain.Conversation {
-	e := c.byID[id]
-	if e == nil {
-		return nil
-	}
-	c.used.MoveToFront(e)
-	return e.Value.(*cached).state
+	found, _ := c.states.Get(id)
+	return found.state
 }
 
-// put keeps a state, measured anew, and lets go of those that were used the
-// longest ago. A state that is larger than the cache is not kept.
+// put keeps a state, which may have grown, and evicts those that were used the longest
+// ago. A state that is larger than the cache is not kept.
 func (c *cache) put(state *domain.Conversation) {
 	c.drop(state.ID)
-	entry := &cached{state, state.Size()}
-	if entry.size > c.limit {
+	size := state.Size()
+	if size > c.limit {
 		return
 	}
-	c.byID[state.ID] = c.used.PushFront(entry)
-	c.size += entry.size
-	for c.size > c.limit {
-		c.drop(c.used.Back().Value.(*cached).state.ID)
+	c.states.Add(state.ID, cached{state, size})
+	for c.size += size; c.size > c.limit; {
+		c.states.RemoveOldest()
 	}
 }
 
-func (c *cache) drop(id domain.ConversationID) {
-	if e := c.byID[id]; e != nil {
-		c.size -= c.used.Remove(e).(*cached).size
-		delete(c.byID, id)
-	}
-}
+func (c *cache) drop(id domain.ConversationID) { c.states.Remove(id) }
 
-func (c *cache) clear() {
-	clear(c.byID)
-	c.used.Init()
-	c.size = 0
-}
+func (c *cache) clear() { c.states.Purge() }

@@ -13,47 +13,62 @@ import (
 
 const (
 	batchCommands = 1024
-	batchDrafts   = 2048 // one command may go beyond
+	batchDrafts   = 2048 // the last command of a batch may go beyond
 	batchBytes    = 4 << 20
 
-	attemptAppend = 4 * time.Second // of one attempt at a batch; a commit takes milliseconds
-	flushGrace    = 5 * time.Second // for what was taken before the end
+	attemptAppend = 4 * time.Second // bounds one attempt at a batch; a commit takes milliseconds
+	flushGrace    = 5 * time.Second // bounds the writing of what is left when Run ends
 	firstPause    = 25 * time.Millisecond
 	longestPause  = 400 * time.Millisecond
 	probeInterval = 100 * time.Millisecond
 )
 
-// committer appends what it takes from the queue. All but the queue belongs to
-// the goroutine of run.
+// committer appends the requests that it takes from the queue, a batch at a time, over
+// a connection of its own. All fields but log and queue belong to the goroutine of run.
+//
+// Each turn of run begins in one of these states:
+//
+//	state        | fields                  | what the turn does, and the next state
+//	idle         | held is empty           | waits for the queue; holding
+//	holding      | held, lost is nil       | writes a batch; idle or holding. Without an answer from the
+//	             |                         | server: outcome lost. After any other error: paused
+//	outcome lost | lost is the batch       | looks the batch up by its id. Committed: answers its requests.
+//	             |                         | Not committed: writes the next batch under the same id, so that
+//	             |                         | of the two only one can be committed; holding
+//	paused       | pause > 0               | waits for pause, which doubles up to longestPause; then as before
+//
+// A conversation is in locked while another transaction holds its row for longer than
+// the lock timeout. Its requests stay held and are left out of batches until a probe
+// finds the row free, so that they delay no other conversation.
 type committer struct {
-	number int // among the committers of the store
+	number int // among the committers of the log
 	log    *Log
 	logger *slog.Logger
 	queue  *queue
 
-	conn   *pgx.Conn
-	epoch  string // that the cache is of
-	states *cache
-	extent extent
-	held   []*entry // taken and not answered, in order, before all that is queued
-	lost   *batch   // may have been committed: its answer did not arrive
-	pause  time.Duration
+	conn      *pgx.Conn // nil: not connected
+	epoch     string    // of the states in the cache
+	states    *cache
+	batchSize batchSize
+	held      []*request // taken and not answered, in order, before everything queued
+	lost      *batch     // sent, and its answer did not arrive
+	pause     time.Duration
 
-	stuck  map[domain.ConversationID]struct{} // others hold their locks for too long
-	probed time.Time
+	locked map[domain.ConversationID]struct{}
+	probed time.Time // when locked was checked last
 }
 
 func newCommitter(l *Log, number int) *committer {
 	return &committer{
 		number: number, log: l, logger: l.db.Logger, queue: l.queue,
-		states: newCache(l.options.CacheBytes / l.options.Committers),
-		extent: extent{bytes: firstExtent},
-		stuck:  map[domain.ConversationID]struct{}{},
+		states:    newCache(l.options.CacheBytes / l.options.Committers),
+		batchSize: batchSize{bytes: firstBatchBytes},
+		locked:    map[domain.ConversationID]struct{}{},
 	}
 }
 
-// run appends until ctx has ended and what was taken is written, or cannot be
-// within flushGrace.
+// run appends until ctx ends. Then it closes the queue, and returns when all requests
+// are answered, or after flushGrace.
 func (c *committer) run(ctx context.Context) error {
 	flush, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
@@ -61,7 +76,7 @@ func (c *committer) run(ctx context.Context) error {
 		c.queue.close()
 		time.AfterFunc(flushGrace, abandon)
 	})()
-	defer c.hangUp()
+	defer c.disconnect()
 	for flush.Err() == nil {
 		if c.held = c.queue.take(c.number, c.held, batchCommands); len(c.held) > 0 {
 			c.step(flush)
@@ -71,13 +86,13 @@ func (c *committer) run(ctx context.Context) error {
 			c.queue.await(flush, c.number)
 		}
 	}
-	for _, e := range c.queue.surrender(c.held) {
-		c.answer(e, domain.Outcome{}, domain.ErrUnavailable)
+	for _, r := range c.queue.drain(c.held) {
+		c.answer(r, domain.Outcome{}, domain.ErrUnavailable)
 	}
 	return nil
 }
 
-// step tries to have all answered that is held.
+// step tries to answer the requests that are held.
 func (c *committer) step(ctx context.Context) {
 	c.expire()
 	err := error(nil)
@@ -89,14 +104,14 @@ func (c *committer) step(ctx context.Context) {
 	} else {
 		c.pause = 0
 	}
-	c.forget()
-	c.queue.keep(c.number, c.held, c.lost)
+	c.dropAnswered()
+	c.queue.release(c.number, c.held, c.lost)
 	if c.pause > 0 {
 		pg.Sleep(ctx, c.pause)
 	}
 }
 
-// attempt resolves what is unknown and writes one batch.
+// attempt finds out the outcome of a lost batch, if there is one, and writes one batch.
 func (c *committer) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithDeadline(ctx, c.deadline())
 	defer cancel()
@@ -108,8 +123,8 @@ func (c *committer) attempt(ctx context.Context) error {
 		if err := c.resolve(ctx, lost); err != nil {
 			return err
 		}
-		id = lost.id // should the lost one begin only now, one of the two fails
-		c.forget()
+		id = lost.id // if the lost batch arrives only now, one of the two fails
+		c.dropAnswered()
 	}
 	if err := c.probe(ctx); err != nil {
 		return err
@@ -118,7 +133,7 @@ func (c *committer) attempt(ctx context.Context) error {
 	if len(picked) == 0 {
 		if len(c.held) > 0 {
 			c.pause = firstPause
-			return errStuck
+			return errAllLocked
 		}
 		return nil
 	}
@@ -129,101 +144,103 @@ func (c *committer) attempt(ctx context.Context) error {
 	}
 	took := time.Since(began)
 	if full && (err == nil || ctx.Err() != nil) {
-		c.queue.full(c.number, size, took)
+		c.queue.observe(c.number, size, took)
 	}
 	switch {
 	case err == nil:
-		c.extent.wrote(size, took)
+		c.batchSize.succeeded(size, took)
 	case ctx.Err() != nil:
-		c.extent.late(size)
+		c.batchSize.timedOut(size)
 	}
 	return err
 }
 
-// deadline leaves time to answer the oldest command when it is due; those that
-// are left aside interrupt nobody.
+// deadline is when the attempt must end, so that the oldest request is answered when it
+// is due. Requests of locked conversations do not count.
 func (c *committer) deadline() time.Time {
 	deadline := time.Now().Add(attemptAppend)
-	for _, e := range c.held {
-		if _, stuck := c.stuck[e.target]; !stuck && e.due.Before(deadline) {
-			deadline = e.due
+	for _, r := range c.held {
+		if _, locked := c.locked[r.target]; !locked && r.due.Before(deadline) {
+			deadline = r.due
 		}
 	}
 	return deadline
 }
 
-// pick chooses the next batch, and tells its size, and whether more was there than
-// may be in one. Commands of one conversation stay in order; one that repeats the
-// key of another waits until that one is settled.
-func (c *committer) pick() (picked []*entry, size int, full bool) {
+// pick chooses the requests of the next batch. It returns their size, and whether the
+// batch is full while more are held. Requests of one conversation stay in order. One
+// that repeats the idempotency key of another waits until that one is answered.
+func (c *committer) pick() (picked []*request, size int, full bool) {
 	type posting struct {
 		target domain.ConversationID
 		sender domain.UserID
 		id     string
 	}
-	picked = make([]*entry, 0, min(len(c.held), batchCommands))
+	picked = make([]*request, 0, min(len(c.held), batchCommands))
 	seen := make(map[posting]struct{}, cap(picked))
-	for _, e := range c.held {
-		if _, stuck := c.stuck[e.target]; stuck {
+	for _, r := range c.held {
+		if _, locked := c.locked[r.target]; locked {
 			continue
 		}
-		if len(picked) == batchCommands || len(picked) > 0 && size+e.size > c.extent.bytes {
+		if len(picked) == batchCommands || len(picked) > 0 && size+r.size > c.batchSize.bytes {
 			return picked, size, true
 		}
-		if len(picked) > 0 && e.alone {
+		if len(picked) > 0 && r.alone {
 			break
 		}
-		if key, ok := e.cmd.Key(); ok {
-			p := posting{e.target, key.Sender, key.ClientMsgID}
+		if key, ok := r.cmd.Key(); ok {
+			p := posting{r.target, key.Sender, key.ClientMsgID}
 			if _, twin := seen[p]; twin {
 				continue
 			}
 			seen[p] = struct{}{}
 		}
-		picked = append(picked, e)
-		size += e.size
-		if e.alone {
+		picked = append(picked, r)
+		size += r.size
+		if r.alone {
 			break
 		}
 	}
 	return picked, size, false
 }
 
-// expire answers those who waited for too long, or wait no more. One that is not
-// begun with in time has waited for too long.
+// expire fails requests that are past their deadline or whose caller is gone, and those
+// that can no longer be committed before it.
 func (c *committer) expire() {
 	now := time.Now()
-	soon := now.Add(c.extent.lead())
+	soon := now.Add(c.batchSize.leadTime())
 	c.held = c.queue.overdue(c.held, soon)
-	for _, e := range c.held {
-		if e.forsaken() || now.After(e.due) || !e.written && soon.After(e.due) {
-			c.answer(e, domain.Outcome{}, c.queue.late())
+	for _, r := range c.held {
+		if r.abandoned() || now.After(r.due) || !r.written && soon.After(r.due) {
+			c.answer(r, domain.Outcome{}, c.queue.timeoutError())
 		}
 	}
-	c.forget()
+	c.dropAnswered()
 }
 
-func (c *committer) answer(e *entry, o domain.Outcome, err error) {
-	if e.answered {
+// answer answers a request, once.
+func (c *committer) answer(r *request, o domain.Outcome, err error) {
+	if r.answered {
 		return
 	}
-	e.answered = true
-	c.queue.release(e.size)
-	e.answer(o, err)
+	r.answered = true
+	c.queue.free(r.size)
+	r.answer(o, err)
 }
 
-// forget lets go of what is answered.
-func (c *committer) forget() {
+// dropAnswered removes the answered requests from held.
+func (c *committer) dropAnswered() {
 	kept := c.held[:0]
-	for _, e := range c.held {
-		if !e.answered {
-			kept = append(kept, e)
+	for _, r := range c.held {
+		if !r.answered {
+			kept = append(kept, r)
 		}
 	}
 	clear(c.held[len(kept):])
 	c.held = kept
 }
 
+// connect connects if there is no connection, and empties the cache in a new epoch.
 func (c *committer) connect(ctx context.Context) error {
 	if c.conn != nil && c.conn.IsClosed() {
 		c.conn = nil
@@ -242,12 +259,12 @@ func (c *committer) connect(ctx context.Context) error {
 	if epoch := c.log.db.KnownEpoch(); epoch != c.epoch {
 		c.epoch = epoch
 		c.states.clear()
-		clear(c.stuck)
+		clear(c.locked)
 	}
 	return nil
 }
 
-func (c *committer) hangUp() {
+func (c *committer) disconnect() {
 	if c.conn != nil {
 		pg.CloseConn(c.conn)
 		c.conn = nil

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// Rows that hang on the conversation are made from the row that was inserted:
-	// where there was one already, nothing is.
+	// All other rows are inserted from the inserted row of conversations. If a conversation
+	// with this id or one of its keys exists, the statement inserts nothing.
 	createSQL = `
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now), made AS (
 	INSERT INTO conversations (id, kind, creator, direct_key, client_conversation_id, client_hash, title, avatar_url, settings, metadata,
@@ -19,7 +19,7 @@ WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now), made AS (
 		blocked)
 	VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7, $8, $9::text::json, $10::text::json,
 		(SELECT now FROM clock), (SELECT now FROM clock), 1, 1, 0, 0, cardinality($11::text[]), pg_current_xact_id(),
-		im_blocked_1($4, $3))
+		im_direct_blocks_1($4, $3))
 	ON CONFLICT DO NOTHING
 	RETURNING id, last_at
 ), event AS (
@@ -45,9 +45,9 @@ ORDER BY id = $1 DESC, 3 NULLS LAST LIMIT 1`
 	findDirectSQL = `SELECT id FROM conversations WHERE direct_key = $1`
 )
 
-// Create implements domain.Log. It answers within patience.
+// Create implements domain.Log. It returns within commandTimeout.
 func (l *Log) Create(ctx context.Context, n domain.NewConversation) (domain.ConversationID, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
 	body, err := json.Marshal(n.Created)
 	if err != nil {
@@ -59,7 +59,7 @@ func (l *Log) Create(ctx context.Context, n domain.NewConversation) (domain.Conv
 		if err == nil || ctx.Err() != nil || !pg.ConnectionLost(err) && !pg.Transient(err) {
 			return id, created, pg.Translate(err)
 		}
-		// Whether it was done or not: the next attempt makes it or finds it.
+		// The outcome may be unknown: the next attempt creates the conversation or finds it.
 		l.db.ResetIfBroken(err)
 		pg.Sleep(ctx, pause)
 		pause = min(2*pause, longestPause)
@@ -90,12 +90,12 @@ func (l *Log) create(ctx context.Context, n domain.NewConversation, body []byte)
 	if err != nil {
 		return domain.ConversationID{}, false, err
 	}
-	l.tellCreated(n, at, body)
+	l.publishCreated(n, at, body)
 	return n.ID, true, nil
 }
 
-// findCreated finds what stood in the way. If it has the very id, an attempt
-// before this one had made it.
+// findCreated returns the conversation that exists already. If its id is the new one, an
+// earlier attempt has created it.
 func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []byte) (id domain.ConversationID, created bool, err error) {
 	var hash []byte
 	var at time.Time
@@ -104,7 +104,7 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 		return id, false, err
 	}
 	if id == n.ID {
-		l.tellCreated(n, at, body)
+		l.publishCreated(n, at, body)
 		return id, true, nil
 	}
 	if hash != nil && string(hash) != string(n.Hash[:]) {
@@ -113,7 +113,8 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 	return id, false, nil
 }
 
-func (l *Log) tellCreated(n domain.NewConversation, at time.Time, body []byte) {
+// publishCreated publishes the first event of a conversation.
+func (l *Log) publishCreated(n domain.NewConversation, at time.Time, body []byte) {
 	e := domain.Event{
 		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.TimeOf(at), Body: body,
 	}

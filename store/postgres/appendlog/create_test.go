@@ -48,7 +48,7 @@ func TestOneDirectConversationHoweverManyAsk(t *testing.T) {
 		direct, err := nodes[1].FindDirect(t.Context(), domain.DirectKey("bob", "alice"))
 		require.NoError(t, err)
 		require.Equal(t, id, direct)
-		require.Len(t, append(nodes[0].Commits(id), nodes[1].Commits(id)...), 1, "one node is told of it, once")
+		require.Len(t, append(nodes[0].Commits(id), nodes[1].Commits(id)...), 1, "one node pushes it, once")
 	}
 	_, err := nodes[0].FindDirect(t.Context(), domain.DirectKey("bob", "carol"))
 	require.ErrorIs(t, err, domain.ErrNotFound)

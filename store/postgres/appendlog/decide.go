@@ -3,135 +3,135 @@ package appendlog
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"im/domain"
-	"im/store/postgres/internal/pg"
 )
 
 // batch is what one transaction is to write.
 type batch struct {
-	id    uuid.UUID
-	works []*work // by conversation, ascending
+	id     uuid.UUID
+	groups []*group // ascending by conversation
 }
 
-// work is what a batch does to one conversation.
-type work struct {
-	id    domain.ConversationID
-	base  *domain.Conversation // as stored at its version; nil: there is none
-	fresh bool                 // base was read after its commands had come
-	steps []*step
+// group is the part of a batch for one conversation.
+type group struct {
+	id        domain.ConversationID
+	base      *domain.Conversation // the stored state at its version; nil: no such conversation
+	fresh     bool                 // base was read for this batch, and not taken from the cache
+	decisions []*decision
 
-	messages map[int64]*domain.MessageState // that its commands are about, as they are stored
+	messages map[int64]*domain.MessageState // the stored messages that its commands are about
 }
 
-// step is one command and what was decided on it.
-type step struct {
-	entry  *entry
-	drafts []domain.Draft
-	err    error
+// decision is one command and what was decided on it.
+type decision struct {
+	request *request
+	drafts  []domain.Draft
+	err     error
 }
 
 func newBatchID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-// awaited tells whether somebody still waits for an answer.
+// awaited reports whether some request of the batch is not answered yet.
 func (b *batch) awaited() bool {
-	return slices.ContainsFunc(b.works, func(w *work) bool {
-		return slices.ContainsFunc(w.steps, func(s *step) bool { return !s.entry.answered })
+	return slices.ContainsFunc(b.groups, func(g *group) bool {
+		return slices.ContainsFunc(g.decisions, func(d *decision) bool { return !d.request.answered })
 	})
 }
 
-func (w *work) drafts() int {
+// drafts returns the number of events that the group writes.
+func (g *group) drafts() int {
 	n := 0
-	for _, s := range w.steps {
-		n += len(s.drafts)
+	for _, d := range g.decisions {
+		n += len(d.drafts)
 	}
 	return n
 }
 
-// silent tells whether some command makes nothing, and nothing else of the work
-// will have the version checked.
-func (w *work) silent() bool { return w.drafts() == 0 }
+// isSilent reports whether the group writes no events, so that the append will not
+// check its version.
+func (g *group) isSilent() bool { return g.drafts() == 0 }
 
-// decide decides on picked, in order, each command on what those before it are
-// about to do.
-func (c *committer) decide(ctx context.Context, id uuid.UUID, picked []*entry) (*batch, error) {
-	works := make(map[domain.ConversationID]*work, len(picked))
-	for _, e := range picked {
-		if works[e.target] == nil {
-			works[e.target] = &work{id: e.target, base: c.states.get(e.target)}
+// decide decides the picked requests in their order, each on the state that the
+// requests before it leave.
+func (c *committer) decide(ctx context.Context, id uuid.UUID, picked []*request) (*batch, error) {
+	groups := make(map[domain.ConversationID]*group, len(picked))
+	for _, r := range picked {
+		if groups[r.target] == nil {
+			groups[r.target] = &group{id: r.target, base: c.states.get(r.target)}
 		}
 	}
-	if err := c.load(ctx, works); err != nil {
+	if err := c.load(ctx, groups); err != nil {
 		return nil, err
 	}
-	if err := c.loadMessages(ctx, works, picked); err != nil {
+	if err := c.loadMessages(ctx, groups, picked); err != nil {
 		return nil, err
 	}
-	c.tentatively(works, picked)
-	stale, err := c.stale(ctx, works)
+	decideAll(groups, picked)
+	stale, err := c.dropStale(ctx, groups)
 	if err != nil {
 		return nil, err
 	}
 	if stale {
-		if err := c.load(ctx, works); err != nil {
+		if err := c.load(ctx, groups); err != nil {
 			return nil, err
 		}
-		c.tentatively(works, picked)
+		decideAll(groups, picked)
 	}
-	b := &batch{id: id, works: slices.Collect(maps.Values(works))}
-	slices.SortFunc(b.works, func(x, y *work) int { return bytes.Compare(x.id[:], y.id[:]) })
+	b := &batch{id: id, groups: slices.Collect(maps.Values(groups))}
+	slices.SortFunc(b.groups, func(x, y *group) int { return bytes.Compare(x.id[:], y.id[:]) })
 	return b, nil
 }
 
-// tentatively decides on all of picked, up to the bound of a batch.
-func (c *committer) tentatively(works map[domain.ConversationID]*work, picked []*entry) {
-	next := make(map[domain.ConversationID]*domain.Conversation, len(works))
-	for id, w := range works {
-		w.steps = w.steps[:0]
-		if w.base != nil {
-			next[id] = w.base.Clone()
-			for _, m := range w.messages {
+// decideAll replaces the decisions of the groups. It stops at batchDrafts events; the
+// requests that are left stay held.
+func decideAll(groups map[domain.ConversationID]*group, picked []*request) {
+	next := make(map[domain.ConversationID]*domain.Conversation, len(groups))
+	for id, g := range groups {
+		g.decisions = g.decisions[:0]
+		if g.base != nil {
+			next[id] = g.base.Clone()
+			for _, m := range g.messages {
 				next[id].LoadMessage(m)
 			}
 		}
 	}
 	drafts := 0
-	for _, e := range picked {
+	for _, r := range picked {
 		if drafts >= batchDrafts {
 			return
 		}
-		w, state := works[e.target], next[e.target]
-		s := &step{entry: e, err: domain.ErrNotFound}
+		g, state := groups[r.target], next[r.target]
+		d := &decision{request: r, err: domain.ErrNotFound}
 		if state != nil {
-			s.drafts, s.err = e.cmd.Decide(state)
+			d.drafts, d.err = r.cmd.Decide(state)
 		}
-		if s.err != nil {
-			s.drafts = nil
+		if d.err != nil {
+			d.drafts = nil
 		}
-		for _, d := range s.drafts {
-			state.Apply(d, state.Head+1)
+		for _, draft := range d.drafts {
+			state.Apply(draft, state.Head+1)
 		}
-		drafts += len(s.drafts)
-		w.steps = append(w.steps, s)
+		drafts += len(d.drafts)
+		g.decisions = append(g.decisions, d)
 	}
 }
 
 const versionsSQL = `SELECT id, version FROM conversations WHERE id = ANY ($1)`
 
-// stale checks the states that a refusal, or that there is nothing to do, was
-// read from, where the append is not going to. It forgets those that are behind
-// and tells whether there were any.
-func (c *committer) stale(ctx context.Context, works map[domain.ConversationID]*work) (bool, error) {
+// dropStale checks the cached states of silent groups, whose version the append will
+// not check: a refusal, or the finding that nothing is to be done, must not come from a
+// cache that is behind. It drops the states that are behind, and reports whether there
+// were any.
+func (c *committer) dropStale(ctx context.Context, groups map[domain.ConversationID]*group) (bool, error) {
 	var ids [][16]byte
-	for id, w := range works {
-		if !w.fresh && w.silent() {
+	for id, g := range groups {
+		if !g.fresh && g.isSilent() {
 			ids = append(ids, id)
 		}
 	}
@@ -153,95 +153,11 @@ func (c *committer) stale(ctx context.Context, works map[domain.ConversationID]*
 	}
 	stale := false
 	for _, id := range ids {
-		if w := works[id]; w.base.Version != stored[id] {
+		if g := groups[id]; g.base.Version != stored[id] {
 			c.states.drop(id)
-			w.base = nil
+			g.base = nil
 			stale = true
 		}
 	}
 	return stale, nil
-}
-
-const statesSQL = `
-SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, c.direct_key, c.blocked, m.users, m.roles, m.joined,
-	ARRAY(SELECT target_seq FROM pins WHERE conversation_id = c.id ORDER BY target_seq)
-FROM conversations c
-CROSS JOIN LATERAL (
-	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
-	FROM members WHERE conversation_id = c.id AND left_seq IS NULL
-) m
-WHERE c.id = ANY ($1)`
-
-// load reads the states that are missing, each as of its version.
-func (c *committer) load(ctx context.Context, works map[domain.ConversationID]*work) error {
-	var ids [][16]byte
-	for id, w := range works {
-		if w.base == nil && !w.fresh {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return nil
-	}
-	rows, err := c.conn.Query(ctx, statesSQL, ids)
-	if err != nil {
-		return err
-	}
-	states, err := pgx.CollectRows(rows, scanState)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		works[id].fresh = true
-	}
-	for _, state := range states {
-		works[state.ID].base = state
-		c.states.put(state)
-	}
-	return nil
-}
-
-func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
-	var (
-		c               domain.Conversation
-		kind            string
-		settings        string
-		metadata        *string
-		users, roles    []string
-		joined, pins    []int64
-		direct          *string
-		blocked         int16
-		decodedSettings domain.Settings
-	)
-	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head,
-		&direct, &blocked, &users, &roles, &joined, &pins)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal([]byte(settings), &decodedSettings); err != nil {
-		return nil, err
-	}
-	members := make(map[domain.UserID]domain.MemberState, len(users))
-	for i, user := range users {
-		members[domain.UserID(user)] = domain.MemberState{Role: domain.Role(roles[i]), JoinedSeq: joined[i]}
-	}
-	state := domain.NewConversationState(c.ID, domain.Kind(kind), c.Title, c.AvatarURL,
-		decodedSettings, pg.RawJSON(metadata), c.Version, c.Head, members)
-	state.Pins = pins
-	if direct != nil {
-		state.SetBlocked(blockedOf(*direct, blocked)...)
-	}
-	return state, nil
-}
-
-// blockedOf reads the column of a direct conversation.
-func blockedOf(directKey string, bits int16) (users []domain.UserID) {
-	a, b, _ := strings.Cut(directKey, "\n")
-	if bits&1 != 0 {
-		users = append(users, domain.UserID(a))
-	}
-	if bits&2 != 0 {
-		users = append(users, domain.UserID(b))
-	}
-	return users
 }

@@ -15,7 +15,7 @@ func (l *Log) CachedBytes() (size int) {
 
 const (
 	// Patience is how long a command may take.
-	Patience = patience
+	Patience = commandTimeout
 	// AttemptTimeout is how long one attempt at a read, or at a batch, may take.
 	AttemptTimeout = min(pg.AttemptTimeout, attemptAppend)
 )

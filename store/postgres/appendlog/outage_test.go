@@ -235,12 +235,12 @@ func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()
 	var said journal
 	n := storetest.Start(t, pgtest.New(t), storetest.OneCommitter, said.take)
-	stuck, free := n.Group(t, "alice", "bob"), n.Group(t, "alice", "bob")
+	locked, free := n.Group(t, "alice", "bob"), n.Group(t, "alice", "bob")
 	tx, err := storetest.Connect(t, n.URL).Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT FROM conversations WHERE id = $1 FOR UPDATE`, stuck)
+	_, err = tx.Exec(t.Context(), `SELECT FROM conversations WHERE id = $1 FOR UPDATE`, locked)
 	require.NoError(t, err)
-	waiting := n.Send(t.Context(), "alice", domain.Post{ConversationID: stuck, ClientMsgID: "m", Content: storetest.Text("x")})
+	waiting := n.Send(t.Context(), "alice", domain.Post{ConversationID: locked, ClientMsgID: "m", Content: storetest.Text("x")})
 	for i := range 10 {
 		n.Post(t, "alice", free, fmt.Sprint(i), "x")
 	}
@@ -248,7 +248,7 @@ func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 	require.Empty(t, waiting)
 	require.NoError(t, tx.Rollback(t.Context()))
 	require.NoError(t, storetest.Wait(t, waiting).Err)
-	require.Len(t, n.Log(t, stuck), 2)
+	require.Len(t, n.Log(t, locked), 2)
 }
 
 // journal is what a store has logged.
@@ -285,7 +285,7 @@ func TestI9NodeStoppedWhileSendingHoldsNoLock(t *testing.T) {
 	watch := storetest.Connect(t, url)
 	var committer int32
 	require.NoError(t, watch.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity
-		WHERE datname = current_database() AND query LIKE '%im_append_2%' AND pid <> pg_backend_pid()`).Scan(&committer))
+		WHERE datname = current_database() AND query LIKE '%im_append_1%' AND pid <> pg_backend_pid()`).Scan(&committer))
 	proxy.HoldAfter(200_000)
 	var answers []<-chan storetest.Answer
 	for i := range 40 { // more than passes

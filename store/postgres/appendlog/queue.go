@@ -10,37 +10,38 @@ import (
 )
 
 const (
-	// backlog is how many commands wait before another committer helps: below it,
-	// the next batch of the one at work is worth more than a batch of their own.
-	backlog = 24
-	// helpAfter is how long a command waits before another committer helps,
-	// whatever the one at work is held up by.
+	// helpBacklog is how many commands wait before a second committer joins in. With
+	// fewer, they gain more from one larger batch than from a batch of their own.
+	helpBacklog = 24
+	// helpAfter is how long a command waits before a second committer joins in,
+	// whatever delays the first.
 	helpAfter = 10 * time.Millisecond
-	busyFor   = 100 * time.Millisecond // after the last append, a node counts as one that appends
+	// busyFor is how long after its last append a node counts as appending.
+	busyFor = 100 * time.Millisecond
 )
 
-// queue is what waits for the committers, in order. The bytes of an entry count
-// until it is answered. A conversation belongs to one committer as long as that
-// has commands of it, so that they stay in order.
+// queue holds the requests that wait for a committer, in the order of submission. The
+// bytes of a request count until it is answered. A committer owns a conversation while
+// it holds requests of it, which keeps them in order.
 type queue struct {
 	wake []chan struct{} // of each committer: has an element when it should look
 
-	mu      sync.Mutex
-	waiting []*entry
-	owners  map[domain.ConversationID]int
-	owned   [][]domain.ConversationID // by each committer
-	working []bool
-	rested  time.Time // when a committer was done last
-	paces   []pace    // of each committer
-	size    int
-	limit   int
-	closed  bool
+	mu          sync.Mutex
+	waiting     []*request
+	owners      map[domain.ConversationID]int // committer by conversation
+	owned       [][]domain.ConversationID     // by each committer
+	working     []bool                        // by committer: it holds requests
+	rested      time.Time                     // when a committer finished last
+	throughputs []throughput                  // of each committer
+	size        int                           // bytes of all requests not answered yet
+	limit       int
+	closed      bool
 }
 
 func newQueue(limit, committers int) *queue {
 	q := &queue{
 		limit: limit, owners: map[domain.ConversationID]int{},
-		owned: make([][]domain.ConversationID, committers), working: make([]bool, committers), paces: make([]pace, committers),
+		owned: make([][]domain.ConversationID, committers), working: make([]bool, committers), throughputs: make([]throughput, committers),
 	}
 	for range committers {
 		q.wake = append(q.wake, make(chan struct{}, 1))
@@ -48,54 +49,56 @@ func newQueue(limit, committers int) *queue {
 	return q
 }
 
-func (q *queue) put(e *entry) error {
+// put adds a request, or fails with domain.ErrUnavailable if the queue is closed, full,
+// or takes too long to drain.
+func (q *queue) put(r *request) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return domain.ErrUnavailable
 	}
-	if q.size+e.size > q.limit {
-		return domain.ErrUnavailable.WithRetryAfter(fullDelay)
+	if q.size+r.size > q.limit {
+		return domain.ErrUnavailable.WithRetryAfter(fullRetryAfter)
 	}
-	if wait := takes(q.paces, q.size, time.Now()); wait > longestWait {
-		return busy(wait)
+	if wait := drainTime(q.throughputs, q.size, time.Now()); wait > maxQueueTime {
+		return overloaded(wait)
 	}
-	q.size += e.size
-	q.waiting = append(q.waiting, e)
-	if owner, owned := q.owners[e.target]; owned {
+	q.size += r.size
+	q.waiting = append(q.waiting, r)
+	if owner, owned := q.owners[r.target]; owned {
 		q.signal(owner)
 		return nil
 	}
-	if idle := q.idle(); idle >= 0 && (len(q.waiting) == 1 || q.welcome(idle, time.Now())) {
+	if idle := q.idle(); idle >= 0 && (len(q.waiting) == 1 || q.mayJoin(idle, time.Now())) {
 		q.signal(idle)
 	}
 	return nil
 }
 
-// take moves up to n entries that committer c may have to the end of dst, and
-// makes their conversations its own.
-func (q *queue) take(c int, dst []*entry, n int) []*entry {
+// take moves up to n requests that committer c may hold to the end of dst, and makes
+// it the owner of their conversations.
+func (q *queue) take(c int, dst []*request, n int) []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	welcome := q.welcome(c, time.Now())
-	if len(q.waiting) > 2*backlog {
-		n = min(n, (len(q.waiting)+len(q.wake)-1)/len(q.wake)) // a part for each, so that one decides while another writes
+	mayTake := q.mayJoin(c, time.Now())
+	if len(q.waiting) > 2*helpBacklog {
+		n = min(n, (len(q.waiting)+len(q.wake)-1)/len(q.wake)) // a share for each, so that one decides while another writes
 	}
 	kept := q.waiting[:0]
-	for i, e := range q.waiting {
+	for i, r := range q.waiting {
 		if n == 0 {
 			kept = append(kept, q.waiting[i:]...)
 			break
 		}
-		owner, owned := q.owners[e.target]
-		if owned && owner != c || !owned && !welcome {
-			kept = append(kept, e)
+		owner, owned := q.owners[r.target]
+		if owned && owner != c || !owned && !mayTake {
+			kept = append(kept, r)
 			continue
 		}
 		if !owned {
-			q.own(c, e.target)
+			q.own(c, r.target)
 		}
-		dst = append(dst, e)
+		dst = append(dst, r)
 		n--
 	}
 	clear(q.waiting[len(kept):])
@@ -104,31 +107,32 @@ func (q *queue) take(c int, dst []*entry, n int) []*entry {
 	return dst
 }
 
-// keep says what committer c still has after its work: entries, and perhaps a
-// batch whose fate it does not know. Other conversations are anybody's again.
-func (q *queue) keep(c int, held []*entry, lost *batch) {
+// release ends a turn of committer c. It stays the owner of the conversations of the
+// requests that it still holds, and of a batch whose outcome is unknown; any committer
+// may own the others again.
+func (q *queue) release(c int, held []*request, lost *batch) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, id := range q.owned[c] {
 		delete(q.owners, id)
 	}
 	q.owned[c] = q.owned[c][:0]
-	for _, e := range held {
-		q.own(c, e.target)
+	for _, r := range held {
+		q.own(c, r.target)
 	}
 	if lost != nil {
-		for _, w := range lost.works {
-			q.own(c, w.id)
+		for _, g := range lost.groups {
+			q.own(c, g.id)
 		}
 	}
 	q.working[c], q.rested = false, time.Now()
 	if q.closed {
-		q.signalAll() // somebody may wait for the last to be taken
+		q.signalAll() // Run waits until the queue is drained
 	}
 }
 
-// await returns when committer c should look again: when it is told, and soon if
-// something waits for which it was not welcome.
+// await returns when committer c should look again: when it is signaled, or after
+// helpAfter if requests wait that it may not join yet.
 func (q *queue) await(ctx context.Context, c int) {
 	var soon <-chan time.Time
 	if q.pending() {
@@ -149,15 +153,15 @@ func (q *queue) pending() bool {
 	return len(q.waiting) > 0
 }
 
-// busy tells whether a committer is at work, or was a moment ago.
+// busy reports whether a committer is at work, or was within busyFor.
 func (q *queue) busy() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return slices.Contains(q.working, true) || time.Since(q.rested) < busyFor
 }
 
-// overdue moves those whose time is up to the end of dst.
-func (q *queue) overdue(dst []*entry, now time.Time) []*entry {
+// overdue moves the requests that are due before now to the end of dst.
+func (q *queue) overdue(dst []*request, now time.Time) []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
@@ -170,30 +174,33 @@ func (q *queue) overdue(dst []*entry, now time.Time) []*entry {
 	return dst
 }
 
-// full notes what committer c wrote, or could not, in a batch beside which more waited.
-func (q *queue) full(c, size int, took time.Duration) {
+// observe records a batch of committer c that left requests waiting, whether it was
+// written or timed out.
+func (q *queue) observe(c, size int, took time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.paces[c].full(size, took, time.Now())
+	q.throughputs[c].observe(size, took, time.Now())
 }
 
-// late is what those hear for whom there was no time.
-func (q *queue) late() error {
+// timeoutError is the error of a request that timed out. It names a delay if the
+// throughput is known.
+func (q *queue) timeoutError() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if wait := takes(q.paces, q.size, time.Now()); wait > 0 {
-		return busy(wait)
+	if wait := drainTime(q.throughputs, q.size, time.Now()); wait > 0 {
+		return overloaded(wait)
 	}
 	return domain.ErrUnavailable
 }
 
-func (q *queue) release(size int) {
+// free gives back the bytes of a request that is answered.
+func (q *queue) free(size int) {
 	q.mu.Lock()
 	q.size -= size
 	q.mu.Unlock()
 }
 
-// close refuses all that comes from now on.
+// close makes put refuse every request from now on.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -201,15 +208,15 @@ func (q *queue) close() {
 	q.signalAll()
 }
 
-// drained tells whether nothing is there and nothing will come.
+// drained reports whether the queue is closed and empty.
 func (q *queue) drained() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.closed && len(q.waiting) == 0
 }
 
-// surrender moves all entries that are left to the end of dst.
-func (q *queue) surrender(dst []*entry) []*entry {
+// drain moves all waiting requests to the end of dst.
+func (q *queue) drain(dst []*request) []*request {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	dst = append(dst, q.waiting...)
@@ -217,7 +224,7 @@ func (q *queue) surrender(dst []*entry) []*entry {
 	return dst
 }
 
-// The rest is called with mu held.
+// The following methods are called with mu held.
 
 func (q *queue) own(c int, id domain.ConversationID) {
 	if _, owned := q.owners[id]; !owned {
@@ -226,10 +233,10 @@ func (q *queue) own(c int, id domain.ConversationID) {
 	}
 }
 
-// welcome tells whether committer c should take what belongs to nobody: if no
-// other is at work, or if that one cannot keep up.
-func (q *queue) welcome(c int, now time.Time) bool {
-	if len(q.waiting) > backlog || len(q.waiting) > 0 && now.Sub(q.waiting[0].due) > helpAfter-patience {
+// mayJoin reports whether committer c may take requests of conversations without an
+// owner: if no other committer is at work, or if the others fall behind.
+func (q *queue) mayJoin(c int, now time.Time) bool {
+	if len(q.waiting) > helpBacklog || len(q.waiting) > 0 && now.Sub(q.waiting[0].due) > helpAfter-commandTimeout {
 		return true
 	}
 	for other, working := range q.working {

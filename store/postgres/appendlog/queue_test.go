@@ -9,17 +9,17 @@ import (
 	"im/domain"
 )
 
-func waiting(ids ...byte) []*entry {
-	var list []*entry
+func waiting(ids ...byte) []*request {
+	var list []*request
 	for _, id := range ids {
-		list = append(list, &entry{target: domain.ConversationID{id}, due: time.Now().Add(patience), size: 1})
+		list = append(list, &request{target: domain.ConversationID{id}, due: time.Now().Add(commandTimeout), size: 1})
 	}
 	return list
 }
 
 // fresh is waiting of what has not waited for long enough to be helped with, however
 // long the test takes.
-func fresh(ids ...byte) []*entry {
+func fresh(ids ...byte) []*request {
 	list := waiting(ids...)
 	for _, e := range list {
 		e.due = e.due.Add(time.Hour)
@@ -27,7 +27,7 @@ func fresh(ids ...byte) []*entry {
 	return list
 }
 
-func putAll(t *testing.T, q *queue, list []*entry) {
+func putAll(t *testing.T, q *queue, list []*request) {
 	t.Helper()
 	for _, e := range list {
 		require.NoError(t, q.put(e))
@@ -48,28 +48,28 @@ func TestQueueConversationBelongsToOneCommitter(t *testing.T) {
 	for _, e := range append(first, second...) {
 		e.due = e.due.Add(-2 * helpAfter) // they have waited: the other one helps
 	}
-	require.Equal(t, second[1:], q.take(1, nil, 10), "only what belongs to nobody")
+	require.Equal(t, second[1:], q.take(1, nil, 10), "only conversations without an owner")
 
-	lost := &batch{works: []*work{{id: domain.ConversationID{2}}}}
-	q.keep(0, nil, lost)
-	q.keep(1, nil, nil)
-	require.Equal(t, []*entry{first[2]}, q.take(1, nil, 10), "2 has a batch whose fate committer 0 does not know")
-	require.Equal(t, []*entry{second[0]}, q.take(0, nil, 10))
+	lost := &batch{groups: []*group{{id: domain.ConversationID{2}}}}
+	q.release(0, nil, lost)
+	q.release(1, nil, nil)
+	require.Equal(t, []*request{first[2]}, q.take(1, nil, 10), "2 has a batch whose fate committer 0 does not know")
+	require.Equal(t, []*request{second[0]}, q.take(0, nil, 10))
 }
 
 // One committer writes all there is while it keeps up; another helps with a
-// backlog, or when something has waited.
+// helpBacklog, or when something has waited.
 func TestQueueAnotherCommitterHelpsWhereItPays(t *testing.T) {
 	q := newQueue(1<<20, 2)
 	putAll(t, q, waiting(1))
 	require.Len(t, q.take(0, nil, 10), 1)
-	for n := range backlog {
+	for n := range helpBacklog {
 		putAll(t, q, fresh(byte(2+n%100)))
 	}
 	require.Empty(t, q.take(1, nil, 10), "the one at work will take them all at once")
 	putAll(t, q, fresh(200))
 	require.Len(t, q.take(1, nil, 10), 10)
-	require.NotEmpty(t, q.wake[1], "it was told")
+	require.NotEmpty(t, q.wake[1], "it was signaled")
 
 	q = newQueue(1<<20, 2)
 	putAll(t, q, waiting(1))
@@ -86,7 +86,7 @@ func TestQueueOwnerIsWoken(t *testing.T) {
 	q := newQueue(1<<20, 2)
 	putAll(t, q, waiting(7))
 	q.take(1, nil, 1)
-	q.keep(1, nil, &batch{works: []*work{{id: domain.ConversationID{7}}}})
+	q.release(1, nil, &batch{groups: []*group{{id: domain.ConversationID{7}}}})
 	for len(q.wake[1]) > 0 {
 		<-q.wake[1]
 	}
@@ -94,27 +94,27 @@ func TestQueueOwnerIsWoken(t *testing.T) {
 	require.Len(t, q.wake[1], 1)
 }
 
-// Where those before it take too long, a command is refused at once, and told for how
+// If the queue takes too long to drain, a command is refused at once, with a delay for how
 // long; not any more when what was known of the pace is old.
 func TestQueueRefusesWhoWouldWaitForTooLong(t *testing.T) {
 	q := newQueue(1<<20, 2)
 	putAll(t, q, waiting(1, 2, 3, 4, 5))
-	require.Equal(t, domain.ErrUnavailable, q.late(), "no pace is known")
-	q.full(0, 1, time.Second)
-	q.full(1, 1, time.Second) // 2 bytes a second, and 5 wait
+	require.Equal(t, domain.ErrUnavailable, q.timeoutError(), "no throughput is known")
+	q.observe(0, 1, time.Second)
+	q.observe(1, 1, time.Second) // 2 bytes a second, and 5 wait
 	var refused *domain.Error
 	require.ErrorAs(t, q.put(waiting(6)[0]), &refused)
 	require.Equal(t, domain.CodeUnavailable, refused.Code)
-	require.GreaterOrEqual(t, refused.After, longestWait/2)
-	require.LessOrEqual(t, refused.After, longestWait)
-	require.ErrorAs(t, q.late(), &refused)
+	require.GreaterOrEqual(t, refused.After, maxQueueTime/2)
+	require.LessOrEqual(t, refused.After, maxQueueTime)
+	require.ErrorAs(t, q.timeoutError(), &refused)
 	require.Positive(t, refused.After)
-	q.release(1)
+	q.free(1)
 	putAll(t, q, waiting(6)) // 4 take no longer than they may
 
-	q.paces[1].at = time.Now().Add(-2 * paceHolds)
+	q.throughputs[1].at = time.Now().Add(-2 * throughputHolds)
 	require.Error(t, q.put(waiting(7)[0]), "one committer alone takes longer")
-	q.paces[0].at = time.Now().Add(-2 * paceHolds)
+	q.throughputs[0].at = time.Now().Add(-2 * throughputHolds)
 	putAll(t, q, waiting(7))
 }
 
@@ -126,7 +126,7 @@ func TestQueueIsBusyForAMomentAfterAnAppend(t *testing.T) {
 	require.False(t, q.busy())
 	require.Len(t, q.take(1, nil, 9), 1)
 	require.True(t, q.busy())
-	q.keep(1, nil, nil)
+	q.release(1, nil, nil)
 	require.True(t, q.busy())
 	q.rested = q.rested.Add(-busyFor)
 	require.False(t, q.busy())

@@ -14,77 +14,76 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-var errStuck = errors.New("all conversations that have work are locked by others")
+var errAllLocked = errors.New("all conversations with held requests are locked by other transactions")
 
-// fail decides what happens after an attempt that came to nothing. What is not
-// answered here comes again.
+// fail handles the error of an attempt, and sets the pause before the next one. Requests
+// that it does not answer stay held.
 func (c *committer) fail(err error) {
 	var refused *appendError
 	switch {
-	case errors.Is(err, errStuck):
+	case errors.Is(err, errAllLocked):
 		return
 	case errors.Is(err, errUnsure):
 	case pg.ConnectionLost(err), errors.Is(err, context.Canceled):
-		c.hangUp()
+		c.disconnect()
 	case errors.As(err, &refused):
 		c.failBatch(refused)
 	case pg.Transient(err):
-		c.hangUp() // perhaps another server answers by now
+		c.disconnect() // another server may answer by now
 	default:
-		c.logger.Error("appending failed", "error", err)
-		c.hangUp()
+		c.logger.Error("append failed, retrying", "error", err)
+		c.disconnect()
 	}
-	c.logger.Debug("appending has to be tried again", "error", err, "waiting", len(c.held))
+	c.logger.Debug("retrying the append", "error", err, "held", len(c.held))
 	c.pause = min(max(2*c.pause, firstPause), longestPause)
 }
 
-// failBatch looks at a batch of which the server wrote nothing.
+// failBatch handles the error of a batch that the server refused as a whole.
 func (c *committer) failBatch(refused *appendError) {
 	switch code := pg.SQLState(refused); {
 	case code == pg.StateLockTimeout:
-		for _, w := range refused.batch.works {
-			c.stuck[w.id] = struct{}{} // until the next probe
+		for _, g := range refused.batch.groups {
+			c.locked[g.id] = struct{}{} // until the next probe
 		}
 		c.probed = time.Time{}
 	case code == pg.StateNoConversation:
 		c.states.clear()
 	case code == pg.StateReadOnly || code == pg.StateNotInState:
-		c.hangUp()
+		c.disconnect()
 	case pg.Transient(refused):
 	default:
-		c.blame(refused)
+		c.isolate(refused)
 	}
 }
 
-// blame finds the bad one of a batch: each of its commands comes alone next, and
-// one that was alone gets the error.
-func (c *committer) blame(refused *appendError) {
-	var entries []*entry
-	for _, w := range refused.batch.works {
-		for _, s := range w.steps {
-			entries = append(entries, s.entry)
+// isolate finds the bad request of a batch: each one gets a batch of its own next. A
+// request that was alone already gets the error.
+func (c *committer) isolate(refused *appendError) {
+	var requests []*request
+	for _, g := range refused.batch.groups {
+		for _, d := range g.decisions {
+			requests = append(requests, d.request)
 		}
 	}
-	if len(entries) == 1 {
-		c.logger.Error("a command could not be stored", "error", refused)
-		c.answer(entries[0], domain.Outcome{}, domain.ErrInternal.WithCause(refused))
+	if len(requests) == 1 {
+		c.logger.Error("command not stored: the server refused it", "error", refused)
+		c.answer(requests[0], domain.Outcome{}, domain.ErrInternal.WithCause(refused))
 		return
 	}
-	for _, e := range entries {
-		e.alone = true
+	for _, r := range requests {
+		r.alone = true
 	}
 }
 
 const probeSQL = `SELECT id FROM conversations WHERE id = ANY ($1) ORDER BY id FOR UPDATE SKIP LOCKED`
 
-// probe looks which conversations can be locked again, so that one that cannot
-// holds up nobody else.
+// probe finds out which locked conversations are free again.
 func (c *committer) probe(ctx context.Context) error {
-	if len(c.stuck) == 0 || time.Since(c.probed) < probeInterval {
+	if len(c.locked) == 0 || time.Since(c.probed) < probeInterval {
 		return nil
 	}
 	var ids [][16]byte
-	for id := range c.stuck {
+	for id := range c.locked {
 		ids = append(ids, id)
 	}
 	rows, err := c.conn.Query(ctx, probeSQL, ids)
@@ -96,7 +95,7 @@ func (c *committer) probe(ctx context.Context) error {
 		return err
 	}
 	for _, id := range free {
-		delete(c.stuck, id)
+		delete(c.locked, id)
 	}
 	c.probed = time.Now()
 	return nil
@@ -114,16 +113,16 @@ WHERE k.batch = $1
 ORDER BY e.conversation_id, e.seq`
 )
 
-// resolve finds out what became of a batch whose answer was lost, and answers its
-// commands if they are written. The others come again.
+// resolve finds out whether a batch whose answer was lost was committed, and then
+// answers its requests. Otherwise they stay held.
 func (c *committer) resolve(ctx context.Context, lost *batch) error {
 	var ids [][16]byte
-	for _, w := range lost.works {
-		ids = append(ids, w.id)
-		c.states.drop(w.id)
+	for _, g := range lost.groups {
+		ids = append(ids, g.id)
+		c.states.drop(g.id)
 	}
 	if !lost.awaited() {
-		c.lost = nil // everybody was told that it is unknown
+		c.lost = nil // no caller waits for the outcome any longer
 		return nil
 	}
 	var found bool
@@ -142,16 +141,16 @@ func (c *committer) resolve(ctx context.Context, lost *batch) error {
 	if err != nil {
 		return err
 	}
-	c.logger.Info("a batch whose answer was lost had been committed", "events", len(events))
+	c.logger.Info("found a batch committed whose answer was lost", "events", len(events))
 	c.lost = nil
-	lost.id = newBatchID() // the id is used up
-	c.recognize(lost, events)
+	lost.id = newBatchID() // its id is in the log
+	c.answerCommitted(lost, events)
 	return nil
 }
 
-// recognize answers the commands whose events are there. Who was to hear of them
-// is not known any more, so everybody is told.
-func (c *committer) recognize(b *batch, events []domain.Event) {
+// answerCommitted answers the requests of a batch by its events. The audience of the
+// events is not known any longer, so they are published to all members.
+func (c *committer) answerCommitted(b *batch, events []domain.Event) {
 	byID := map[domain.ConversationID][]domain.Event{}
 	for _, e := range events {
 		byID[e.ConversationID] = append(byID[e.ConversationID], e)
@@ -161,26 +160,27 @@ func (c *committer) recognize(b *batch, events []domain.Event) {
 		commits = append(commits, domain.Committed{ConversationID: id, Epoch: c.epoch, Events: list})
 	}
 	c.log.committed(commits)
-	for _, w := range b.works {
-		rest := byID[w.id]
-		for _, s := range w.steps {
-			n := len(s.drafts)
-			if n == 0 || n > len(rest) || !slices.EqualFunc(s.drafts, rest[:n], made) {
+	for _, g := range b.groups {
+		rest := byID[g.id]
+		for _, d := range g.decisions {
+			n := len(d.drafts)
+			if n == 0 || n > len(rest) || !slices.EqualFunc(d.drafts, rest[:n], matches) {
 				continue
 			}
-			c.answer(s.entry, domain.Outcome{Events: rest[:n:n]}, nil)
+			c.answer(d.request, domain.Outcome{Events: rest[:n:n]}, nil)
 			rest = rest[n:]
 		}
 	}
 }
 
-// made tells whether an event came from a draft. What was recalled since is known
-// by the rest.
-func made(d domain.Draft, e domain.Event) bool {
+// matches reports whether an event was made from a draft. A message that was recalled
+// since then has no content left, and is recognized by the rest.
+func matches(d domain.Draft, e domain.Event) bool {
 	return d.Type == e.Type && d.Sender == e.Sender && d.ClientMsgID == e.ClientMsgID &&
 		(bytes.Equal(d.Body, e.Body) || erased(&e))
 }
 
+// erased reports whether a recall has erased the content of e.
 func erased(e *domain.Event) bool {
 	if e.Type != domain.MessagePosted && e.Type != domain.MessageEdited {
 		return false

@@ -21,7 +21,7 @@ import (
 )
 
 // PostgreSQL is behind a line that takes 64 KiB in 100 ms, and more is asked of it
-// than it takes, for as long as it goes on: some are told to come again, and the
+// than it takes, for as long as it goes on: some get a delay to retry after, and the
 // others are accepted all the time. Batches that are too large for the line would
 // all be given up, and nothing be written ever.
 func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
@@ -76,7 +76,7 @@ func TestSlowServerIsGivenWhatItTakes(t *testing.T) {
 	proxy.Mend()
 	all.Wait()
 	require.GreaterOrEqual(t, int64(len(n.Log(t, id))), 2+accepted.Load())
-	require.Positive(t, delayed.Load(), "who is refused is told for how long")
+	require.Positive(t, delayed.Load(), "refusals name a delay")
 	late := waits[enough-500 : enough]
 	slices.Sort(late)
 	t.Logf("%d accepted, %d refused, %d of them with a delay; waits: median %s, most %s", accepted.Load(), refused.Load(), delayed.Load(), late[len(late)/2], late[len(late)-1])

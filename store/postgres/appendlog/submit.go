@@ -8,30 +8,37 @@ import (
 )
 
 const (
-	// patience is how long a command waits for its answer before it gets
-	// domain.ErrUnavailable, whatever may have become of it.
-	patience = 8 * time.Second
-	// fullDelay is what is named to those who come when the queue is full.
-	fullDelay = 100 * time.Millisecond
+	// commandTimeout is how long a command waits for its answer. Then it gets
+	// domain.ErrUnavailable, even if its outcome is unknown.
+	commandTimeout = 8 * time.Second
+	// fullRetryAfter is the delay named to callers while the queue is full.
+	fullRetryAfter = 100 * time.Millisecond
 )
 
-// entry is a command that waits for its answer.
-type entry struct {
+// request is a submitted command that waits for its answer.
+//
+//	state    | where                     | next
+//	queued   | queue.waiting             | held; answered, if it times out or Run ends
+//	held     | committer.held            | sent, if a batch picks it; answered
+//	sent     | committer.held, written   | answered; held again, if nothing was committed
+//	answered | nowhere                   |
+type request struct {
 	cmd      domain.Command
 	target   domain.ConversationID
 	answer   func(domain.Outcome, error)
-	gone     <-chan struct{} // closed when nobody wants the answer any more
-	due      time.Time
-	size     int
-	written  bool // it has been on its way to the server: its fate is awaited
-	alone    bool // it comes in a batch of its own: one of its last batch was bad
+	gone     <-chan struct{} // closed when the caller waits no longer
+	due      time.Time       // when it must be answered
+	size     int             // in bytes, counted in the queue until it is answered
+	written  bool            // it was sent to the server: its outcome must be found out
+	alone    bool            // it gets a batch of its own: some command of its last batch was bad
 	answered bool
 }
 
-func (e *entry) forsaken() bool {
+// abandoned reports whether the caller is gone and the command was never sent.
+func (r *request) abandoned() bool {
 	select {
-	case <-e.gone:
-		return !e.written
+	case <-r.gone:
+		return !r.written
 	default:
 		return false
 	}
@@ -39,11 +46,11 @@ func (e *entry) forsaken() bool {
 
 // Submit implements domain.Log.
 func (l *Log) Submit(ctx context.Context, cmd domain.Command, done func(domain.Outcome, error)) {
-	e := &entry{
+	r := &request{
 		cmd: cmd, target: cmd.Target(), answer: done, gone: ctx.Done(),
-		due: time.Now().Add(patience), size: cmd.Size(),
+		due: time.Now().Add(commandTimeout), size: cmd.Size(),
 	}
-	if err := l.queue.put(e); err != nil {
+	if err := l.queue.put(r); err != nil {
 		done(domain.Outcome{}, err)
 	}
 }

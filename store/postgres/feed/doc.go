@@ -1,4 +1,4 @@
-// Package feed reads what was committed since a position, by any node, however late it
-// committed (I6), and detects that the log came back in an earlier state: then a new
-// epoch begins.
+// Package feed reads what was committed since a position, by any node, even if it was
+// committed late (I6). It also detects that the log came back in an earlier state, for
+// example after a restore; a new epoch begins then.
 package feed

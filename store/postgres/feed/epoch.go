@@ -16,8 +16,8 @@ func (c *Changes) Ping(ctx context.Context) error {
 	return err
 }
 
-// NewEpoch begins a new epoch whatever the server looks like: what an operator
-// does after restoring a backup.
+// NewEpoch begins a new epoch unconditionally. An operator does that after restoring a
+// backup.
 func (c *Changes) NewEpoch(ctx context.Context) (string, error) {
 	seen, err := c.Epoch(ctx)
 	if err != nil {
@@ -31,8 +31,9 @@ func (c *Changes) NewEpoch(ctx context.Context) (string, error) {
 
 const headSQL = `SELECT e.epoch, coalesce((SELECT head_seq FROM conversations WHERE id = $1), 0) FROM epoch e`
 
-// HeadLost is told that seq was seen as committed. If the stored head is below
-// it, the log has come back in an earlier state, and a new epoch begins.
+// HeadLost compares the stored head of a conversation with a seq that is known to have
+// been committed. If the head is lower, the log has come back in an earlier state, and
+// HeadLost begins a new epoch.
 func (c *Changes) HeadLost(ctx context.Context, id domain.ConversationID, seq int64) error {
 	var epoch string
 	var head int64

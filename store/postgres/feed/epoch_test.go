@@ -16,7 +16,7 @@ import (
 	"im/test/storetest"
 )
 
-func TestEpochBeginsWhenTheServerIsAnother(t *testing.T) {
+func TestEpochBeginsOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
 		"system identifier": `UPDATE epoch SET system_identifier = system_identifier - 1`,
@@ -43,7 +43,7 @@ func TestEpochBeginsWhenTheServerIsAnother(t *testing.T) {
 			}
 			reading.Wait()
 			require.NotEqual(t, before.Epoch, pages[0].Epoch)
-			require.Equal(t, pages[0].Epoch, pages[1].Epoch, "one new epoch, however many nodes notice")
+			require.Equal(t, pages[0].Epoch, pages[1].Epoch, "one new epoch, although both nodes notice")
 			require.Empty(t, pages[0].Heads)
 			epoch, err := nodes[1].Epoch(t.Context())
 			require.NoError(t, err)
@@ -70,8 +70,8 @@ func TestEpochIsCheckedOnEveryNewConnection(t *testing.T) {
 	require.NotEqual(t, before, after)
 }
 
-// A server that came back in an earlier state, on the same timeline, is found out
-// before anything is read or written there.
+// A server that came back in an earlier state, on the same timeline, is detected before
+// anything is read or written there.
 func TestEpochBeginsWhenANewConnectionLacksTransactions(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -84,7 +84,7 @@ func TestEpochBeginsWhenANewConnectionLacksTransactions(t *testing.T) {
 
 	var after string
 	eventually.True(t, "a new epoch", func() bool {
-		n.DB().SawTransactions(before.Epoch, 1<<40) // the index of search reads the feed, too, and says otherwise
+		n.DB().SawTransactions(before.Epoch, 1<<40) // the search index reads the feed too, and resets it
 		n.DB().Pool.Reset()
 		after, err = n.Epoch(t.Context())
 		require.NoError(t, err)
@@ -93,12 +93,12 @@ func TestEpochBeginsWhenANewConnectionLacksTransactions(t *testing.T) {
 	n.DB().Pool.Reset()
 	again, err := n.Epoch(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, after, again, "what was seen in another epoch tells nothing of this one")
+	require.Equal(t, after, again, "transactions of another epoch do not matter")
 }
 
-// Transactions end and the feed is read while a new connection looks at the server:
-// it has not come back in an earlier state.
-func TestEpochStaysWhileConnectionsComeAndTransactionsEnd(t *testing.T) {
+// Concurrent transactions and reads of the feed must not look, to a new connection, like a
+// server that came back in an earlier state.
+func TestEpochStaysUnderConcurrentConnectionsAndTransactions(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
@@ -151,7 +151,7 @@ func TestEpochBeginsWhenAHeadIsLost(t *testing.T) {
 	require.NoError(t, nodes[0].HeadLost(t.Context(), id, 2))
 	same, err := nodes[0].Epoch(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, before.Epoch, same, "the head is there")
+	require.Equal(t, before.Epoch, same, "the head is stored")
 
 	require.NoError(t, nodes[0].HeadLost(t.Context(), id, 3))
 	for _, n := range nodes {
@@ -160,26 +160,26 @@ func TestEpochBeginsWhenAHeadIsLost(t *testing.T) {
 		require.NotEqual(t, before.Epoch, page.Epoch)
 		require.Empty(t, page.Heads)
 	}
-	require.NoError(t, nodes[0].HeadLost(t.Context(), domain.ConversationID{9}, 1), "what does not exist has no head")
+	require.NoError(t, nodes[0].HeadLost(t.Context(), domain.ConversationID{9}, 1), "a conversation that does not exist has head 0")
 }
 
-// The states that a committer has cached are of the epoch that they were read in.
+// A committer drops its cached states when a new epoch begins.
 func TestEpochDropsCachedStates(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
 	n.Post(t, "bob", id, "m1", "x")
-	// The log comes back without bob's having been added, at the same version.
+	// The log comes back without the event that added bob, at the same version.
 	_, err := storetest.Connect(t, n.URL).Exec(t.Context(), `DELETE FROM members WHERE user_id = 'bob'`)
 	require.NoError(t, err)
-	n.Post(t, "bob", id, "m2", "x") // nothing told of it
+	n.Post(t, "bob", id, "m2", "x") // the node did not notice
 	_, err = n.NewEpoch(t.Context())
 	require.NoError(t, err)
 	a := storetest.Wait(t, n.Send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: "m3", Content: storetest.Text("x")}))
 	require.ErrorIs(t, a.Err, domain.ErrNotFound)
 }
 
-// A server that has not come as far as a position was in another life.
+// The server came back in a state before the position.
 func TestEpochBeginsWhenAPositionIsAheadOfTheServer(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -191,7 +191,7 @@ func TestEpochBeginsWhenAPositionIsAheadOfTheServer(t *testing.T) {
 	require.NotEqual(t, page.Epoch, after.Epoch)
 	again, err := n.Feed(t.Context(), ahead)
 	require.NoError(t, err)
-	require.Equal(t, after.Epoch, again.Epoch, "a position of an older epoch begins none")
+	require.Equal(t, after.Epoch, again.Epoch, "a position of an older epoch begins no new one")
 }
 
 func TestSessionNumbersAscend(t *testing.T) {
@@ -207,7 +207,7 @@ func TestSessionNumbersAscend(t *testing.T) {
 	}
 }
 
-// positionAt is a position in the feed at which no transaction from xmax on was seen.
+// positionAt returns a position in the feed before all transactions from xmax on.
 func positionAt(epoch string, xmax uint64) domain.FeedPosition {
 	w := pg.NewCursor(pg.CursorFeed)
 	w.Text(epoch)

@@ -8,13 +8,20 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const feedSQL = `
+const (
+	// newCommits is the condition that a commit is not visible in the snapshot $1.
+	newCommits = `(c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
+			OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))`
+
+	// The fifth column says whether commits that are new to the position have been
+	// deleted. They have been if the position is older than the last deleted commit. An
+	// old position also lacks them if its snapshot lists the transaction as in progress;
+	// in a young position such a transaction cannot be a deleted commit: those are hours
+	// old.
+	feedSQL = `
 SELECT pg_current_snapshot()::text, e.epoch,
 	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
 	extract(epoch FROM now())::bigint,
-	-- Deleted commits are new to the position if it is of before them, or, in an
-	-- old position, if they were under way then. In a young one nothing that was
-	-- under way can have been deleted: it is a transaction of somebody else.
 	$1::text IS NOT NULL AND (e.feed_gone >= pg_snapshot_xmax($1::text::pg_snapshot)
 		OR e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot) AND to_timestamp($2::bigint) < now() - interval '5 hours'),
 	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}'),
@@ -25,29 +32,29 @@ FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
 		SELECT r.id, min(r.first_seq) AS first_seq, max(r.head_seq) AS head_seq, bool_or(r.membership) AS membership
 		FROM commits c
 		CROSS JOIN LATERAL unnest(c.conversations, c.firsts, c.heads, c.membership) AS r (id, first_seq, head_seq, membership)
-		WHERE c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
-			OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot)))
+		WHERE ` + newCommits + `
 		GROUP BY r.id
-	) gathered
+	) changed
 ) h CROSS JOIN LATERAL (
 	SELECT array_agg(c.end_user) AS users, array_agg(c.end_session) AS sessions,
 		array_agg(c.end_below) AS belows, array_agg(c.end_code) AS codes
-	FROM commits c
-	WHERE c.end_user IS NOT NULL AND (c.tx >= pg_snapshot_xmax($1::text::pg_snapshot)
-		OR c.tx = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))
+	FROM commits c WHERE c.end_user IS NOT NULL AND ` + newCommits + `
 ) d`
+)
 
-// Changes reads what was committed, by any node. It is safe for concurrent use.
+// Changes reads commits of all nodes. It is safe for concurrent use.
 type Changes struct{ db *pg.DB }
 
 // New returns the changes of db.
 func New(db *pg.DB) *Changes { return &Changes{db: db} }
 
-// Feed returns what was committed since a position, however late it committed,
-// each conversation once. "" is the present: no heads, and a position to go on
-// from. When the log came back in an earlier state, the page has a new Epoch, a
-// position in it, and no heads. ErrCursorInvalid: the position is no position, or
-// lies before what is kept; go on from "" and compare everything.
+// Feed returns the commits since a position, even those that were committed late, and the
+// next position. A conversation is in it once. For the position "" it returns no heads,
+// only the present position. If the log came back in an earlier state, the page has a new
+// Epoch, a position in that epoch, and no heads.
+//
+// The error is ErrCursorInvalid if the position is malformed, or older than the commits
+// that are kept. Then start again from "" and compare everything.
 func (c *Changes) Feed(ctx context.Context, from domain.FeedPosition) (domain.FeedPage, error) {
 	var since *string
 	var position pg.Snapshot
@@ -77,15 +84,15 @@ func (c *Changes) Feed(ctx context.Context, from domain.FeedPosition) (domain.Fe
 	c.db.SawTransactions(f.page.Epoch, f.now.Xmax)
 	switch {
 	case from != "" && epoch != f.page.Epoch:
-		f.page.Heads, f.page.Ends = nil, nil // the position was of another log
+		f.page.Heads, f.page.Ends = nil, nil // the position belongs to another epoch
 	case f.gone:
 		return domain.FeedPage{}, domain.ErrCursorInvalid
 	}
 	return f.page, nil
 }
 
-// parsePosition takes a position apart: the snapshot that it is, of which epoch, and
-// when it was the present, in Unix seconds of the server's clock.
+// parsePosition parses a position: a snapshot, its epoch, and the time at which it was
+// taken, in Unix seconds of the server's clock.
 func parsePosition(p domain.FeedPosition) (epoch string, s pg.Snapshot, at int64, err error) {
 	r := pg.ReadCursor(pg.CursorFeed, string(p))
 	epoch, s, at = r.Text(), r.Snapshot(), int64(r.Number())
@@ -93,7 +100,7 @@ func parsePosition(p domain.FeedPosition) (epoch string, s pg.Snapshot, at int64
 }
 
 // Span returns the time between two positions by the clock of the server that
-// returned them, in whole seconds; 0 if one of them is no position.
+// returned them, in whole seconds; 0 if one of them is malformed.
 func Span(from, to domain.FeedPosition) time.Duration {
 	_, _, a, errA := parsePosition(from)
 	_, _, b, errB := parsePosition(to)
@@ -103,15 +110,16 @@ func Span(from, to domain.FeedPosition) time.Duration {
 	return time.Duration(b-a) * time.Second
 }
 
-// feed is one reading: whether it is of the server that the epoch was begun on,
-// and whether commits beyond the position have been deleted.
+// feed is the result of feedSQL.
 type feed struct {
-	page       domain.FeedPage
-	now        pg.Snapshot
-	same, gone bool
+	page domain.FeedPage
+	now  pg.Snapshot
+	same bool // the epoch began on this server and timeline
+	gone bool // commits that are new to the position have been deleted
 }
 
-// readFeed reads on from the snapshot since, taken at a Unix time in seconds.
+// readFeed reads the commits since a snapshot that was taken at a Unix time in seconds.
+// Without a snapshot it reads only the present position.
 func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, error) {
 	var (
 		f             feed
@@ -119,7 +127,7 @@ func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, 
 		ids           [][16]byte
 		firsts, heads []int64
 		membership    []bool
-		ends          directives
+		ends          sessionEnds
 	)
 	err := c.db.Read(ctx, func(ctx context.Context) error {
 		return c.db.Pool.QueryRow(ctx, feedSQL, since, at).
@@ -146,14 +154,14 @@ func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, 
 	return f, nil
 }
 
-// directives are those of the feed, in parallel.
-type directives struct {
+// sessionEnds holds the sessions to end, in parallel lists.
+type sessionEnds struct {
 	users, sessions []string
 	belows          []int64
 	codes           []int32
 }
 
-func (d *directives) list() []domain.EndSessions {
+func (d *sessionEnds) list() []domain.EndSessions {
 	var list []domain.EndSessions
 	for i, user := range d.users {
 		list = append(list, domain.EndSessions{

@@ -17,7 +17,7 @@ func TestFeed(t *testing.T) {
 	old := n.Group(t, "alice", "bob")
 	page, err := n.Feed(t.Context(), "")
 	require.NoError(t, err)
-	require.Empty(t, page.Heads, "the present begins with nothing")
+	require.Empty(t, page.Heads, "the present position has no heads")
 
 	id := n.Group(t, "alice", "carol")
 	n.Post(t, "alice", id, "m1", "x")
@@ -45,9 +45,9 @@ func TestFeed(t *testing.T) {
 	}
 }
 
-// A transaction that began before a reading and commits after it is in the next
-// one, although transactions that began later were read already.
-func TestI6FeedSeesWhatCommitsLate(t *testing.T) {
+// A transaction that began before a read and commits after it is in the next read, although
+// transactions that began later were read before.
+func TestI6FeedHasLateCommits(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
@@ -74,7 +74,7 @@ func TestI6FeedSeesWhatCommitsLate(t *testing.T) {
 	require.Empty(t, page.Heads, "once")
 }
 
-func TestFeedPositionOlderThanWhatIsKept(t *testing.T) {
+func TestFeedPositionOlderThanTheFeed(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	page, err := n.Feed(t.Context(), "")
@@ -95,9 +95,9 @@ func TestFeedPositionOlderThanWhatIsKept(t *testing.T) {
 	require.Len(t, page.Heads, 1)
 }
 
-// Deleting what is old must not look like a loss to who has read it, whatever
-// transaction was under way elsewhere on the server all the time.
-func TestFeedWhileATransactionIsLeftOpenElsewhere(t *testing.T) {
+// Deleting old commits is no loss for a reader that has read them, even if a transaction of
+// another database was in progress all the time.
+func TestFeedWithALongTransactionElsewhere(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	conn := storetest.Connect(t, n.URL)

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT * FROM im_views_3($1, $2, $3)`
+	viewsSQL = `SELECT * FROM im_views_1($1, $2, $3)`
 
 	listSQL = `
-SELECT v.* FROM im_views_3(
+SELECT v.* FROM im_views_1(
 	array_fill($1::text, ARRAY[$4::int]),
 	ARRAY(
 		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -24,8 +24,9 @@ SELECT v.* FROM im_views_3(
 	), $5) v`
 )
 
-// Conversation returns a conversation as the actor sees it; AckedSeq is that of
-// device, if one is named. ErrNotFound for who is not in it, except a backend.
+// Conversation returns a conversation as the actor sees it. AckedSeq is the one of device,
+// if that is not empty. If the actor is neither a member nor a backend, the error is
+// ErrNotFound.
 func (qs *Queries) Conversation(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, device domain.DeviceID,
 ) (domain.ConversationView, error) {
@@ -39,16 +40,12 @@ func (qs *Queries) Conversation(
 	return views[0].ConversationView, nil
 }
 
-// Views returns a conversation as each of those of users sees it who are in it,
-// with no events and no device's AckedSeq.
+// Views returns a conversation as its members among users see it, without events and
+// without AckedSeq.
 func (qs *Queries) Views(
 	ctx context.Context, id domain.ConversationID, users []domain.UserID,
 ) (map[domain.UserID]domain.ConversationView, error) {
-	names := make([]string, len(users))
-	for i, user := range users {
-		names[i] = string(user)
-	}
-	views, err := qs.views(ctx, id, names, "", false)
+	views, err := qs.views(ctx, id, pg.Texts(users), "", false)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +56,8 @@ func (qs *Queries) Views(
 	return byUser, nil
 }
 
-// views reads one conversation as several users see it, backends with no floor.
-// Others who are not in it are left out, and nothing more is read for them.
+// views reads one conversation as several users see it. It leaves out users who are not
+// members, unless a backend reads as the user; a backend has no floor.
 func (qs *Queries) views(
 	ctx context.Context, id domain.ConversationID, users []string, device domain.DeviceID, backend bool,
 ) (views []*view, err error) {
@@ -80,7 +77,7 @@ func (qs *Queries) views(
 		if backend {
 			views[0].FloorSeq = firstSeq
 		}
-		// Whoever may read the most has a last message to share with the others.
+		// The view with the lowest floor gets the last message; the others share it.
 		slices.SortStableFunc(views, func(a, b *view) int { return cmp.Compare(a.FloorSeq, b.FloorSeq) })
 		if _, err := fillTimelines(ctx, tx, views[:1], 0); err != nil {
 			return err
@@ -90,9 +87,9 @@ func (qs *Queries) views(
 	return views, err
 }
 
-// Conversations lists those of the actor, newest activity first. What moves to
-// the front between pages is not seen again; Sync is for who wants all. AckedSeq
-// is that of device, if one is named.
+// Conversations lists the conversations of the actor, newest activity first. A conversation
+// that moves to the front between two pages is not listed again; use Sync for a complete
+// list. AckedSeq is the one of device, if that is not empty.
 func (qs *Queries) Conversations(
 	ctx context.Context, a domain.Actor, device domain.DeviceID, cursor string, limit int,
 ) (page domain.Page[domain.ConversationView], err error) {
@@ -133,8 +130,7 @@ func (qs *Queries) Conversations(
 		if n < len(views) {
 			w := pg.NewCursor(pg.CursorList)
 			w.Key(shown[n-1].key())
-			next := w.String()
-			page.NextCursor = &next
+			page.NextCursor = new(w.String())
 		}
 		return nil
 	})
@@ -142,9 +138,7 @@ func (qs *Queries) Conversations(
 }
 
 const membersSQL = `
-SELECT EXISTS (SELECT FROM conversations WHERE id = $1)
-		AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL)),
-	m.users, m.roles, m.joined
+SELECT ` + pg.MayRead + `, m.users, m.roles, m.joined
 FROM (
 	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
 	FROM (
@@ -153,24 +147,19 @@ FROM (
 	) page
 ) m`
 
-// Members lists the members in the order of their ids.
+// Members lists the members, in the order of their ids.
 func (qs *Queries) Members(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int,
-) (domain.Page[domain.Member], error) {
-	page := domain.Page[domain.Member]{Items: []domain.Member{}}
-	var after string
-	if cursor != "" {
-		r := pg.ReadCursor(pg.CursorMembers, cursor)
-		after = r.Text()
-		if err := r.Err(); err != nil {
-			return page, err
-		}
+) (page domain.Page[domain.Member], err error) {
+	after, err := pg.ReadTextKeys(pg.CursorMembers, cursor, 1)
+	if err != nil {
+		return page, err
 	}
 	var allowed bool
 	var users, roles []string
 	var joined []int64
-	err := qs.db.Read(ctx, func(ctx context.Context) error {
-		return qs.db.Pool.QueryRow(ctx, membersSQL, id, a.Backend, string(a.User), after, limit+1).
+	err = qs.db.Read(ctx, func(ctx context.Context) error {
+		return qs.db.Pool.QueryRow(ctx, membersSQL, id, a.Backend, string(a.User), after[0], limit+1).
 			Scan(&allowed, &users, &roles, &joined)
 	})
 	if err != nil {
@@ -179,16 +168,11 @@ func (qs *Queries) Members(
 	if !allowed {
 		return page, domain.ErrNotFound
 	}
-	for i := range min(limit, len(users)) {
-		page.Items = append(page.Items, domain.Member{
-			UserID: domain.UserID(users[i]), Role: domain.Role(roles[i]), JoinedSeq: joined[i],
-		})
+	members := make([]domain.Member, len(users))
+	for i, user := range users {
+		members[i] = domain.Member{UserID: domain.UserID(user), Role: domain.Role(roles[i]), JoinedSeq: joined[i]}
 	}
-	if len(users) > limit {
-		w := pg.NewCursor(pg.CursorMembers)
-		w.Text(users[limit-1])
-		next := w.String()
-		page.NextCursor = &next
-	}
-	return page, nil
+	return pg.KeysetPage(members, limit, pg.CursorMembers, func(w *pg.CursorWriter, last domain.Member) {
+		w.Text(string(last.UserID))
+	}), nil
 }

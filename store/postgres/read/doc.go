@@ -1,4 +1,5 @@
-// Package read answers what clients and nodes read of conversations: events, messages
-// as they stand or stood, lists, members and the sync. Reads return nothing to users
-// who are not in a conversation, and nothing below a member's floor (I8).
+// Package read answers the reads of conversations by clients and nodes: events, messages
+// in their present or a past state, lists, members and the sync. It returns nothing of a
+// conversation to users who are not in it, and nothing below a member's floor, which is
+// the lowest seq that the member may read (I8).
 package read

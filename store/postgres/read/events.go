@@ -13,49 +13,43 @@ import (
 	"im/store/postgres/users"
 )
 
-// Both statements answer one row, of no event, where there is a conversation to
-// read and nothing in the range, and none where there is nothing to be read. They
-// end at $5 bytes, counted from where the reading starts, after one event at least.
+// The statements of events return no row if the reader may not read the conversation, and
+// one row without an event if there is none in the range. They end before the event that
+// exceeds $5 bytes, counted in the direction of reading, but after one event at least.
 const (
-	eventsAfterSQL = `
+	// eventColumns are the columns of an event, and its size in a page.
+	eventColumns = `type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
+			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size`
+
+	eventsHead = `
 WITH c AS (
-	SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq,
-		(SELECT epoch FROM epoch) AS epoch
-	FROM conversations c
-	LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
-	WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
+	SELECT r.*, (SELECT epoch FROM epoch) AS epoch FROM (` + readable + `
+	) r
 )
 SELECT c.epoch, c.head_seq, c.floor_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
 FROM c LEFT JOIN LATERAL (
-	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
-			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq > greatest($4, c.floor_seq - 1) ORDER BY seq LIMIT $6
+	SELECT *, sum(size) OVER (ORDER BY `
+
+	eventsRange = ` ROWS UNBOUNDED PRECEDING) AS total FROM (
+		SELECT seq, ` + eventColumns + `
+		FROM events WHERE conversation_id = c.id AND `
+
+	eventsEnd = ` LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 
-	eventsBeforeSQL = `
-WITH c AS (
-	SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq,
-		(SELECT epoch FROM epoch) AS epoch
-	FROM conversations c
-	LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
-	WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
-)
-SELECT c.epoch, c.head_seq, c.floor_seq, e.seq, e.type, e.sender, e.client_msg_id, e.at, e.body
-FROM c LEFT JOIN LATERAL (
-	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
-			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
-		FROM events WHERE conversation_id = c.id AND seq < $4 AND seq >= c.floor_seq ORDER BY seq DESC LIMIT $6
-	) range
-) e ON e.total <= $5 OR e.total = e.size
-ORDER BY e.seq`
+	eventsAfterSQL = eventsHead + `seq` + eventsRange +
+		`seq > greatest($4, c.floor_seq - 1) ORDER BY seq` + eventsEnd
+
+	eventsBeforeSQL = eventsHead + `seq DESC` + eventsRange +
+		`seq < $4 AND seq >= c.floor_seq ORDER BY seq DESC` + eventsEnd
 )
 
-// Events returns a stretch of the log: after or before a seq, or the newest, and
-// nothing below the actor's floor, of edits neither what they say of it. It ends at r.Limit events or domain.PageBytes; HasMore is for the direction of r.
+// Events returns a range of the log: the events after or before a seq, or the newest ones.
+// It returns no events below the actor's floor, and hides the content of edits of messages
+// below it. The page ends at r.Limit events or domain.PageBytes; HasMore is about the
+// direction of r.
 func (qs *Queries) Events(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.EventPage, err error) {
@@ -67,9 +61,7 @@ func (qs *Queries) Events(
 		position = *r.BeforeSeq
 	}
 	err = qs.db.Read(ctx, func(ctx context.Context) error {
-		page = domain.EventPage{
-			ConversationID: id, Events: []domain.Event{},
-		}
+		page = domain.EventPage{ConversationID: id, Events: []domain.Event{}}
 		rows, err := qs.db.Pool.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
 		if err != nil {
 			return err
@@ -78,10 +70,10 @@ func (qs *Queries) Events(
 			return err
 		}
 		domain.RedactBelow(page.FloorSeq, page.Events)
-		// Profiles are no part of the log: they need not be as of the same moment.
-		var cast domain.ReferencedUsers
-		cast.AddEvents(page.Events)
-		page.Users, err = users.ProfilesOf(ctx, qs.db.Pool, &cast)
+		// Profiles are not part of the log, so that another snapshot is good enough.
+		var referenced domain.ReferencedUsers
+		referenced.AddEvents(page.Events)
+		page.Users, err = users.ProfilesOf(ctx, qs.db.Pool, &referenced)
 		return err
 	})
 	if err != nil || len(page.Events) == 0 {
@@ -95,12 +87,12 @@ func (qs *Queries) Events(
 	return page, nil
 }
 
-// collectPage copies what it keeps, once; from row to row, most of the strings are
-// the same.
+// collectPage reads the rows into the page. It is written for speed: the driver's buffers
+// are copied once, and strings that repeat from row to row are shared.
 func collectPage(rows pgx.Rows, page *domain.EventPage) error {
 	var seq pgtype.Int8
 	var at pgtype.Timestamptz
-	var epoch, kind, sender, msgID, body pgtype.DriverBytes // of the driver, until the next row
+	var epoch, kind, sender, msgID, body pgtype.DriverBytes // buffers of the driver, valid until the next row
 	var last domain.Event
 	found := false
 	_, err := pgx.ForEachRow(rows, []any{&epoch, &page.HeadSeq, &page.FloorSeq, &seq, &kind, &sender, &msgID, &at, &body}, func() error {
@@ -121,7 +113,7 @@ func collectPage(rows pgx.Rows, page *domain.EventPage) error {
 	return err
 }
 
-// repeated is the text, without a copy if it is the last one again.
+// repeated returns text as a string, without a copy if it equals last.
 func repeated[T ~string](last T, text []byte) T {
 	if string(last) == string(text) {
 		return last
@@ -132,19 +124,18 @@ func repeated[T ~string](last T, text []byte) T {
 const logRangeSQL = `
 SELECT conversation_id, seq, type, sender, client_msg_id, at, body FROM (
 	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT conversation_id, seq, type, sender, coalesce(client_msg_id, '') AS client_msg_id, at, body::text AS body,
-			192 + octet_length(sender) + octet_length(coalesce(client_msg_id, '')) + octet_length(body::text) AS size
+		SELECT conversation_id, seq, ` + eventColumns + `
 		FROM events WHERE conversation_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq LIMIT $5
 	) range
 ) e WHERE total <= $4 OR total = size
 ORDER BY seq`
 
-// logRangeEvents bounds one LogRange, beside its bytes.
+// logRangeEvents bounds the events of one LogRange; domain.PageBytes bounds its bytes.
 const logRangeEvents = 4096
 
-// LogRange returns the events beyond after, up to and including upto, with no
-// question asked of who may read them. It may end early, after one event at
-// least: ask again from there.
+// LogRange returns the events with seqs above after, up to and including upto. It does not
+// check who may read them. It may return only the first of them, but at least one: call it
+// again with the last seq.
 func (qs *Queries) LogRange(ctx context.Context, id domain.ConversationID, after, upto int64) (events []domain.Event, err error) {
 	err = qs.db.Read(ctx, func(ctx context.Context) error {
 		rows, err := qs.db.Pool.Query(ctx, logRangeSQL, id, after, upto, domain.PageBytes, logRangeEvents)

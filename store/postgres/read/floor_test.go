@@ -12,9 +12,10 @@ import (
 	"im/test/storetest"
 )
 
-// past is a group with a past that carol does not know: she joined with 5. The
-// messages are 2, 3 and 6; all three are edited, reacted to and pinned since.
-func past(t *testing.T, n *storetest.Node) (id domain.ConversationID, head int64) {
+// groupWithFloor creates a group with history that carol, who joined with seq 5, may not
+// read. Its messages are 2, 3 and 6. 2 and 6 were edited, reacted to and pinned since; 3
+// was recalled.
+func groupWithFloor(t *testing.T, n *storetest.Node) (id domain.ConversationID, head int64) {
 	id = n.Group(t, "alice", "bob")
 	n.Post(t, "alice", id, "1", "secret 1") // 2
 	n.Post(t, "bob", id, "2", "secret 2")   // 3
@@ -31,12 +32,12 @@ func past(t *testing.T, n *storetest.Node) (id domain.ConversationID, head int64
 	return id, 13
 }
 
-// With since_join nothing from below a member's floor is read, by whatever way,
-// and everything from there on is.
+// With since_join, no read returns anything from below a member's floor, and all reads
+// return everything from the floor on.
 func TestFloor(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id, head := past(t, n)
+	id, head := groupWithFloor(t, n)
 	at := func(seq int64) *int64 { return &seq }
 	early := n.Log(t, id)[1].At
 	carol, bob, app := storetest.User("carol"), storetest.User("bob"), domain.Actor{User: "carol", Backend: true}
@@ -121,23 +122,23 @@ func TestFloor(t *testing.T) {
 			require.EqualValues(t, 6, page.Items[0].Seq)
 		}
 	})
-	t.Run("nothing anywhere", func(t *testing.T) {
-		for name, text := range everything(t, n, carol, id) {
+	t.Run("no read shows the secret", func(t *testing.T) {
+		for name, text := range readAll(t, n, carol, id) {
 			require.NotContains(t, text, "secret", name)
 		}
 	})
-	t.Run("those who were there, and backends as themselves, read all", func(t *testing.T) {
+	t.Run("earlier members and backends read all", func(t *testing.T) {
 		for _, a := range []domain.Actor{bob, app} {
-			for name, text := range everything(t, n, a, id) {
+			for name, text := range readAll(t, n, a, id) {
 				if name == "sync" && a.Backend {
-					continue // it is the user's
+					continue // a sync is always the user's own
 				}
 				require.Contains(t, text, "secret", "%s %v", name, a)
 				require.NotContains(t, text, `"floor_seq":5`, "%s %v", name, a)
 			}
 		}
 	})
-	t.Run("the setting counts when it is read", func(t *testing.T) {
+	t.Run("the setting at the time of the read counts", func(t *testing.T) {
 		n.SetHistory(t, id, domain.HistoryAll)
 		page, err := n.Events(t.Context(), carol, id, domain.Range{Limit: 100})
 		require.NoError(t, err)
@@ -148,7 +149,7 @@ func TestFloor(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 5, page.FromSeq)
 	})
-	t.Run("it moves with the latest joining", func(t *testing.T) {
+	t.Run("the floor moves when a member joins again", func(t *testing.T) {
 		_, err := n.Chat.RemoveMember(t.Context(), carol, id, "carol")
 		require.NoError(t, err)
 		again := n.AddMember(t, id, "carol")
@@ -159,28 +160,28 @@ func TestFloor(t *testing.T) {
 	})
 }
 
-// everything is what an actor is told of a conversation by every read, as JSON. The
-// time lines are long enough for all of it.
-func everything(t *testing.T, n *storetest.Node, a domain.Actor, id domain.ConversationID) map[string]string {
+// readAll returns the results of all reads of a conversation by an actor, as JSON. The
+// timelines are long enough for all events.
+func readAll(t *testing.T, n *storetest.Node, a domain.Actor, id domain.ConversationID) map[string]string {
 	found := map[string]string{}
-	note := func(name string, v any, err error) {
+	add := func(name string, v any, err error) {
 		require.NoError(t, err, name)
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
 		found[name] = string(text)
 	}
 	sync, err := n.Sync(t.Context(), domain.SyncQuery{User: a.User, Limit: 9, TimelineLimit: 50})
-	note("sync", sync, err)
+	add("sync", sync, err)
 	events, err := n.Events(t.Context(), a, id, domain.Range{Limit: 1000})
-	note("events", events, err)
+	add("events", events, err)
 	messages, err := n.Messages(t.Context(), a, id, domain.Range{Limit: 1000})
-	note("messages", messages, err)
+	add("messages", messages, err)
 	pins, err := n.Pins(t.Context(), a, id, "", 9)
-	note("pins", pins, err)
+	add("pins", pins, err)
 	return found
 }
 
-// Of the last message, and of time lines.
+// The floor applies to the last message and to timelines.
 func TestFloorOfViews(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -208,11 +209,11 @@ func TestFloorOfViews(t *testing.T) {
 		return synced
 	}
 	v := view("carol")
-	require.Nil(t, v.LastMessage, "below the floor there is none")
+	require.Nil(t, v.LastMessage, "there is no message above the floor")
 	require.Equal(t, []int64{4, 5}, seqs(v.Events))
 	require.Equal(t, `{"target_seq":2}`, string(v.Events[1].Body))
 	require.Equal(t, []int64{4, 4, 0}, []int64{v.FloorSeq, v.JoinedSeq, v.UnreadCount})
-	require.False(t, v.Limited, "all that there is for her")
+	require.False(t, v.Limited, "these are all events that she may read")
 	v = view("bob")
 	require.Contains(t, string(v.LastMessage.Content), "secret edit")
 	require.Equal(t, []int64{1, 1, 1}, []int64{v.FloorSeq, v.JoinedSeq, v.UnreadCount})
@@ -224,19 +225,19 @@ func TestFloorOfViews(t *testing.T) {
 	n.Post(t, "alice", id, "2", "known")
 	v = view("carol")
 	require.EqualValues(t, 6, v.LastMessage.Seq)
-	require.EqualValues(t, 1, v.UnreadCount, "what was before the joining is not unread")
+	require.EqualValues(t, 1, v.UnreadCount, "messages from before the join are not unread")
 	require.Equal(t, v.LastMessage, view("bob").LastMessage)
 	state, err := n.MarkRead(t.Context(), storetest.User("carol"), id, 2)
 	require.NoError(t, err)
-	require.EqualValues(t, 4, state.ReadSeq, "on joining one has read up to there")
+	require.EqualValues(t, 4, state.ReadSeq, "a new member has read up to the join")
 	require.EqualValues(t, 1, state.UnreadCount)
 	read, err := n.Memberships(t.Context(), "carol")
 	require.NoError(t, err)
 	require.Equal(t, []domain.Membership{{ConversationID: id, HeadSeq: 6, JoinedSeq: 4, SinceJoin: true}}, read.List)
 }
 
-// What lies below the floor is not there for commands either, on whatever node and
-// however old what that node remembers is.
+// For commands, too, messages below the floor do not exist, even on a node with an old
+// cached state.
 func TestCommandsBelowTheFloor(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -254,7 +255,7 @@ func TestCommandsBelowTheFloor(t *testing.T) {
 		return storetest.Wait(t, n.Send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: key, Content: storetest.Text("r"), ReplyTo: &two})).Err
 	}
 	require.NoError(t, reply(other, "all"))
-	n.SetHistory(t, id, domain.HistorySinceJoin) // which other has not heard of
+	n.SetHistory(t, id, domain.HistorySinceJoin) // the cached state of other is older
 
 	for name, command := range map[string]func() ([]domain.Event, error){
 		"edit":   func() ([]domain.Event, error) { return other.Edit("bob", id, 2, "new") },
@@ -277,7 +278,7 @@ func TestCommandsBelowTheFloor(t *testing.T) {
 	var refused *domain.Error
 	require.ErrorAs(t, err, &refused)
 	require.Contains(t, refused.Fields, "/reply_to")
-	require.NoError(t, reply(other, "all"), "a duplicate is answered before")
+	require.NoError(t, reply(other, "all"), "a duplicate is answered before the floor is checked")
 	for i, a := range []domain.Actor{storetest.User("alice"), {User: "bob", Backend: true}} {
 		storetest.Made(t, domain.ReactionAdded)(other.Chat.React(t.Context(), a, id, 2, fmt.Sprint(i)))
 	}

@@ -14,8 +14,8 @@ import (
 	"im/test/storetest"
 )
 
-// I7: whatever happened to messages, on whichever node, the projections are the
-// fold of the log.
+// After any commands about messages, on any node, the projections equal the fold of the
+// log.
 func TestI7ProjectionsOfMessagesEqualTheFold(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -78,7 +78,7 @@ func TestAsOf(t *testing.T) {
 	require.Equal(t, []int64{one.Seq}, messageSeqs(page.Messages))
 	require.False(t, page.HasMoreAfter)
 	page = at(domain.Range{Limit: 10, AsOfSeq: number(1 << 60)})
-	require.Equal(t, two.Seq, page.HeadSeq, "beyond the head is the head")
+	require.Equal(t, two.Seq, page.HeadSeq, "a seq beyond the head counts as the head")
 	require.Len(t, page.Messages, 2)
 	before := domain.TimeOf(one.At.AddDate(-1, 0, 0))
 	page = at(domain.Range{Limit: 10, AsOf: &before})

@@ -14,16 +14,14 @@ import (
 	"im/test/storetest"
 )
 
-// hostile is what goes wrong in SQL where text is pasted together, and what
-// PostgreSQL cannot hold.
+// hostile holds texts that break concatenated SQL, and texts that PostgreSQL cannot store.
 var hostile = []string{
 	"", "\x00", "a\x00b", "\xff", "\xed\xa0\x80", "'", "''; DROP TABLE events; --", `\'; SELECT 1; --`, "$1", "%", "_", "{}", `"`,
 	"$$", "/*", "\n", "\\x00", "NULL", "'||(SELECT epoch FROM epoch)||'", "1e999", "-1", "🦀",
 }
 
-// TestForgedCursors: cursors are only encoded, not signed, so anybody can make
-// one. Whatever is in them, they are invalid or an answer of the caller's own
-// things; never an error of ours.
+// Cursors are encoded but not signed, so that a client can forge one. A forged cursor is
+// invalid, or returns what the caller may read anyway; it never causes an internal error.
 func TestForgedCursors(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -93,8 +91,8 @@ func next(cursor *string) string {
 	return *cursor
 }
 
-// forgeries are cursors of a kind: of hostile texts and numbers, and what
-// becomes of a good one bit by bit.
+// forgeries returns cursors of a kind: from hostile texts and numbers, and from a good
+// cursor by flipping bits.
 func forgeries(kind, good string) (list [][]byte) {
 	text := func(dst []byte, s string) []byte { return append(binary.AppendUvarint(dst, uint64(len(s))), s...) }
 	for _, s := range hostile {

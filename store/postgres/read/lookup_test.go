@@ -12,9 +12,9 @@ import (
 	"im/test/storetest"
 )
 
-// TestLookupsGoByIndexes: a connection may keep the plan that it made when there was
-// next to nothing in the tables.
-func TestLookupsGoByIndexes(t *testing.T) {
+// A connection may keep a plan that it made when the tables were almost empty. So even
+// such a plan must use indexes.
+func TestLookupsUseIndexes(t *testing.T) {
 	t.Parallel()
 	conn := storetest.Connect(t, pgtest.New(t))
 	queries := storetest.Statements(t, "..")
@@ -22,9 +22,9 @@ func TestLookupsGoByIndexes(t *testing.T) {
 		"viewsSQL":       "'{}', '{}', ''",
 		"timelinesSQL":   "'{}', '{}', '{}', 1",
 		"lastEditsSQL":   "'{}', '{}', 1",
-		"syncAllSQL":     "'a', null, now(), gen_random_uuid(), 1",
-		"syncSinceSQL":   "'a', null, now(), gen_random_uuid(), 1, '5:5:'",
-		"syncChangedSQL": "'a', null, gen_random_uuid(), 1, '5:5:'",
+		"syncAllSQL":     "'a', null, 1, gen_random_uuid(), now()",
+		"syncSinceSQL":   "'a', null, 1, gen_random_uuid(), '5:5:', now()",
+		"syncChangedSQL": "'a', null, 1, gen_random_uuid(), '5:5:'",
 	} {
 		plan := planOf(t, conn, queries["read."+name], parameters)
 		for _, table := range []string{"members", "conversations", "events", "message_states", "mentions", "device_cursors"} {
@@ -36,7 +36,8 @@ func TestLookupsGoByIndexes(t *testing.T) {
 	}
 }
 
-// planOf is how a statement runs that is prepared and run as lookups are.
+// planOf returns the plan of a statement that is prepared and run in a transaction of
+// lookups.
 func planOf(t *testing.T, conn *pgx.Conn, sql, parameters string) string {
 	run := func(sql string) {
 		_, err := conn.PgConn().Exec(t.Context(), sql).ReadAll()
@@ -44,9 +45,9 @@ func planOf(t *testing.T, conn *pgx.Conn, sql, parameters string) string {
 	}
 	run(pg.BeginLookup)
 	defer run(`ROLLBACK`)
-	run(`PREPARE looking AS ` + sql)
-	defer run(`DEALLOCATE looking`)
-	results, err := conn.PgConn().Exec(t.Context(), `EXPLAIN (COSTS OFF) EXECUTE looking(`+parameters+`)`).ReadAll()
+	run(`PREPARE lookup AS ` + sql)
+	defer run(`DEALLOCATE lookup`)
+	results, err := conn.PgConn().Exec(t.Context(), `EXPLAIN (COSTS OFF) EXECUTE lookup(`+parameters+`)`).ReadAll()
 	require.NoError(t, err)
 	var lines []string
 	for _, row := range results[0].Rows {

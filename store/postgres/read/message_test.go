@@ -49,7 +49,7 @@ func TestEditAndRecall(t *testing.T) {
 	require.Zero(t, v.MentionCount)
 	require.Zero(t, v.UnreadCount)
 
-	t.Run("once recalled, any resend is a duplicate", func(t *testing.T) {
+	t.Run("after a recall any resend is a duplicate", func(t *testing.T) {
 		for _, words := range []string{"one", "something else"} {
 			a := storetest.Wait(t, n.Send(t.Context(), "alice", domain.Post{ConversationID: id, ClientMsgID: "m1", Content: storetest.Text(words)}))
 			require.NoError(t, a.Err)
@@ -58,7 +58,7 @@ func TestEditAndRecall(t *testing.T) {
 			require.JSONEq(t, `{"content":null}`, string(a.Event.Body))
 		}
 	})
-	t.Run("what is no message", func(t *testing.T) {
+	t.Run("a seq that is not a message", func(t *testing.T) {
 		for _, seq := range []int64{0, -1, 1, edited.Seq, 99} {
 			_, err := n.Edit("alice", id, seq, "x")
 			require.ErrorIs(t, err, domain.ErrNotFound)
@@ -68,7 +68,7 @@ func TestEditAndRecall(t *testing.T) {
 		_, err = n.Recall("alice", domain.ConversationID{1}, first.Seq)
 		require.ErrorIs(t, err, domain.ErrNotFound)
 	})
-	t.Run("a reply to it stays, and may still be made", func(t *testing.T) {
+	t.Run("replies to it stay, and are still accepted", func(t *testing.T) {
 		a := storetest.Wait(t, n.Send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: "r", Content: storetest.Text("reply"), ReplyTo: &first.Seq}))
 		require.NoError(t, a.Err)
 		storetest.Made(t, domain.MessageRecalled)(n.Recall("bob", id, a.Event.Seq))
@@ -76,7 +76,7 @@ func TestEditAndRecall(t *testing.T) {
 	})
 }
 
-// An edit that races a recall never brings content back, whoever is first.
+// An edit that races a recall never brings content back, in either order.
 func TestEditRacingRecall(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -110,10 +110,9 @@ func TestEditRacingRecall(t *testing.T) {
 	require.Zero(t, left)
 }
 
-// requireNowhere looks into every column of every table; what is searched follows
-// a little later than all else. An indexer that had read the word before may still
-// have been about to write it: by the time that what was posted since is indexed, it
-// has, or is not let any more.
+// requireNowhere requires that no column of any table contains the word. The search index
+// follows later than the other tables, so the test waits for it: once it has indexed a
+// later message, an indexer that still held the old text has written it or lost its lease.
 func requireNowhere(t *testing.T, n *storetest.Node, word string) {
 	t.Helper()
 	conn := storetest.Connect(t, n.URL)
@@ -160,7 +159,7 @@ func TestRecallErasesEverywhere(t *testing.T) {
 	var hashes, mentions int
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM events WHERE conversation_id = $1 AND hash IS NOT NULL`, id).Scan(&hashes))
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM mentions`).Scan(&mentions))
-	require.Equal(t, []int{1, 1}, []int{hashes, mentions}, "the other message has its own")
+	require.Equal(t, []int{1, 1}, []int{hashes, mentions}, "those of the other message")
 	for _, e := range n.Log(t, id) {
 		if strings.Contains(string(e.Body), fmt.Sprintf(`"target_seq":%d`, seq)) && e.Type == domain.MessageEdited {
 			require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"content":null}`, seq), string(e.Body))
@@ -169,15 +168,15 @@ func TestRecallErasesEverywhere(t *testing.T) {
 	for asOf := seq; asOf <= e.Seq; asOf++ {
 		page, err := n.Messages(t.Context(), storetest.User("bob"), id, domain.Range{Limit: 10, AsOfSeq: &asOf})
 		require.NoError(t, err)
-		require.Equal(t, "null", string(page.Messages[0].Content), "in the past too")
+		require.Equal(t, "null", string(page.Messages[0].Content), "in past states too")
 		require.True(t, page.Messages[0].Recalled)
 		require.Empty(t, page.Messages[0].Metadata)
 		require.Empty(t, page.Messages[0].Mentions)
 	}
 }
 
-// In one batch, commands about one message are decided on what those before them
-// are about to do.
+// In one batch, each command about a message is decided on the state that the commands
+// before it will produce.
 func TestCommandsAboutOneMessageInOneBatch(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t), storetest.OneCommitter)
@@ -265,9 +264,9 @@ func TestReactions(t *testing.T) {
 	require.Equal(t, []domain.Reaction{{Emoji: "👍", Count: 1}, {Emoji: "+1", Count: 1, Mine: true}}, n.MustMessage(t, "bob", id, seq).Reactions)
 }
 
-// The same reaction from many at once, on two nodes, is one event each; it leaves
-// the order and the number of different ones right.
-func TestReactionsAtOnce(t *testing.T) {
+// Concurrent equal reactions on two nodes are one event for each user. Order and number of
+// different reactions stay correct.
+func TestConcurrentReactions(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	nodes := []*storetest.Node{storetest.Start(t, url), storetest.Start(t, url)}
@@ -301,7 +300,7 @@ func TestReactionsAtOnce(t *testing.T) {
 	storetest.RequireFold(t, nodes[0], id, "u1")
 }
 
-func TestAtMost100PinsHoweverManyAskAtOnce(t *testing.T) {
+func TestAtMost100PinsUnderConcurrency(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	nodes := []*storetest.Node{storetest.Start(t, url), storetest.Start(t, url)}
@@ -355,8 +354,8 @@ func TestAtMost100PinsHoweverManyAskAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, domain.ErrCursorInvalid)
 }
 
-// Edits and reactions count for where a page ends.
-func TestPagesOfChangedMessagesEndByBytes(t *testing.T) {
+// The size of a page includes edits and reactions.
+func TestPagesOfEditedMessagesEndByBytes(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
@@ -377,7 +376,7 @@ func TestPagesOfChangedMessagesEndByBytes(t *testing.T) {
 	requireSmall(t, newest)
 	require.Greater(t, len(newest.Messages), 20)
 	require.True(t, newest.HasMoreBefore)
-	require.False(t, newest.HasMoreAfter, "the nearest to the position are kept")
+	require.False(t, newest.HasMoreAfter, "the messages nearest to the position are returned")
 	oldest, err := n.Messages(t.Context(), storetest.User("bob"), id, domain.Range{AfterSeq: new(int64), Limit: 1000})
 	require.NoError(t, err)
 	requireSmall(t, oldest)
@@ -404,7 +403,7 @@ func TestPagesOfChangedMessagesEndByBytes(t *testing.T) {
 		require.NoError(t, err)
 		requireSmall(t, page)
 		for _, v := range page.Conversations {
-			require.Greater(t, len(v.LastMessage.Content), 32_000, "never what it was before the edit")
+			require.Greater(t, len(v.LastMessage.Content), 32_000, "never the content from before the edit")
 			seen[v.ConversationID] = true
 		}
 		if cursor = page.Cursor; page.Done {

@@ -13,25 +13,23 @@ import (
 	"im/store/postgres/users"
 )
 
-// All statements of messages answer as those of events do: a row of no message
-// where there is nothing but the conversation. They read as of the seq $7: what was
-// appended since is left out. A past below the floor is that of the floor: empty.
+// The statements of messages return rows as those of events do. They read the state as of
+// the seq $7 and ignore later events. If $7 is below the reader's floor, the state is that
+// of the floor: empty.
 const (
-	messagesAfterSQL = `
+	messagesHead = `
 WITH c AS (
 	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM (
-		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
-		FROM conversations c
-		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
-		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
+	FROM (` + readable + `
 	) f
 	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
 	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
 )
 SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
 FROM c LEFT JOIN LATERAL (
-	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
+	SELECT *, sum(size) OVER (ORDER BY `
+
+	messagesRange = ` ROWS UNBOUNDED PRECEDING) AS total FROM (
 		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
 			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
 				+ coalesce(octet_length(d.body::text), 0) AS size
@@ -40,85 +38,40 @@ FROM c LEFT JOIN LATERAL (
 			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
 			ORDER BY seq DESC LIMIT 1
 		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq > greatest($4, c.floor_seq - 1) AND m.type = 'message.posted'
-		ORDER BY m.seq LIMIT $6
+		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.type = 'message.posted' AND `
+
+	messagesEnd = ` LIMIT $6
 	) range
 ) e ON e.total <= $5 OR e.total = e.size
 ORDER BY e.seq`
 
-	messagesBeforeSQL = `
-WITH c AS (
-	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM (
-		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
-		FROM conversations c
-		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
-		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
-	) f
-	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
-	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
-)
-SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
-FROM c LEFT JOIN LATERAL (
-	SELECT *, sum(size) OVER (ORDER BY seq DESC ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
-			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
-				+ coalesce(octet_length(d.body::text), 0) AS size
-		FROM events m LEFT JOIN LATERAL (
-			SELECT at, body FROM events
-			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
-			ORDER BY seq DESC LIMIT 1
-		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq < $4 AND m.seq >= c.floor_seq AND m.type = 'message.posted'
-		ORDER BY m.seq DESC LIMIT $6
-	) range
-) e ON e.total <= $5 OR e.total = e.size
-ORDER BY e.seq`
+	messagesAfterSQL = messagesHead + `seq` + messagesRange +
+		`m.seq > greatest($4, c.floor_seq - 1) ORDER BY m.seq` + messagesEnd
 
-	messagesBySeqSQL = `
-WITH c AS (
-	SELECT f.id, f.floor_seq, coalesce(b.message_no, 0) AS below, coalesce(h.seq, 0) AS head_seq, coalesce(h.message_no, 0) AS message_count
-	FROM (
-		SELECT c.id, c.head_seq, CASE WHEN $2 THEN 1 ELSE im_floor_1(c.settings, m.joined_seq) END AS floor_seq
-		FROM conversations c
-		LEFT JOIN members m ON m.user_id = $3 AND m.conversation_id = c.id AND m.left_seq IS NULL
-		WHERE c.id = $1 AND ($2 OR m.user_id IS NOT NULL)
-	) f
-	LEFT JOIN events b ON b.conversation_id = f.id AND b.seq = f.floor_seq - 1
-	LEFT JOIN events h ON h.conversation_id = f.id AND h.seq = least(f.head_seq, greatest($7, f.floor_seq - 1))
-)
-SELECT c.floor_seq, c.below, c.head_seq, c.message_count, e.message_no, e.seq, e.sender, e.client_msg_id, e.at, e.body, e.edited_at, e.edit
-FROM c LEFT JOIN LATERAL (
-	SELECT *, sum(size) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) AS total FROM (
-		SELECT m.message_no, m.seq, m.sender, m.client_msg_id, m.at, m.body::text AS body, d.at AS edited_at, d.body::text AS edit,
-			320 + octet_length(m.sender) + octet_length(m.client_msg_id) + octet_length(m.body::text)
-				+ coalesce(octet_length(d.body::text), 0) AS size
-		FROM events m LEFT JOIN LATERAL (
-			SELECT at, body FROM events
-			WHERE conversation_id = c.id AND target_seq = m.seq AND type = 'message.edited' AND seq <= c.head_seq
-			ORDER BY seq DESC LIMIT 1
-		) d ON true
-		WHERE m.conversation_id = c.id AND m.seq <= c.head_seq AND m.seq >= c.floor_seq AND m.seq = ANY ($4::bigint[]) AND m.type = 'message.posted'
-		ORDER BY m.seq LIMIT $6
-	) range
-) e ON e.total <= $5 OR e.total = e.size
-ORDER BY e.seq`
+	messagesBeforeSQL = messagesHead + `seq DESC` + messagesRange +
+		`m.seq < $4 AND m.seq >= c.floor_seq ORDER BY m.seq DESC` + messagesEnd
+
+	messagesBySeqSQL = messagesHead + `seq` + messagesRange +
+		`m.seq >= c.floor_seq AND m.seq = ANY ($4::bigint[]) ORDER BY m.seq` + messagesEnd
 
 	seqAtSQL = `SELECT im_seq_at_1(id, head_seq, $2) FROM conversations WHERE id = $1`
 )
 
-// stretch is what one statement of messages answered.
-type stretch struct {
-	floor, below int64 // the lowest seq to be read, and how many messages lie below it
-	head, count  int64
-	numbers      []int64 // message_no of each
-	messages     []domain.Message
+// messageRange is the result of one statement of messages.
+type messageRange struct {
+	floor    int64   // the lowest seq that the reader may read
+	below    int64   // number of messages below the floor
+	head     int64   // of the state that was read
+	count    int64   // number of messages up to head
+	numbers  []int64 // message_no of each message
+	messages []domain.Message
 }
 
-// Messages returns messages as they stand at HeadSeq, which is in the past if r
-// says so: after, before or around a position, those of r.Seqs that exist, or the
-// newest; nothing below the actor's floor. It ends at r.Limit messages or
-// domain.PageBytes. What was recalled is erased from the past as well.
+// Messages returns messages in their state as of HeadSeq, the present one or a past one
+// that r names: the messages after, before or around a position, those of r.Seqs that
+// exist, or the newest ones. It returns no messages below the actor's floor. The page ends
+// at r.Limit messages or domain.PageBytes. The content of recalled messages is erased from
+// past states too.
 func (qs *Queries) Messages(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.MessagePage, err error) {
@@ -130,15 +83,16 @@ func (qs *Queries) Messages(
 		if page, err = q.page(ctx, r); err != nil {
 			return err
 		}
-		var cast domain.ReferencedUsers
-		cast.AddMessages(page.Messages)
-		page.Users, err = users.ProfilesOf(ctx, tx, &cast)
+		var referenced domain.ReferencedUsers
+		referenced.AddMessages(page.Messages)
+		page.Users, err = users.ProfilesOf(ctx, tx, &referenced)
 		return err
 	})
 	return page, err
 }
 
-// Message returns one message, or ErrNotFound if seq is not one.
+// Message returns one message. If there is no message with this seq, the error is
+// ErrNotFound.
 func (qs *Queries) Message(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.Message, error) {
 	page, err := qs.Messages(ctx, a, id, domain.Range{Seqs: []int64{seq}, Limit: 1})
 	if err != nil {
@@ -150,15 +104,15 @@ func (qs *Queries) Message(ctx context.Context, a domain.Actor, id domain.Conver
 	return page.Messages[0], nil
 }
 
-// messageQuery is one reading, as of one moment.
+// messageQuery reads messages in one transaction, as of one seq.
 type messageQuery struct {
 	tx    pgx.Tx
 	actor domain.Actor
 	id    domain.ConversationID
-	upto  int64 // the past up to this seq; math.MaxInt64 for the present
+	upto  int64 // the state as of this seq; math.MaxInt64: the present one
 }
 
-// asOf finds the seq up to which r wants to read.
+// asOf sets the seq as of which r reads.
 func (q *messageQuery) asOf(ctx context.Context, r domain.Range) (err error) {
 	switch {
 	case r.AsOfSeq != nil:
@@ -169,7 +123,7 @@ func (q *messageQuery) asOf(ctx context.Context, r domain.Range) (err error) {
 	return err
 }
 
-// seqAt returns the highest seq that is not later than at; 0 if there is none.
+// seqAt returns the seq of the last event that is not later than at; 0 if there is none.
 func (q *messageQuery) seqAt(ctx context.Context, at domain.Time) (seq int64, err error) {
 	err = q.tx.QueryRow(ctx, seqAtSQL, q.id, at.Time).Scan(&seq)
 	if pg.NoRows(err) {
@@ -183,11 +137,11 @@ func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessageP
 	case r.Seqs != nil:
 		got, err := q.read(ctx, messagesBySeqSQL, r.Seqs, domain.PageBytes, len(r.Seqs))
 		page := got.page(false, false)
-		page.HasMoreBefore, page.HasMoreAfter = false, false // it is no stretch
+		page.HasMoreBefore, page.HasMoreAfter = false, false // the messages are not a range
 		return page, err
 	case r.AfterSeq != nil:
 		got, err := q.read(ctx, messagesAfterSQL, *r.AfterSeq, domain.PageBytes, r.Limit)
-		return got.page(got.any(), false), err
+		return got.page(got.visible(), false), err
 	case r.AroundSeq != nil:
 		return q.around(ctx, *r.AroundSeq, r.Limit)
 	case r.AroundAt != nil:
@@ -202,10 +156,10 @@ func (q messageQuery) page(ctx context.Context, r domain.Range) (domain.MessageP
 		position = *r.BeforeSeq
 	}
 	got, err := q.read(ctx, messagesBeforeSQL, position, domain.PageBytes, r.Limit)
-	return got.page(false, got.any()), err
+	return got.page(false, got.visible()), err
 }
 
-// around takes half of limit up to and including seq, and half beyond it.
+// around reads limit messages: half of them up to and including seq, half above it.
 func (q messageQuery) around(ctx context.Context, seq int64, limit int) (domain.MessagePage, error) {
 	older, err := q.read(ctx, messagesBeforeSQL, seq+1, domain.PageBytes/2, limit-limit/2)
 	if err != nil {
@@ -217,15 +171,15 @@ func (q messageQuery) around(ctx context.Context, seq int64, limit int) (domain.
 	}
 	older.numbers = append(older.numbers, newer.numbers...)
 	older.messages = append(older.messages, newer.messages...)
-	return older.page(false, older.any()), nil
+	return older.page(false, older.visible()), nil
 }
 
-func (q messageQuery) read(ctx context.Context, sql string, position any, bytes, limit int) (stretch, error) {
+func (q messageQuery) read(ctx context.Context, sql string, position any, bytes, limit int) (messageRange, error) {
 	rows, err := q.tx.Query(ctx, sql, q.id, q.actor.Backend, string(q.actor.User), position, bytes, limit, q.upto)
 	if err != nil {
-		return stretch{}, err
+		return messageRange{}, err
 	}
-	var got stretch
+	var got messageRange
 	var row MessageRow
 	found := false
 	_, err = pgx.ForEachRow(rows, append([]any{&got.floor, &got.below, &got.head, &got.count}, row.Columns()...), func() error {
@@ -242,30 +196,35 @@ func (q messageQuery) read(ctx context.Context, sql string, position any, bytes,
 		err = domain.ErrNotFound
 	}
 	if err != nil {
-		return stretch{}, err
+		return messageRange{}, err
 	}
 	shown := make([]*domain.Message, len(got.messages))
 	for i := range got.messages {
 		shown[i] = &got.messages[i]
 	}
 	if err := Decorate(ctx, q.tx, q.actor.User, q.upto, shown); err != nil {
-		return stretch{}, err
+		return messageRange{}, err
 	}
 	got.cut(bytes, sql == messagesBeforeSQL)
 	return got, nil
 }
 
-// MessageRow is a row of a statement of messages, after what the stretch has of it.
+// MessageRow holds the last columns of a row of a statement of messages: message_no, seq,
+// sender, client_msg_id, at, body, and time and body of the last edit.
 type MessageRow struct {
 	Number, Seq               *int64
 	sender, msgID, body, edit *string
 	at, editedAt              *time.Time
 }
 
+// Columns returns the destinations of a scan.
+// Columns returns where to scan the columns of a row.
 func (r *MessageRow) Columns() []any {
 	return []any{&r.Number, &r.Seq, &r.sender, &r.msgID, &r.at, &r.body, &r.editedAt, &r.edit}
 }
 
+// Message returns the message of the row, with its last edit, without reactions and pins.
+// Message returns the message of the row that was scanned.
 func (r *MessageRow) Message(id domain.ConversationID) (domain.Message, error) {
 	m, err := domain.MessageOf(&domain.Event{
 		ConversationID: id, Seq: *r.Seq, Type: domain.MessagePosted, Sender: domain.UserID(*r.sender),
@@ -277,9 +236,9 @@ func (r *MessageRow) Message(id domain.ConversationID) (domain.Message, error) {
 	return m, err
 }
 
-// cut ends the stretch, at the beginning or the end, where the reactions take it
-// beyond bytes.
-func (g *stretch) cut(bytes int, beginning bool) {
+// cut removes the messages that exceed bytes with their reactions, which the statement did
+// not count: from the beginning or from the end of the range. One message stays.
+func (g *messageRange) cut(bytes int, beginning bool) {
 	n, size := 0, 0
 	for ; n < len(g.messages); n++ {
 		i := n
@@ -297,12 +256,12 @@ func (g *stretch) cut(bytes int, beginning bool) {
 	g.numbers, g.messages = g.numbers[from:to], g.messages[from:to]
 }
 
-// any tells whether there is a message to be read at all.
-func (g stretch) any() bool { return g.count > g.below }
+// visible reports whether there is any message that the reader may read.
+func (g messageRange) visible() bool { return g.count > g.below }
 
-// page tells what lies on either side by the numbers of the messages; of an empty
-// stretch the caller knows.
-func (g stretch) page(before, after bool) domain.MessagePage {
+// page returns the range as a page. The numbers of its messages show whether there are
+// more on either side; before and after are used if the range is empty.
+func (g messageRange) page(before, after bool) domain.MessagePage {
 	if n := len(g.numbers); n > 0 {
 		before, after = g.numbers[0] > g.below+1, g.numbers[n-1] < g.count
 	}

@@ -11,8 +11,8 @@ const openSQL = `
 SELECT title, avatar_url, member_count FROM conversations
 WHERE id = $1 AND kind = 'group' AND settings ->> 'joining' = 'open'`
 
-// OpenGroup returns what everybody may know of an open group, and ErrNotFound of
-// anything else.
+// OpenGroup returns the public properties of a group that users may join by themselves.
+// If the conversation is not such a group, the error is ErrNotFound.
 func (qs *Queries) OpenGroup(ctx context.Context, id domain.ConversationID) (group domain.OpenGroup, err error) {
 	group.ConversationID = id
 	err = qs.db.Read(ctx, func(ctx context.Context) error {

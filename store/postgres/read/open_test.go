@@ -41,17 +41,17 @@ func TestOpenGroup(t *testing.T) {
 	require.Equal(t, 3, v.MemberCount)
 }
 
-// A node that remembers an open group lets nobody in once it is closed: whoever
-// joins after the change does not, whichever node is asked.
-func TestJoiningRacesClosing(t *testing.T) {
+// After a group is closed no user joins it, even through a node whose cached state says
+// that it is open.
+func TestJoinRacingClose(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	here, there := storetest.Start(t, url), storetest.Start(t, url)
 	id := here.Group(t, "alice")
-	opened := func(value string) { here.SetSettings(t, id, domain.SettingsPatch{Joining: &value}) }
+	setJoining := func(value string) { here.SetSettings(t, id, domain.SettingsPatch{Joining: &value}) }
 	for round := range 20 {
-		opened(domain.JoiningOpen)
-		storetest.Made(t, domain.MemberAdded)(join(there, domain.UserID(fmt.Sprint("first", round)), id, t)) // it remembers
+		setJoining(domain.JoiningOpen)
+		storetest.Made(t, domain.MemberAdded)(join(there, domain.UserID(fmt.Sprint("first", round)), id, t)) // caches the state
 		var racing sync.WaitGroup
 		for i := range 4 {
 			racing.Go(func() {
@@ -60,7 +60,7 @@ func TestJoiningRacesClosing(t *testing.T) {
 				}
 			})
 		}
-		opened(domain.JoiningInvite)
+		setJoining(domain.JoiningInvite)
 		_, err := join(there, domain.UserID(fmt.Sprint("late", round)), id, t)
 		require.ErrorIs(t, err, domain.ErrNotFound)
 		racing.Wait()
@@ -76,7 +76,7 @@ func TestJoiningRacesClosing(t *testing.T) {
 	}
 }
 
-// Where receipts are off a member learns nobody's positions but its own.
+// If a conversation shares no receipts, a member reads only its own positions.
 func TestReceiptsOff(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -94,9 +94,9 @@ func TestReceiptsOff(t *testing.T) {
 	}
 	require.Equal(t, []domain.UserID{"bob"}, list(storetest.User("bob")))
 	require.Equal(t, []domain.UserID{"alice", "bob", "carol"}, list(domain.Actor{User: "app", Backend: true}))
-	rooms, err := n.SignalScopes(t.Context(), []domain.ConversationID{id})
+	scopes, err := n.SignalScopes(t.Context(), []domain.ConversationID{id})
 	require.NoError(t, err)
-	require.False(t, rooms[id].Receipts)
+	require.False(t, scopes[id].Receipts)
 	n.SetSettings(t, id, domain.SettingsPatch{Receipts: new(true)})
 	require.Len(t, list(storetest.User("bob")), 3)
 }

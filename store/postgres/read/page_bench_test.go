@@ -31,8 +31,8 @@ FROM generate_series(1, 1000) i`, id, strings.Repeat("x", 100))
 	}
 }
 
-// BenchmarkSync lists a user of 10,000 conversations with a message each: the first
-// page, all pages, and what ten changes make of it.
+// BenchmarkSync syncs a user with 10,000 conversations of one message each: the first page,
+// all pages, and the pages after ten changes.
 func BenchmarkSync(b *testing.B) {
 	n := storetest.Start(b, pgtest.New(b))
 	n.Quiet = true

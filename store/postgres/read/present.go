@@ -12,8 +12,8 @@ import (
 	"im/domain"
 )
 
-// What hangs on messages: of now from the projections, of the past by folding the
-// log up to $4. Emojis come in the order in which they were first put there.
+// Reactions and pins of messages: the present ones from the projections, those of a past
+// state by folding the log up to a seq. Emojis are in the order of their first reaction.
 const (
 	reactionsSQL = `
 SELECT t.n, r.emoji, count(*)::int, bool_or(r.user_id = $3)
@@ -51,8 +51,8 @@ CROSS JOIN LATERAL (
 WHERE p.type = 'message.pinned'`
 )
 
-// Decorate adds reactions and pins as of upto (math.MaxInt64 for now), as user
-// sees them, in one round trip.
+// Decorate adds reactions and pins to messages, in one round trip: the state as of upto
+// (math.MaxInt64: the present one), as the user sees it.
 func Decorate(ctx context.Context, tx pgx.Tx, user domain.UserID, upto int64, messages []*domain.Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -94,8 +94,8 @@ func queueDecorations(queries *pgx.Batch, user domain.UserID, upto int64, messag
 	})
 }
 
-// lastEditsSQL answers the edits up to $3 bytes, and beyond them rows without a
-// body; the first has one in any case.
+// lastEditsSQL returns the last edit of each message that has one. Beyond $3 bytes in all
+// it returns edits without a body; the first one always has its body.
 const lastEditsSQL = `
 SELECT n, at, CASE WHEN total <= $3 OR total = size THEN body END
 FROM (
@@ -112,9 +112,10 @@ FROM (
 ) sized
 ORDER BY n`
 
-// presentLast makes the last messages of views, which one user sees, what they are
-// now, in one round trip. Views of which that was too much are not whole.
-func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) error {
+// completeLast brings the last messages of views, all of one user, to their present state:
+// edits, reactions, pins. It takes one round trip. It sets complete to false for views
+// whose edit exceeds the size of a page.
+func completeLast(ctx context.Context, tx pgx.Tx, views []*view, complete []bool) error {
 	var of []int
 	var ids [][16]byte
 	var seqs []int64
@@ -135,7 +136,7 @@ func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) er
 		var body *string
 		_, err := pgx.ForEachRow(rows, []any{&n, &at, &body}, func() error {
 			if body == nil {
-				whole[of[n-1]] = false
+				complete[of[n-1]] = false
 				return nil
 			}
 			return messages[n-1].Edited(domain.TimeOf(at), json.RawMessage(*body))
@@ -149,8 +150,8 @@ func presentLast(ctx context.Context, tx pgx.Tx, views []*view, whole []bool) er
 const ownReactionsSQL = `
 SELECT user_id, emoji FROM reactions WHERE conversation_id = $1 AND target_seq = $2 AND user_id = ANY ($3)`
 
-// shareLast gives the views of one conversation the last message of the first,
-// who may read it, each with the reactions that are that user's own.
+// shareLast copies the last message of the first view to the other views of the same
+// conversation whose floor permits it, each with the user's own reactions marked.
 func shareLast(ctx context.Context, tx pgx.Tx, views []*view) error {
 	last := views[0].LastMessage
 	own := map[domain.Reactor]bool{}

@@ -11,7 +11,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const reactedListSQL = `
+const reactionListSQL = `
 SELECT EXISTS (SELECT FROM events WHERE conversation_id = $1 AND seq = $4 AND type = 'message.posted')
 		AND ($2 OR EXISTS (
 			SELECT FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -27,25 +27,20 @@ FROM (
 	) page
 ) r`
 
-// Reactions lists who reacted to a message, by emoji and user. ErrNotFound if seq
-// is no message, or lies below the actor's floor.
+// Reactions lists the reactions to a message, ordered by emoji and user. If seq is not a
+// message, or is below the actor's floor, the error is ErrNotFound.
 func (qs *Queries) Reactions(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int,
-) (domain.Page[domain.UserReaction], error) {
-	page := domain.Page[domain.UserReaction]{Items: []domain.UserReaction{}}
-	var afterEmoji, afterUser string
-	if cursor != "" {
-		r := pg.ReadCursor(pg.CursorReactions, cursor)
-		afterEmoji, afterUser = r.Text(), r.Text()
-		if err := r.Err(); err != nil {
-			return page, err
-		}
+) (page domain.Page[domain.UserReaction], err error) {
+	after, err := pg.ReadTextKeys(pg.CursorReactions, cursor, 2) // emoji, user
+	if err != nil {
+		return page, err
 	}
 	var allowed bool
 	var emojis, users []string
 	var ats []time.Time
-	err := qs.db.Read(ctx, func(ctx context.Context) error {
-		return qs.db.Pool.QueryRow(ctx, reactedListSQL, id, a.Backend, string(a.User), seq, afterEmoji, afterUser, limit+1).
+	err = qs.db.Read(ctx, func(ctx context.Context) error {
+		return qs.db.Pool.QueryRow(ctx, reactionListSQL, id, a.Backend, string(a.User), seq, after[0], after[1], limit+1).
 			Scan(&allowed, &emojis, &users, &ats)
 	})
 	if err != nil {
@@ -54,17 +49,14 @@ func (qs *Queries) Reactions(
 	if !allowed {
 		return page, domain.ErrNotFound
 	}
-	for i := range min(limit, len(users)) {
-		page.Items = append(page.Items, domain.UserReaction{UserID: domain.UserID(users[i]), Emoji: emojis[i], At: domain.TimeOf(ats[i])})
+	reactions := make([]domain.UserReaction, len(users))
+	for i, user := range users {
+		reactions[i] = domain.UserReaction{UserID: domain.UserID(user), Emoji: emojis[i], At: domain.TimeOf(ats[i])}
 	}
-	if len(users) > limit {
-		w := pg.NewCursor(pg.CursorReactions)
-		w.Text(emojis[limit-1])
-		w.Text(users[limit-1])
-		next := w.String()
-		page.NextCursor = &next
-	}
-	return page, nil
+	return pg.KeysetPage(reactions, limit, pg.CursorReactions, func(w *pg.CursorWriter, last domain.UserReaction) {
+		w.Text(last.Emoji)
+		w.Text(string(last.UserID))
+	}), nil
 }
 
 const pinListSQL = `
@@ -83,8 +75,8 @@ type pinned struct {
 	user        string
 }
 
-// Pins lists the pinned messages as they stand, the one that was pinned last
-// first. It ends at limit messages or domain.PageBytes.
+// Pins lists the pinned messages in their present state, the last pinned first. The page
+// ends at limit messages or domain.PageBytes.
 func (qs *Queries) Pins(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int,
 ) (page domain.Page[domain.PinnedMessage], err error) {
@@ -113,15 +105,15 @@ func (qs *Queries) Pins(
 	return page, err
 }
 
-// pinned shows up to limit of pins, in their order, as far as a page goes.
+// pinned returns a page of the first pins, in their order: at most limit.
 func (q messageQuery) pinned(ctx context.Context, pins []pinned, limit int) (domain.Page[domain.PinnedMessage], error) {
 	page := domain.Page[domain.PinnedMessage]{Items: []domain.PinnedMessage{}}
 	seqs := []int64{}
 	for _, p := range pins[:min(limit, len(pins))] {
 		seqs = append(seqs, p.target)
 	}
-	// The size of a page is counted by seq; the first is read by itself, so that it
-	// is there in any case.
+	// The page must hold the first pin, but messages are read by ascending seq until the
+	// page is full. So the first one is read separately.
 	first, err := q.read(ctx, messagesBySeqSQL, seqs[:min(1, len(seqs))], domain.PageBytes, 1)
 	if err != nil {
 		return page, err
@@ -139,8 +131,7 @@ func (q messageQuery) pinned(ctx context.Context, pins []pinned, limit int) (dom
 		if !there {
 			w := pg.NewCursor(pg.CursorPins)
 			w.Number(uint64(pins[i-1].seq))
-			next := w.String()
-			page.NextCursor = &next
+			page.NextCursor = new(w.String())
 			break
 		}
 		page.Items = append(page.Items, domain.PinnedMessage{Message: m, PinnedBy: domain.UserID(p.user), PinnedAt: domain.TimeOf(p.at)})

@@ -99,7 +99,7 @@ func TestPagesEndByBytes(t *testing.T) {
 	require.Len(t, collected, 1+count)
 	newest, err := n.Events(t.Context(), storetest.User("bob"), id, domain.Range{Limit: 1000})
 	require.NoError(t, err)
-	require.EqualValues(t, 1+count, newest.ToSeq, "the nearest to the position are kept")
+	require.EqualValues(t, 1+count, newest.ToSeq, "the events nearest to the position are returned")
 	require.True(t, newest.HasMore)
 	messages, err := n.Messages(t.Context(), storetest.User("bob"), id, domain.Range{Limit: 1000})
 	require.NoError(t, err)
@@ -156,7 +156,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-func TestConversationsAndMembersArePaged(t *testing.T) {
+func TestConversationsAndMembersPages(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	want := []domain.ConversationID{}
@@ -182,7 +182,7 @@ func TestConversationsAndMembersArePaged(t *testing.T) {
 		cursor = *page.NextCursor
 	}
 	require.Equal(t, want, got)
-	none, err := n.Conversations(t.Context(), storetest.User("nobody"), "", "", 2)
+	none, err := n.Conversations(t.Context(), storetest.User("stranger"), "", "", 2)
 	require.NoError(t, err)
 	require.NotNil(t, none.Items)
 
@@ -208,9 +208,9 @@ func TestConversationsAndMembersArePaged(t *testing.T) {
 	}
 }
 
-// I8: for who is not in it a conversation does not exist; a backend needs no
+// For a user who is not a member a conversation does not exist. A backend needs no
 // membership.
-func TestI8NothingForWhoIsNotIn(t *testing.T) {
+func TestI8NonMembersReadNothing(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob", "former")
@@ -297,8 +297,8 @@ func TestMembershipsAndViews(t *testing.T) {
 	require.Empty(t, none)
 }
 
-// Bodies come back byte for byte.
-func TestBodiesAreKeptAsTheyAre(t *testing.T) {
+// Bodies are returned byte for byte.
+func TestBodiesKeepTheirBytes(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")

@@ -11,25 +11,30 @@ import (
 	"im/store/postgres/users"
 )
 
-// A sync walks in two phases, each page as of its own moment. The first goes by
-// newest activity through all that is new since the cursor. A conversation that
-// moves to the front meanwhile may slip past it: if it took more than a page,
-// the second phase goes by id, which never moves, through what changed since the
-// first page. What changes during that one is for the next sync, whose cursor
-// begins where this phase did.
+// A sync lists conversations in two phases. Each page is read in a snapshot of its own.
+//
+//	phase     order            lists                                      next
+//	activity  newest activity  all that is new since the cursor           changed, if it took several pages; else done
+//	changed   id               what changed since the sync's first page   done
+//
+// A conversation with new activity moves to the front of the first order, and so may be
+// missed between two of its pages. The second phase finds it: an id does not change.
+// Changes during the second phase belong to the next sync: its cursor starts at the first
+// snapshot of this phase.
 const (
 	phaseActivity = 1
 	phaseChanged  = 2
 )
 
-// syncCursor is where a sync is, or, with no phase, where the last one began.
+// syncCursor is the place of a sync in its list. With phase 0 it is the start of the next
+// sync.
 type syncCursor struct {
 	user   domain.UserID
 	epoch  string
-	since  *pg.Snapshot // what is new: nil, everything
+	since  *pg.Snapshot // changes since it are new; nil: everything is new
 	phase  uint64
-	start  pg.Snapshot // of the sync: its first page
-	begin  pg.Snapshot // of the phase: its first page
+	start  pg.Snapshot // of the first page of the sync
+	begin  pg.Snapshot // of the first page of the phase
 	within pg.ActivityKey
 }
 
@@ -74,10 +79,11 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 	return c, nil
 }
 
-// What was asked for is on a page of at most $5: ids, one more than that if there
-// are more. What has been left since $2 (if it is null, nothing has), and how much is
-// unread in all, are for the last page. The memberships are gone through once, and
-// recalled messages, which are not unread, looked for only where something is.
+// The statements of the sync return the present snapshot and epoch, and the ids of the
+// page: at most $3, and one more if there are more. For the last page they also return the
+// conversations that the user has left since the snapshot $2 (null: none), and the number
+// of unread messages in all conversations. They read the memberships once. They count
+// recalled messages, which are not unread, only in conversations with unread messages.
 const (
 	syncAllSQL = `
 WITH mine AS MATERIALIZED (
@@ -86,47 +92,30 @@ WITH mine AS MATERIALIZED (
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
 ), page AS MATERIALIZED (
 	SELECT ARRAY(
-		SELECT id FROM mine WHERE present AND (last_at, id) < ($3::timestamptz, $4::uuid)
-		ORDER BY last_at DESC, id DESC LIMIT $5 + 1
+		SELECT id FROM mine WHERE present AND (last_at, id) < ($5::timestamptz, $4::uuid)
+		ORDER BY last_at DESC, id DESC LIMIT $3 + 1
 	) AS ids
 )
 SELECT pg_current_snapshot()::text, epoch, ids,
-	CASE WHEN cardinality(ids) <= $5 THEN ARRAY(
+	CASE WHEN cardinality(ids) <= $3 THEN ARRAY(
 		SELECT id FROM mine
 		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
 		ORDER BY id
 	) END,
-	CASE WHEN cardinality(ids) <= $5 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
+	CASE WHEN cardinality(ids) <= $3 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
 		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
 		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
 	) ELSE 0 END
 FROM page, epoch`
 
-	// Of few changes: they are gathered, not sorted out. What is older than the
-	// snapshot's oldest open transaction is told by comparing numbers.
-	syncSinceSQL = `
+	// Where few conversations are new, their ids are aggregated and not sorted with all
+	// others. Comparing with xmin first is fast, and decides most rows.
+	syncNewHead = `
 WITH mine AS MATERIALIZED (
 	SELECT
-		array_agg(c.id ORDER BY c.last_at DESC, c.id DESC) FILTER (WHERE m.left_seq IS NULL AND (c.last_at, c.id) < ($3::timestamptz, $4::uuid)
-			AND (c.changed >= (SELECT pg_snapshot_xmin($6::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(c.changed, (SELECT $6::text::pg_snapshot))
-				OR m.changed >= (SELECT pg_snapshot_xmin($6::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $6::text::pg_snapshot)))) AS ids,
-		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot))) AS gone,
-		sum(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL) AS messages,
-		array_agg(c.id) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS unread,
-		array_agg(m.read_seq) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS reads
-	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
-)
-SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$5 + 1], '{}'), gone,
-	CASE WHEN coalesce(cardinality(ids), 0) <= $5 THEN coalesce(messages, 0)::bigint - (
-		SELECT count(*) FROM unnest(unread, reads) AS u (id, read_seq) JOIN message_states s ON s.conversation_id = u.id
-		WHERE s.seq > u.read_seq AND s.recalled_seq IS NOT NULL
-	) ELSE 0 END
-FROM mine, epoch`
+		array_agg(c.id ORDER BY `
 
-	syncChangedSQL = `
-WITH mine AS MATERIALIZED (
-	SELECT
-		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NULL AND c.id > $3::uuid
+	syncNewEnd = `
 			AND (c.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(c.changed, (SELECT $5::text::pg_snapshot))
 				OR m.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $5::text::pg_snapshot)))) AS ids,
 		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot))) AS gone,
@@ -135,25 +124,30 @@ WITH mine AS MATERIALIZED (
 		array_agg(m.read_seq) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS reads
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
 )
-SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$4 + 1], '{}'), gone,
-	CASE WHEN coalesce(cardinality(ids), 0) <= $4 THEN coalesce(messages, 0)::bigint - (
+SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$3 + 1], '{}'), gone,
+	CASE WHEN coalesce(cardinality(ids), 0) <= $3 THEN coalesce(messages, 0)::bigint - (
 		SELECT count(*) FROM unnest(unread, reads) AS u (id, read_seq) JOIN message_states s ON s.conversation_id = u.id
 		WHERE s.seq > u.read_seq AND s.recalled_seq IS NOT NULL
 	) ELSE 0 END
 FROM mine, epoch`
+
+	syncSinceSQL = syncNewHead +
+		`c.last_at DESC, c.id DESC) FILTER (WHERE m.left_seq IS NULL AND (c.last_at, c.id) < ($6::timestamptz, $4::uuid)` + syncNewEnd
+
+	syncChangedSQL = syncNewHead +
+		`c.id) FILTER (WHERE m.left_seq IS NULL AND c.id > $4::uuid` + syncNewEnd
 )
 
-// Sync returns a page of the user's conversations. Removed is complete on the
-// page that is done; syncs always end. ErrCursorInvalid: sync without a cursor.
+// Sync returns a page of the user's new and changed conversations. Removed is complete on
+// the page with Done. Every sync ends, even if conversations change all the time. If the
+// error is ErrCursorInvalid, sync without a cursor.
 func (qs *Queries) Sync(ctx context.Context, q domain.SyncQuery) (page domain.SyncPage, err error) {
 	if _, err := parseSyncCursor(q.Cursor, q.User); err != nil {
 		return page, err
 	}
 	err = qs.db.LookupTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		page = domain.SyncPage{
-			Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
-		}
-		cursor, err := parseSyncCursor(q.Cursor, q.User) // moved along by an attempt
+		page = domain.SyncPage{Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{}}
+		cursor, err := parseSyncCursor(q.Cursor, q.User) // again: an attempt changes it
 		if err != nil {
 			return err
 		}
@@ -167,7 +161,7 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	if first {
 		c.phase, c.within = phaseActivity, pg.LatestActivity()
 	}
-	found, err := c.survey(ctx, tx, q)
+	found, err := c.find(ctx, tx, q)
 	if err != nil {
 		return err
 	}
@@ -185,9 +179,9 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	for _, v := range views {
 		page.Conversations = append(page.Conversations, v.ConversationView)
 	}
-	var cast domain.ReferencedUsers
-	cast.AddConversations(page.Conversations)
-	if page.Users, err = users.ProfilesOf(ctx, tx, &cast); err != nil {
+	var referenced domain.ReferencedUsers
+	referenced.AddConversations(page.Conversations)
+	if page.Users, err = users.ProfilesOf(ctx, tx, &referenced); err != nil {
 		return err
 	}
 	switch {
@@ -203,40 +197,41 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	return nil
 }
 
-// survey is what going through the memberships once tells.
-type survey struct {
+// syncResult is the result of a statement of the sync.
+type syncResult struct {
 	now    pg.Snapshot
 	epoch  string
 	ids    [][16]byte // of the next page, and one more if there are more
-	gone   [][16]byte // with the last ids, as unread is
-	unread int64
+	gone   [][16]byte // only with the last ids
+	unread int64      // only with the last ids
 }
 
-func (c *syncCursor) survey(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s survey, err error) {
-	gone := c.since
-	if gone == nil && c.start.Xmax > 0 {
-		gone = &c.start // what was left since it may have been listed; on the first page, nothing
+// find runs the statement of the cursor's phase.
+func (c *syncCursor) find(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s syncResult, err error) {
+	left := c.since
+	if left == nil && c.start.Xmax > 0 {
+		left = &c.start // an earlier page may have listed what was left since then
 	}
-	var row pgx.Row
-	user, left := string(q.User), snapshotText(gone)
+	var sql string
+	args := []any{string(q.User), snapshotText(left), q.Limit, c.within.ID}
 	switch {
 	case c.phase == phaseChanged:
-		row = tx.QueryRow(ctx, syncChangedSQL, user, left, c.within.ID, q.Limit, c.start.String())
+		sql, args = syncChangedSQL, append(args, c.start.String())
 	case c.since == nil:
-		row = tx.QueryRow(ctx, syncAllSQL, user, left, c.within.At, c.within.ID, q.Limit)
+		sql, args = syncAllSQL, append(args, c.within.At)
 	default:
-		row = tx.QueryRow(ctx, syncSinceSQL, user, left, c.within.At, c.within.ID, q.Limit, c.since.String())
+		sql, args = syncSinceSQL, append(args, c.since.String(), c.within.At)
 	}
 	var now string
-	if err := row.Scan(&now, &s.epoch, &s.ids, &s.gone, &s.unread); err != nil {
+	if err := tx.QueryRow(ctx, sql, args...).Scan(&now, &s.epoch, &s.ids, &s.gone, &s.unread); err != nil {
 		return s, err
 	}
 	s.now, err = pg.ParseSnapshot(now)
 	return s, err
 }
 
-// views reads the conversations of the page: those that fit.
-func (s survey) views(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (page []*view, more bool, err error) {
+// views reads the conversations of the page that fit, and reports whether there are more.
+func (s syncResult) views(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (page []*view, more bool, err error) {
 	if len(s.ids) == 0 {
 		return nil, false, nil
 	}
@@ -255,8 +250,9 @@ func (s survey) views(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (page 
 	return page[:n], n < len(s.ids), nil
 }
 
-// finish tells what is gone, and where the next sync begins.
-func (c *syncCursor) finish(found survey, page *domain.SyncPage) {
+// finish completes the last page: the conversations that the user left, the unread total,
+// and the cursor of the next sync.
+func (c *syncCursor) finish(found syncResult, page *domain.SyncPage) {
 	for _, id := range found.gone {
 		page.Removed = append(page.Removed, id)
 	}

@@ -14,7 +14,7 @@ import (
 	"im/test/storetest"
 )
 
-// device is a client's store: what it holds after its syncs.
+// device is the state that a client has after its syncs.
 type device struct {
 	user   domain.UserID
 	cursor string
@@ -22,7 +22,7 @@ type device struct {
 	unread int64
 }
 
-// page takes one page and tells whether the sync is done.
+// page reads one page, and reports whether the sync is done.
 func (d *device) page(t require.TestingT, n *storetest.Node, limit int) bool {
 	page, err := n.Sync(storetest.ContextOf(t), domain.SyncQuery{User: d.user, Cursor: d.cursor, Limit: limit})
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func newDevice(user domain.UserID) *device {
 	return &device{user: user, views: map[domain.ConversationID]domain.ConversationView{}}
 }
 
-// requireCurrent compares with a sync from nothing.
+// requireCurrent requires the state that a sync without a cursor gives.
 func (d *device) requireCurrent(t require.TestingT, n *storetest.Node) {
 	fresh := newDevice(d.user)
 	fresh.sync(t, n, 500)
@@ -87,7 +87,7 @@ func TestSyncPage(t *testing.T) {
 	require.Equal(t, direct, first.ConversationID, "newest activity first")
 	require.Equal(t, domain.UserID("carol"), first.Peer)
 	require.Nil(t, first.LastMessage)
-	require.EqualValues(t, 1, first.AckedSeq, "beyond the head is the head")
+	require.EqualValues(t, 1, first.AckedSeq, "a seq beyond the head counts as the head")
 	require.False(t, first.Limited)
 
 	require.Equal(t, id, second.ConversationID)
@@ -100,7 +100,7 @@ func TestSyncPage(t *testing.T) {
 	require.EqualValues(t, 6, second.LastMessage.Seq)
 	require.Len(t, second.Events, 2)
 	require.EqualValues(t, 5, second.Events[0].Seq)
-	require.True(t, second.Limited, "4 is neither acknowledged nor here")
+	require.True(t, second.Limited, "event 4 is neither acknowledged nor returned")
 	text, err := json.Marshal(page)
 	require.NoError(t, err)
 	require.NotContains(t, string(text), `"removed":null`)
@@ -114,7 +114,7 @@ func TestSyncPage(t *testing.T) {
 	require.NotNil(t, page.Conversations)
 }
 
-func TestSyncEndsAPageByBytes(t *testing.T) {
+func TestSyncPagesEndByBytes(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	big := strings.Repeat("x", 30_000)
@@ -143,7 +143,7 @@ func TestSyncEndsAPageByBytes(t *testing.T) {
 	}
 	require.Equal(t, 4, seen)
 
-	// One that is larger than a page by itself comes with what fits.
+	// A conversation that exceeds a page by itself is returned with the events that fit.
 	huge := n.Group(t, "alice", "dave")
 	for i := range 45 {
 		n.Post(t, "alice", huge, fmt.Sprint(i), big)
@@ -155,7 +155,7 @@ func TestSyncEndsAPageByBytes(t *testing.T) {
 	require.NotNil(t, v.LastMessage)
 	require.Greater(t, len(v.Events), 20)
 	require.Equal(t, v.HeadSeq, v.Events[len(v.Events)-1].Seq)
-	require.Equal(t, v.HeadSeq-int64(len(v.Events))+1, v.Events[0].Seq, "what is there is the unbroken end")
+	require.Equal(t, v.HeadSeq-int64(len(v.Events))+1, v.Events[0].Seq, "the newest events, without a gap")
 }
 
 func TestSyncRemoved(t *testing.T) {
@@ -177,9 +177,9 @@ func TestSyncRemoved(t *testing.T) {
 	_, err = n.Chat.AddMembers(t.Context(), storetest.User("alice"), leaves, []domain.UserID{"bob"}, domain.RoleMember)
 	require.NoError(t, err)
 	d.sync(t, n, 10)
-	require.Len(t, d.views, 2, "and back")
+	require.Len(t, d.views, 2, "the conversation is back")
 
-	t.Run("left after the page that listed it", func(t *testing.T) {
+	t.Run("left after it was listed", func(t *testing.T) {
 		for range 3 {
 			n.Group(t, "alice", "bob")
 		}
@@ -194,9 +194,8 @@ func TestSyncRemoved(t *testing.T) {
 	})
 }
 
-// While a device pages, conversations move to the front. When it is done it may
-// lack what happened since its pages, and the next sync brings that: nothing is
-// missed for good.
+// Conversations move to the front while a device reads pages. When the sync is done, the
+// device may lack changes that happened after their pages. The next sync has them.
 func TestSyncWhileConversationsMove(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -241,11 +240,11 @@ func TestSyncWhileConversationsMove(t *testing.T) {
 			require.NoError(rt, err)
 			for _, m := range present.List {
 				if !touched[m.ConversationID] {
-					require.Contains(rt, d.views, m.ConversationID, "it was there from the first page to the last")
+					require.Contains(rt, d.views, m.ConversationID, "bob was a member from the first page to the last")
 				}
 			}
 		}
-		d.sync(rt, n, rapid.IntRange(1, 6).Draw(rt, "last limit")) // nothing moves any more
+		d.sync(rt, n, rapid.IntRange(1, 6).Draw(rt, "last limit")) // nothing changes any more
 		d.requireCurrent(rt, n)
 	})
 }

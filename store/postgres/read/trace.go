@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// The commit has the time of its events, or is a little earlier where the clock
-	// went back.
+	// The time of a commit is the time of its events, or a little earlier if the clock was
+	// set back.
 	tracedSQL = `
 SELECT e.sender, e.at, (
 	SELECT c.node FROM commits c
@@ -24,8 +24,8 @@ SELECT e.sender, e.at, (
 )
 FROM events e WHERE e.conversation_id = $1 AND e.seq = $2 AND e.type = 'message.posted'`
 
-	// The devices of a user are found by leaps through the key, however many
-	// conversations they have acknowledged.
+	// The recursive query skips through the primary key from device to device (a "loose
+	// index scan"), because a device has one row for each of its conversations.
 	tracedMembersSQL = `
 SELECT m.user_id, m.delivered_seq, m.read_seq, d.devices, d.acked
 FROM (
@@ -46,20 +46,17 @@ CROSS JOIN LATERAL (
 ORDER BY m.user_id`
 )
 
-// Trace tells how far a message has come to the members, in the order of their
-// ids; where they are connected is not known here. ErrNotFound if seq is no
-// message. Only backends may ask.
+// Trace returns the delivery state of a message for the members, in the order of their
+// ids, without their connections. If seq is not a message, the error is ErrNotFound. It
+// does not check the reader: it is for backends only.
 func (qs *Queries) Trace(ctx context.Context, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Trace, error) {
 	t := domain.Trace{ConversationID: id, Seq: seq, Items: []domain.TraceMember{}}
-	var after string
-	if cursor != "" {
-		r := pg.ReadCursor(pg.CursorTrace, cursor)
-		after = r.Text()
-		if err := r.Err(); err != nil {
-			return t, err
-		}
+	after, err := pg.ReadTextKeys(pg.CursorTrace, cursor, 1)
+	if err != nil {
+		return t, err
 	}
-	err := qs.db.Read(ctx, func(ctx context.Context) error {
+	var members []domain.TraceMember
+	err = qs.db.Read(ctx, func(ctx context.Context) error {
 		var at time.Time
 		err := qs.db.Pool.QueryRow(ctx, tracedSQL, id, seq).Scan(&t.Sender, &at, &t.Committed.Node)
 		if pg.NoRows(err) {
@@ -69,22 +66,20 @@ func (qs *Queries) Trace(ctx context.Context, id domain.ConversationID, seq int6
 			return err
 		}
 		t.Committed.At = domain.TimeOf(at)
-		rows, err := qs.db.Pool.Query(ctx, tracedMembersSQL, id, after, limit+1)
+		rows, err := qs.db.Pool.Query(ctx, tracedMembersSQL, id, after[0], limit+1)
 		if err != nil {
 			return err
 		}
-		t.Items, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.TraceMember, error) { return scanTraced(row, seq) })
+		members, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (domain.TraceMember, error) { return scanTraced(row, seq) })
 		return err
 	})
 	if err != nil {
 		return domain.Trace{}, err
 	}
-	if len(t.Items) > limit {
-		t.Items = t.Items[:limit]
-		w := pg.NewCursor(pg.CursorTrace)
-		w.Text(string(t.Items[limit-1].UserID))
-		t.NextCursor = new(w.String())
-	}
+	page := pg.KeysetPage(members, limit, pg.CursorTrace, func(w *pg.CursorWriter, last domain.TraceMember) {
+		w.Text(string(last.UserID))
+	})
+	t.Items, t.NextCursor = page.Items, page.NextCursor
 	return t, nil
 }
 

@@ -44,11 +44,11 @@ func TestTrace(t *testing.T) {
 			{DeviceID: "desk", AckedSeq: e.Seq - 1}, {DeviceID: "phone", AckedSeq: e.Seq, Acked: true},
 		}},
 		{UserID: "carol", Read: true, ReadSeq: e.Seq, Devices: []domain.TraceDevice{}},
-	}, append(first.Items, second.Items...), "who has left is not in it")
+	}, append(first.Items, second.Items...), "former members are not listed")
 
 	for _, seq := range []int64{1, 99} {
 		_, err = n.Trace(t.Context(), id, seq, "", 2)
-		require.ErrorIs(t, err, domain.ErrNotFound, "no message")
+		require.ErrorIs(t, err, domain.ErrNotFound, "not a message")
 	}
 	_, err = n.Trace(t.Context(), domain.ConversationID{1}, 1, "", 2)
 	require.ErrorIs(t, err, domain.ErrNotFound)

@@ -14,7 +14,7 @@ import (
 	"im/test/storetest"
 )
 
-// recount is what contract rule 6 says of a log, for one user.
+// recount holds the counts of one user by the rules of the contract, from the log.
 type recount struct {
 	present          bool
 	read             int64
@@ -56,7 +56,7 @@ func count(events []domain.Event, me domain.UserID, read int64) (r recount) {
 	return r
 }
 
-// unread and mention counts equal a recount of the log, whatever happened.
+// After any commands, unread and mention counts equal a recount of the log.
 func TestUnreadEqualsRecount(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -78,11 +78,11 @@ func TestUnreadEqualsRecount(t *testing.T) {
 				_, err := n.Recall(who, id, rapid.Int64Range(1, head).Draw(rt, "recalled"))
 				require.NoError(rt, storetest.IgnoreRefused(err))
 			case 0:
-				_, err := n.Chat.RemoveMember(t.Context(), storetest.User("alice"), id, rapid.SampledFrom(users[1:]).Draw(rt, "whom"))
+				_, err := n.Chat.RemoveMember(t.Context(), storetest.User("alice"), id, rapid.SampledFrom(users[1:]).Draw(rt, "user"))
 				require.NoError(rt, storetest.IgnoreNotFound(err))
 			case 1:
-				whom := rapid.SampledFrom(users[1:]).Draw(rt, "whom")
-				_, err := n.Chat.AddMembers(t.Context(), storetest.User("alice"), id, []domain.UserID{whom}, domain.RoleMember)
+				user := rapid.SampledFrom(users[1:]).Draw(rt, "user")
+				_, err := n.Chat.AddMembers(t.Context(), storetest.User("alice"), id, []domain.UserID{user}, domain.RoleMember)
 				require.NoError(rt, err)
 			case 2, 3:
 				seq := rapid.Int64Range(0, head+2).Draw(rt, "seq")
@@ -134,7 +134,7 @@ func TestUnreadEqualsRecount(t *testing.T) {
 	})
 }
 
-// Joining, posting and mentioning in one batch count the same as one by one.
+// Joins, messages and mentions in one batch count like separate ones.
 func TestUnreadWithinOneBatch(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t), storetest.OneCommitter)
@@ -181,15 +181,15 @@ func TestMarkRead(t *testing.T) {
 		return state
 	}
 	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 3, UnreadCount: 2, UnreadTotal: 6}, read(3))
-	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 3, UnreadCount: 2, UnreadTotal: 6}, read(2), "never back")
-	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 5, UnreadTotal: 4}, read(1000), "beyond the head is the head")
+	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 3, UnreadCount: 2, UnreadTotal: 6}, read(2), "a position never moves back")
+	require.Equal(t, domain.ReadState{ConversationID: id, ReadSeq: 5, UnreadTotal: 4}, read(1000), "a seq beyond the head counts as the head")
 	for _, actor := range []domain.Actor{storetest.User("mallory"), {User: "app", Backend: true}} {
 		_, err := n.MarkRead(t.Context(), actor, id, 1)
 		require.ErrorIs(t, err, domain.ErrNotFound)
 	}
 }
 
-// memberOf is whom a membership event is about.
+// memberOf returns the user that a membership event is about.
 func memberOf(e *domain.Event) domain.UserID {
 	var body domain.MemberRole
 	if err := json.Unmarshal(e.Body, &body); err != nil {

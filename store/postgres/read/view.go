@@ -12,12 +12,12 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// view is a row of im_views_3 and what is read beside it.
+// view is a row of im_views_1, completed by other statements.
 type view struct {
 	domain.ConversationView
 	user        domain.UserID
 	lastAt      time.Time
-	lastMessage int64
+	lastMessage int64 // seq of the last message; 0: none
 	member      bool
 }
 
@@ -41,16 +41,16 @@ func scanView(row pgx.CollectableRow) (*view, error) {
 	}
 	v.user, v.Kind, v.Preferences.Notify = domain.UserID(user), domain.Kind(kind), notify
 	v.CreatedAt, v.Metadata = domain.TimeOf(createdAt), pg.RawJSON(metadata)
-	v.Role = domain.RoleOwner // what a backend may act as
+	v.Role = domain.RoleOwner // a backend has the rights of an owner
 	if role != nil {
 		v.member, v.Role = true, domain.Role(*role)
-		v.Peer = peer(direct, v.user)
+		v.Peer = otherUser(direct, v.user)
 	}
 	return v, nil
 }
 
-// peer is the other one of the two users of a direct key.
-func peer(direct *string, user domain.UserID) domain.UserID {
+// otherUser returns the other one of the two users of a direct key.
+func otherUser(direct *string, user domain.UserID) domain.UserID {
 	if direct == nil {
 		return ""
 	}
@@ -61,18 +61,12 @@ func peer(direct *string, user domain.UserID) domain.UserID {
 	return domain.UserID(a)
 }
 
-// firstSeq is the lowest seq of a conversation.
-const firstSeq = 1
-
 const timelinesSQL = `
 SELECT n, conversation_id, seq, type, sender, client_msg_id, at, body
 FROM (
-	SELECT *, octet_length(body) + octet_length(sender) + octet_length(client_msg_id) + 192 AS size,
-		sum(octet_length(body) + octet_length(sender) + octet_length(client_msg_id) + 192)
-			OVER (ORDER BY n, seq = last_message DESC, seq DESC ROWS UNBOUNDED PRECEDING) AS total
+	SELECT *, sum(size) OVER (ORDER BY n, seq = last_message DESC, seq DESC ROWS UNBOUNDED PRECEDING) AS total
 	FROM (
-		SELECT r.n::int, r.last_message, e.conversation_id, e.seq, e.type, e.sender,
-			coalesce(e.client_msg_id, '') AS client_msg_id, e.at, e.body::text AS body
+		SELECT r.n::int, r.last_message, e.conversation_id, e.seq, ` + eventColumns + `
 		FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS r (id, from_seq, last_message, n)
 		CROSS JOIN LATERAL (
 			SELECT * FROM events WHERE conversation_id = r.id AND seq >= r.from_seq
@@ -84,9 +78,9 @@ FROM (
 WHERE total <= $4 OR total = size
 ORDER BY n, seq`
 
-// fillTimelines adds to each view its newest events and its last message, in
-// the transaction of tx, and returns how many views were filled before
-// domain.PageBytes was reached: at least one, its events perhaps fewer.
+// fillTimelines adds the newest events and the last message to each view. It returns the
+// number of views that fit into domain.PageBytes: at least one, whose events may be fewer
+// than asked for.
 func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) (int, error) {
 	var ids [][16]byte
 	var froms, lasts []int64
@@ -94,7 +88,7 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 		ids = append(ids, v.ConversationID)
 		froms = append(froms, max(v.HeadSeq-int64(timeline)+1, v.FloorSeq))
 		if v.lastMessage < v.FloorSeq {
-			v.lastMessage = 0 // there is none for this user
+			v.lastMessage = 0 // the user may not read it
 		}
 		lasts = append(lasts, v.lastMessage)
 	}
@@ -115,27 +109,28 @@ func fillTimelines(ctx context.Context, tx pgx.Tx, views []*view, timeline int) 
 	if err != nil {
 		return 0, err
 	}
-	whole := make([]bool, len(views))
+	complete := make([]bool, len(views))
 	for i, v := range views {
-		if whole[i], err = v.fill(found[i], froms[i]); err != nil {
+		if complete[i], err = v.fill(found[i], froms[i]); err != nil {
 			return 0, err
 		}
 	}
-	if err := presentLast(ctx, tx, views, whole); err != nil {
+	if err := completeLast(ctx, tx, views, complete); err != nil {
 		return 0, err
 	}
 	size := 0
 	for i, v := range views {
-		if size += v.Size(); i > 0 && (!whole[i] || size > domain.PageBytes) {
+		if size += v.Size(); i > 0 && (!complete[i] || size > domain.PageBytes) {
 			return i, nil
 		}
 	}
 	return len(views), nil
 }
 
-// fill sets last message, events and limited from what was found, ascending, and
-// tells whether all was there.
-func (v *view) fill(found []domain.Event, from int64) (whole bool, err error) {
+// fill sets the last message, the events and Limited. found has the events from the seq
+// from on and the last message, ascending; the oldest may be missing. fill reports whether
+// none is missing.
+func (v *view) fill(found []domain.Event, from int64) (complete bool, err error) {
 	missing := v.HeadSeq - from + 1
 	if v.lastMessage > 0 && v.lastMessage < from {
 		missing++
@@ -150,7 +145,7 @@ func (v *view) fill(found []domain.Event, from int64) (whole bool, err error) {
 			v.LastMessage = &m
 		}
 	}
-	first := len(found) // of the unbroken end
+	first := len(found) // index of the first event of the end of found that has no gap
 	for first > 0 && found[first-1].Seq == v.HeadSeq-int64(len(found)-first) && found[first-1].Seq >= from {
 		first--
 	}
@@ -160,7 +155,7 @@ func (v *view) fill(found []domain.Event, from int64) (whole bool, err error) {
 	return missing <= 0, nil
 }
 
-// limit tells whether there are unacknowledged events older than those shown.
+// limit sets Limited: whether there are unacknowledged events older than those in Events.
 func (v *view) limit() {
 	held := v.HeadSeq + 1
 	if len(v.Events) > 0 {

@@ -15,15 +15,15 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// comparison is one conversation: the fold of its log, and where its projections
-// differ from it.
+// comparison is the fold of the log of one conversation, and how its projections differ
+// from the fold.
 type comparison struct {
 	id          domain.ConversationID
 	fold        domain.Fold
 	differences []Difference
-	broken      bool // there is no fold
+	broken      bool // the log cannot be folded, or the row cannot be restored
 
-	// What is to be written.
+	// The keys of the rows to write, by table.
 	events    []derived
 	head      bool
 	numbers   bool // read_message_no of members may be wrong
@@ -34,20 +34,20 @@ type comparison struct {
 	pins      []int64
 }
 
-// derived are the columns of an event that follow from the log.
+// derived is the columns of an event that follow from the log before it.
 type derived struct{ seq, messageNo, target int64 }
 
-// It locks nothing, and may take its time between statements.
-const patientSQL = `SELECT set_config('idle_in_transaction_session_timeout', '10min', true)`
+// The transaction locks nothing, so it may be idle for long while Go folds.
+const longTransactionSQL = `SELECT set_config('idle_in_transaction_session_timeout', '10min', true)`
 
-// compare reads a conversation as of one moment, without a lock.
+// compare compares a conversation in one snapshot, without locks.
 func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*comparison, error) {
 	var c *comparison
 	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		c = &comparison{id: id}
 		b := &pgx.Batch{}
-		b.Queue(patientSQL)
-		b.Queue(foldSQL, id, c.fold.Head).Query(c.foldOn)
+		b.Queue(longTransactionSQL)
+		b.Queue(foldSQL, id, c.fold.Head).Query(c.foldNext)
 		b.Queue(conversationSQL, id).Query(c.compareHead)
 		if err := tx.SendBatch(ctx, b).Close(); err != nil || c.broken {
 			return err
@@ -64,12 +64,12 @@ func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*co
 
 func (c *comparison) differ(table, key, column string, stored, folded any) {
 	c.differences = append(c.differences, Difference{
-		ConversationID: c.id, Table: table, Key: key, Column: column, Stored: shown(stored), Folded: shown(folded),
+		ConversationID: c.id, Table: table, Key: key, Column: column, Stored: format(stored), Folded: format(folded),
 	})
 }
 
-// shown is a value in the report; nil is not told.
-func shown(v any) string {
+// format formats a value for a Difference; nil is withheld.
+func format(v any) string {
 	switch v := v.(type) {
 	case nil:
 		return ""
@@ -80,7 +80,7 @@ func shown(v any) string {
 	}
 }
 
-// Of rows that are only on one side.
+// The values of a row that is only on one side.
 const (
 	present = "present"
 	missing = "missing"
@@ -90,9 +90,9 @@ const foldSQL = `
 SELECT seq, type, sender, at, body::text, message_no, coalesce(target_seq, 0)
 FROM events WHERE conversation_id = $1 AND seq > $2 ORDER BY seq`
 
-// foldOn folds what the log has beyond the fold, and compares the columns of the
-// events themselves.
-func (c *comparison) foldOn(rows pgx.Rows) error {
+// foldNext folds the events after the head of the fold, and compares their derived
+// columns.
+func (c *comparison) foldNext(rows pgx.Rows) error {
 	var kind, sender, body string
 	var at time.Time
 	var stored derived
@@ -176,21 +176,21 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 	c.equal("last_message_seq", lastMessage, f.LastMessage)
 	c.equal("member_count", members, f.MemberCount())
 	c.equal("last_at", domain.TimeOf(last), f.LastAt)
-	if version != f.Version && version >= 0 { // below zero: changed by what is no event
+	if version != f.Version && version >= 0 { // below zero: a change that is no event
 		c.differ("conversations", "", "version", version, f.Version)
 	}
 	if direct != f.DirectKey {
 		c.differ("conversations", "", "direct_key", nil, nil)
 	}
-	if early := f.CreatedAt.Sub(created); early < 0 || early >= time.Second { // a reading of the clock before the event's
+	if early := f.CreatedAt.Sub(created); early < 0 || early >= time.Second { // the row's clock was read before the event's
 		c.differ("conversations", "", "created_at", domain.TimeOf(created), f.CreatedAt)
 	}
-	c.secret("title", sameText(title, f.Title))
-	c.secret("avatar_url", sameText(avatar, f.AvatarURL))
-	c.secret("metadata", sameJSON(metadata, f.Metadata))
-	c.secret("settings", sameSettings(settings, f.Settings))
+	c.withhold("title", sameText(title, f.Title))
+	c.withhold("avatar_url", sameText(avatar, f.AvatarURL))
+	c.withhold("metadata", sameJSON(metadata, f.Metadata))
+	c.withhold("settings", sameSettings(settings, f.Settings))
 	c.head = len(c.differences) > before
-	c.numbers = c.numbers || c.head // postings since the damage were counted from it
+	c.numbers = c.numbers || c.head // messages posted since the damage were counted from it
 	return nil
 }
 
@@ -201,8 +201,8 @@ func (c *comparison) equal(column string, stored, folded any) {
 	}
 }
 
-// secret notes of a text that it differs, and no more.
-func (c *comparison) secret(column string, same bool) {
+// withhold records that a value differs, without the value, which users wrote.
+func (c *comparison) withhold(column string, same bool) {
 	if !same {
 		c.differ("conversations", "", column, nil, nil)
 	}
@@ -210,7 +210,7 @@ func (c *comparison) secret(column string, same bool) {
 
 func sameText(a, b *string) bool { return a == b || a != nil && b != nil && *a == *b }
 
-// sameJSON compares values: the event may have them written more tightly.
+// sameJSON compares values: the bytes in the event may have less white space.
 func sameJSON(stored *string, folded json.RawMessage) bool {
 	a, b := pg.RawJSON(stored), folded
 	if len(b) == 0 {

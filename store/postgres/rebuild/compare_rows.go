@@ -11,8 +11,9 @@ import (
 	"im/domain"
 )
 
-// Rows of who left have no index but their own key. One of somebody whom the log
-// does not know is not looked for: it says that there is no member.
+// Rows of users who left have no index but their key, so they are looked up by the users
+// of the fold. A row of a user who left and who is not in the log is not found. It has no
+// effect, because no row and a left member mean the same.
 const foldedMembersSQL = `
 SELECT m.user_id, m.role, m.joined_seq, coalesce(m.left_seq, 0), m.read_seq, m.read_message_no
 FROM unnest($2::text[]) AS u (user_id) JOIN members m ON m.user_id = u.user_id AND m.conversation_id = $1
@@ -61,8 +62,8 @@ func (c *comparison) compareMember(user domain.UserID, stored domain.FoldedMembe
 	if stored.Left != want.Left {
 		c.differ("members", key, "left_seq", stored.Left, want.Left)
 	}
-	// How far somebody has read is no projection; within what bounds is.
-	if least := readLeast(want); stored.Read < least || stored.Read > c.fold.Head {
+	// A read position is no projection, but its bounds are.
+	if least := minRead(want); stored.Read < least || stored.Read > c.fold.Head {
 		c.differ("members", key, "read_seq", stored.Read, "from "+strconv.FormatInt(least, 10)+" to "+strconv.FormatInt(c.fold.Head, 10))
 	}
 	if len(c.differences) > before {
@@ -74,8 +75,8 @@ func (c *comparison) compareMember(user domain.UserID, stored domain.FoldedMembe
 	}
 }
 
-// readLeast is nothing for who has left.
-func readLeast(m domain.FoldedMember) int64 {
+// minRead returns the lowest read position of a member; users who left have none.
+func minRead(m domain.FoldedMember) int64 {
 	if m.Left != 0 {
 		return 0
 	}
@@ -128,7 +129,7 @@ func (c *comparison) compareMentions(rows pgx.Rows) error {
 	key := func(seq int64, user domain.UserID) string {
 		return "message " + strconv.FormatInt(seq, 10) + ", user " + string(user)
 	}
-	right := map[int64]int{} // how many of a message are as they have to be
+	right := map[int64]int{} // correct rows by message
 	wrong := map[int64]struct{}{}
 	_, err := pgx.ForEachRow(rows, []any{&seq, &user, &sender}, func() error {
 		want := c.fold.Mentions[seq]
@@ -149,7 +150,7 @@ func (c *comparison) compareMentions(rows pgx.Rows) error {
 	}
 	for _, seq := range slices.Sorted(maps.Keys(c.fold.Mentions)) {
 		want := c.fold.Mentions[seq]
-		if _, told := wrong[seq]; right[seq] == len(want.Users) || told {
+		if _, reported := wrong[seq]; right[seq] == len(want.Users) || reported {
 			continue
 		}
 		wrong[seq] = struct{}{}
@@ -165,8 +166,8 @@ const foldedReactionsSQL = `
 SELECT target_seq, emoji, user_id, seq, at FROM reactions WHERE conversation_id = $1
 ORDER BY target_seq, emoji, user_id`
 
-// compareReactions names a reaction by its message, its user, and the event that
-// made it: an emoji may be any text.
+// compareReactions compares the reactions. A Difference names a reaction by its message
+// and its user only: an emoji may be any text.
 func (c *comparison) compareReactions(rows pgx.Rows) error {
 	var key domain.FoldedReactor
 	var stored domain.FoldedMark
@@ -219,7 +220,7 @@ func (c *comparison) comparePins(rows pgx.Rows) error {
 	return err
 }
 
-// compareMark tells whether the mark has to be written.
+// compareMark compares a reaction or pin, and reports whether it must be written.
 func (c *comparison) compareMark(table, key string, stored, want domain.FoldedMark, known bool) bool {
 	if !known {
 		c.differ(table, key, "", present, missing)

@@ -10,48 +10,48 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// Options say what Rebuild does.
+// Options configure one Rebuild.
 type Options struct {
-	// Verify compares and writes nothing.
+	// Verify only compares.
 	Verify bool
-	// Conversation is the only one to look at; the zero one means all.
+	// Conversation limits the run to one conversation; zero means all.
 	Conversation domain.ConversationID
-	// Restart begins with the first conversation, wherever the last Rebuild ended.
+	// Restart begins with the first conversation, and not where the last Rebuild ended.
 	Restart bool
-	// Pause is how long to wait after each conversation.
+	// Pause is the time to wait after each conversation.
 	Pause time.Duration
-	// Found is told of each difference, before it is repaired. It must not be nil.
+	// Found is called with each difference, before it is repaired. It must not be nil.
 	Found func(Difference)
-	// Progress is told after each conversation. It must not be nil.
+	// Progress is called after each conversation. It must not be nil.
 	Progress func(Progress)
 }
 
-// Progress is how far a Rebuild has come.
+// Progress is how far a Rebuild has got.
 type Progress struct {
 	Conversations int64 `json:"conversations"` // of this run
 	Events        int64 `json:"events"`        // of this run
 	Differences   int64 `json:"differences"`
-	// Broken are the conversations whose log cannot be folded, or whose row cannot
-	// be made anew; each is told as a difference too. They were left as they are.
+	// Broken counts the conversations whose log cannot be folded, or whose row cannot be
+	// restored. Each is reported as a difference too, and left as it is.
 	Broken int64 `json:"broken"`
-	Before int64 `json:"resumed_after"` // conversations that former runs did
-	Total  int64 `json:"total"`         // conversations, as counted at the beginning
+	Before int64 `json:"resumed_after"` // conversations of earlier runs
+	Total  int64 `json:"total"`         // conversations, as counted at the start
 }
 
-// Difference is one value of a projection that is not what the log says. Values
-// that people wrote are not in it.
+// Difference is one value of a projection that does not follow from the log. It holds
+// nothing that users wrote.
 type Difference struct {
 	ConversationID domain.ConversationID `json:"conversation_id"`
 	Table          string                `json:"table"`
 	Key            string                `json:"key,omitempty"`    // within the conversation
 	Column         string                `json:"column,omitempty"` // "": the whole row
-	Stored         string                `json:"stored,omitempty"` // "" beside a column: not told
+	Stored         string                `json:"stored,omitempty"` // "" with a Column: withheld, because users wrote it
 	Folded         string                `json:"folded,omitempty"`
 }
 
 const (
-	noteInterval    = time.Second
-	rebuildAttempts = 20 // of one conversation, or of one step of its repair
+	saveInterval    = time.Second // between two writes of the position
+	rebuildAttempts = 20          // at one conversation, or at one step of its repair
 	firstPause      = 25 * time.Millisecond
 	longestPause    = 400 * time.Millisecond
 
@@ -59,7 +59,7 @@ const (
 
 	rebuildResumeSQL = `SELECT after, done FROM rebuild_position`
 
-	// Conversations whose row is gone are found by their events.
+	// A conversation whose row is missing is found by its events.
 	rebuildNextSQL = `
 SELECT least(
 	(SELECT id FROM conversations WHERE id > $1 ORDER BY id LIMIT 1),
@@ -78,20 +78,19 @@ type Rebuilder struct{ db *pg.DB }
 // New returns the rebuilder of db.
 func New(db *pg.DB) *Rebuilder { return &Rebuilder{db: db} }
 
-// Rebuild folds the log of every conversation and makes its projections equal to
-// the fold, or only compares them. It works while nodes run: it reads without
-// locks, and what differs it writes in short transactions that lock the head as an
-// append does. It goes on where the last one ended, unless that was finished; a
-// Verify always begins at the beginning. domain.ErrNotFound: there is no such
-// conversation.
+// Rebuild folds the log of every conversation and makes its projections equal to the
+// fold, or only compares them. It may run while nodes append. It continues where the last
+// Rebuild was stopped; a Verify always begins with the first conversation. It fails with
+// domain.ErrNotFound if Options.Conversation does not exist, and with the error of ctx if
+// that ends.
 func (r *Rebuilder) Rebuild(ctx context.Context, o Options) (Progress, error) {
 	run := &rebuild{db: r.db, options: o}
-	defer run.hangUp()
+	defer run.disconnect()
 	err := run.run(ctx)
 	if err != nil {
 		rest, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = run.note(rest) // else a second's work is done again
+		_ = run.save(rest) // without it, a second's work is repeated
 	}
 	if err != nil && ctx.Err() != nil {
 		return run.progress, ctx.Err()
@@ -99,15 +98,15 @@ func (r *Rebuilder) Rebuild(ctx context.Context, o Options) (Progress, error) {
 	return run.progress, pg.Translate(err)
 }
 
-// rebuild is one run. It has a connection of its own: a conversation may take
-// longer than any reader would wait.
+// rebuild is one run. It has a connection of its own, because a conversation may take
+// longer than the statement timeout of the pool.
 type rebuild struct {
 	db       *pg.DB
 	options  Options
 	conn     *pgx.Conn
 	progress Progress
-	done     domain.ConversationID // the last one
-	noted    time.Time             // when done was stored last
+	done     domain.ConversationID // the last one that is complete
+	saved    time.Time             // when done was stored last
 }
 
 func (r *rebuild) run(ctx context.Context) error {
@@ -143,9 +142,9 @@ func (r *rebuild) run(ctx context.Context) error {
 	}
 }
 
-// resume returns after which conversation to begin.
+// resume returns the conversation after which to begin.
 func (r *rebuild) resume(ctx context.Context) (after domain.ConversationID, err error) {
-	err = r.again(ctx, func(ctx context.Context) error {
+	err = r.retry(ctx, func(ctx context.Context) error {
 		if err := r.conn.QueryRow(ctx, rebuildTotalSQL).Scan(&r.progress.Total); err != nil {
 			return err
 		}
@@ -162,47 +161,47 @@ func (r *rebuild) resume(ctx context.Context) (after domain.ConversationID, err 
 }
 
 func (r *rebuild) next(ctx context.Context, after domain.ConversationID) (next *domain.ConversationID, err error) {
-	err = r.again(ctx, func(ctx context.Context) error {
+	err = r.retry(ctx, func(ctx context.Context) error {
 		return r.conn.QueryRow(ctx, rebuildNextSQL, after).Scan(&next)
 	})
 	return next, err
 }
 
-// reached notes that a conversation is done, once a second.
+// reached records that a conversation is complete, and stores that once a second.
 func (r *rebuild) reached(ctx context.Context, id domain.ConversationID) error {
 	r.done = id
-	if time.Since(r.noted) < noteInterval {
+	if time.Since(r.saved) < saveInterval {
 		return nil
 	}
-	return r.note(ctx)
+	return r.save(ctx)
 }
 
-func (r *rebuild) note(ctx context.Context) error {
+func (r *rebuild) save(ctx context.Context) error {
 	if r.options.Verify || r.done.IsZero() {
 		return nil
 	}
-	r.noted = time.Now()
-	return r.again(ctx, func(ctx context.Context) error {
+	r.saved = time.Now()
+	return r.retry(ctx, func(ctx context.Context) error {
 		_, err := r.conn.Exec(ctx, rebuildReachedSQL, r.done, r.progress.Before+r.progress.Conversations)
 		return err
 	})
 }
 
-// finish lets the next run begin at the beginning.
+// finish makes the next run begin with the first conversation.
 func (r *rebuild) finish(ctx context.Context) error {
 	if r.options.Verify {
 		return nil
 	}
-	return r.again(ctx, func(ctx context.Context) error {
+	return r.retry(ctx, func(ctx context.Context) error {
 		_, err := r.conn.Exec(ctx, rebuildEndSQL)
 		return err
 	})
 }
 
-// conversation compares one, and repairs it if it has to be.
+// conversation compares one conversation, and repairs it if necessary.
 func (r *rebuild) conversation(ctx context.Context, id domain.ConversationID) error {
 	var found *comparison
-	err := r.again(ctx, func(ctx context.Context) (err error) {
+	err := r.retry(ctx, func(ctx context.Context) (err error) {
 		found, err = compare(ctx, r.conn, id)
 		return err
 	})
@@ -227,9 +226,9 @@ func (r *rebuild) conversation(ctx context.Context, id domain.ConversationID) er
 	return nil
 }
 
-// again repeats what failed for a reason that may pass, on a new connection where
+// retry repeats an attempt that failed with a transient error, on a new connection if
 // the old one was lost.
-func (r *rebuild) again(ctx context.Context, attempt func(context.Context) error) error {
+func (r *rebuild) retry(ctx context.Context, attempt func(context.Context) error) error {
 	pause := firstPause
 	for n := 1; ; n++ {
 		err := r.connect(ctx)
@@ -239,9 +238,9 @@ func (r *rebuild) again(ctx context.Context, attempt func(context.Context) error
 		if err == nil || ctx.Err() != nil || n == rebuildAttempts || !pg.ConnectionLost(err) && !pg.Transient(err) {
 			return err
 		}
-		r.db.Logger.Debug("rebuilding has to be tried again", "error", err)
+		r.db.Logger.Debug("retrying the rebuild", "error", err)
 		if pg.ConnectionLost(err) {
-			r.hangUp()
+			r.disconnect()
 		}
 		pg.Sleep(ctx, pause)
 		pause = min(2*pause, longestPause)
@@ -260,7 +259,7 @@ func (r *rebuild) connect(ctx context.Context) error {
 	return nil
 }
 
-func (r *rebuild) hangUp() {
+func (r *rebuild) disconnect() {
 	if r.conn != nil {
 		pg.CloseConn(r.conn)
 		r.conn = nil

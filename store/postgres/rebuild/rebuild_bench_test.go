@@ -10,8 +10,8 @@ import (
 	"im/test/storetest"
 )
 
-// longLogs gives every group so many more events: of ten, six messages, one of
-// which mentions somebody, an edit, two reactions and a pin that is taken off.
+// longLogs adds $1 events to every group. Of ten, six are messages, one with a mention,
+// one is an edit, two are reactions and one is a pin or unpin.
 const longLogs = `
 INSERT INTO events (conversation_id, seq, message_no, at, type, sender, client_msg_id, target_seq, body)
 SELECT c.id, s, 0, c.last_at + s * interval '1 ms', t.type, CASE WHEN s % 2 = 0 THEN 'alice' ELSE 'bob' END,

@@ -36,18 +36,18 @@ func requireFolded(t require.TestingT, n *storetest.Node, id domain.Conversation
 }
 
 // act does one of all the things that can be done to a conversation.
-func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what int, who, whom domain.UserID, seq int64, key string) error {
+func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what int, who, other domain.UserID, seq int64, key string) error {
 	var err error
 	a := storetest.User(who)
 	switch what {
 	case 0:
-		_, err = n.Chat.AddMembers(ctx, a, id, []domain.UserID{whom}, domain.RoleMember)
+		_, err = n.Chat.AddMembers(ctx, a, id, []domain.UserID{other}, domain.RoleMember)
 	case 1:
-		_, err = n.Chat.RemoveMember(ctx, a, id, whom)
+		_, err = n.Chat.RemoveMember(ctx, a, id, other)
 	case 2:
 		_, err = n.Chat.RemoveMember(ctx, a, id, who)
 	case 3:
-		_, err = n.Chat.PutMember(ctx, a, id, whom, []domain.Role{domain.RoleOwner, domain.RoleAdmin, domain.RoleMember}[seq%3])
+		_, err = n.Chat.PutMember(ctx, a, id, other, []domain.Role{domain.RoleOwner, domain.RoleAdmin, domain.RoleMember}[seq%3])
 	case 4:
 		var title *string
 		if seq%2 == 0 {
@@ -58,7 +58,7 @@ func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what 
 		posting := []string{domain.PostingEveryone, domain.PostingAdmins}[seq%2]
 		_, err = n.Chat.Update(ctx, a, id, domain.Changes{Settings: &domain.SettingsPatch{Posting: &posting}})
 	case 6:
-		_, err = n.Edit(who, id, seq, "words", whom)
+		_, err = n.Edit(who, id, seq, "words", other)
 	case 7:
 		_, err = n.Recall(who, id, seq)
 	case 8:
@@ -72,14 +72,14 @@ func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what 
 	case 12:
 		_, err = n.MarkRead(ctx, a, id, seq)
 	case 13:
-		err = n.SetBlock(ctx, who, whom, seq%2 == 0)
+		err = n.SetBlock(ctx, who, other, seq%2 == 0)
 	case 14:
 		archived := true
 		_, _, err = n.SetPreferences(ctx, a, id, domain.PreferencesPatch{Archived: &archived})
 	default:
 		p := domain.Post{ConversationID: id, ClientMsgID: key, Content: storetest.Text("hello")}
 		if seq%3 == 0 {
-			p.Mentions = []domain.UserID{whom, domain.Everyone, whom}
+			p.Mentions = []domain.UserID{other, domain.Everyone, other}
 		}
 		if seq%4 == 0 {
 			p.ReplyTo = &seq
@@ -102,9 +102,9 @@ func TestI7EveryProjectionEqualsTheFold(t *testing.T) {
 	nodes := []*storetest.Node{storetest.Start(t, url), storetest.Start(t, url)}
 	users := []domain.UserID{"alice", "bob", "carol", "dave"}
 	type action struct {
-		what      int
-		who, whom domain.UserID
-		seq       int64
+		what       int
+		who, other domain.UserID
+		seq        int64
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		id := nodes[0].Group(t, users[0], users[1:3]...)
@@ -120,7 +120,7 @@ func TestI7EveryProjectionEqualsTheFold(t *testing.T) {
 		actions := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) action {
 			return action{
 				rapid.IntRange(0, 20).Draw(rt, "what"), rapid.SampledFrom(users).Draw(rt, "who"),
-				rapid.SampledFrom(users).Draw(rt, "whom"), rapid.Int64Range(1, 30).Draw(rt, "seq"),
+				rapid.SampledFrom(users).Draw(rt, "other"), rapid.Int64Range(1, 30).Draw(rt, "seq"),
 			}
 		}), 1, 60).Draw(rt, "actions")
 		var running sync.WaitGroup
@@ -130,7 +130,7 @@ func TestI7EveryProjectionEqualsTheFold(t *testing.T) {
 			running.Go(func() {
 				for i := actor; i < len(actions); i += actors {
 					a := actions[i]
-					if err := act(t.Context(), nodes[actor%2], id, a.what, a.who, a.whom, a.seq, fmt.Sprint("k", i)); err != nil {
+					if err := act(t.Context(), nodes[actor%2], id, a.what, a.who, a.other, a.seq, fmt.Sprint("k", i)); err != nil {
 						failed <- fmt.Errorf("%+v: %w", a, err)
 					}
 				}
@@ -145,9 +145,9 @@ func TestI7EveryProjectionEqualsTheFold(t *testing.T) {
 	})
 }
 
-// storied makes a group in which everything has happened, and what is no
+// newFullGroup makes a group in which everything has happened, and what is no
 // projection is there too.
-func storied(t *testing.T, n *storetest.Node) domain.ConversationID {
+func newFullGroup(t *testing.T, n *storetest.Node) domain.ConversationID {
 	t.Helper()
 	id := n.Group(t, "alice", "bob", "carol", "dave")
 	everything(t, n, id)
@@ -201,8 +201,8 @@ func apart(t *testing.T, conn *pgx.Conn) (text string) {
 func TestRebuildRepairsEveryColumn(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
-	other := storied(t, n) // stays as it is
+	id := newFullGroup(t, n)
+	other := newFullGroup(t, n) // stays as it is
 	conn := storetest.Connect(t, n.URL)
 	before := apart(t, conn)
 	requireFolded(t, n, id)
@@ -281,7 +281,7 @@ func TestRebuildRepairsEveryColumn(t *testing.T) {
 func TestRebuildBoundsReads(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	conn := storetest.Connect(t, n.URL)
 	read := func(user string) (seq, no int64) {
 		require.NoError(t, conn.QueryRow(t.Context(), `SELECT read_seq, read_message_no FROM members WHERE user_id = $1`, user).Scan(&seq, &no))
@@ -303,7 +303,7 @@ func TestRebuildBoundsReads(t *testing.T) {
 func TestRebuildFromNothing(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	direct := n.SendTo(t, "carol", "dave", "d").Event.ConversationID
 	blocked := n.SendTo(t, "bob", "eve", "d").Event.ConversationID
 	n.Block(t, "eve", "bob", true)
@@ -339,11 +339,11 @@ func TestRebuildFromNothing(t *testing.T) {
 	}
 }
 
-// Who was put in beside the log is shown out, and told by the next sync.
+// A member row without an event is ended, and the next sync removes the conversation.
 func TestRebuildShowsIntrudersOut(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	conn := storetest.Connect(t, n.URL)
 	_, err := conn.Exec(t.Context(), `INSERT INTO members (user_id, conversation_id, role, joined_seq, read_seq, read_message_no, changed)
 		VALUES ('eve', $1, 'member', 1, 1, 0, pg_current_xact_id())`, id)
@@ -358,11 +358,11 @@ func TestRebuildShowsIntrudersOut(t *testing.T) {
 	require.Equal(t, []domain.ConversationID{id}, page.Removed)
 }
 
-// A log that cannot be folded is told and left alone.
+// A log that cannot be folded is reported and left as it is.
 func TestRebuildLeavesBrokenLogs(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	good := n.Group(t, "alice")
 	conn := storetest.Connect(t, n.URL)
 	for _, damage := range []string{

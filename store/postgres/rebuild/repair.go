@@ -12,28 +12,28 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// repairChunk is how many rows a step writes, with the head locked.
+// repairChunk is how many rows a step writes while it has the head locked.
 const repairChunk = 1000
 
-// repairStep is written in one transaction, in which the head is locked and the
-// fold is that of the whole log.
+// repairStep is what one transaction writes. The head is locked in it, and the fold is
+// current.
 type repairStep struct {
-	decides bool // decisions depend on what is written
+	decides bool // commands are decided on the rows it writes
 	rows    int
 	queue   func(c *comparison, b *pgx.Batch)
 }
 
-// repair writes what differs, a step at a time: each has the head for as long as
-// an append has. What was appended since the comparison is folded before, so every
-// row that is written is as of the moment. Rows that did not differ are kept right
+// repair writes the rows that differ, a step at a time. A step holds the lock of the head
+// no longer than an append does. It first folds the events that were appended since, so
+// that every row it writes is current. The rows that did not differ are kept up to date
 // by the appends themselves.
 func (r *rebuild) repair(ctx context.Context, c *comparison) error {
-	told := len(c.differences)
+	reported := len(c.differences)
 	for _, step := range c.steps() {
 		var written int
-		err := r.again(ctx, func(ctx context.Context) error {
+		err := r.retry(ctx, func(ctx context.Context) error {
 			return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) (err error) {
-				written, err = c.take(ctx, tx, step)
+				written, err = c.write(ctx, tx, step)
 				return err
 			})
 		})
@@ -41,14 +41,14 @@ func (r *rebuild) repair(ctx context.Context, c *comparison) error {
 		case errors.Is(err, errUnfolded), pg.SQLState(err) == pg.StateUnique:
 			c.broken = true
 			r.progress.Differences++
-			r.options.Found(Difference{ConversationID: c.id, Table: "conversations", Stored: whyBroken(err)})
+			r.options.Found(Difference{ConversationID: c.id, Table: "conversations", Stored: brokenReason(err)})
 			return nil
 		case err != nil:
 			return err
 		}
 		c.events = c.events[written:]
 	}
-	for _, d := range c.differences[told:] { // appended meanwhile, on what was wrong
+	for _, d := range c.differences[reported:] { // appended since, on wrong rows
 		r.progress.Differences++
 		r.options.Found(d)
 	}
@@ -57,19 +57,19 @@ func (r *rebuild) repair(ctx context.Context, c *comparison) error {
 
 var errUnfolded = errors.New("the log cannot be folded")
 
-func whyBroken(err error) string {
+func brokenReason(err error) string {
 	if pg.SQLState(err) == pg.StateUnique {
-		return "cannot be made anew: another conversation has its place"
+		return "cannot be restored: another conversation has its direct key"
 	}
 	return err.Error()
 }
 
-// steps are in the order of locks. The head comes first, as events are numbered
-// from it, and then the events, as what members have read is counted from them.
+// steps returns the steps in the order of locks. The head comes first, because events are
+// numbered from it; then the events, because read positions are counted from them.
 func (c *comparison) steps() []repairStep {
 	steps := []repairStep{{c.head, 1, (*comparison).queueHead}}
 	for range len(c.events) / repairChunk {
-		steps = append(steps, repairStep{false, repairChunk, func(*comparison, *pgx.Batch) {}}) // every step takes some events
+		steps = append(steps, repairStep{false, repairChunk, func(*comparison, *pgx.Batch) {}}) // every step writes some events
 	}
 	steps = append(steps, chunks(c.members, cmp.Compare, true, (*comparison).queueMembers)...)
 	if c.numbers {
@@ -81,7 +81,7 @@ func (c *comparison) steps() []repairStep {
 	return pack(append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...))
 }
 
-// pack makes one step of those in a row that are small together.
+// pack merges consecutive steps that are small together.
 func pack(steps []repairStep) (packed []repairStep) {
 	for _, step := range steps {
 		last := len(packed) - 1
@@ -111,19 +111,19 @@ func compareReactors(a, b domain.FoldedReactor) int {
 }
 
 const (
-	// A conversation whose row is gone is locked by its key, as a block locks it.
+	// A direct conversation whose row is missing is locked by its key, as a block does.
 	lockHeadSQL = `SELECT FROM conversations WHERE id = $1 FOR UPDATE`
 
 	lockKeySQL = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) WHERE $1 <> ''`
 
-	// The version is one that nobody has cached.
+	// The version is one that no cache has.
 	touchHeadSQL = `
 UPDATE conversations SET changed = pg_current_xact_id(), version = CASE WHEN $2 THEN -nextval('block_versions') ELSE version END
 WHERE id = $1`
 )
 
-// take does one step, and returns how many of the events it has written.
-func (c *comparison) take(ctx context.Context, tx pgx.Tx, step repairStep) (written int, err error) {
+// write writes one step in tx, and returns how many of c.events it wrote.
+func (c *comparison) write(ctx context.Context, tx pgx.Tx, step repairStep) (written int, err error) {
 	if c.head {
 		if _, err := tx.Exec(ctx, lockKeySQL, c.fold.DirectKey); err != nil {
 			return 0, err
@@ -136,7 +136,7 @@ func (c *comparison) take(ctx context.Context, tx pgx.Tx, step repairStep) (writ
 	if err != nil {
 		return 0, err
 	}
-	if err := c.foldOn(rows); err != nil {
+	if err := c.foldNext(rows); err != nil {
 		return 0, err
 	}
 	if c.broken {

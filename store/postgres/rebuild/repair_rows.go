@@ -14,9 +14,9 @@ UPDATE events e SET message_no = d.message_no, target_seq = nullif(d.target, 0)
 FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS d (seq, message_no, target)
 WHERE e.conversation_id = $1 AND e.seq = d.seq`
 
-// queueEvents writes some of the events, and returns how many.
+// queueEvents queues some of the events, and returns how many.
 func (c *comparison) queueEvents(b *pgx.Batch) int {
-	n := min(len(c.events), 2*repairChunk) // more than a step brings, so that they come to an end
+	n := min(len(c.events), 2*repairChunk) // more than the log can gain during a step, so that it ends
 	if n == 0 {
 		return 0
 	}
@@ -29,15 +29,15 @@ func (c *comparison) queueEvents(b *pgx.Batch) int {
 }
 
 const (
-	// With the count of messages raised, a trigger would have archived
-	// conversations come back.
+	// When the number of messages rises, a trigger unarchives the conversation, so the
+	// flag is cleared while the row is written.
 	hideArchivedSQL = `UPDATE conversations SET archived = false WHERE id = $1 AND archived`
 	showArchivedSQL = `
 UPDATE conversations SET archived = true
 WHERE id = $1 AND EXISTS (SELECT FROM members WHERE conversation_id = $1 AND archived)`
 
-	// What no event tells is left as it is; of a row that was gone, blocks are found
-	// again, and the id that the client gave is lost.
+	// Columns that follow from no event are left as they are. In a row that was missing,
+	// blocks are restored; the client's id of the conversation is lost.
 	writeHeadSQL = `
 INSERT INTO conversations AS c (id, kind, creator, direct_key, title, avatar_url, settings, metadata, created_at, last_at,
 	head_seq, message_count, last_message_seq, member_count, version, changed, blocked)
@@ -65,7 +65,7 @@ func (c *comparison) queueHead(b *pgx.Batch) {
 }
 
 const (
-	// Preferences and positions are left as they are, within their bounds.
+	// Preferences and read positions are left as they are, within their bounds.
 	writeMembersSQL = `
 INSERT INTO members AS m (user_id, conversation_id, role, joined_seq, left_seq, read_seq, read_message_no, changed)
 SELECT u.user_id, $1, u.role, u.joined, nullif(u.gone, 0), u.read, coalesce(e.message_no, 0), pg_current_xact_id()
@@ -86,8 +86,8 @@ UPDATE members m SET read_message_no = n.message_no, changed = pg_current_xact_i
 WHERE m.user_id = n.user_id AND m.conversation_id = $1 AND m.read_message_no <> n.message_no`
 )
 
-// queueMembers makes of who is no member of the log one who has left, so that
-// syncs take the conversation away.
+// queueMembers queues member rows. A user who is not in the log becomes one who has
+// left, so that syncs remove the conversation.
 func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 	var roles []string
 	var joined, gone, read []int64
@@ -97,7 +97,7 @@ func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 			m = domain.FoldedMember{Role: domain.RoleMember, Left: c.fold.Head}
 		}
 		roles = append(roles, string(m.Role))
-		joined, gone, read = append(joined, m.Joined), append(gone, m.Left), append(read, readLeast(m))
+		joined, gone, read = append(joined, m.Joined), append(gone, m.Left), append(read, minRead(m))
 	}
 	b.Queue(writeMembersSQL, c.id, users, roles, joined, gone, read, c.fold.Head)
 }

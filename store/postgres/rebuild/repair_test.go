@@ -19,7 +19,7 @@ import (
 func TestRebuildIsDecidedOn(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
-	id := storied(t, storetest.Start(t, url))
+	id := newFullGroup(t, storetest.Start(t, url))
 	conn := storetest.Connect(t, url)
 	_, err := conn.Exec(t.Context(), `UPDATE members SET role = 'member' WHERE user_id = 'alice'`)
 	require.NoError(t, err)
@@ -40,11 +40,11 @@ func TestRebuildIsDecidedOn(t *testing.T) {
 	requireFolded(t, n, id)
 }
 
-// Clients are told of what was repaired by their next sync.
+// Clients get repaired conversations with their next sync.
 func TestRebuildIsSynced(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	conn := storetest.Connect(t, n.URL)
 	_, err := conn.Exec(t.Context(), `DELETE FROM mentions`)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestRebuildIsSynced(t *testing.T) {
 	require.EqualValues(t, 1, page.Conversations[0].MentionCount)
 }
 
-// A rebuild that was stopped goes on where it was; a verify begins anew.
+// A rebuild that was stopped goes on where it was; a verify begins with the first conversation.
 func TestRebuildResumes(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
@@ -112,7 +112,7 @@ func TestRebuildUnderAppends(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	nodes := []*storetest.Node{storetest.Start(t, url), storetest.Start(t, url)}
-	id := storied(t, nodes[0])
+	id := newFullGroup(t, nodes[0])
 	conn := storetest.Connect(t, url)
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -173,7 +173,7 @@ func TestRebuildUnderAppends(t *testing.T) {
 func TestRebuildFoldsWhatComesMeanwhile(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
-	id := storied(t, n)
+	id := newFullGroup(t, n)
 	conn := storetest.Connect(t, n.URL)
 	for _, damage := range []string{
 		`UPDATE conversations SET member_count = 9, message_count = 9`, `UPDATE members SET role = 'admin', joined_seq = 2 WHERE user_id = 'carol'`,
@@ -186,7 +186,7 @@ func TestRebuildFoldsWhatComesMeanwhile(t *testing.T) {
 	_, err := n.Rebuild(t.Context(), postgres.RebuildOptions{
 		Found: func(postgres.Difference) {
 			once.Do(func() {
-				n.Post(t, "carol", id, "meanwhile", "counted from a damaged head")
+				n.Post(t, "carol", id, "concurrent", "counted from a damaged head")
 				storetest.Made(t, domain.MessageRecalled)(n.Recall("alice", id, 6))
 				storetest.Made(t, domain.ReactionAdded)(n.Chat.React(t.Context(), storetest.User("carol"), id, 3, "secret emoji"))
 				storetest.Made(t, domain.ReactionRemoved)(n.Chat.Unreact(t.Context(), storetest.User("carol"), id, 3, "secret emoji"))

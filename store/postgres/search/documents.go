@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	indexSeqs   = 512    // of the log, read at once
-	busySeqs    = 64     // the same, while this node appends
-	indexPlaces = 20_000 // terms written at once, beside those of one message
+	quietChunk     = 512    // seqs read at once
+	appendingChunk = 64     // seqs read at once while this node appends
+	maxPlaces      = 20_000 // term positions written at once; one message may go beyond
 )
 
 const (
-	// What the events of some stretches are about, as it stands.
+	// The messages, as they stand, that the events of some ranges of seqs are about.
 	documentsSQL = `
 SELECT t.id, t.seq, p.at, p.sender, (coalesce(d.body, p.body) -> 'content')::text
 FROM (
@@ -36,8 +36,8 @@ LEFT JOIN LATERAL (
 ) d ON true
 ORDER BY t.id, t.seq`
 
-	// The messages beyond a key, in the order of the key.
-	walkSQL = `
+	// The messages after a key, in the order of the keys.
+	scanSQL = `
 SELECT p.conversation_id, p.seq, p.at, p.sender, (coalesce(d.body, p.body) -> 'content')::text
 FROM (
 	SELECT conversation_id, seq, at, sender, body FROM events
@@ -51,10 +51,10 @@ LEFT JOIN LATERAL (
 ) d ON true
 ORDER BY p.conversation_id, p.seq`
 
-	// Documents without terms are taken out. All or nothing is written, and nothing
-	// if it is another node's turn. It is on disk when it is answered, though a crash
-	// of the server would take no more than the position goes back by: transactions
-	// that others saw and that are gone look like a log that has lost its end.
+	// Documents without terms are deleted. The statement writes all or nothing, and
+	// nothing if the lease is lost. It commits synchronously, although losing it would
+	// only set the index back to its position: a crash that loses transactions which
+	// others have seen looks like a log that has lost its end.
 	putDocumentsSQL = `
 WITH held AS MATERIALIZED (
 	SELECT FROM search_position WHERE turn = $1 FOR UPDATE
@@ -72,33 +72,33 @@ WITH held AS MATERIALIZED (
 UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' FROM held WHERE turn = $1`
 )
 
-// document is a message, and what is indexed of it.
+// document is a message and its terms.
 type document struct {
-	key     indexKey
+	key     messageKey
 	at      time.Time
 	sender  string
 	content string
 	terms   terms.Vector
 }
 
-// takePart takes a part of at most so many seqs off what the feed told of. It uses heads up.
-func takePart(heads []domain.FeedHead, seqs int) (part, rest []domain.FeedHead) {
-	for room := int64(seqs); room > 0 && len(heads) > 0; {
+// takeChunk takes up to n seqs off the heads of a page of the feed. It consumes heads.
+func takeChunk(heads []domain.FeedHead, n int) (chunk, rest []domain.FeedHead) {
+	for room := int64(n); room > 0 && len(heads) > 0; {
 		piece := heads[0]
 		piece.Head = min(piece.Head, piece.First+room-1)
 		room -= piece.Head - piece.First + 1
-		part = append(part, piece)
+		chunk = append(chunk, piece)
 		if heads[0].First = piece.Head + 1; heads[0].First > heads[0].Head {
 			heads = heads[1:]
 		}
 	}
-	return part, heads
+	return chunk, heads
 }
 
-// documents reads the messages that events of the stretches are about.
-func (i *Index) documents(ctx context.Context, part []domain.FeedHead) ([]document, error) {
-	ids, firsts, heads := make([][16]byte, len(part)), make([]int64, len(part)), make([]int64, len(part))
-	for i, h := range part {
+// documents reads the messages that the events of a chunk are about.
+func (i *Index) documents(ctx context.Context, chunk []domain.FeedHead) ([]document, error) {
+	ids, firsts, heads := make([][16]byte, len(chunk)), make([]int64, len(chunk)), make([]int64, len(chunk))
+	for i, h := range chunk {
 		ids[i], firsts[i], heads[i] = h.ConversationID, h.First, h.Head
 	}
 	return i.readDocuments(ctx, documentsSQL, ids, firsts, heads)
@@ -123,13 +123,13 @@ func (i *Index) readDocuments(ctx context.Context, sql string, args ...any) (doc
 		return err
 	})
 	for i := range docs {
-		docs[i].cut()
+		docs[i].makeTerms()
 	}
 	return docs, err
 }
 
-// cut makes the terms of the document.
-func (d *document) cut() {
+// makeTerms sets the terms of the document from its content, which it drops.
+func (d *document) makeTerms() {
 	var texts []string
 	for _, f := range domain.TextFields(json.RawMessage(d.content)) {
 		texts = append(texts, f.Text)
@@ -144,16 +144,16 @@ func conversationLabel(id domain.ConversationID) string {
 
 func senderLabel(sender string) string { return terms.Label('s', sender) }
 
-// put writes documents, some at a time.
+// put writes documents, up to maxPlaces at a time.
 func (x *indexer) put(ctx context.Context, docs []document) error {
 	for len(docs) > 0 {
 		n, places := 0, 0
-		for n < len(docs) && (n == 0 || places+docs[n].terms.Places <= indexPlaces) {
+		for n < len(docs) && (n == 0 || places+docs[n].terms.Places <= maxPlaces) {
 			places += docs[n].terms.Places
 			n++
 		}
 		c := columnsOf(docs[:n])
-		if err := x.write(ctx, putDocumentsSQL, x.turn, c.ids, c.seqs, c.ats, c.senders, c.vectors); err != nil {
+		if err := x.write(ctx, putDocumentsSQL, x.token, c.ids, c.seqs, c.ats, c.senders, c.vectors); err != nil {
 			return err
 		}
 		docs = docs[n:]
@@ -161,7 +161,7 @@ func (x *indexer) put(ctx context.Context, docs []document) error {
 	return nil
 }
 
-// documentColumns are documents as arrays for a statement.
+// documentColumns are documents as parameters of a statement.
 type documentColumns struct {
 	ids              [][16]byte
 	seqs             []int64

@@ -5,51 +5,51 @@ import (
 	"time"
 )
 
-// ErrTurnLost is errTurnLost.
-var ErrTurnLost = errTurnLost
+// ErrLeaseLost is errLeaseLost.
+var ErrLeaseLost = errLeaseLost
 
-// Indexer is an indexer in the hands of a test.
+// Indexer is an indexer that a test drives.
 type Indexer struct {
 	x    *indexer
 	read []document
 }
 
-// Indexer returns one that does nothing by itself.
+// Indexer returns an indexer that does not run by itself.
 func (i *Index) Indexer() *Indexer { return &Indexer{x: newIndexer(i)} }
 
-// TakeOver makes it this one's turn, whoever was at work, for as long as theirs at
-// least; see turnsLast.
+// TakeOver gives it the lease, whoever holds it, for at least as long as the holder had
+// it; see freezeLease.
 func (i *Indexer) TakeOver(ctx context.Context) {
 	err := i.x.index.db.Pool.QueryRow(ctx, `UPDATE search_position SET turn = turn + 1, holder = $1,
-		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.turn)
+		held_until = greatest(held_until, clock_timestamp() + interval '1500 ms') RETURNING turn`, i.x.name).Scan(&i.x.token)
 	if err != nil {
 		panic(err)
 	}
 }
 
-// Hold tells whether it is this one's turn.
-func (i *Indexer) Hold(ctx context.Context) (bool, error) {
-	_, held, err := i.x.hold(ctx)
+// Acquire reports whether this indexer gets the lease.
+func (i *Indexer) Acquire(ctx context.Context) (bool, error) {
+	_, held, err := i.x.acquire(ctx)
 	return held, err
 }
 
-// Keep prolongs its turn, which was prolonged long ago.
-func (i *Indexer) Keep(ctx context.Context) error {
-	i.x.kept = time.Time{}
-	return i.x.keep(ctx)
+// Renew renews its lease, which was renewed long ago.
+func (i *Indexer) Renew(ctx context.Context) error {
+	i.x.renewed = time.Time{}
+	return i.x.renew(ctx)
 }
 
-// Step does a part of the work.
+// Step runs one step.
 func (i *Indexer) Step(ctx context.Context) (more bool, err error) {
 	more, _, err = i.x.step(ctx)
 	return more, err
 }
 
-// WriteSome reads what is new and writes n rows of it, and no position.
+// WriteSome reads what is new and writes n rows of it, but no position.
 func (i *Indexer) WriteSome(ctx context.Context, n int) error {
-	state, held, err := i.x.hold(ctx)
+	state, held, err := i.x.acquire(ctx)
 	if err == nil && !held {
-		err = errTurnLost
+		err = errLeaseLost
 	}
 	if err != nil {
 		return err
@@ -64,10 +64,10 @@ func (i *Indexer) WriteSome(ctx context.Context, n int) error {
 	return i.x.put(ctx, i.read[:n])
 }
 
-// WriteAgain writes all that was read before.
+// WriteAgain writes all that WriteSome has read.
 func (i *Indexer) WriteAgain(ctx context.Context) error { return i.x.put(ctx, i.read) }
 
-// TurnIsOver reports in over whether no node holds the index.
-func (i *Index) TurnIsOver(ctx context.Context, over *bool) error {
+// LeaseExpired reports in over whether no node holds the index.
+func (i *Index) LeaseExpired(ctx context.Context, over *bool) error {
 	return i.db.Pool.QueryRow(ctx, `SELECT held_until < clock_timestamp() FROM search_position`).Scan(over)
 }

@@ -10,11 +10,11 @@ import (
 
 const (
 	fragmentBefore = 40  // code points before the first match
-	fragmentChars  = 160 // code points of a fragment
-	maxJoined      = 16  // code points that are kept together
+	fragmentChars  = 160 // code points
+	maxCluster     = 16  // code points of a grapheme cluster that stay together
 )
 
-// highlights returns what matches in a content, a fragment for each field.
+// highlights returns a fragment for each field of a content that matches.
 func highlights(q terms.Query, content json.RawMessage) []domain.Highlight {
 	list := []domain.Highlight{}
 	for _, f := range domain.TextFields(content) {
@@ -25,11 +25,11 @@ func highlights(q terms.Query, content json.RawMessage) []domain.Highlight {
 	return list
 }
 
-// fragment cuts a field around the first of its spans.
+// fragment returns the part of a field around its first span.
 func fragment(f domain.TextField, spans []terms.Span) domain.Highlight {
 	text := []rune(f.Text)
-	from := whole(text, max(0, spans[0].Start-fragmentBefore))
-	to := whole(text, min(len(text), from+fragmentChars))
+	from := graphemeStart(text, max(0, spans[0].Start-fragmentBefore))
+	to := graphemeStart(text, min(len(text), from+fragmentChars))
 	h := domain.Highlight{Field: f.Name, Fragment: string(text[from:to]), Offset: from, Ranges: []domain.TextRange{}}
 	for _, s := range spans {
 		if start, end := max(s.Start, from), min(s.End, to); start < end {
@@ -39,9 +39,10 @@ func fragment(f domain.TextField, spans []terms.Span) domain.Highlight {
 	return h
 }
 
-// whole moves a cut to before a character that marks or joiners belong to.
-func whole(text []rune, at int) int {
-	for n := 0; n < maxJoined && at > 0 && at < len(text) && (joins(text[at]) || text[at-1] == '\u200d'); n++ {
+// graphemeStart returns the start of the grapheme cluster at a position, roughly: a cut must
+// not separate marks, joiners or skin tones from their base character.
+func graphemeStart(text []rune, at int) int {
+	for n := 0; n < maxCluster && at > 0 && at < len(text) && (joins(text[at]) || text[at-1] == '\u200d'); n++ {
 		at--
 	}
 	return at

@@ -115,10 +115,10 @@ func fill(t testing.TB, db execer, id domain.ConversationID, count int) {
 	require.NoError(t, err)
 }
 
-// turnsLast has turns last for as long as a test needs, instead of 1.5 s, which a busy
+// freezeLease has turns last for as long as a test needs, instead of 1.5 s, which a busy
 // machine may take for anything: until it calls what is returned. Then anybody may take
 // over.
-func turnsLast(t *testing.T, conn *pgx.Conn) (end func()) {
+func freezeLease(t *testing.T, conn *pgx.Conn) (end func()) {
 	t.Helper()
 	exec := func(sql string) {
 		_, err := conn.Exec(t.Context(), sql)
@@ -139,7 +139,7 @@ func TestSearchIndexAfterACrash(t *testing.T) {
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob")
 	n.WaitIndexed(t)
-	end := turnsLast(t, storetest.Connect(t, n.URL))
+	end := freezeLease(t, storetest.Connect(t, n.URL))
 	dead := n.Indexer()
 	dead.TakeOver(t.Context())
 	for i := range 5 {
@@ -153,7 +153,7 @@ func TestSearchIndexAfterACrash(t *testing.T) {
 	storetest.Made(t, domain.MessageRecalled)(n.Recall("alice", id, 2))
 	eventually.True(t, "a recall is followed", func() bool { return len(n.Found(t, "bob", "needle")) == 4 })
 	n.WaitIndexed(t)
-	require.ErrorIs(t, dead.WriteAgain(t.Context()), search.ErrTurnLost, "it comes back with what it read before the recall")
+	require.ErrorIs(t, dead.WriteAgain(t.Context()), search.ErrLeaseLost, "it comes back with what it read before the recall")
 	require.Len(t, n.Found(t, "bob", "needle"), 4)
 	require.Empty(t, differences(t, n))
 }
@@ -175,10 +175,10 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `SELECT FROM search_position FOR UPDATE`)
 	require.NoError(t, err)
 	eventually.True(t, "its turn is over", func() (over bool) {
-		require.NoError(t, n.TurnIsOver(t.Context(), &over))
+		require.NoError(t, n.LeaseExpired(t.Context(), &over))
 		return over
 	})
-	held, err := n.Indexer().Hold(t.Context())
+	held, err := n.Indexer().Acquire(t.Context())
 	require.NoError(t, err, "whoever waited for the row would have met lock_timeout")
 	require.False(t, held)
 	require.NoError(t, tx.Rollback(t.Context()))
@@ -195,12 +195,12 @@ func TestSearchIndexKeepsItsTurn(t *testing.T) {
 	n := storetest.Start(t, url)
 	atWork, next := n.Indexer(), n.Indexer()
 	atWork.TakeOver(t.Context())
-	require.NoError(t, atWork.Keep(t.Context()))
+	require.NoError(t, atWork.Renew(t.Context()))
 	var kept bool
 	require.NoError(t, conn.QueryRow(t.Context(), `SELECT held_until < 'infinity' FROM search_position`).Scan(&kept))
 	require.True(t, kept)
 	next.TakeOver(t.Context())
-	require.ErrorIs(t, atWork.Keep(t.Context()), search.ErrTurnLost)
+	require.ErrorIs(t, atWork.Renew(t.Context()), search.ErrLeaseLost)
 }
 
 func TestSearchIndexSeesWhatCommitsLate(t *testing.T) {
@@ -274,7 +274,7 @@ func TestSearchIndexWalkIsResumed(t *testing.T) {
 	require.NoError(t, err)
 	n := storetest.Start(t, url)
 	fill(t, conn, n.Group(t, "alice"), 1500)
-	end := turnsLast(t, conn)
+	end := freezeLease(t, conn)
 	first := n.Indexer()
 	first.TakeOver(t.Context())
 	more, err := first.Step(t.Context())
@@ -301,7 +301,7 @@ func TestSearchIndexOfANewerVersionIsLeftAlone(t *testing.T) {
 	n.WaitIndexed(t)
 	_, err := storetest.Connect(t, n.URL).Exec(t.Context(), `UPDATE search_position SET terms_version = 1000, held_until = '-infinity'`)
 	require.NoError(t, err)
-	held, err := n.Indexer().Hold(t.Context())
+	held, err := n.Indexer().Acquire(t.Context())
 	require.NoError(t, err)
 	require.False(t, held)
 }

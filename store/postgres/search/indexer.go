@@ -13,20 +13,24 @@ import (
 )
 
 const (
-	indexInterval = 500 * time.Millisecond // between two looks at the feed
-	busyRest      = 4                      // times as long as it was at work it leaves the server to appends
-	lateRest      = 2                      // the same, where it is late
-	quietRest     = 1                      // and where it is very late, or this node appends nothing just then
-	late          = 2 * time.Second        // so far behind the log
-	veryLate      = 30 * time.Second
-	keepAfter     = 500 * time.Millisecond // of the 1.5 s of a turn
-	longestRest   = 300 * time.Millisecond
-	indexStoring  = 30 * time.Second // so often a position is stored though nothing was written
+	indexInterval = 500 * time.Millisecond // between two reads of the feed
+
+	// After each chunk the indexer pauses for a multiple of the time the chunk took, to
+	// leave the server to appends. The later the index is, the shorter the pause.
+	appendingPauses = 4 // while this node appends
+	latePauses      = 2 // while it appends, and the index is behind by more than late
+	quietPauses     = 1 // while it does not append, or the index is behind by more than veryLate
+	longestPause    = 300 * time.Millisecond
+	late            = 2 * time.Second
+	veryLate        = 30 * time.Second
+
+	renewAfter       = 500 * time.Millisecond // of the 1.5 s of a lease
+	positionInterval = 30 * time.Second       // a position is stored at least this often, even if nothing was written
 )
 
-// Whoever holds the projection keeps it for 1.5 s. A row that is locked is being
-// written by its holder: nobody waits for that.
-const holdIndexSQL = `
+// A node holds the lease on the index for 1.5 s. A locked row is being renewed by its
+// holder, so SKIP LOCKED does not wait for it.
+const acquireLeaseSQL = `
 UPDATE search_position SET
 	turn = turn + CASE WHEN holder = $1 AND turn = $2 THEN 0 ELSE 1 END,
 	holder = $1, held_until = clock_timestamp() + interval '1500 ms'
@@ -37,71 +41,85 @@ WHERE the_one = (
 )
 RETURNING turn, terms_version, epoch, position, walking, walked_id, walked_seq, walked`
 
-const releaseIndexSQL = `UPDATE search_position SET held_until = '-infinity' WHERE holder = $1 AND turn = $2`
+const releaseLeaseSQL = `UPDATE search_position SET held_until = '-infinity' WHERE holder = $1 AND turn = $2`
 
-const restartIndexSQL = `
+const restartSQL = `
 UPDATE search_position SET
 	held_until = clock_timestamp() + interval '1500 ms', terms_version = $2, epoch = $3, position = $4,
 	walking = true, walked_id = '00000000-0000-0000-0000-000000000000', walked_seq = 0, walked = 0
 WHERE turn = $1`
 
-const moveIndexSQL = `
+const advanceSQL = `
 UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms', position = $2 WHERE turn = $1`
 
-const keepIndexSQL = `
+const renewLeaseSQL = `
 UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' WHERE turn = $1`
 
-// errTurnLost: another node holds the projection now.
-var errTurnLost = errors.New("another node has taken over the search index")
+// errLeaseLost means that another node holds the lease now.
+var errLeaseLost = errors.New("another node has taken over the search index")
 
-// indexer keeps search_messages equal to the log. Every node has one, and one of
-// them is at work at a time. It writes under the number of its turn, so that one
-// that was paused, and is no longer it, changes nothing.
+// indexer keeps search_messages equal to the log. Every node runs one, and the one that
+// holds the lease works. It writes under its fencing token: once another node has taken
+// over, the writes of a node that was paused change nothing.
+//
+// The index is in one of these states, kept in search_position:
+//
+//	state     | stored as                   | what the holder does, and the next state
+//	empty     | position = ''               | stores the present position; scanning
+//	scanning  | walking, walked_id and _seq | follows the feed, then scans a chunk of the log; following
+//	          |                             | at the end of the log
+//	following | position, not walking       | follows the feed
+//	any       |                             | scanning from the start, if the feed does not reach back to
+//	          |                             | the position, the epoch is another one, or terms.Version is
+//
+// While it scans, it also follows the feed from where the scan began, so that a change
+// behind the scan is not missed.
 type indexer struct {
-	index  *Index
-	name   string
-	turn   int64
-	kept   time.Time // when the turn was taken or prolonged last
-	stored time.Time // when a position was stored last
-	polite bool      // it rests between its parts: appends come first
-	upTo   time.Time // what was committed by then is in the index
+	index   *Index
+	name    string
+	token   int64     // fencing token of the last lease
+	renewed time.Time // when the lease was taken or renewed last
+	stored  time.Time // when a position was stored last
+	yields  bool      // it pauses between chunks, because appends come first
+
+	indexedUntil time.Time // what was committed before is in the index
 }
 
-// indexState is how far the projection is.
+// indexState is a row of search_position.
 type indexState struct {
-	turn     int64
+	token    int64
 	version  int
 	epoch    string
 	position domain.FeedPosition
-	walking  bool
-	walked   indexKey
-	count    int64 // messages walked
+	scanning bool
+	scanned  messageKey
+	count    int64 // messages scanned
 }
 
-// indexKey is a place in the order in which the log is walked.
-type indexKey struct {
+// messageKey is a place in the order of a scan.
+type messageKey struct {
 	id  domain.ConversationID
 	seq int64
 }
 
 func newIndexer(i *Index) *indexer { return &indexer{index: i, name: rand.Text()} }
 
-// run follows the feed until ctx ends.
+// run indexes until ctx ends.
 func (x *indexer) run(ctx context.Context) error {
 	ticker := time.NewTicker(indexInterval)
 	defer ticker.Stop()
 	defer x.release()
-	x.polite = true
+	x.yields = true
 	for failing := false; ; {
 		more, _, err := x.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil || errors.Is(err, errTurnLost):
+		case err == nil || errors.Is(err, errLeaseLost):
 			failing = false
 		case !failing:
 			failing = true
-			x.index.db.Logger.Warn("the search index does not follow; it will be tried again", "error", err)
+			x.index.db.Logger.Warn("search index falls behind, retrying", "error", err)
 		}
 		if more && err == nil {
 			continue
@@ -114,46 +132,46 @@ func (x *indexer) run(ctx context.Context) error {
 	}
 }
 
-// release lets another node take over at once.
+// release ends the lease, so that another node can take over at once.
 func (x *indexer) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_, _ = x.index.db.Pool.Exec(ctx, releaseIndexSQL, x.name, x.turn) // else it ends by itself
+	_, _ = x.index.db.Pool.Exec(ctx, releaseLeaseSQL, x.name, x.token) // else it ends by itself
 }
 
-// step does what is to be done if it is this node's turn: it follows the feed to
-// the present, then walks on for a while. It tells whether there is more to walk.
+// step does nothing unless this node gets the lease. It follows the feed to the present,
+// then scans a chunk if a scan is under way, and reports whether more is to be scanned.
 func (x *indexer) step(ctx context.Context) (more bool, state indexState, err error) {
-	state, held, err := x.hold(ctx)
+	state, held, err := x.acquire(ctx)
 	if err != nil || !held {
 		return false, state, err
 	}
-	if state, err = x.follow(ctx, state); err != nil || !state.walking {
+	if state, err = x.follow(ctx, state); err != nil || !state.scanning {
 		return false, state, err
 	}
-	state, err = x.walk(ctx, state)
-	return state.walking, state, err
+	state, err = x.scan(ctx, state)
+	return state.scanning, state, err
 }
 
-// hold takes or keeps the turn; false if it is another node's.
-func (x *indexer) hold(ctx context.Context) (st indexState, held bool, err error) {
+// acquire takes or renews the lease, and reports whether this node holds it.
+func (x *indexer) acquire(ctx context.Context) (st indexState, held bool, err error) {
 	begun := time.Now()
 	err = x.index.db.Read(ctx, func(ctx context.Context) error {
-		err := x.index.db.Pool.QueryRow(ctx, holdIndexSQL, x.name, x.turn, terms.Version).
-			Scan(&st.turn, &st.version, &st.epoch, &st.position, &st.walking, &st.walked.id, &st.walked.seq, &st.count)
+		err := x.index.db.Pool.QueryRow(ctx, acquireLeaseSQL, x.name, x.token, terms.Version).
+			Scan(&st.token, &st.version, &st.epoch, &st.position, &st.scanning, &st.scanned.id, &st.scanned.seq, &st.count)
 		if held = err == nil; pg.NoRows(err) {
 			return nil
 		}
 		return err
 	})
 	if held {
-		x.turn, x.kept = st.turn, begun
+		x.token, x.renewed = st.token, begun
 	}
 	return st, held, err
 }
 
-// follow brings the projection to the present. What the feed does not reach any
-// more, or was in another log, is found by walking the whole log.
+// follow brings the index to the present. It restarts the scan of the whole log if the
+// feed does not reach back far enough, or the log is another one.
 func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error) {
 	if st.position == "" || st.version != terms.Version {
 		return x.restart(ctx, st)
@@ -166,83 +184,86 @@ func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error)
 	if err != nil {
 		return st, err
 	}
-	if known := asked.Add(-feed.Span(st.position, page.Position)); known.After(x.upTo) {
-		x.upTo = known
+	if known := asked.Add(-feed.Span(st.position, page.Position)); known.After(x.indexedUntil) {
+		x.indexedUntil = known
 	}
-	for part, left := takePart(page.Heads, x.seqs()); len(part) > 0; part, left = takePart(left, x.seqs()) {
+	for chunk, left := takeChunk(page.Heads, x.chunkSeqs()); len(chunk) > 0; chunk, left = takeChunk(left, x.chunkSeqs()) {
 		begun := time.Now()
-		if err := x.keep(ctx); err != nil {
+		if err := x.renew(ctx); err != nil {
 			return st, err
 		}
-		docs, err := x.index.documents(ctx, part)
+		docs, err := x.index.documents(ctx, chunk)
 		if err != nil {
 			return st, err
 		}
 		if err := x.put(ctx, docs); err != nil {
 			return st, err
 		}
-		x.rest(ctx, time.Since(begun))
+		x.pause(ctx, time.Since(begun))
 	}
-	x.upTo = asked
-	if len(page.Heads) == 0 && time.Since(x.stored) < indexStoring {
-		return st, nil // what is read again next time is as little
+	x.indexedUntil = asked
+	if len(page.Heads) == 0 && time.Since(x.stored) < positionInterval {
+		return st, nil // the next read of the feed is as cheap from the old position
 	}
 	x.stored = time.Now()
-	return st, x.write(ctx, moveIndexSQL, x.turn, string(page.Position))
+	return st, x.write(ctx, advanceSQL, x.token, string(page.Position))
 }
 
-// keep prolongs the turn while nothing is written: parts may hold no messages.
-func (x *indexer) keep(ctx context.Context) error {
-	if time.Since(x.kept) < keepAfter {
+// renew renews the lease when it is due. Writes renew it too, but a chunk may hold no
+// messages.
+func (x *indexer) renew(ctx context.Context) error {
+	if time.Since(x.renewed) < renewAfter {
 		return nil
 	}
-	return x.write(ctx, keepIndexSQL, x.turn)
+	return x.write(ctx, renewLeaseSQL, x.token)
 }
 
-// seqs is how much is read and written at once: appends wait behind it for a core.
-func (x *indexer) seqs() int {
-	if x.polite && x.index.appending() {
-		return busySeqs
+// chunkSeqs is how much is read and written at once: concurrent appends wait for a core
+// .
+func (x *indexer) chunkSeqs() int {
+	if x.yields && x.index.appending() {
+		return appendingChunk
 	}
-	return indexSeqs
+	return quietChunk
 }
 
-// rest follows some work. So a flood of messages is found later, instead of being
-// taken in more slowly; the later, the less so. The turn outlasts it.
-func (x *indexer) rest(ctx context.Context, work time.Duration) {
-	if !x.polite {
+// pause follows a chunk that took work. Under a flood of messages the index falls behind,
+// so that appends do not slow down; the further behind, the shorter the pause. A lease
+// outlasts a pause.
+func (x *indexer) pause(ctx context.Context, work time.Duration) {
+	if !x.yields {
 		return
 	}
-	pg.Sleep(ctx, restAfter(work, x.index.appending(), time.Since(x.upTo)))
+	pg.Sleep(ctx, pauseAfter(work, x.index.appending(), time.Since(x.indexedUntil)))
 }
 
-func restAfter(work time.Duration, busy bool, behind time.Duration) time.Duration {
+func pauseAfter(work time.Duration, busy bool, behind time.Duration) time.Duration {
 	switch {
 	case !busy, behind > veryLate:
-		work *= quietRest
+		work *= quietPauses
 	case behind > late:
-		work *= lateRest
+		work *= latePauses
 	default:
-		work *= busyRest
+		work *= appendingPauses
 	}
-	return min(work, longestRest)
+	return min(work, longestPause)
 }
 
-// restart begins a walk. What is committed meanwhile is in the feed from here on.
+// restart begins a scan. Concurrent commits are in the feed from the stored position on.
 func (x *indexer) restart(ctx context.Context, st indexState) (indexState, error) {
 	page, err := x.index.changes.Feed(ctx, "")
 	if err != nil {
 		return st, err
 	}
-	x.index.db.Logger.Info("the search index is built anew")
-	x.upTo = time.Now()
-	err = x.write(ctx, restartIndexSQL, x.turn, terms.Version, page.Epoch, string(page.Position))
-	st.walking, st.walked, st.count = true, indexKey{}, 0
+	x.index.db.Logger.Info("building the search index again from the log")
+	x.indexedUntil = time.Now()
+	err = x.write(ctx, restartSQL, x.token, terms.Version, page.Epoch, string(page.Position))
+	st.scanning, st.scanned, st.count = true, messageKey{}, 0
 	return st, err
 }
 
-// write runs a statement that prolongs the turn, and changes nothing if it is no
-// longer this node's.
+// write runs a statement that renews the lease, and that changes nothing if this node has
+// lost it; then the error is errLeaseLost.
 func (x *indexer) write(ctx context.Context, sql string, args ...any) error {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, pg.AttemptTimeout)
@@ -253,8 +274,8 @@ func (x *indexer) write(ctx context.Context, sql string, args ...any) error {
 		return pg.Translate(err)
 	}
 	if tag.RowsAffected() == 0 {
-		return errTurnLost
+		return errLeaseLost
 	}
-	x.kept = begun
+	x.renewed = begun
 	return nil
 }

@@ -19,25 +19,26 @@ import (
 )
 
 const (
-	// searchRanked is how many of the messages that match, the newest, are ranked.
-	searchRanked = 10_000
-	// searchScope is up to how many conversations of a user are looked for in the
-	// index by name, together with the words. Of more, what matches is looked through.
-	searchScope = 500
-	// searchPatience is how long a search waits for its turn.
-	searchPatience = time.Second
+	// maxRanked is how many of the messages that match are ranked: the newest.
+	maxRanked = 10_000
+	// maxLabels bounds the conversations that a search names in its index condition,
+	// together with the words. For a user in more, the rows that match the words are
+	// filtered.
+	maxLabels = 500
+	// searchQueueTime is how long a search waits while the maximum number of others run.
+	searchQueueTime = time.Second
 )
 
-const searchTimeoutSQL = `SET LOCAL statement_timeout = '3s'`
+const timeoutSQL = `SET LOCAL statement_timeout = '3s'`
 
-const searchScopeSQL = `
+const scopeSQL = `
 SELECT conversation_id FROM members
 WHERE user_id = $1 AND left_seq IS NULL AND ($2::uuid IS NULL OR conversation_id = $2) LIMIT $3`
 
 const conversationExistsSQL = `SELECT EXISTS (SELECT FROM conversations WHERE id = $1)`
 
-// searchSQL ranks what matches $1 by $2, as far as the caller may read it: the
-// newest $7 of it, from a place in that order on.
+// searchSQL finds the newest $7 messages that match $1 and that the caller may read,
+// ranks them by $2, and returns a page after a place in the order of rank.
 const searchSQL = `
 SELECT conversation_id, seq, at, rank FROM (
 	SELECT conversation_id, seq, at, ts_rank_cd(terms, $2::text::tsquery, 1) AS rank
@@ -54,7 +55,7 @@ SELECT conversation_id, seq, at, rank FROM (
 WHERE (rank, at, conversation_id, seq) < ($8::real, $9::timestamptz, $10::uuid, $11::bigint)
 ORDER BY rank DESC, at DESC, conversation_id DESC, seq DESC LIMIT $12`
 
-// hit is a message that matches, and its place among them.
+// hit is a message that matches, and its place in the order of rank.
 type hit struct {
 	id   domain.ConversationID
 	seq  int64
@@ -62,11 +63,12 @@ type hit struct {
 	rank float32
 }
 
-// SearchMessages finds messages in the conversations that the actor is in, or in
-// all for a backend as itself: the most relevant first, of equals the newest. A page
-// ends at q.Limit messages or domain.PageBytes. ErrInvalid at /q if there is nothing
-// to look for; ErrNotFound for a conversation that the actor is not in;
-// ErrUnavailable if it takes too long, or too many search at once.
+// SearchMessages finds messages in the conversations of the actor, or in all
+// conversations for a backend that acts as itself. The most relevant come first, and of
+// equally relevant ones the newest. A page ends at q.Limit messages or domain.PageBytes.
+// It fails with ErrInvalid at /q if the query has no words, ErrNotFound for a
+// conversation that the actor is not in, and ErrUnavailable if it takes too long or too
+// many searches run.
 func (i *Index) SearchMessages(
 	ctx context.Context, a domain.Actor, q domain.SearchQuery,
 ) (page domain.SearchPage, err error) {
@@ -77,11 +79,11 @@ func (i *Index) SearchMessages(
 	if !ok {
 		return page, domain.Invalid("/q", "must have a letter, a digit or an emoji")
 	}
-	from, err := searchPlace(q)
+	from, err := startOf(q)
 	if err != nil {
 		return page, err
 	}
-	leave, err := i.enterSearch(ctx)
+	leave, err := i.enter(ctx)
 	if err != nil {
 		return page, err
 	}
@@ -93,9 +95,9 @@ func (i *Index) SearchMessages(
 	return page, err
 }
 
-// enterSearch lets so many searches in that reads find connections beside them.
-func (i *Index) enterSearch(ctx context.Context) (leave func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, searchPatience)
+// enter waits until few enough searches run that other reads find connections.
+func (i *Index) enter(ctx context.Context) (leave func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, searchQueueTime)
 	defer cancel()
 	select {
 	case i.searching <- struct{}{}:
@@ -105,7 +107,7 @@ func (i *Index) enterSearch(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// search is one reading.
+// search is one search, in its transaction.
 type search struct {
 	tx    pgx.Tx
 	actor domain.Actor
@@ -115,7 +117,7 @@ type search struct {
 
 func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err error) {
 	page.Items, page.Users = []domain.FoundMessage{}, map[domain.UserID]domain.Profile{}
-	if _, err := s.tx.Exec(ctx, searchTimeoutSQL); err != nil {
+	if _, err := s.tx.Exec(ctx, timeoutSQL); err != nil {
 		return page, err
 	}
 	within, some, err := s.scope(ctx)
@@ -147,8 +149,8 @@ func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err
 	return page, err
 }
 
-// scope returns what the index is asked for beside the words; false if the actor
-// has nothing to search.
+// scope returns the condition on sender and conversations to add to the words. some is
+// false if the actor has no conversation to search.
 func (s search) scope(ctx context.Context) (within string, some bool, err error) {
 	if s.asked.Sender != "" {
 		within = " & " + terms.AnyOf([]string{senderLabel(string(s.asked.Sender))})
@@ -166,7 +168,7 @@ func (s search) scope(ctx context.Context) (within string, some bool, err error)
 		}
 		return within + " & " + terms.AnyOf([]string{conversationLabel(*id)}), true, nil
 	}
-	rows, err := s.tx.Query(ctx, searchScopeSQL, string(s.actor.User), id, searchScope+1)
+	rows, err := s.tx.Query(ctx, scopeSQL, string(s.actor.User), id, maxLabels+1)
 	if err != nil {
 		return "", false, err
 	}
@@ -178,7 +180,7 @@ func (s search) scope(ctx context.Context) (within string, some bool, err error)
 		return "", false, domain.ErrNotFound
 	case len(ids) == 0:
 		return "", false, nil
-	case len(ids) > searchScope:
+	case len(ids) > maxLabels:
 		return within, true, nil
 	}
 	labels := make([]string, len(ids))
@@ -188,7 +190,7 @@ func (s search) scope(ctx context.Context) (within string, some bool, err error)
 	return within + " & " + terms.AnyOf(labels), true, nil
 }
 
-// hits returns those beyond a place, one more than a page shows.
+// hits returns the hits after a place, one more than a page has.
 func (s search) hits(ctx context.Context, within string, from hit) ([]hit, error) {
 	since, until := time.Time{}, pg.LatestActivity().At
 	if s.asked.Since != nil {
@@ -198,7 +200,7 @@ func (s search) hits(ctx context.Context, within string, from hit) ([]hit, error
 		until = s.asked.Until.Time
 	}
 	words := s.query.TSQuery()
-	rows, err := s.tx.Query(ctx, searchSQL, words+within, words, s.actor.Backend, string(s.actor.User), since, until, searchRanked,
+	rows, err := s.tx.Query(ctx, searchSQL, words+within, words, s.actor.Backend, string(s.actor.User), since, until, maxRanked,
 		from.rank, from.at, from.id, from.seq, s.asked.Limit+1)
 	if err != nil {
 		return nil, err
@@ -208,7 +210,7 @@ func (s search) hits(ctx context.Context, within string, from hit) ([]hit, error
 	})
 }
 
-const foundSQL = `
+const hitMessagesSQL = `
 SELECT n, seq, conversation_id, sender, client_msg_id, at, body, edited_at, edit
 FROM (
 	SELECT *, sum(size) OVER (ORDER BY n ROWS UNBOUNDED PRECEDING) AS total FROM (
@@ -227,14 +229,14 @@ FROM (
 WHERE total <= $3 OR total = size
 ORDER BY n`
 
-// messages reads what the hits are, as they stand, as far as a page goes, and
-// returns how many of the hits that were.
+// messages reads the messages of the hits, as they stand, up to the size of a page. n is
+// how many of the hits it got to.
 func (s search) messages(ctx context.Context, hits []hit) (list []domain.Message, n int, err error) {
 	ids, seqs := make([][16]byte, len(hits)), make([]int64, len(hits))
 	for i, h := range hits {
 		ids[i], seqs[i] = h.id, h.seq
 	}
-	rows, err := s.tx.Query(ctx, foundSQL, ids, seqs, domain.PageBytes)
+	rows, err := s.tx.Query(ctx, hitMessagesSQL, ids, seqs, domain.PageBytes)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -256,25 +258,25 @@ func (s search) messages(ctx context.Context, hits []hit) (list []domain.Message
 	return list, n, read.Decorate(ctx, s.tx, s.actor.User, math.MaxInt64, shown)
 }
 
-// searchCursor is the place of a hit among those of one query.
+// searchCursor returns the place after a hit of one query.
 func searchCursor(q domain.SearchQuery, h hit) string {
 	w := pg.NewCursor(pg.CursorSearch)
-	w.Text(searchKey(q))
+	w.Text(queryKey(q))
 	w.Number(uint64(math.Float32bits(h.rank)))
 	w.Key(pg.ActivityKey{At: h.at, ID: h.id})
 	w.Number(uint64(h.seq))
 	return w.String()
 }
 
-// searchPlace is where a page begins: before everything, or after the last one.
-func searchPlace(q domain.SearchQuery) (hit, error) {
+// startOf returns where a page begins: at the top, or after the last page.
+func startOf(q domain.SearchQuery) (hit, error) {
 	last := lastKey()
 	from := hit{id: last.id, seq: last.seq, at: pg.LatestActivity().At, rank: float32(math.Inf(1))}
 	if q.Cursor == "" {
 		return from, nil
 	}
 	r := pg.ReadCursor(pg.CursorSearch, q.Cursor)
-	same := r.Text() == searchKey(q)
+	same := r.Text() == queryKey(q)
 	rank, key := r.Number(), r.Key()
 	seq := r.Number()
 	if err := r.Err(); err != nil || !same || key.At.After(from.at) || key.At.Before(time.Unix(0, 0)) ||
@@ -284,8 +286,8 @@ func searchPlace(q domain.SearchQuery) (hit, error) {
 	return hit{id: key.ID, seq: int64(seq), at: key.At, rank: math.Float32frombits(uint32(rank))}, nil
 }
 
-// searchKey tells queries from one another.
-func searchKey(q domain.SearchQuery) string {
+// queryKey identifies a query, so that a cursor is not used for another one.
+func queryKey(q domain.SearchQuery) string {
 	q.Cursor, q.Limit = "", 0
 	text, _ := json.Marshal(q) // such fields always marshal
 	sum := sha256.Sum256(text)

@@ -10,7 +10,7 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// What is indexed beyond one key, up to another, and is not as it should be.
+// The rows after one key, up to another, that differ from the documents of the log.
 const verifyIndexSQL = `
 SELECT coalesce(d.id, s.conversation_id), coalesce(d.seq, s.seq),
 	CASE WHEN s.seq IS NULL THEN 'missing' WHEN d.seq IS NULL THEN 'not in the log' ELSE 'different' END
@@ -26,19 +26,19 @@ ORDER BY 1, 2`
 
 const (
 	verifyPause = 250 * time.Millisecond
-	verifyTries = 40 // so long may the index lag behind the log before that is a difference
+	verifyTries = 40 // × verifyPause: how long the index may lag behind the log
 )
 
-// Difference is a message that is not indexed as the log says.
+// Difference is a message whose row in the index does not follow from the log.
 type Difference struct {
 	ConversationID domain.ConversationID
 	Seq            int64
 	What           string // missing, not in the log, different
 }
 
-// VerifySearch compares the index of search with the log, and tells report of each
-// message that differs for longer than the index may lag behind (10 s). progress is
-// told how many messages of how many have been compared, now and then.
+// VerifySearch compares the index with the log. It calls report for each message that
+// differs for longer than the index may lag behind (10 s). progress is called from time
+// to time with the number of messages compared and the total.
 func (i *Index) VerifySearch(
 	ctx context.Context, progress func(done, total int64), report func(Difference),
 ) error {
@@ -46,9 +46,9 @@ func (i *Index) VerifySearch(
 	if err != nil {
 		return err
 	}
-	from, done := indexKey{}, int64(0)
+	from, done := messageKey{}, int64(0)
 	for from != lastKey() {
-		part, err := i.verifyPart(ctx, from)
+		part, err := i.verifyChunk(ctx, from)
 		if err != nil {
 			return err
 		}
@@ -61,22 +61,22 @@ func (i *Index) VerifySearch(
 	return nil
 }
 
-// verified is a part of the log that was compared.
-type verified struct {
-	to          indexKey
+// verifiedChunk is a chunk of the log that was compared.
+type verifiedChunk struct {
+	to          messageKey
 	messages    int
 	differences []Difference
 }
 
-// verifyPart compares what follows a key, until it is right or was wrong for long
-// enough.
-func (i *Index) verifyPart(ctx context.Context, from indexKey) (part verified, err error) {
+// verifyChunk compares the chunk after a key, again and again until it is equal or has
+// differed for verifyTries × verifyPause.
+func (i *Index) verifyChunk(ctx context.Context, from messageKey) (part verifiedChunk, err error) {
 	for try := 0; ; try++ {
-		docs, err := i.readDocuments(ctx, walkSQL, from.id, from.seq, indexSeqs)
+		docs, err := i.readDocuments(ctx, scanSQL, from.id, from.seq, quietChunk)
 		if err != nil {
 			return part, err
 		}
-		part = verified{to: endOf(docs, indexSeqs), messages: len(docs)}
+		part = verifiedChunk{to: endOf(docs, quietChunk), messages: len(docs)}
 		part.differences, err = i.differences(ctx, docs, from, part.to)
 		if err != nil || len(part.differences) == 0 || try == verifyTries {
 			return part, err
@@ -89,7 +89,7 @@ func (i *Index) verifyPart(ctx context.Context, from indexKey) (part verified, e
 	}
 }
 
-func (i *Index) differences(ctx context.Context, docs []document, from, to indexKey) (list []Difference, err error) {
+func (i *Index) differences(ctx context.Context, docs []document, from, to messageKey) (list []Difference, err error) {
 	c := columnsOf(docs)
 	err = i.db.Read(ctx, func(ctx context.Context) error {
 		rows, err := i.db.Pool.Query(ctx, verifyIndexSQL, c.ids, c.seqs, c.ats, c.senders, c.vectors, from.id, from.seq, to.id, to.seq)

@@ -14,23 +14,24 @@ import (
 	"im/domain"
 	"im/store/postgres"
 	"im/store/postgres/internal/pg"
+	"im/test/eventually"
 	"im/test/pgtest"
 	"im/test/proxytest"
 	"im/test/storetest"
 )
 
-// crowd is how many ask at the same time: they share queries.
-const crowd = 40
+// callers is the number of goroutines that read at the same time, and so share queries.
+const callers = 40
 
-// atOnce has a crowd do something, each a number of times.
-func atOnce(t *testing.T, times int, do func(who, round int) error) {
+// concurrently calls do in each of callers goroutines, a number of times.
+func concurrently(t *testing.T, times int, do func(caller, round int) error) {
 	t.Helper()
 	var all errgroup.Group
-	for who := range crowd {
+	for caller := range callers {
 		all.Go(func() error {
 			for round := range times {
-				if err := do(who, round); err != nil {
-					return fmt.Errorf("%d in round %d: %w", who, round, err)
+				if err := do(caller, round); err != nil {
+					return fmt.Errorf("caller %d in round %d: %w", caller, round, err)
 				}
 			}
 			return nil
@@ -39,35 +40,35 @@ func atOnce(t *testing.T, times int, do func(who, round int) error) {
 	require.NoError(t, all.Wait())
 }
 
-func named(who int) domain.UserID { return domain.UserID(fmt.Sprint("u", who)) }
+func userOf(caller int) domain.UserID { return domain.UserID(fmt.Sprint("u", caller)) }
 
-func TestCrowdSharesQueries(t *testing.T) {
+func TestConcurrentLookupsShareQueries(t *testing.T) {
 	t.Parallel()
 	via, proxy := proxytest.Before(t, pgtest.New(t))
 	n := storetest.Start(t, via)
 	proxy.Slow(50 * time.Millisecond)
-	for name, ask := range map[string]func(who, round int) error{
-		"revocations": func(who, _ int) error { _, err := n.RevokedBefore(t.Context(), named(who)); return err },
-		"admissions":  func(who, _ int) error { _, err := n.Admit(t.Context(), named(who)); return err },
-		"memberships": func(who, _ int) error { _, err := n.Memberships(t.Context(), named(who)); return err },
+	for name, ask := range map[string]func(caller, round int) error{
+		"revocations": func(caller, _ int) error { _, err := n.RevokedBefore(t.Context(), userOf(caller)); return err },
+		"admissions":  func(caller, _ int) error { _, err := n.Admit(t.Context(), userOf(caller)); return err },
+		"memberships": func(caller, _ int) error { _, err := n.Memberships(t.Context(), userOf(caller)); return err },
 	} {
-		require.Eventually(t, func() bool { // on a busy machine not all come at once
+		eventually.True(t, "shared queries of "+name, func() bool { // a busy machine may start some goroutines late
 			before := n.DB().Pool.Stat().AcquireCount()
-			atOnce(t, 1, ask)
-			return n.DB().Pool.Stat().AcquireCount()-before < crowd/2
-		}, storetest.Deadline, time.Millisecond, name)
+			concurrently(t, 1, ask)
+			return n.DB().Pool.Stat().AcquireCount()-before < callers/2
+		})
 	}
 }
 
-// A revocation that was committed before it is asked for is seen, whoever else asks.
-func TestRevocationsAreSeenByACrowd(t *testing.T) {
+// A lookup sees every revocation that was committed before it, also in a shared query.
+func TestConcurrentLookupsSeeRevocations(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	n, other := storetest.Start(t, url), storetest.Start(t, url)
-	atOnce(t, 20, func(who, _ int) error {
-		user := named(who % 10)
+	concurrently(t, 20, func(caller, _ int) error {
+		user := userOf(caller % 10)
 		var revoked time.Time
-		if who%2 == 0 {
+		if caller%2 == 0 {
 			var err error
 			if revoked, err = other.Revoke(t.Context(), user); err != nil {
 				return err
@@ -83,7 +84,7 @@ func TestRevocationsAreSeenByACrowd(t *testing.T) {
 		}
 		read, err := n.Memberships(t.Context(), user)
 		for _, before := range []time.Time{before, admitted.RevokedBefore, read.RevokedBefore} {
-			if err == nil && (before.Before(revoked) || before.IsZero() != (who%2 == 1)) {
+			if err == nil && (before.Before(revoked) || before.IsZero() != (caller%2 == 1)) {
 				err = fmt.Errorf("%s, revoked at %s", before, revoked)
 			}
 		}
@@ -91,18 +92,18 @@ func TestRevocationsAreSeenByACrowd(t *testing.T) {
 	})
 }
 
-// Each gets a number of its own, above all that anybody had when it was asked for.
-func TestSessionNumbersAscendForACrowd(t *testing.T) {
+// Each session gets a number of its own, above all numbers that were given out before.
+func TestConcurrentSessionNumbersAscend(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	nodes := []*storetest.Node{storetest.Start(t, url), storetest.Start(t, url)}
 	var mu sync.Mutex
 	numbers, highest := map[int64]bool{}, int64(0)
-	atOnce(t, 25, func(who, _ int) error {
+	concurrently(t, 25, func(caller, _ int) error {
 		mu.Lock()
 		before := highest
 		mu.Unlock()
-		given, err := nodes[who%2].Admit(t.Context(), named(who))
+		given, err := nodes[caller%2].Admit(t.Context(), userOf(caller))
 		number := given.Number
 		mu.Lock()
 		defer mu.Unlock()
@@ -114,29 +115,29 @@ func TestSessionNumbersAscendForACrowd(t *testing.T) {
 	})
 }
 
-// Each gets its own conversations, with what was committed before it asked.
-func TestMembershipsOfACrowd(t *testing.T) {
+// Each caller gets the conversations of its user, as of the call or later.
+func TestConcurrentMemberships(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	epoch, err := n.Epoch(t.Context())
 	require.NoError(t, err)
-	want := make([][]domain.Membership, crowd)
-	for who := range want {
-		for range who % 4 { // of every fourth there are none
-			id := n.Group(t, "alice", named(who))
-			want[who] = append(want[who], domain.Membership{ConversationID: id, HeadSeq: 1, JoinedSeq: 1})
+	want := make([][]domain.Membership, callers)
+	for caller := range want {
+		for range caller % 4 { // every fourth user has none
+			id := n.Group(t, "alice", userOf(caller))
+			want[caller] = append(want[caller], domain.Membership{ConversationID: id, HeadSeq: 1, JoinedSeq: 1})
 		}
 	}
-	for who, list := range want {
-		if who%3 == 0 && len(list) > 1 {
+	for caller, list := range want {
+		if caller%3 == 0 && len(list) > 1 {
 			n.SetSettings(t, list[0].ConversationID, domain.SettingsPatch{History: new(domain.HistorySinceJoin)})
 			list[0].HeadSeq, list[0].SinceJoin = 2, true
 		}
 	}
-	atOnce(t, 8, func(who, round int) error {
-		for i := range want[who] {
-			m := &want[who][i]
-			a := <-n.Send(t.Context(), named(who), domain.Post{
+	concurrently(t, 8, func(caller, round int) error {
+		for i := range want[caller] {
+			m := &want[caller][i]
+			a := <-n.Send(t.Context(), userOf(caller), domain.Post{
 				ConversationID: m.ConversationID, ClientMsgID: fmt.Sprint(round), Content: storetest.Text("x"),
 			})
 			if a.Err != nil {
@@ -144,14 +145,14 @@ func TestMembershipsOfACrowd(t *testing.T) {
 			}
 			m.HeadSeq++
 		}
-		read, err := n.Memberships(t.Context(), named(who))
+		read, err := n.Memberships(t.Context(), userOf(caller))
 		if err != nil {
 			return err
 		}
 		if read.Epoch != epoch {
 			return fmt.Errorf("epoch %s", read.Epoch)
 		}
-		return same(want[who], read.List)
+		return same(want[caller], read.List)
 	})
 }
 
@@ -171,14 +172,14 @@ func same(want, list []domain.Membership) error {
 	return nil
 }
 
-// terminate ends all other sessions of the operator's database, and returns what tells
-// whether they have ended: those that the machine has no time for go on for a while.
+// terminate terminates all other sessions of the operator's database. The function that it
+// returns reports whether they have ended: on a busy machine that takes a while.
 func terminate(t *testing.T, operator *pgx.Conn) (ended func() bool) {
 	t.Helper()
 	var pids []int32
 	require.NoError(t, operator.QueryRow(t.Context(), `
-		SELECT array_agg(pid) FILTER (WHERE told) FROM (
-			SELECT pid, pg_terminate_backend(pid) AS told FROM pg_stat_activity
+		SELECT array_agg(pid) FILTER (WHERE signaled) FROM (
+			SELECT pid, pg_terminate_backend(pid) AS signaled FROM pg_stat_activity
 			WHERE datname = current_database() AND pid <> pg_backend_pid()
 			OFFSET 0
 		) sessions`).Scan(&pids))
@@ -189,43 +190,42 @@ func terminate(t *testing.T, operator *pgx.Conn) (ended func() bool) {
 	}
 }
 
-// A connection that is lost under a query that many share costs none of them the
-// answer.
-func TestCrowdOutlastsLostConnections(t *testing.T) {
+// If the connection of a shared query is lost, all its callers still get their answers.
+func TestConcurrentLookupsSurviveLostConnections(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	operator := storetest.Connect(t, n.URL)
 	for range 20 {
-		// A read is tried twice, so it outlasts one loss: all that it meets are connections
-		// of now, which are lost once.
+		// A read is attempted twice, so that it survives one lost connection. After the
+		// reset no connection is older than this round, in which each is lost only once.
 		n.DB().Pool.Reset()
 		require.NoError(t, hello(n, "alice", 0))
 		var all errgroup.Group
-		for who := range crowd {
-			all.Go(func() error { return hello(n, named(who), 0) })
+		for caller := range callers {
+			all.Go(func() error { return hello(n, userOf(caller), 0) })
 		}
 		ended := terminate(t, operator)
 		require.NoError(t, all.Wait())
-		require.Eventually(t, ended, storetest.Deadline, time.Millisecond)
+		eventually.True(t, "terminated sessions", ended)
 	}
 }
 
-// While the database is away all of a crowd are told so in time, and afterwards it
-// is used again.
-func TestCrowdDuringAnOutage(t *testing.T) {
+// While the database cannot be reached all callers get an error in time. Afterwards it is
+// used again.
+func TestConcurrentLookupsDuringAnOutage(t *testing.T) {
 	t.Parallel()
-	for name, away := range map[string]func(*proxytest.Proxy){"refused": (*proxytest.Proxy).Cut, "frozen": (*proxytest.Proxy).Hold} {
+	for name, cut := range map[string]func(*proxytest.Proxy){"refused": (*proxytest.Proxy).Cut, "frozen": (*proxytest.Proxy).Hold} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			via, proxy := proxytest.Before(t, pgtest.New(t))
 			n := storetest.Start(t, via, func(o *postgres.Options) { o.Readers = 4 })
 			require.NoError(t, hello(n, "alice", 0))
-			away(proxy)
+			cut(proxy)
 			began := time.Now()
 			var all sync.WaitGroup
-			for who := range crowd {
+			for caller := range callers {
 				all.Go(func() {
-					if err := hello(n, named(who), 0); !errors.Is(err, domain.ErrUnavailable) {
+					if err := hello(n, userOf(caller), 0); !errors.Is(err, domain.ErrUnavailable) {
 						t.Error(err)
 					}
 				})
@@ -233,7 +233,7 @@ func TestCrowdDuringAnOutage(t *testing.T) {
 			all.Wait()
 			require.Less(t, time.Since(began), 2*pg.Attempts*pg.AttemptTimeout)
 			proxy.Mend()
-			atOnce(t, 2, func(who, _ int) error { return hello(n, named(who), 0) })
+			concurrently(t, 2, func(caller, _ int) error { return hello(n, userOf(caller), 0) })
 		})
 	}
 }

@@ -4,15 +4,17 @@ import (
 	"context"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"im/domain"
 	"im/store/postgres/internal/pg"
 )
 
-const blockSQL = `SELECT im_block_1($1, $2, $3, $4)`
+const blockSQL = `SELECT im_set_block_1($1, $2, $3, $4)`
 
-// SetBlock sets or lifts a block. When it returns, it holds on every node: the
-// direct conversation has another version, so what other nodes have cached of it
-// is read anew before it decides anything.
+// SetBlock sets or lifts a block. The block is effective on every node when SetBlock
+// returns: the direct conversation gets a new version, so that no node decides on a
+// cached state from before.
 func (r *Records) SetBlock(ctx context.Context, by, user domain.UserID, on bool) error {
 	return r.db.Read(ctx, func(ctx context.Context) error {
 		_, err := r.db.Pool.Exec(ctx, blockSQL, string(by), string(user), domain.DirectKey(by, user), on)
@@ -21,37 +23,26 @@ func (r *Records) SetBlock(ctx context.Context, by, user domain.UserID, on bool)
 }
 
 const blocksSQL = `
-SELECT coalesce(array_agg(blocked ORDER BY blocked), '{}'), coalesce(array_agg(since ORDER BY blocked), '{}') FROM (
-	SELECT blocked, since FROM blocks WHERE blocker = $1 AND blocked > $2 ORDER BY blocked LIMIT $3
-) page`
+SELECT blocked, since FROM blocks WHERE blocker = $1 AND blocked > $2 ORDER BY blocked LIMIT $3`
 
-// Blocks lists whom a user has blocked, in the order of their ids.
+// Blocks lists the users that a user has blocked, in the order of their ids.
 func (r *Records) Blocks(ctx context.Context, by domain.UserID, cursor string, limit int) (domain.Page[domain.Block], error) {
-	page := domain.Page[domain.Block]{Items: []domain.Block{}}
-	var after string
-	if cursor != "" {
-		c := pg.ReadCursor(pg.CursorBlocks, cursor)
-		after = c.Text()
-		if err := c.Err(); err != nil {
-			return page, err
-		}
-	}
-	var users []string
-	var since []time.Time
-	err := r.db.Read(ctx, func(ctx context.Context) error {
-		return r.db.Pool.QueryRow(ctx, blocksSQL, string(by), after, limit+1).Scan(&users, &since)
-	})
+	after, err := pg.ReadTextKeys(pg.CursorBlocks, cursor, 1)
 	if err != nil {
-		return page, err
+		return domain.Page[domain.Block]{}, err
 	}
-	for i, user := range users[:min(limit, len(users))] {
-		page.Items = append(page.Items, domain.Block{UserID: domain.UserID(user), Since: domain.TimeOf(since[i])})
+	blocks, err := pg.ReadAll(ctx, r.db, scanBlock, blocksSQL, string(by), after[0], limit+1)
+	if err != nil {
+		return domain.Page[domain.Block]{}, err
 	}
-	if len(users) > limit {
-		w := pg.NewCursor(pg.CursorBlocks)
-		w.Text(users[limit-1])
-		next := w.String()
-		page.NextCursor = &next
-	}
-	return page, nil
+	return pg.KeysetPage(blocks, limit, pg.CursorBlocks, func(w *pg.CursorWriter, last domain.Block) {
+		w.Text(string(last.UserID))
+	}), nil
+}
+
+func scanBlock(row pgx.CollectableRow) (b domain.Block, err error) {
+	var since time.Time
+	err = row.Scan(&b.UserID, &since)
+	b.Since = domain.TimeOf(since)
+	return b, err
 }

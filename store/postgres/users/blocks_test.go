@@ -9,12 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 	"im/test/pgtest"
 	"im/test/storetest"
 )
 
-// A block holds on every node when it has been answered, whatever that node has
-// cached; and so does its end.
+// A block, and its end, is effective on every node when SetBlock has returned, whatever
+// the node has cached.
 func TestBlock(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
@@ -34,11 +35,11 @@ func TestBlock(t *testing.T) {
 			require.ErrorIs(t, n.SendTo(t, "bob", "alice", key).Err, domain.ErrBlocked)
 			a := storetest.Wait(t, n.Send(t.Context(), "bob", domain.Post{ConversationID: id, ClientMsgID: key, Content: storetest.Text("x")}))
 			require.ErrorIs(t, a.Err, domain.ErrBlocked)
-			require.NoError(t, n.SendTo(t, "alice", "bob", key).Err, "who blocks may still send")
+			require.NoError(t, n.SendTo(t, "alice", "bob", key).Err, "the blocker may still send")
 		}
 		again := nodes[0].SendTo(t, "bob", "alice", "m")
 		require.NoError(t, again.Err)
-		require.True(t, again.Duplicate, "a duplicate is answered before permission is asked")
+		require.True(t, again.Duplicate, "a duplicate is answered before permissions are checked")
 		nodes[0].Post(t, "bob", group, fmt.Sprint("g", round), "groups are not affected")
 		nodes[(round+1)%2].Block(t, "alice", "bob", false)
 		for i, n := range nodes {
@@ -62,7 +63,7 @@ func TestBlockBothWays(t *testing.T) {
 	require.NoError(t, n.SendTo(t, "bob", "alice", "m2").Err)
 }
 
-func TestBlockBeforeThereIsAConversation(t *testing.T) {
+func TestBlockBeforeTheConversationExists(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	n.Block(t, "alice", "bob", true)
@@ -73,14 +74,14 @@ func TestBlockBeforeThereIsAConversation(t *testing.T) {
 	require.ErrorIs(t, create("bob", "alice"), domain.ErrBlocked)
 	require.ErrorIs(t, n.SendTo(t, "bob", "alice", "m").Err, domain.ErrBlocked)
 	_, err := n.FindDirect(t.Context(), domain.DirectKey("alice", "bob"))
-	require.ErrorIs(t, err, domain.ErrNotFound, "nothing was made")
+	require.ErrorIs(t, err, domain.ErrNotFound, "no conversation was created")
 	require.NoError(t, n.SendTo(t, "alice", "bob", "m").Err)
-	require.ErrorIs(t, n.SendTo(t, "bob", "alice", "m").Err, domain.ErrBlocked, "it begins blocked")
-	require.NoError(t, create("bob", "alice"), "what there is, is found")
+	require.ErrorIs(t, n.SendTo(t, "bob", "alice", "m").Err, domain.ErrBlocked, "the new conversation is blocked")
+	require.NoError(t, create("bob", "alice"), "an existing conversation is found")
 }
 
-// A block that comes while the conversation is being made waits for it.
-func TestBlockRacesCreation(t *testing.T) {
+// A block during the creation of the conversation waits for the creation.
+func TestBlockRacingCreation(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	n := storetest.Start(t, url)
@@ -92,7 +93,7 @@ func TestBlockRacesCreation(t *testing.T) {
 	_, err = tx.Exec(t.Context(), `
 		INSERT INTO conversations (id, kind, creator, direct_key, settings, created_at, last_at, head_seq, version, message_count,
 			last_message_seq, member_count, changed, blocked)
-		VALUES ($1, 'direct', 'bob', $2::text, '{}', now(), now(), 1, 1, 0, 0, 2, pg_current_xact_id(), im_blocked_1($2::text, 'bob'))`, id, key)
+		VALUES ($1, 'direct', 'bob', $2::text, '{}', now(), now(), 1, 1, 0, 0, 2, pg_current_xact_id(), im_direct_blocks_1($2::text, 'bob'))`, id, key)
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `INSERT INTO events (conversation_id, seq, message_no, at, type, sender, body)
 		VALUES ($1, 1, 0, now(), 'conversation.created', 'bob', '{}')`, id)
@@ -102,18 +103,18 @@ func TestBlockRacesCreation(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() { done <- n.SetBlock(context.Background(), "alice", "bob", true) }()
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the block waits for the creation", func() bool {
 		var waiting bool
 		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database
 			WHERE NOT granted AND locktype = 'advisory' AND d.datname = current_database())`).Scan(&waiting))
 		return waiting || len(done) > 0
-	}, storetest.Deadline, time.Millisecond)
+	})
 	require.NoError(t, tx.Commit(t.Context()))
 	require.NoError(t, storetest.Wait(t, done))
 	require.ErrorIs(t, n.SendTo(t, "bob", "alice", "m").Err, domain.ErrBlocked)
 }
 
-func TestBlocksArePaged(t *testing.T) {
+func TestBlocksPages(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	for i := range 5 {

@@ -1,4 +1,4 @@
-// Package users keeps what belongs to users and is no event: profiles, blocks,
-// preferences, sessions and revocations, read positions, delivery receipts and when a
-// user was last seen.
+// Package users stores the state of users that is not derived from events: profiles,
+// blocks, preferences, sessions and revocations, read positions, delivery receipts, and
+// the time when a user was last seen.
 package users

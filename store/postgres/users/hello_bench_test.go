@@ -14,8 +14,8 @@ import (
 	"im/test/storetest"
 )
 
-// BenchmarkHello reads what a session needs to begin, one thing after the other, for
-// so many at a time; each user has 20 conversations.
+// BenchmarkHello runs the reads with which a session begins, for a number of sessions at a
+// time. Each user has 20 conversations.
 func BenchmarkHello(b *testing.B) {
 	for _, atOnce := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("at_once=%d", atOnce), func(b *testing.B) {
@@ -48,7 +48,7 @@ SELECT conversation_id, 1, 1, 0, changed, role, 'u' || i FROM members, generate_
 	}
 }
 
-// hello reads what a session of the user needs to begin.
+// hello runs the reads with which a session of the user begins.
 func hello(n *storetest.Node, user domain.UserID, conversations int) error {
 	ctx := context.Background()
 	if _, err := n.Admit(ctx, user); err != nil {

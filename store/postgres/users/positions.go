@@ -10,11 +10,11 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const markReadSQL = `SELECT * FROM im_mark_read_2($1, $2, $3)`
+const markReadSQL = `SELECT * FROM im_mark_read_1($1, $2, $3)`
 
-// MarkRead moves the actor's read position to seq, or to the head if that is
-// lower, and never back, and returns where it is. ErrNotFound for who is not a
-// member, backends included: they read nothing.
+// MarkRead moves the actor's read position to seq, or to the head if the head is lower,
+// and returns the position. A position never moves back. If the actor is not a member,
+// the error is ErrNotFound; backends have no read position.
 func (r *Records) MarkRead(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64,
 ) (state domain.ReadState, err error) {
@@ -46,9 +46,9 @@ WHERE d.acked_seq < excluded.acked_seq OR d.used_at < excluded.used_at - interva
 // ackChunk bounds how many cursors one statement locks.
 const ackChunk = 2000
 
-// Acknowledge notes what devices have stored; nothing ever goes back, beyond the
-// head is the head, and those of no members are ignored. After an error, some may
-// have been noted: repeat them all.
+// Acknowledge stores how far devices have received conversations. A cursor never moves
+// back; a seq beyond the head counts as the head; users who are not members are ignored.
+// After an error, some cursors may have been stored: repeat the call with all of them.
 func (r *Records) Acknowledge(ctx context.Context, acks []domain.Ack) error {
 	acks = slices.Clone(acks)
 	slices.SortFunc(acks, compareAcks)

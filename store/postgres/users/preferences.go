@@ -10,8 +10,8 @@ import (
 const preferencesSQL = `
 SELECT notify, pinned, archived FROM members WHERE user_id = $1 AND conversation_id = $2 AND left_seq IS NULL`
 
-// Preferences returns the actor's own settings of a conversation. ErrNotFound
-// for who is not a member, backends included: they have none.
+// Preferences returns the actor's own settings for a conversation. If the actor is not a
+// member, the error is ErrNotFound; backends have no preferences.
 func (r *Records) Preferences(ctx context.Context, a domain.Actor, id domain.ConversationID) (p domain.Preferences, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context) error {
 		err := r.db.Pool.QueryRow(ctx, preferencesSQL, string(a.User), id).Scan(&p.Notify, &p.Pinned, &p.Archived)
@@ -25,8 +25,9 @@ func (r *Records) Preferences(ctx context.Context, a domain.Actor, id domain.Con
 
 const setPreferencesSQL = `SELECT * FROM im_set_preferences_1($1, $2, $3, $4, $5)`
 
-// SetPreferences changes them, and tells whether anything did. What is archived
-// comes back with the next message that is committed after this.
+// SetPreferences changes the preferences that want names, and reports whether any
+// changed. The next message that is committed afterwards brings an archived conversation
+// back.
 func (r *Records) SetPreferences(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, want domain.PreferencesPatch,
 ) (p domain.Preferences, changed bool, err error) {

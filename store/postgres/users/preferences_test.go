@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 	"im/test/pgtest"
 	"im/test/storetest"
 )
@@ -21,7 +21,7 @@ func preferences(t *testing.T, n *storetest.Node, u domain.UserID, id domain.Con
 	require.NoError(t, err)
 	v, err := n.Conversation(t.Context(), storetest.User(u), id, "")
 	require.NoError(t, err)
-	require.Equal(t, p, v.Preferences, "the same everywhere")
+	require.Equal(t, p, v.Preferences, "the view has the same")
 	return p
 }
 
@@ -48,11 +48,11 @@ func TestPreferences(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, changed)
 	require.Equal(t, p, preferences(t, n, "alice", id))
-	require.Equal(t, domain.DefaultPreferences(), preferences(t, n, "bob", id), "they are one's own")
+	require.Equal(t, domain.DefaultPreferences(), preferences(t, n, "bob", id), "preferences belong to one user")
 
 	page, err := n.Sync(t.Context(), domain.SyncQuery{User: "alice", Cursor: cursor, Limit: 10})
 	require.NoError(t, err)
-	require.Len(t, page.Conversations, 1, "and not of %s", other)
+	require.Len(t, page.Conversations, 1, "only the own change, not the one of %s", other)
 	require.Equal(t, p, page.Conversations[0].Preferences)
 
 	for _, who := range []domain.Actor{storetest.User("eve"), {User: "shop", Backend: true}} {
@@ -71,7 +71,7 @@ func cursorNow(t *testing.T, n *storetest.Node, u domain.UserID) string {
 	return page.Cursor
 }
 
-func TestArchivedComesBackWithAMessage(t *testing.T) {
+func TestMessageUnarchives(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob", "carol")
@@ -81,7 +81,7 @@ func TestArchivedComesBackWithAMessage(t *testing.T) {
 		cursor := cursorNow(t, n, "carol")
 		_, err := n.Chat.AddMembers(t.Context(), storetest.User("alice"), id, []domain.UserID{domain.UserID(fmt.Sprint("u", round))}, domain.RoleMember)
 		require.NoError(t, err)
-		require.True(t, preferences(t, n, "bob", id).Archived, "only a message brings it back")
+		require.True(t, preferences(t, n, "bob", id).Archived, "only a message unarchives")
 		n.Post(t, "alice", id, fmt.Sprint("m", round), "x")
 		for _, u := range []domain.UserID{"bob", "carol"} {
 			require.False(t, preferences(t, n, u, id).Archived)
@@ -92,9 +92,9 @@ func TestArchivedComesBackWithAMessage(t *testing.T) {
 	}
 }
 
-// Whoever archives while a message is being appended finds it back with the next
-// one: never is it archived with the mark of it gone.
-func TestArchivingRacesAMessage(t *testing.T) {
+// If a member archives while a message is being appended, the next message unarchives: the
+// column of the conversation that says so is not lost.
+func TestArchiveRacingAMessage(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	n := storetest.Start(t, url)
@@ -105,18 +105,18 @@ func TestArchivingRacesAMessage(t *testing.T) {
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `UPDATE conversations SET message_count = message_count + 1 WHERE id = $1`, id)
-	require.NoError(t, err, "as an append does before it commits")
+	require.NoError(t, err, "the update of an append that has not committed")
 	done := make(chan error, 1)
 	go func() {
 		_, _, err := n.SetPreferences(context.Background(), storetest.User("carol"), id, archived(true))
 		done <- err
 	}()
-	require.Eventually(t, func() bool {
+	eventually.True(t, "archiving waits for the append", func() bool {
 		var waiting bool
 		require.NoError(t, watch.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity
 			WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid)))`, int32(conn.PgConn().PID())).Scan(&waiting))
 		return waiting || len(done) > 0
-	}, storetest.Deadline, time.Millisecond)
+	})
 	require.NoError(t, tx.Commit(t.Context()))
 	require.NoError(t, storetest.Wait(t, done))
 	require.True(t, preferences(t, n, "carol", id).Archived)

@@ -11,7 +11,7 @@ import (
 	"im/test/storetest"
 )
 
-func TestAcquainted(t *testing.T) {
+func TestVisibility(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob", "frank")
@@ -31,17 +31,17 @@ func TestAcquainted(t *testing.T) {
 		{Viewer: "frank", User: "bob"},
 		{Viewer: "alice", User: "eve"},
 		{Viewer: "eve", User: "frank"},
-		{Viewer: "nobody", User: "nobody"},
+		{Viewer: "stranger", User: "stranger"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, []domain.Visibility{
 		{Visible: true, LastSeen: at}, {Visible: true, LastSeen: before}, {LastSeen: at}, {LastSeen: at}, {}, {Visible: true, LastSeen: at}, {Visible: true},
-	}, list, "who was seen never goes back")
+	}, list, "the last-seen time never moves back")
 
 	blocked := []domain.PresenceQuery{{Viewer: "alice", User: "bob"}, {Viewer: "bob", User: "alice"}}
 	require.NoError(t, n.SetBlock(t.Context(), "bob", "alice", true))
 	list, err = n.Visibility(t.Context(), blocked)
 	require.NoError(t, err)
-	require.False(t, list[0].Visible, "who is blocked does not see presence")
+	require.False(t, list[0].Visible, "a blocked user does not see presence")
 	require.True(t, list[1].Visible)
 }

@@ -14,16 +14,17 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-const castSQL = `SELECT user_id, name, avatar_url FROM profiles WHERE user_id = ANY ($1::text[])`
+const referencedProfilesSQL = `SELECT user_id, name, avatar_url FROM profiles WHERE user_id = ANY ($1::text[])`
 
-// ProfilesOf reads the profiles of whom a page names; who has none is left out.
-func ProfilesOf(ctx context.Context, db pg.Queryer, cast *domain.ReferencedUsers) (map[domain.UserID]domain.Profile, error) {
+// ProfilesOf returns the profiles of the users that a page refers to, without the users
+// that have none.
+func ProfilesOf(ctx context.Context, db pg.Queryer, referenced *domain.ReferencedUsers) (map[domain.UserID]domain.Profile, error) {
 	found := map[domain.UserID]domain.Profile{}
-	users := cast.Users()
+	users := referenced.Users()
 	if len(users) == 0 {
 		return found, nil
 	}
-	rows, err := db.Query(ctx, castSQL, pg.Texts(users))
+	rows, err := db.Query(ctx, referencedProfilesSQL, pg.Texts(users))
 	if err != nil {
 		return nil, err
 	}
@@ -37,21 +38,21 @@ func ProfilesOf(ctx context.Context, db pg.Queryer, cast *domain.ReferencedUsers
 	return found, err
 }
 
-const usersSQL = `
+const profilesSQL = `
 SELECT p.user_id, p.name, p.avatar_url, p.metadata::text FROM profiles p
 WHERE p.user_id = ANY ($3::text[]) AND ($1 OR p.user_id = $2 OR EXISTS (
 	SELECT FROM members own JOIN members other ON other.conversation_id = own.conversation_id
 	WHERE own.user_id = $2 AND own.left_seq IS NULL AND other.user_id = p.user_id AND other.left_seq IS NULL
 ))`
 
-// Users returns the profiles of those of users whom the actor shares a
-// conversation with, and the actor's own; a backend sees all.
+// Users returns the profiles of the users that share a conversation with the actor, and
+// the actor's own. A backend may read all profiles.
 func (r *Records) Users(
 	ctx context.Context, a domain.Actor, users []domain.UserID,
 ) (found map[domain.UserID]domain.UserProfile, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context) error {
 		found = map[domain.UserID]domain.UserProfile{}
-		rows, err := r.db.Pool.Query(ctx, usersSQL, a.Backend, string(a.User), pg.Texts(users))
+		rows, err := r.db.Pool.Query(ctx, profilesSQL, a.Backend, string(a.User), pg.Texts(users))
 		if err != nil {
 			return err
 		}
@@ -74,8 +75,8 @@ INSERT INTO profiles (user_id, name, avatar_url, metadata, as_of) VALUES ($1, $2
 ON CONFLICT (user_id) DO UPDATE SET
 	name = excluded.name, avatar_url = excluded.avatar_url, metadata = excluded.metadata, as_of = excluded.as_of`
 
-// PutProfile replaces the profile of a user; tokens that were issued before do
-// not change it any more.
+// PutProfile replaces the profile of a user. Tokens that were issued before the call do
+// not change it afterwards.
 func (r *Records) PutProfile(ctx context.Context, user domain.UserID, p domain.UserProfile) error {
 	return r.db.Read(ctx, func(ctx context.Context) error {
 		_, err := r.db.Pool.Exec(ctx, putProfileSQL, string(user), p.Name, p.AvatarURL, pg.NullableJSON(p.Metadata))
@@ -83,7 +84,7 @@ func (r *Records) PutProfile(ctx context.Context, user domain.UserID, p domain.U
 	})
 }
 
-// A claim that a token does not make leaves what is there.
+// A claim that is not in the token leaves the stored value unchanged.
 const claimsSQL = `
 INSERT INTO profiles AS p (user_id, name, avatar_url, as_of, claims)
 SELECT user_id, name, avatar_url, coalesce(issued, now()), claims
@@ -94,10 +95,10 @@ ON CONFLICT (user_id) DO UPDATE SET
 	as_of = excluded.as_of, claims = excluded.claims
 WHERE excluded.as_of >= p.as_of AND excluded.claims IS DISTINCT FROM p.claims`
 
-// Claim takes over what tokens say of their users, unless something newer is
-// known: the newest of tokens and backends' calls is right. A token without a
-// time counts as of now when it says something else than the last. Of several
-// claims of one user the last counts.
+// Claim stores the profile claims of tokens, unless a newer token or a newer PutProfile
+// has been stored. A token without an issue time counts as issued now if its claims
+// differ from the ones stored last. If claims has several entries of a user, the last one
+// counts.
 func (r *Records) Claim(ctx context.Context, claims []domain.ProfileClaims) error {
 	claims = slices.Clone(claims)
 	slices.SortStableFunc(claims, func(a, b domain.ProfileClaims) int { return cmp.Compare(a.User, b.User) })
@@ -125,7 +126,7 @@ func timeOrNull(t domain.Time) *time.Time {
 	return &t.Time
 }
 
-// hashOf is equal for equal claims, whenever they were issued.
+// hashOf returns a hash of the claims without their issue time.
 func hashOf(c domain.ProfileClaims) []byte {
 	text, _ := json.Marshal([]*string{c.Name, c.Avatar}) // strings always marshal
 	sum := sha256.Sum256(text)

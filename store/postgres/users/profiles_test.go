@@ -24,7 +24,7 @@ func claims(user domain.UserID, name string, issued time.Time) domain.ProfileCla
 	return c
 }
 
-// nameOf is what users see; "" for no profile.
+// nameOf returns the name that users see; "" if there is no profile.
 func nameOf(t *testing.T, n *storetest.Node, user domain.UserID) string {
 	t.Helper()
 	found, err := n.Users(t.Context(), domain.Actor{User: "backend", Backend: true}, []domain.UserID{user})
@@ -47,7 +47,7 @@ func TestProfilesFollowTheNewestSource(t *testing.T) {
 	require.Equal(t, "A", nameOf(t, n, "alice"))
 	require.Equal(t, "B", nameOf(t, n, "bob"))
 	claim(claims("alice", "older", old.Add(-time.Second)))
-	require.Equal(t, "A", nameOf(t, n, "alice"), "an older token is no news")
+	require.Equal(t, "A", nameOf(t, n, "alice"), "an older token changes nothing")
 	claim(claims("alice", "first", old.Add(time.Second)), claims("alice", "A2", old.Add(time.Second)))
 	require.Equal(t, "A2", nameOf(t, n, "alice"), "the last of a batch counts")
 
@@ -56,7 +56,7 @@ func TestProfilesFollowTheNewestSource(t *testing.T) {
 	}
 	claim(claims("alice", "A3", old.Add(2*time.Second)), claims("bob", "B", time.Time{}))
 	require.Equal(t, "set", nameOf(t, n, "alice"), "a token that was issued before the backend's call changes nothing")
-	require.Equal(t, "set", nameOf(t, n, "bob"), "nor one that says what it said before")
+	require.Equal(t, "set", nameOf(t, n, "bob"), "nor a token with the claims that were stored last")
 	claim(claims("alice", "A4", now), claims("bob", "B2", time.Time{}))
 	require.Equal(t, "A4", nameOf(t, n, "alice"))
 	require.Equal(t, "B2", nameOf(t, n, "bob"))
@@ -65,11 +65,11 @@ func TestProfilesFollowTheNewestSource(t *testing.T) {
 	claim(domain.ProfileClaims{User: "alice", Avatar: &picture, Issued: domain.TimeOf(now.Add(time.Second))})
 	found, err := n.Users(t.Context(), storetest.User("alice"), []domain.UserID{"alice"})
 	require.NoError(t, err)
-	require.Equal(t, "A4", *found["alice"].Name, "what a token does not say stays")
+	require.Equal(t, "A4", *found["alice"].Name, "a claim that is missing keeps the stored value")
 	require.Equal(t, picture, *found["alice"].AvatarURL)
 }
 
-func TestUsersAreShownToWhoSharesAConversation(t *testing.T) {
+func TestUsersOfSharedConversations(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob", "dave")
@@ -79,7 +79,7 @@ func TestUsersAreShownToWhoSharesAConversation(t *testing.T) {
 	}
 	_, err := n.Chat.RemoveMember(t.Context(), storetest.User("alice"), id, "dave")
 	require.NoError(t, err)
-	asked := []domain.UserID{"alice", "bob", "dave", "eve", "nobody"}
+	asked := []domain.UserID{"alice", "bob", "dave", "eve", "unknown"}
 	for who, want := range map[domain.UserID][]domain.UserID{
 		"alice": {"alice", "bob"}, "bob": {"alice", "bob", "eve"}, "dave": {"dave"}, "stranger": {},
 	} {
@@ -100,8 +100,8 @@ func TestUsersAreShownToWhoSharesAConversation(t *testing.T) {
 	}())
 }
 
-// Whom a page names stands beside it, if anything is known of them.
-func TestPagesBringProfiles(t *testing.T) {
+// A page has the profiles of the users it refers to, if they have one.
+func TestPagesHaveProfiles(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	id := n.Group(t, "alice", "bob", "carol", "dave", "nameless")

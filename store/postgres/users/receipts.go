@@ -25,10 +25,10 @@ UPDATE members m SET delivered_seq = l.seq FROM (
 WHERE m.user_id = l.user_id AND m.conversation_id = l.conversation_id
 RETURNING m.conversation_id, m.user_id, m.delivered_seq`
 
-// Deliver moves how far conversations have been delivered to users, by the
-// furthest of their devices, and returns those that moved. Nothing ever goes
-// back, beyond the head is the head, and those of no members are ignored. After
-// an error, some may have been noted: repeat them all.
+// Deliver moves the delivered positions of users, each to the furthest of the user's
+// acks, and returns the positions that moved. A position never moves back; a seq beyond
+// the head counts as the head; users who are not members are ignored. After an error,
+// some positions may have been stored: repeat the call with all acks.
 func (r *Records) Deliver(ctx context.Context, acks []domain.Ack) (moved []domain.Receipt, err error) {
 	acks = slices.Clone(acks)
 	slices.SortFunc(acks, compareAcks)
@@ -60,9 +60,7 @@ func (r *Records) Deliver(ctx context.Context, acks []domain.Ack) (moved []domai
 }
 
 const receiptsSQL = `
-SELECT EXISTS (SELECT FROM conversations WHERE id = $1)
-		AND ($2 OR EXISTS (SELECT FROM members WHERE user_id = $3 AND conversation_id = $1 AND left_seq IS NULL)),
-	m.users, m.delivered, m.reads
+SELECT ` + pg.MayRead + `, m.users, m.delivered, m.reads
 FROM (
 	SELECT array_agg(user_id) AS users, array_agg(delivered_seq) AS delivered, array_agg(read_seq) AS reads
 	FROM (
@@ -73,25 +71,20 @@ FROM (
 	) page
 ) m`
 
-// Receipts lists how far the members have come, in the order of their ids; only
-// the actor where the conversation has no receipts.
+// Receipts lists the delivered and read positions of the members, in the order of their
+// ids. If the conversation shares no receipts, it lists only the actor.
 func (r *Records) Receipts(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int,
-) (domain.Page[domain.MemberReceipt], error) {
-	page := domain.Page[domain.MemberReceipt]{Items: []domain.MemberReceipt{}}
-	var after string
-	if cursor != "" {
-		c := pg.ReadCursor(pg.CursorReceipts, cursor)
-		after = c.Text()
-		if err := c.Err(); err != nil {
-			return page, err
-		}
+) (page domain.Page[domain.MemberReceipt], err error) {
+	after, err := pg.ReadTextKeys(pg.CursorReceipts, cursor, 1)
+	if err != nil {
+		return page, err
 	}
 	var allowed bool
 	var users []string
 	var delivered, reads []int64
-	err := r.db.Read(ctx, func(ctx context.Context) error {
-		return r.db.Pool.QueryRow(ctx, receiptsSQL, id, a.Backend, string(a.User), after, limit+1).
+	err = r.db.Read(ctx, func(ctx context.Context) error {
+		return r.db.Pool.QueryRow(ctx, receiptsSQL, id, a.Backend, string(a.User), after[0], limit+1).
 			Scan(&allowed, &users, &delivered, &reads)
 	})
 	if err != nil {
@@ -100,13 +93,11 @@ func (r *Records) Receipts(
 	if !allowed {
 		return page, domain.ErrNotFound
 	}
-	for i, user := range users[:min(limit, len(users))] {
-		page.Items = append(page.Items, domain.MemberReceipt{UserID: domain.UserID(user), DeliveredSeq: delivered[i], ReadSeq: reads[i]})
+	receipts := make([]domain.MemberReceipt, len(users))
+	for i, user := range users {
+		receipts[i] = domain.MemberReceipt{UserID: domain.UserID(user), DeliveredSeq: delivered[i], ReadSeq: reads[i]}
 	}
-	if len(users) > limit {
-		w := pg.NewCursor(pg.CursorReceipts)
-		w.Text(users[limit-1])
-		page.NextCursor = new(w.String())
-	}
-	return page, nil
+	return pg.KeysetPage(receipts, limit, pg.CursorReceipts, func(w *pg.CursorWriter, last domain.MemberReceipt) {
+		w.Text(string(last.UserID))
+	}), nil
 }

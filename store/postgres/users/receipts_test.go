@@ -23,10 +23,10 @@ func TestReceipts(t *testing.T) {
 	require.NoError(t, err)
 	require.ElementsMatch(t, []domain.Receipt{
 		{ConversationID: id, UserID: "bob", DeliveredSeq: 2}, {ConversationID: id, UserID: "carol", DeliveredSeq: 3},
-	}, moved, "the furthest device, not beyond the head, and no stranger")
+	}, moved, "the furthest device, not beyond the head, and members only")
 	moved, err = n.Deliver(t.Context(), []domain.Ack{ack("bob", "phone", 2), ack("carol", "phone", 1)})
 	require.NoError(t, err)
-	require.Empty(t, moved, "never back")
+	require.Empty(t, moved, "a position never moves back")
 	_, err = n.MarkRead(t.Context(), storetest.User("bob"), id, 2)
 	require.NoError(t, err)
 

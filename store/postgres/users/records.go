@@ -10,13 +10,13 @@ import (
 
 // Options configure Records. All fields are required.
 type Options struct {
-	// Node is noted beside every commit, for the operator.
+	// Node is the name that commits store as their origin, for the operator.
 	Node string
 	// Lookups bounds the batched queries of each kind that run at once.
 	Lookups int
 }
 
-// Records reads and writes what belongs to users and not to the log. It is safe for
+// Records reads and writes the state of users. It is safe for
 // concurrent use.
 type Records struct {
 	db   *pg.DB
@@ -30,9 +30,9 @@ type Records struct {
 // New returns the records of db.
 func New(db *pg.DB, o Options) *Records {
 	r := &Records{db: db, node: o.Node}
-	r.revoked = dataload.New(usersAtOnce, o.Lookups, r.revokedOne, r.revokedAll)
-	r.admissions = dataload.New(usersAtOnce, o.Lookups, r.admitOne, r.admitAll)
-	r.lists = dataload.New(listsAtOnce, o.Lookups, r.membershipsOne, r.membershipsAll)
+	r.revoked = dataload.New(usersPerQuery, o.Lookups, r.readRevoked)
+	r.admissions = dataload.New(usersPerQuery, o.Lookups, r.readAdmissions)
+	r.lists = dataload.New(listsPerQuery, o.Lookups, r.readMemberships)
 	return r
 }
 

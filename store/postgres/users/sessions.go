@@ -13,8 +13,8 @@ VALUES (gen_random_uuid(), clock_timestamp(), $1, '{}', '{}', '{}', '{}', $2, $3
 	CASE WHEN $3::text = '' THEN nextval('session_numbers') ELSE 0 END, $4)
 RETURNING end_below`
 
-// EndSession has the feed tell every node that a session of the user ends, and
-// returns what to signal besides, to be faster.
+// EndSession writes to the feed that a session of the user ends. Every node reads it. The
+// caller also sends the returned signal to the nodes, which is faster.
 func (r *Records) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error) {
 	end := domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded}
 	err := r.db.Read(ctx, func(ctx context.Context) error {
@@ -23,7 +23,7 @@ func (r *Records) EndSession(ctx context.Context, user domain.UserID, session do
 	return end, err
 }
 
-// EndSessions is EndSession for all that the user has by now.
+// EndSessions is EndSession for all sessions that the user has at the moment.
 func (r *Records) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
 	return r.EndSession(ctx, user, "")
 }
@@ -33,9 +33,9 @@ INSERT INTO revocations AS r (user_id, before) VALUES ($1, clock_timestamp())
 ON CONFLICT (user_id) DO UPDATE SET before = greatest(r.before, excluded.before)
 RETURNING before`
 
-// Revoke has tokens of the user refused that were issued before now, which it
-// returns. Sessions are ended after it, not before: a session that begins
-// meanwhile is either among those that end, or sees the revocation.
+// Revoke revokes the tokens of the user that were issued before now, and returns that
+// time. End the sessions of the user afterwards, not before: then a session that begins
+// concurrently either is one of those that end, or sees the revocation.
 func (r *Records) Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error) {
 	err = r.db.Read(ctx, func(ctx context.Context) error {
 		return r.db.Pool.QueryRow(ctx, revokeSQL, string(user)).Scan(&before)

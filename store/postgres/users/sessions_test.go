@@ -11,8 +11,8 @@ import (
 	"im/test/storetest"
 )
 
-// What is to end comes to every reader of the feed, once, beside the heads.
-func TestFeedBringsEndings(t *testing.T) {
+// Every reader of the feed gets each session to end once.
+func TestFeedHasSessionEnds(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	n, other := storetest.Start(t, url), storetest.Start(t, url)
@@ -25,10 +25,10 @@ func TestFeedBringsEndings(t *testing.T) {
 	all, err := n.EndSessions(t.Context(), "alice")
 	require.NoError(t, err)
 	require.Equal(t, domain.UserID("alice"), all.User)
-	require.Greater(t, all.Below, before.Number, "a session that has its number is among them")
+	require.Greater(t, all.Below, before.Number, "a session that already has a number ends")
 	after, err := n.Admit(t.Context(), "alice")
 	require.NoError(t, err)
-	require.Greater(t, after.Number, all.Below, "one that comes later is not")
+	require.Greater(t, after.Number, all.Below, "a later session does not")
 	one, err := n.EndSession(t.Context(), "bob", "S1")
 	require.NoError(t, err)
 	id := n.Group(t, "alice")
@@ -60,7 +60,7 @@ func TestRevocations(t *testing.T) {
 	require.True(t, revokedBefore(t, n, "bob").IsZero())
 }
 
-// revokedBefore asks in every way in which it can be asked.
+// revokedBefore reads the time in every way, and requires that all agree.
 func revokedBefore(t *testing.T, n *storetest.Node, user domain.UserID) time.Time {
 	t.Helper()
 	before, err := n.RevokedBefore(t.Context(), user)

@@ -12,205 +12,205 @@ import (
 )
 
 const (
-	// apace is how many queries of a kind are under way as long as they answer
-	// soon. Whoever comes meanwhile is worth more in the next one than alone.
-	apace = 2
-	// heldUpAfter is how long somebody waits before one more query is begun,
-	// whatever those under way are held up by.
-	heldUpAfter = 100 * time.Millisecond
-	// answerTimeout is how long one waits for an answer at most: as long as read takes.
-	answerTimeout = pg.Attempts * pg.AttemptTimeout
+	// usualInFlight is how many queries of a Loader run at once as long as they are
+	// fast. With more, each would carry fewer keys.
+	usualInFlight = 2
+	// slowAfter is how long a call waits for a batch before it may start one query
+	// more, whatever delays those in flight.
+	slowAfter = 100 * time.Millisecond
+	// loadTimeout bounds the wait for a batch: it is as long as pg.DB.Read takes.
+	loadTimeout = pg.Attempts * pg.AttemptTimeout
 )
 
-// Loader has those who ask at the same time share queries. Who asks when few are
-// under way has one begun at once; the others wait for one to end and go together
-// in the next. An answer always is of a query that began after it was asked for.
-// Safe for concurrent use.
+// Loader batches concurrent lookups. With fewer than usualInFlight queries running, a
+// lookup runs alone at once; otherwise it joins the next batch, which starts when a
+// query ends. It is safe for concurrent use.
 type Loader[K, V any] struct {
-	one     func(ctx context.Context, key K) (V, error)
-	all     func(ctx context.Context, keys []K) ([]V, error) // an answer to each key, in their order
-	atOnce  int                                              // keys in one query, at most
-	helping int                                              // queries under way, at most, when some are held up
+	query       func(ctx context.Context, keys []K) ([]V, error)
+	maxKeys     int
+	maxInFlight int
 
-	running sync.WaitGroup
-	mu      sync.Mutex
-	waiting []*asker[K, V]
-	working int
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	waiting  []*call[K, V] // in no batch yet
+	inFlight int           // queries
 }
 
-// asker waits for an answer. Who is in no round yet is among those waiting.
-type asker[K, V any] struct {
+// call is one Load that waits for a batch.
+type call[K, V any] struct {
 	key   K
-	round *round[K, V]
-	done  chan struct{} // closed when there are value and err
+	batch *batch[K, V]  // nil while the call is in waiting
+	done  chan struct{} // closed when value and err are set
 	value V
 	err   error
 }
 
-// round is a query and those who share it. It ends when the last has left.
-type round[K, V any] struct {
-	askers []*asker[K, V]
-	wanted int
+// batch is the calls that share one query.
+type batch[K, V any] struct {
+	calls  []*call[K, V]
+	wanted int // calls that still wait; the query is canceled at 0
 	cancel context.CancelFunc
 }
 
-func New[K, V any](
-	atOnce, helping int, one func(context.Context, K) (V, error), all func(context.Context, []K) ([]V, error),
-) *Loader[K, V] {
-	return &Loader[K, V]{one: one, all: all, atOnce: atOnce, helping: max(apace, helping)}
+// New returns a Loader. query must return one value for each key, in the order of the
+// keys; it gets maxKeys keys at most. maxInFlight bounds the queries in flight while
+// some of them are slow.
+func New[K, V any](maxKeys, maxInFlight int, query func(context.Context, []K) ([]V, error)) *Loader[K, V] {
+	return &Loader[K, V]{query: query, maxKeys: maxKeys, maxInFlight: max(usualInFlight, maxInFlight)}
 }
 
-// Load returns the answer to key. An error of the query is that of all who share it;
-// who does not want to wait any longer leaves alone, with domain.ErrUnavailable.
-func (g *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
+// Load returns the value of key. All calls of a batch get the error of its query. A
+// call whose ctx ends, or that waits for too long, returns domain.ErrUnavailable and
+// leaves the other calls of its batch alone.
+func (l *Loader[K, V]) Load(ctx context.Context, key K) (V, error) {
 	if err := ctx.Err(); err != nil {
 		return *new(V), pg.Translate(err)
 	}
-	if g.alone() {
-		defer g.over()
-		return g.one(ctx, key)
+	if l.acquire() {
+		defer l.release()
+		values, err := l.run(ctx, []K{key})
+		if err != nil {
+			return *new(V), err
+		}
+		return values[0], nil
 	}
-	return g.share(ctx, key)
+	return l.join(ctx, key)
 }
 
-// alone tells whether to ask alone and at once. over has to be called then.
-func (g *Loader[K, V]) alone() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.working >= apace {
+// Wait returns when no query is in flight. Load must not be called concurrently.
+func (l *Loader[K, V]) Wait() { l.running.Wait() }
+
+// acquire reports whether a query may start at once. The caller must release it.
+func (l *Loader[K, V]) acquire() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.inFlight >= usualInFlight {
 		return false
 	}
-	g.working++
+	l.inFlight++
 	return true
 }
 
-// over has those who came meanwhile go on.
-func (g *Loader[K, V]) over() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.working--
-	if len(g.waiting) > 0 {
-		g.begin()
+// release ends a query, and lets the calls that arrived during it go on.
+func (l *Loader[K, V]) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inFlight--
+	if len(l.waiting) > 0 {
+		l.start()
 	}
 }
 
-// share asks together with others.
-func (g *Loader[K, V]) share(ctx context.Context, key K) (V, error) {
-	a := &asker[K, V]{key: key, done: make(chan struct{})}
-	g.join(a)
-	timer := time.NewTimer(heldUpAfter)
+// join waits for the result of a batch.
+func (l *Loader[K, V]) join(ctx context.Context, key K) (V, error) {
+	c := &call[K, V]{key: key, done: make(chan struct{})}
+	l.enqueue(c)
+	timer := time.NewTimer(slowAfter)
 	defer timer.Stop()
-	for helped := false; ; helped = true {
+	for slow := false; ; slow = true {
 		select {
-		case <-a.done:
-			return a.value, a.err
+		case <-c.done:
+			return c.value, c.err
 		case <-ctx.Done():
-			g.leave(a)
+			l.leave(c)
 			return *new(V), pg.Translate(ctx.Err())
 		case <-timer.C:
 		}
-		if helped {
-			g.leave(a)
+		if slow {
+			l.leave(c)
 			return *new(V), pg.Translate(context.DeadlineExceeded)
 		}
-		g.help(a)
-		timer.Reset(answerTimeout - heldUpAfter)
+		l.startExtra(c)
+		timer.Reset(loadTimeout - slowAfter)
 	}
 }
 
-// Wait waits until nothing is under way. Nobody may ask meanwhile.
-func (g *Loader[K, V]) Wait() { g.running.Wait() }
-
-func (g *Loader[K, V]) join(a *asker[K, V]) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiting = append(g.waiting, a)
-	if g.working < apace { // less than a moment ago
-		g.begin()
+func (l *Loader[K, V]) enqueue(c *call[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting = append(l.waiting, c)
+	if l.inFlight < usualInFlight { // a query has ended since acquire
+		l.start()
 	}
 }
 
-// help begins one more query for an asker who is in none yet.
-func (g *Loader[K, V]) help(a *asker[K, V]) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if a.round == nil && g.working < g.helping {
-		g.begin()
+// startExtra starts one query more for a call that is still in no batch.
+func (l *Loader[K, V]) startExtra(c *call[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.batch == nil && l.inFlight < l.maxInFlight {
+		l.start()
 	}
 }
 
-// leave takes out who does not wait any more.
-func (g *Loader[K, V]) leave(a *asker[K, V]) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if a.round == nil {
-		if i := slices.Index(g.waiting, a); i >= 0 {
-			g.waiting = slices.Delete(g.waiting, i, i+1)
+// leave removes a call whose caller waits no longer.
+func (l *Loader[K, V]) leave(c *call[K, V]) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.batch == nil {
+		if i := slices.Index(l.waiting, c); i >= 0 {
+			l.waiting = slices.Delete(l.waiting, i, i+1)
 		}
 		return
 	}
-	if a.round.wanted--; a.round.wanted == 0 {
-		a.round.cancel()
+	if c.batch.wanted--; c.batch.wanted == 0 {
+		c.batch.cancel()
 	}
 }
 
-// begin has one more at work; the mutex is held.
-func (g *Loader[K, V]) begin() {
-	g.working++
-	g.running.Go(func() {
-		for g.serve() {
+// start runs batches in a new goroutine until no call waits. mu must be held.
+func (l *Loader[K, V]) start() {
+	l.inFlight++
+	l.running.Go(func() {
+		for l.runNext() {
 		}
 	})
 }
 
-// serve asks for some of those who wait. False, and one less is at work, if nobody
-// does.
-func (g *Loader[K, V]) serve() bool {
+// runNext runs the next batch. If no call waits, it returns false, and one query less
+// is in flight.
+func (l *Loader[K, V]) runNext() bool {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r := g.next(cancel)
-	if r != nil {
-		g.answer(ctx, r)
+	b := l.next(cancel)
+	if b == nil {
+		return false
 	}
-	return r != nil
+	keys := make([]K, len(b.calls))
+	for i, c := range b.calls {
+		keys[i] = c.key
+	}
+	values, err := l.run(ctx, keys)
+	for i, c := range b.calls {
+		if c.err = err; err == nil {
+			c.value = values[i]
+		}
+		close(c.done)
+	}
+	return true
 }
 
-// next makes a round of those who wait, nil if nobody does.
-func (g *Loader[K, V]) next(cancel context.CancelFunc) *round[K, V] {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	n := min(len(g.waiting), g.atOnce)
+// next takes a batch of the calls that wait, nil if there are none.
+func (l *Loader[K, V]) next(cancel context.CancelFunc) *batch[K, V] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := min(len(l.waiting), l.maxKeys)
 	if n == 0 {
-		g.working--
+		l.inFlight--
 		return nil
 	}
-	r := &round[K, V]{askers: slices.Clone(g.waiting[:n]), wanted: n, cancel: cancel}
-	g.waiting = slices.Delete(g.waiting, 0, n)
-	for _, a := range r.askers {
-		a.round = r
+	b := &batch[K, V]{calls: slices.Clone(l.waiting[:n]), wanted: n, cancel: cancel}
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	for _, c := range b.calls {
+		c.batch = b
 	}
-	return r
+	return b
 }
 
-func (g *Loader[K, V]) answer(ctx context.Context, r *round[K, V]) {
-	if len(r.askers) == 1 {
-		a := r.askers[0]
-		a.value, a.err = g.one(ctx, a.key)
-		close(a.done)
-		return
-	}
-	keys := make([]K, len(r.askers))
-	for i, a := range r.askers {
-		keys[i] = a.key
-	}
-	values, err := g.all(ctx, keys)
+func (l *Loader[K, V]) run(ctx context.Context, keys []K) ([]V, error) {
+	values, err := l.query(ctx, keys)
 	if err == nil && len(values) != len(keys) {
-		err = domain.ErrInternal.WithCause(fmt.Errorf("%d answers to %d keys", len(values), len(keys)))
+		err = domain.ErrInternal.WithCause(fmt.Errorf("%d values for %d keys", len(values), len(keys)))
 	}
-	for i, a := range r.askers {
-		if a.err = err; err == nil {
-			a.value = values[i]
-		}
-		close(a.done)
-	}
+	return values, err
 }

@@ -12,12 +12,12 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// oracle answers a key with itself and with what was true when the query began. A
-// query ends when it is told to.
-type oracle struct {
-	*Loader[int, prophecy]
-	truth   int
-	queries []*query
+// source is a database whose queries end when the test ends them. It answers each key
+// with the revision that was current when the query began.
+type source struct {
+	*Loader[int, row]
+	revision int
+	queries  []*query
 }
 
 type query struct {
@@ -26,23 +26,20 @@ type query struct {
 	end  chan error
 }
 
-type prophecy struct{ key, truth int }
+type row struct{ key, revision int }
 
-func newOracle(atOnce, helping int) *oracle {
-	o := &oracle{}
-	o.Loader = New(atOnce, helping, func(ctx context.Context, key int) (prophecy, error) {
-		list, err := o.answer(ctx, []int{key})
-		return list[0], err
-	}, o.answer)
-	return o
+func newSource(maxKeys, maxInFlight int) *source {
+	s := &source{}
+	s.Loader = New(maxKeys, maxInFlight, s.answer)
+	return s
 }
 
-// answer is begun by one at a time: the test waits for it before it goes on.
-func (o *oracle) answer(ctx context.Context, keys []int) (list []prophecy, err error) {
+// answer runs for one query at a time: the test waits until it has begun.
+func (s *source) answer(ctx context.Context, keys []int) (list []row, err error) {
 	q := &query{keys: keys, ctx: ctx, end: make(chan error)}
-	o.queries = append(o.queries, q)
+	s.queries = append(s.queries, q)
 	for _, key := range keys {
-		list = append(list, prophecy{key, o.truth})
+		list = append(list, row{key, s.revision})
 	}
 	select {
 	case err = <-q.end:
@@ -52,218 +49,218 @@ func (o *oracle) answer(ctx context.Context, keys []int) (list []prophecy, err e
 	return list, err
 }
 
-type said struct {
-	prophecy
+type result struct {
+	row
 	err error
 }
 
-// begin asks for keys, one after the other, and returns the answers to be.
-func (o *oracle) begin(ctx context.Context, keys ...int) (answers []<-chan said) {
+// begin loads keys, one after the other, and returns the channels of the results.
+func (s *source) begin(ctx context.Context, keys ...int) (results []<-chan result) {
 	for _, key := range keys {
-		answer := make(chan said, 1)
+		answer := make(chan result, 1)
 		go func() {
-			p, err := o.Load(ctx, key)
-			answer <- said{p, err}
+			r, err := s.Load(ctx, key)
+			answer <- result{r, err}
 		}()
 		synctest.Wait()
-		answers = append(answers, answer)
+		results = append(results, answer)
 	}
-	return answers
+	return results
 }
 
 // end ends the nth query.
-func (o *oracle) end(n int, err error) {
-	o.queries[n].end <- err
+func (s *source) end(n int, err error) {
+	s.queries[n].end <- err
 	synctest.Wait()
 }
 
-func (o *oracle) asked() (keys [][]int) {
-	for _, q := range o.queries {
+// asked returns the keys of each query.
+func (s *source) asked() (keys [][]int) {
+	for _, q := range s.queries {
 		keys = append(keys, q.keys)
 	}
 	return keys
 }
 
-// requireTold requires answers to keys from first on, and what was true.
-func requireTold(t *testing.T, first, truth int, answers ...<-chan said) {
+// requireRows requires results for ascending keys from first on, as of revision.
+func requireRows(t *testing.T, first, revision int, results ...<-chan result) {
 	t.Helper()
-	for i, answer := range answers {
-		require.Len(t, answer, 1, "an answer is due")
-		require.Equal(t, said{prophecy: prophecy{first + i, truth}}, <-answer)
+	for i, r := range results {
+		require.Len(t, r, 1, "no result")
+		require.Equal(t, result{row: row{first + i, revision}}, <-r)
 	}
 }
 
-func requireUnavailable(t *testing.T, answers ...<-chan said) {
+func requireUnavailable(t *testing.T, results ...<-chan result) {
 	t.Helper()
-	for _, answer := range answers {
-		require.Len(t, answer, 1, "an answer is due")
-		require.ErrorIs(t, (<-answer).err, domain.ErrUnavailable)
+	for _, r := range results {
+		require.Len(t, r, 1, "no result")
+		require.ErrorIs(t, (<-r).err, domain.ErrUnavailable)
 	}
 }
 
-func requireNone(t *testing.T, answers ...<-chan said) {
+func requirePending(t *testing.T, results ...<-chan result) {
 	t.Helper()
-	for _, answer := range answers {
-		require.Empty(t, answer)
+	for _, r := range results {
+		require.Empty(t, r)
 	}
 }
 
-func TestGathererSharesQueries(t *testing.T) {
+func TestLoadsShareQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(3, 2)
-		answers := o.begin(t.Context(), 0, 1, 2, 3, 4, 5, 6)
-		require.Equal(t, [][]int{{0}, {1}}, o.asked(), "the first wait for nobody")
-		o.end(0, nil)
-		require.Equal(t, [][]int{{0}, {1}, {2, 3, 4}}, o.asked(), "no more than three in one")
-		o.end(1, nil)
-		require.Equal(t, [][]int{{0}, {1}, {2, 3, 4}, {5, 6}}, o.asked())
-		requireNone(t, answers[2:]...)
-		o.end(3, nil)
-		requireNone(t, answers[2:5]...)
-		o.end(2, nil)
-		requireTold(t, 0, 0, answers...)
-		o.Wait()
+		s := newSource(3, 2)
+		results := s.begin(t.Context(), 0, 1, 2, 3, 4, 5, 6)
+		require.Equal(t, [][]int{{0}, {1}}, s.asked(), "the first two run at once")
+		s.end(0, nil)
+		require.Equal(t, [][]int{{0}, {1}, {2, 3, 4}}, s.asked(), "no more than three in one")
+		s.end(1, nil)
+		require.Equal(t, [][]int{{0}, {1}, {2, 3, 4}, {5, 6}}, s.asked())
+		requirePending(t, results[2:]...)
+		s.end(3, nil)
+		requirePending(t, results[2:5]...)
+		s.end(2, nil)
+		requireRows(t, 0, 0, results...)
+		s.Wait()
 
-		alone := o.begin(t.Context(), 7)
-		require.Equal(t, []int{7}, o.asked()[4], "at once again")
-		o.end(4, nil)
-		requireTold(t, 7, 0, alone...)
+		alone := s.begin(t.Context(), 7)
+		require.Equal(t, []int{7}, s.asked()[4], "at once again")
+		s.end(4, nil)
+		requireRows(t, 7, 0, alone...)
 	})
 }
 
-// Who asks after something has happened is told of it: a query that was under way
-// then is not good enough, one's own or a shared one.
-func TestGathererAnswersAreNewerThanTheirQuestions(t *testing.T) {
+// A load after a change sees it: a query that was already running is not good enough,
+// whether it runs alone or for a batch.
+func TestLoadsAreFresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 2)
-		before := o.begin(t.Context(), 0, 1)
-		o.truth = 1
-		after := o.begin(t.Context(), 0, 1) // the same
-		o.end(0, nil)
-		o.truth = 2
-		late := o.begin(t.Context(), 0, 1)
-		o.end(2, nil)
-		o.end(1, nil)
-		o.end(3, nil)
-		requireTold(t, 0, 0, before...)
-		requireTold(t, 0, 1, after...)
-		requireTold(t, 0, 2, late...)
+		s := newSource(8, 2)
+		before := s.begin(t.Context(), 0, 1)
+		s.revision = 1
+		after := s.begin(t.Context(), 0, 1) // the same
+		s.end(0, nil)
+		s.revision = 2
+		late := s.begin(t.Context(), 0, 1)
+		s.end(2, nil)
+		s.end(1, nil)
+		s.end(3, nil)
+		requireRows(t, 0, 0, before...)
+		requireRows(t, 0, 1, after...)
+		requireRows(t, 0, 2, late...)
 	})
 }
 
-func TestGathererErrorIsThatOfAllWhoShare(t *testing.T) {
+func TestLoadsOfABatchShareItsError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 2)
-		first := o.begin(t.Context(), 0, 1)
-		shared := o.begin(t.Context(), 2, 3, 4)
-		o.end(0, nil)
-		next := o.begin(t.Context(), 5)
-		o.end(2, domain.ErrUnavailable)
+		s := newSource(8, 2)
+		first := s.begin(t.Context(), 0, 1)
+		shared := s.begin(t.Context(), 2, 3, 4)
+		s.end(0, nil)
+		next := s.begin(t.Context(), 5)
+		s.end(2, domain.ErrUnavailable)
 		requireUnavailable(t, shared...)
-		o.end(1, nil)
-		o.end(3, nil)
-		requireTold(t, 0, 0, first...)
-		requireTold(t, 5, 0, next...)
+		s.end(1, nil)
+		s.end(3, nil)
+		requireRows(t, 0, 0, first...)
+		requireRows(t, 5, 0, next...)
 	})
 }
 
-func TestGathererMissesAnAnswer(t *testing.T) {
+func TestQueryReturnsTooFewValues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 2)
-		all := o.all
-		o.all = func(ctx context.Context, keys []int) ([]prophecy, error) {
-			list, err := all(ctx, keys)
-			return list[1:], err
+		s := newSource(8, 2)
+		query := s.query
+		s.query = func(ctx context.Context, keys []int) ([]row, error) {
+			list, err := query(ctx, keys)
+			return list[:min(len(list), 1)], err
 		}
-		answers := o.begin(t.Context(), 0, 1, 2, 3)
-		o.end(0, nil)
-		o.end(1, nil)
-		o.end(2, nil)
-		requireTold(t, 0, 0, answers[:2]...)
-		for _, answer := range answers[2:] {
-			require.ErrorIs(t, (<-answer).err, domain.ErrInternal)
+		results := s.begin(t.Context(), 0, 1, 2, 3)
+		s.end(0, nil)
+		s.end(1, nil)
+		s.end(2, nil)
+		requireRows(t, 0, 0, results[:2]...)
+		for _, r := range results[2:] {
+			require.ErrorIs(t, (<-r).err, domain.ErrInternal)
 		}
 	})
 }
 
-// Who does not wait any longer leaves at once, whether a query is under way or not,
-// and takes nothing from the others.
-func TestGathererLeaving(t *testing.T) {
+// A canceled load returns at once, whether its query runs or not, and the other loads
+// of the batch get their results.
+func TestCanceledLoads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 2)
+		s := newSource(8, 2)
 		ctx, leave := context.WithCancel(t.Context())
-		first := o.begin(t.Context(), 0, 1)
-		waiting := o.begin(ctx, 2)
+		first := s.begin(t.Context(), 0, 1)
+		waiting := s.begin(ctx, 2)
 		leave()
 		synctest.Wait()
 		requireUnavailable(t, waiting...)
-		requireUnavailable(t, o.begin(ctx, 3)...)
+		requireUnavailable(t, s.begin(ctx, 3)...)
 
 		ctx, leave = context.WithCancel(t.Context())
-		sharing, staying := o.begin(ctx, 4, 5), o.begin(t.Context(), 6)
-		o.end(0, nil)
-		require.Equal(t, []int{4, 5, 6}, o.asked()[2], "who has left is not asked for")
+		sharing, staying := s.begin(ctx, 4, 5), s.begin(t.Context(), 6)
+		s.end(0, nil)
+		require.Equal(t, []int{4, 5, 6}, s.asked()[2], "canceled loads are not queried")
 		leave()
 		synctest.Wait()
 		requireUnavailable(t, sharing...)
-		require.NoError(t, o.queries[2].ctx.Err(), "somebody still waits for it")
-		o.end(2, nil)
-		requireTold(t, 6, 0, staying...)
-		o.end(1, nil)
-		requireTold(t, 0, 0, first...)
-		requireUnavailable(t, o.begin(ctx, 7)...)
-		require.Len(t, o.queries, 3, "nothing is asked for who is gone already")
+		require.NoError(t, s.queries[2].ctx.Err(), "one load still waits for it")
+		s.end(2, nil)
+		requireRows(t, 6, 0, staying...)
+		s.end(1, nil)
+		requireRows(t, 0, 0, first...)
+		requireUnavailable(t, s.begin(ctx, 7)...)
+		require.Len(t, s.queries, 3, "no query for a load that was canceled before")
 	})
 }
 
-// What nobody waits for any more ends.
-func TestGathererAllLeave(t *testing.T) {
+func TestQueryEndsWhenAllItsLoadsAreCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 2)
-		first := o.begin(t.Context(), 0, 1)
+		s := newSource(8, 2)
+		first := s.begin(t.Context(), 0, 1)
 		ctx, leave := context.WithCancel(t.Context())
-		sharing := o.begin(ctx, 2, 3)
-		o.end(0, nil)
-		require.Len(t, o.queries, 3)
+		sharing := s.begin(ctx, 2, 3)
+		s.end(0, nil)
+		require.Len(t, s.queries, 3)
 		leave()
 		synctest.Wait()
 		requireUnavailable(t, sharing...)
-		require.Error(t, o.queries[2].ctx.Err())
-		o.end(1, nil)
-		requireTold(t, 0, 0, first...)
-		o.Wait()
+		require.Error(t, s.queries[2].ctx.Err())
+		s.end(1, nil)
+		requireRows(t, 0, 0, first...)
+		s.Wait()
 	})
 }
 
-// Queries that hang hold up the others for a moment only, and nobody for longer
-// than a read may take.
-func TestGathererHeldUp(t *testing.T) {
+// Queries that hang delay the others for a moment only, and no load takes longer than
+// a read.
+func TestSlowQueries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := newOracle(8, 3)
-		hanging := o.begin(t.Context(), 0, 1)
-		held := o.begin(t.Context(), 2, 3)
-		time.Sleep(heldUpAfter)
+		s := newSource(8, 3)
+		hanging := s.begin(t.Context(), 0, 1)
+		held := s.begin(t.Context(), 2, 3)
+		time.Sleep(slowAfter)
 		synctest.Wait()
-		require.Equal(t, [][]int{{0}, {1}, {2, 3}}, o.asked())
-		later := o.begin(t.Context(), 4)
-		time.Sleep(heldUpAfter)
+		require.Equal(t, [][]int{{0}, {1}, {2, 3}}, s.asked())
+		later := s.begin(t.Context(), 4)
+		time.Sleep(slowAfter)
 		synctest.Wait()
-		require.Len(t, o.queries, 3, "no more than three at a time")
-		o.end(2, nil)
-		requireTold(t, 2, 0, held...)
-		require.Equal(t, []int{4}, o.asked()[3])
+		require.Len(t, s.queries, 3, "no more than three at a time")
+		s.end(2, nil)
+		requireRows(t, 2, 0, held...)
+		require.Equal(t, []int{4}, s.asked()[3])
 
-		left := o.begin(t.Context(), 5)
-		time.Sleep(answerTimeout - time.Millisecond)
+		left := s.begin(t.Context(), 5)
+		time.Sleep(loadTimeout - time.Millisecond)
 		synctest.Wait()
-		requireNone(t, left...)
+		requirePending(t, left...)
 		time.Sleep(time.Millisecond)
 		synctest.Wait()
 		requireUnavailable(t, later...)
 		requireUnavailable(t, left...)
-		o.end(0, nil)
-		o.end(1, nil)
-		requireTold(t, 0, 0, hanging...)
-		o.Wait()
+		s.end(0, nil)
+		s.end(1, nil)
+		requireRows(t, 0, 0, hanging...)
+		s.Wait()
 	})
 }

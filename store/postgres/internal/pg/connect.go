@@ -13,12 +13,12 @@ import (
 
 const (
 	connectTimeout = 1500 * time.Millisecond
-	keepAlive      = 5 * time.Second // both ends give a silent peer up after about this
-	pingTimeout    = time.Second     // of a connection that was idle for a second or more
+	keepAlive      = 5 * time.Second // each side drops a silent peer after about twice this
+	pingTimeout    = time.Second     // for a pooled connection that was idle for a second or more
 )
 
-// settings of every session. The server drops the session of a node that does
-// not take its bytes, and with it the locks of it.
+// settings returns the settings of every session. The TCP settings make the server drop
+// the session of a node that does not read its answers, and with it its locks.
 func settings() map[string]string {
 	return map[string]string{
 		"application_name":                    "im",
@@ -43,6 +43,7 @@ func ConnConfig(url string) (*pgx.ConnConfig, error) {
 	return config, nil
 }
 
+// harden sets the timeouts and session settings of a connection.
 func harden(config *pgx.ConnConfig) {
 	config.ConnectTimeout = connectTimeout
 	dialer := &net.Dialer{Timeout: connectTimeout, Control: userTimeout, KeepAliveConfig: net.KeepAliveConfig{
@@ -67,13 +68,13 @@ func poolConfig(o Options, check func(context.Context, *pgx.Conn) error) (*pgxpo
 	config.MaxConnIdleTime = 5 * time.Minute
 	config.HealthCheckPeriod = 15 * time.Second
 	config.AfterConnect = check
-	config.PingTimeout = pingTimeout // half-open ones must not each cost a read its whole attempt
+	config.PingTimeout = pingTimeout // a half-open connection must not cost a read its whole attempt
 	config.BeforeClose = abandon
 	return config, nil
 }
 
-// abandon closes at once what an attempt has given up. The driver would wait for
-// the server's last words for 15 s, and keep the place in the pool until then.
+// abandon closes the socket of a connection that an attempt has given up. The driver would
+// wait for the server for up to 15 s, and keep the place in the pool until then.
 func abandon(conn *pgx.Conn) {
 	if conn.IsClosed() {
 		_ = conn.PgConn().Conn().Close()

@@ -10,8 +10,9 @@ import (
 	"im/domain"
 )
 
-// Cursors are opaque to clients and hold nothing that is not theirs to know.
-// The first byte says what a cursor is of, so that one is not taken for another.
+// The kinds of cursors: the first byte of a cursor, so that a cursor of one list is
+// refused by another. Clients treat cursors as opaque, but can decode them, so a cursor
+// holds nothing that its client may not know.
 const (
 	CursorSync      = 's'
 	CursorList      = 'c'
@@ -28,34 +29,42 @@ const (
 // CursorWriter builds a cursor field by field.
 type CursorWriter struct{ data []byte }
 
-func NewCursor(of byte) *CursorWriter { return &CursorWriter{[]byte{of}} }
+// NewCursor returns a writer of a cursor of a kind.
+func NewCursor(kind byte) *CursorWriter { return &CursorWriter{[]byte{kind}} }
 
+// Number appends a number.
 func (w *CursorWriter) Number(n uint64) { w.data = binary.AppendUvarint(w.data, n) }
 
+// Text appends a text.
 func (w *CursorWriter) Text(s string) {
 	w.Number(uint64(len(s)))
 	w.data = append(w.data, s...)
 }
 
+// Snapshot appends a snapshot.
 func (w *CursorWriter) Snapshot(s Snapshot) { w.data = s.appendTo(w.data) }
 
+// Key appends a place in a list.
 func (w *CursorWriter) Key(k ActivityKey) {
 	w.Number(uint64(k.At.UnixMicro()))
 	w.data = append(w.data, k.ID[:]...)
 }
 
+// String returns the cursor.
 func (w *CursorWriter) String() string { return base64.RawURLEncoding.EncodeToString(w.data) }
 
-// CursorReader reads what a CursorWriter wrote. After the last field, err tells
-// whether it was all there and nothing else.
+// CursorReader reads the fields of a cursor in the order in which they were written. The
+// error is kept until Err; the fields are zero after it. Cursors are not signed, so a
+// reader validates every field.
 type CursorReader struct {
 	data []byte
 	bad  bool
 }
 
-func ReadCursor(of byte, cursor string) *CursorReader {
+// ReadCursor returns a reader of a cursor of a kind.
+func ReadCursor(kind byte, cursor string) *CursorReader {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(data) == 0 || data[0] != of {
+	if err != nil || len(data) == 0 || data[0] != kind {
 		return &CursorReader{bad: true}
 	}
 	return &CursorReader{data: data[1:]}
@@ -71,6 +80,7 @@ func (r *CursorReader) take(n uint64) []byte {
 	return taken
 }
 
+// Number reads a number.
 func (r *CursorReader) Number() uint64 {
 	n, size := binary.Uvarint(r.data)
 	if size <= 0 {
@@ -81,8 +91,7 @@ func (r *CursorReader) Number() uint64 {
 	return n
 }
 
-// text is what PostgreSQL can hold: cursors are not signed, and anybody may
-// make one of anything.
+// Text reads a text. One that PostgreSQL cannot store makes the cursor invalid.
 func (r *CursorReader) Text() string {
 	text := string(r.take(r.Number()))
 	if strings.ContainsRune(text, 0) || !utf8.ValidString(text) {
@@ -92,6 +101,7 @@ func (r *CursorReader) Text() string {
 	return text
 }
 
+// Snapshot reads a snapshot.
 func (r *CursorReader) Snapshot() Snapshot {
 	s := Snapshot{Xmin: r.Number()}
 	s.Xmax = s.Xmin + r.Number()
@@ -111,6 +121,7 @@ func (r *CursorReader) Snapshot() Snapshot {
 	return s
 }
 
+// Key reads a place in a list.
 func (r *CursorReader) Key() ActivityKey {
 	micros := int64(r.Number())
 	if micros < (time.Time{}).UnixMicro() || micros > LatestActivity().At.UnixMicro() {
@@ -122,6 +133,7 @@ func (r *CursorReader) Key() ActivityKey {
 	return k
 }
 
+// Err returns domain.ErrCursorInvalid unless all fields were valid and nothing is left.
 func (r *CursorReader) Err() error {
 	if r.bad || len(r.data) > 0 {
 		return domain.ErrCursorInvalid
@@ -129,14 +141,14 @@ func (r *CursorReader) Err() error {
 	return nil
 }
 
-// ActivityKey is a place in a list that is ordered by newest activity.
+// ActivityKey is a place in a list of conversations in the order of their activity.
 type ActivityKey struct {
 	At time.Time
 	ID domain.ConversationID
 }
 
-// LatestActivity is above all that is stored; its time is the last one that
-// PostgreSQL and a cursor can both hold.
+// LatestActivity returns a key above all stored ones. Its time is the latest that both
+// PostgreSQL and a cursor can hold.
 func LatestActivity() ActivityKey {
 	return ActivityKey{At: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)}
 }

@@ -28,7 +28,7 @@ func snapshotGen() *rapid.Generator[Snapshot] {
 	})
 }
 
-func TestSnapshotsKeepTheirForms(t *testing.T) {
+func TestSnapshotForms(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := snapshotGen().Draw(t, "snapshot")
@@ -43,7 +43,7 @@ func TestSnapshotsKeepTheirForms(t *testing.T) {
 	})
 }
 
-func TestSnapshotOfTooManyIsOneOfItsXmin(t *testing.T) {
+func TestLargeSnapshotIsCutToItsXmin(t *testing.T) {
 	t.Parallel()
 	s := Snapshot{Xmin: 10, Xmax: 10 + 2*maxInProgress}
 	for xid := s.Xmin; xid <= s.Xmin+maxInProgress; xid++ {
@@ -54,8 +54,8 @@ func TestSnapshotOfTooManyIsOneOfItsXmin(t *testing.T) {
 	require.Equal(t, Snapshot{Xmin: 10, Xmax: 10}, parsed)
 }
 
-// FuzzCursorReader: of any bytes, fields are read that PostgreSQL can hold, or
-// the cursor is invalid.
+// FuzzCursorReader reads arbitrary bytes: either the cursor is invalid, or PostgreSQL can
+// store every field.
 func FuzzCursorReader(f *testing.F) {
 	for _, of := range "scmfbrep" {
 		w := NewCursor(byte(of))

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// userTimeout has the kernel give up a connection whose bytes are not taken.
+// userTimeout makes the kernel close a connection whose sent bytes are not acknowledged
+// within keepAlive.
 func userTimeout(network, _ string, raw syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil

@@ -12,22 +12,23 @@ import (
 	"im/domain"
 )
 
-// SQLSTATEs that are told apart.
+// The SQLSTATEs that are handled.
 const (
 	StateSerialization  = "40001"
 	StateDeadlock       = "40P01"
 	StateLockTimeout    = "55P03"
 	StateCanceled       = "57014"
 	StateReadOnly       = "25006"
-	StateNotInState     = "55000" // recovery is in progress, for one
+	StateNotInState     = "55000" // for example: recovery is in progress
 	StateNoTable        = "42P01"
 	StateUnique         = "23505"
-	StateNoConversation = "IM001" // of im_append_2
-	StateBlocked        = "IM002" // of im_blocked_1
+	StateNoConversation = "IM001" // of im_append_1
+	StateBlocked        = "IM002" // of im_direct_blocks_1
 )
 
-// Translate turns what the driver says into what callers read: errors of the
-// domain pass, trouble that may pass is unavailable, all else internal.
+// Translate returns the *domain.Error of an error of the driver. Errors of the domain
+// are returned as they are; lost connections and transient errors are
+// domain.ErrUnavailable; all others are domain.ErrInternal.
 func Translate(err error) error {
 	var known *domain.Error
 	switch {
@@ -46,6 +47,7 @@ func Translate(err error) error {
 	}
 }
 
+// SQLState returns the SQLSTATE of an error that the server returned, else "".
 func SQLState(err error) string {
 	var failed *pgconn.PgError
 	if errors.As(err, &failed) {
@@ -54,14 +56,14 @@ func SQLState(err error) string {
 	return ""
 }
 
-// Violates tells whether a constraint refused.
+// Violates reports whether err is a violation of the constraint.
 func Violates(err error, constraint string) bool {
 	var failed *pgconn.PgError
 	return errors.As(err, &failed) && failed.ConstraintName == constraint
 }
 
-// ConnectionLost tells whether the server's answer is missing, not negative: the
-// statement may have been carried out.
+// ConnectionLost reports whether there was no answer from the server. The statement may
+// have been executed.
 func ConnectionLost(err error) bool {
 	var failed *pgconn.PgError
 	if errors.As(err, &failed) {
@@ -74,8 +76,8 @@ func ConnectionLost(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || pgconn.SafeToRetry(err)
 }
 
-// Transient tells whether the server refused for a reason that may be gone when
-// asked again: nothing was written.
+// Transient reports whether the server refused the statement for a reason that a retry
+// may not meet. Nothing was written.
 func Transient(err error) bool {
 	code := SQLState(err)
 	switch code {
@@ -91,6 +93,7 @@ func Transient(err error) bool {
 	return false
 }
 
+// NoRows reports whether a query returned no row.
 func NoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
 var errNoSchema = errors.New("the database has no schema of this program: run the migrations")

@@ -8,22 +8,22 @@ import (
 	"strings"
 )
 
-// Snapshot is which transactions a reader has seen: those below Xmin, and those
-// below Xmax that are not in Xip. Kept whole, it tells a later reader exactly
-// what committed since, in whatever order, and a long transaction elsewhere
-// costs nothing.
+// Snapshot says which transactions a reader has seen: those below Xmin, and those below
+// Xmax that are not in Xip. A position that holds the whole snapshot shows a later reader
+// exactly what has committed since, in whatever order. A long transaction elsewhere costs
+// nothing.
 type Snapshot struct {
 	Xmin, Xmax uint64
 	Xip        []uint64 // ascending
 }
 
-// maxInProgress bounds what a position keeps. A Snapshot of more transactions
-// becomes one of its Xmin: what a reader sees then overlaps, and lacks nothing.
+// maxInProgress bounds the size of a position. A snapshot with more transactions in
+// progress is cut to its Xmin: the next read then repeats commits, but misses none.
 const maxInProgress = 250
 
 var errSnapshot = errors.New("not a snapshot")
 
-// ParseSnapshot reads the text form of pg_snapshot, Xmin:Xmax:Xip,Xip.
+// ParseSnapshot reads the text form of pg_snapshot, xmin:xmax:xip,xip.
 func ParseSnapshot(text string) (Snapshot, error) {
 	parts := strings.Split(text, ":")
 	if len(parts) != 3 {

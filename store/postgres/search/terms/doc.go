@@ -1,6 +1,6 @@
-// Package terms cuts text into the terms that full-text search compares, and
-// says where in a text a query matches. It is pure: what it returns for a text
-// changes with Version only.
+// Package terms cuts text into the terms that full-text search compares, and finds
+// where a query matches in a text. It is pure: its result for a text changes only with
+// Version.
 //
 // # Terms
 //
@@ -18,7 +18,7 @@
 package terms
 
 // Version changes whenever the same text gives other terms: what was indexed by
-// another version has to be indexed anew.
+// another version must be indexed again.
 const Version = 1
 
 const (

@@ -8,26 +8,26 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// kind is what a character is to the splitter.
+// kind classifies a character for the splitter.
 type kind int
 
 const (
 	gap    kind = iota // ends a word
-	skip               // as if it were not there
+	skip               // ignored
 	word               // a part of a word
 	single             // of a script without spaces
 	symbol             // an emoji
 )
 
-// letter is a normalised character, and what it came from: the code points
-// [start, end) of the text.
+// letter is a normalised character and its source: the code points [start, end) of the
+// text.
 type letter struct {
 	r          rune
 	kind       kind
 	start, end int
 }
 
-// letters hands over the normalised characters of a text until yield wants no more.
+// letters calls yield with the normalised characters of a text until it returns false.
 func letters(text string, yield func(letter) bool) {
 	at := 0
 	for len(text) > 0 {
@@ -47,7 +47,7 @@ func letters(text string, yield func(letter) bool) {
 	}
 }
 
-// fold normalises what stands between two boundaries of normalisation.
+// fold normalises the segment between two boundaries of normalisation.
 func fold(segment string) string {
 	if len(segment) == 1 {
 		return strings.ToLower(segment)
@@ -66,8 +66,8 @@ func fold(segment string) string {
 	}, norm.NFD.String(segment))
 }
 
-// isAccent tells marks that may be left out in writing from those that are
-// letters of their own, as the vowels of Indic scripts are.
+// isAccent reports whether r is a mark that writers may omit. The vowels of Indic scripts
+// are marks too, but letters of their own.
 func isAccent(r rune) bool {
 	return unicode.In(r, unicode.Mn, unicode.Me) &&
 		unicode.In(r, unicode.Inherited, unicode.Arabic, unicode.Hebrew, unicode.Cyrillic, unicode.Syriac)

@@ -9,7 +9,7 @@ import (
 // Span is the code points [Start, End) of a text.
 type Span struct{ Start, End int }
 
-// Mark returns what matches in a text: spans in their order that do not touch.
+// Mark returns the matches of the query in a text: ascending spans that do not touch.
 func (q Query) Mark(text string) []Span {
 	found := split(text)
 	var spans []Span
@@ -21,8 +21,8 @@ func (q Query) Mark(text string) []Span {
 	return joined(spans)
 }
 
-// mark adds the spans of the phrase if it begins with the first of the terms. Each
-// place has one term.
+// mark adds the spans of the phrase if it matches from the first of the terms on. Each
+// position has one term.
 func (p phrase) mark(spans []Span, found []term) []Span {
 	before := len(spans)
 	for _, s := range p {
@@ -43,7 +43,7 @@ func (s step) matches(t term) bool {
 	return t.text == s.text || s.prefix && strings.HasPrefix(t.text, s.text)
 }
 
-// joined sorts spans, and makes one of those that touch.
+// joined sorts spans and merges those that touch.
 func joined(spans []Span) []Span {
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
 	var list []Span

@@ -7,24 +7,23 @@ import (
 	"unicode/utf8"
 )
 
-// minPrefix is how many characters the beginning of a word has at least.
+// minPrefix is the minimum number of characters of a prefix of a word.
 const minPrefix = 2
 
-// Query is what somebody looks for: phrases that all have to be there.
+// Query is a parsed query: a text matches if it has all of the phrases.
 type Query struct{ phrases []phrase }
 
-// phrase is terms in their places.
+// phrase is terms at relative positions.
 type phrase []step
 
 type step struct {
 	text   string
-	prefix bool // terms that begin so will do
+	prefix bool // matches every term with this prefix
 	place  int  // counted from the first step
 }
 
-// ParseQuery reads what a user typed: words, what is written together, and what
-// stands in double quotes. The last word may be the beginning of one, unless it is
-// in quotes. False: there is nothing to look for.
+// ParseQuery parses what a user typed: words, and phrases in double quotes. The last word
+// matches as a prefix, unless it is in quotes. It returns false if there are no terms.
 func ParseQuery(typed string) (Query, bool) {
 	var q Query
 	beginning, quoted := false, false
@@ -58,20 +57,20 @@ func withPlainQuotes(s string) string {
 	}, s)
 }
 
-// newPhrase is nil if there is nothing in the text.
+// newPhrase returns the phrase of a text, or nil if the text has no terms.
 func newPhrase(text string) (p phrase) {
 	found := split(text)
 	for i, t := range found {
 		alone := t.single && !t.pair
 		if alone && i > 0 && found[i-1].pair {
-			continue // it is in the pair
+			continue // the pair before covers it
 		}
 		p = append(p, step{text: t.text, prefix: alone, place: t.place - found[0].place})
 	}
 	return p
 }
 
-// open lets the last word be the beginning of one.
+// open makes the last word match as a prefix.
 func (p phrase) open() {
 	last := &p[len(p)-1]
 	r, _ := utf8.DecodeRuneInString(last.text)
@@ -92,7 +91,7 @@ func (q Query) TSQuery() string {
 	return b.String()
 }
 
-// write adds the phrase as a tsquery.
+// write writes the phrase as a tsquery.
 func (p phrase) write(b *strings.Builder) {
 	b.WriteByte('(')
 	for i, s := range p {
@@ -107,8 +106,8 @@ func (p phrase) write(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
-// AnyOf returns the text form of a tsquery for what has one of the labels, of
-// which there is one at least.
+// AnyOf returns the text form of a tsquery that matches one of the labels. There must be
+// at least one.
 func AnyOf(labels []string) string {
 	var b strings.Builder
 	b.WriteByte('(')

@@ -1,7 +1,7 @@
 package terms
 
-// term is one term of a text: where it stands, and the code points [start, end) of
-// the text that it covers; a pair of characters up to first by its first one.
+// term is one term of a text: its position, and the code points [start, end) of the text
+// that it covers. Of a pair, the first character covers those up to first.
 type term struct {
 	text              string
 	place             int
@@ -10,7 +10,7 @@ type term struct {
 	pair              bool // of two characters of it
 }
 
-// split cuts a text into its terms, by place.
+// split cuts a text into its terms, by position.
 func split(text string) []term {
 	var s splitter
 	letters(text, s.add)
@@ -28,7 +28,7 @@ type splitter struct {
 	last  letter // of a run of single characters; its kind is gap if there is none
 }
 
-// add takes the next character; false: no more are wanted.
+// add takes the next character. It returns false at the limit of terms.
 func (s *splitter) add(l letter) bool {
 	if l.kind == skip {
 		return true
@@ -77,7 +77,7 @@ func (s *splitter) endWord() {
 	}
 }
 
-// endRun adds the last character of a run, which no pair begins with.
+// endRun adds the last character of a run, which is not the first of a pair.
 func (s *splitter) endRun() {
 	if s.last.kind == single {
 		s.put(term{text: string(s.last.r), start: s.last.start, end: s.last.end, first: s.last.end, single: true})

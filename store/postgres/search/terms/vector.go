@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// fieldGap is how many places lie between two fields, so that nothing stands
-// together across them.
+// fieldGap is the number of positions between two fields, so that no phrase matches
+// across them.
 const fieldGap = 16
 
-// Vector is what is indexed of a message.
+// Vector is the indexed form of a message.
 type Vector struct {
 	// Text is the text form of a tsvector; "" if the fields have no terms.
 	Text string
@@ -18,8 +18,8 @@ type Vector struct {
 	Places int
 }
 
-// NewVector indexes the fields of a message, as far as MaxPlaces go, under labels,
-// which are found like terms and equal none.
+// NewVector returns the vector of the fields of a message, up to MaxPlaces terms. Labels
+// are found like terms, and no term equals one.
 func NewVector(labels []string, fields ...string) Vector {
 	places := map[string][]int{}
 	count, offset := 0, 0
@@ -60,7 +60,7 @@ func NewVector(labels []string, fields ...string) Vector {
 	return Vector{Text: b.String(), Places: count}
 }
 
-// Label returns a label of some kind. No term begins like one.
+// Label returns a label of a kind. No term has its prefix.
 func Label(kind byte, value string) string { return "#" + string(kind) + value }
 
 // quote writes a lexeme as tsvector and tsquery read it.

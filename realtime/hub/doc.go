@@ -1,0 +1,34 @@
+// Package hub holds the live sessions of one node and pushes to them what is
+// committed.
+//
+// Its index is: user → sessions, and conversation → local members and the last
+// seq pushed. An event is applied under the lock of its conversation's shard:
+// it is queued for the local members, and then, if it adds or removes a member,
+// applied to the membership. So all sessions see the events of a conversation
+// in one order.
+//
+// Events reach the hub in two ways: Push hands over what was just committed, in
+// any order and possibly more than once; the tail of the commit feed names
+// every conversation that has grown. The tail is the safety net: the hub reads
+// from the log whatever Push did not deliver.
+//
+// What it promises, as far as the log keeps its own promises:
+//
+//   - I4: per session and conversation, events ascend without a hole from the
+//     welcome on. A reader that is too slow gets one gap instead, and events go
+//     on after it. A hole in what reaches the hub is filled from the log.
+//   - I5: nothing is pushed that was not handed over as committed or read from
+//     the log.
+//   - I6: everything that the commit feed names is pushed, even if Push was
+//     never called for it. What is committed after a session's welcome is pushed
+//     to it; what was committed before is in its sync. A user who is added while
+//     connected gets the conversation, then every event since the joining.
+//   - I8: member.removed is the last event that a removed user receives. A user
+//     whom the loaded view does not list as a member receives nothing. A session
+//     does not begin with a revoked token.
+//   - I9: a hole keeps no events in memory: the hub notes how far the log has
+//     come and reads. Under its locks there is no reading and no writing, only
+//     queueing, so a slow reader costs only itself.
+//
+// Locks are taken in this order: epochMu, shard, users, user, SendQueue.
+package hub

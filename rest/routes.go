@@ -1,0 +1,143 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"im/domain"
+)
+
+// handler has a method for every operation under /v1.
+type handler struct {
+	Backend
+	limits domain.Limits
+}
+
+// route is one operation of openapi.yaml.
+type route struct {
+	method    string
+	pattern   string // of http.ServeMux, which is the path in openapi.yaml
+	operation string // operationId
+	class     domain.RateClass
+	handle    func(http.ResponseWriter, *request) error
+}
+
+// routes is the table of all operations under /v1. Read markers and acks count
+// as reads, because clients send them about as often as they read.
+func (h *handler) routes() []route {
+	const (
+		read, send = domain.RateRead, domain.RateSend
+
+		get, post, put, patch, remove = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+
+		conversation = "/v1/conversations/{conversation_id}"
+		member       = conversation + "/members/{user_id}"
+		message      = conversation + "/messages/{seq}"
+		reaction     = message + "/reactions/{emoji}"
+		user         = "/v1/users/{user_id}"
+	)
+	return []route{
+		{post, "/v1/conversations", "createConversation", send, h.createConversation},
+		{get, "/v1/conversations", "listConversations", read, h.listConversations},
+		{get, conversation, "getConversation", read, h.getConversation},
+		{patch, conversation, "updateConversation", send, h.updateConversation},
+		{get, "/v1/sync", "sync", read, h.sync},
+
+		{get, conversation + "/members", "listMembers", read, h.listMembers},
+		{post, conversation + "/members", "addMembers", send, h.addMembers},
+		{put, member, "putMember", send, h.putMember},
+		{remove, member, "removeMember", send, h.removeMember},
+
+		{post, "/v1/messages", "sendToUser", send, h.sendToUser},
+		{post, conversation + "/messages", "sendMessage", send, h.sendMessage},
+		{get, conversation + "/messages", "listMessages", read, h.listMessages},
+		{get, conversation + "/events", "listEvents", read, h.listEvents},
+		{get, message, "getMessage", read, h.getMessage},
+		{patch, message, "editMessage", send, h.editMessage},
+		{remove, message, "recallMessage", send, h.recallMessage},
+		{get, message + "/trace", "traceMessage", read, h.traceMessage},
+		{get, message + "/reactions", "listReactions", read, h.listReactions},
+		{put, reaction, "react", send, h.react},
+		{remove, reaction, "unreact", send, h.unreact},
+		{put, message + "/pin", "pinMessage", send, h.pinMessage},
+		{remove, message + "/pin", "unpinMessage", send, h.unpinMessage},
+		{get, conversation + "/pins", "listPins", read, h.listPins},
+		{get, "/v1/search/messages", "searchMessages", read, h.searchMessages},
+
+		{put, conversation + "/read", "markRead", read, h.markRead},
+		{put, conversation + "/ack", "acknowledge", read, h.acknowledge},
+		{get, conversation + "/receipts", "listReceipts", read, h.listReceipts},
+		{get, conversation + "/preferences", "getPreferences", read, h.getPreferences},
+		{patch, conversation + "/preferences", "updatePreferences", send, h.updatePreferences},
+
+		{get, "/v1/users", "getUsers", read, h.getUsers},
+		{put, user, "putUser", send, h.putUser},
+		{get, "/v1/presence", "getPresence", read, h.getPresence},
+		{get, "/v1/blocks", "listBlocks", read, h.listBlocks},
+		{put, "/v1/blocks/{user_id}", "block", send, h.block},
+		{remove, "/v1/blocks/{user_id}", "unblock", send, h.unblock},
+		{get, "/v1/sessions", "listSessions", read, h.listSessions},
+		{remove, "/v1/sessions/{session_id}", "endSession", send, h.endSession},
+		{remove, user + "/sessions", "endSessions", send, h.endSessions},
+
+		{post, user + "/notices", "notifyUser", send, h.notifyUser},
+		{post, "/v1/notices", "notifyAll", send, h.notifyAll},
+		{get, "/v1/stats", "getStats", read, h.getStats},
+	}
+}
+
+// openRoute is an operation that needs no token. It answers HEAD as well.
+type openRoute struct {
+	pattern   string
+	operation string
+	handle    http.HandlerFunc
+}
+
+func (s *Server) openRoutes(o Options) []openRoute {
+	return []openRoute{
+		{"/healthz", "getHealth", s.health.live},
+		{"/readyz", "getReadiness", s.health.ready},
+		{"/openapi.yaml", "getDescription", writeYAML(o.Description)},
+		{"/asyncapi.yaml", "getSocketDescription", writeYAML(o.SocketDescription)},
+	}
+}
+
+// routable returns r with its path escaped once more than it was sent, and false
+// for a path that no operation has.
+//
+// http.ServeMux unescapes each segment of a path. It redirects paths with the
+// segments "", "." and "..", and takes the segment %2F for a trailing slash. With
+// the second escaping it sees no such segment, but only plain text that
+// pathValue unescapes. Two spellings of one path become the same.
+func routable(r *http.Request) (*http.Request, bool) {
+	sent := r.URL.RawPath // with non-ASCII text as it was sent, unlike EscapedPath
+	if sent == "" {
+		sent = r.URL.EscapedPath()
+	}
+	segments := strings.Split(sent, "/")
+	if len(segments) < 2 || segments[0] != "" {
+		return nil, false // not a path, such as * of OPTIONS
+	}
+	for i, escaped := range segments[1:] {
+		text, err := url.PathUnescape(escaped)
+		if err != nil || text == "" {
+			return nil, false
+		}
+		if segments[i+1] = url.PathEscape(text); text == "." || text == ".." {
+			segments[i+1] = strings.ReplaceAll(text, ".", "%2E")
+		}
+	}
+	routed := *r
+	routed.URL = &url.URL{Path: strings.Join(segments, "/"), RawQuery: r.URL.RawQuery}
+	return &routed, true
+}
+
+// pathValue returns a segment of a path that routable has escaped.
+func pathValue(r *http.Request, name string) string {
+	text, err := url.PathUnescape(r.PathValue(name))
+	if err != nil {
+		return "" // cannot happen: routable has escaped it
+	}
+	return text
+}
