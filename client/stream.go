@@ -29,8 +29,8 @@ type stream struct {
 	// ascending and without a hole.
 	ahead []Event
 	// fresh: the device is new to the conversation and accepted no event yet. accepted
-	// is then only the head of the first view. If the first push is older than that
-	// view, it lowers accepted, so that the event is not taken for a repetition.
+	// was then computed from the first view of the conversation. If the first push is
+	// older than that view, it lowers accepted, so that the event is not dropped.
 	fresh bool
 }
 
