@@ -150,8 +150,8 @@ func (s *stream) addGap(id string, head int64) []violation {
 	return nil
 }
 
-// introduce takes a frame conversation. The server sends one before the user joins,
-// and also for other reasons.
+// introduce takes a frame conversation. The server sends one before the event that
+// makes the user a member, and also for other reasons.
 func (s *stream) introduce(id string) {
 	t := s.span(id)
 	if t.over {
