@@ -20,8 +20,8 @@ var (
 	notInAnchor  = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// TestDocsLinksResolve holds every relative link of the documents, its #heading
-// included.
+// TestDocsLinksResolve checks every relative link of the documents, including its
+// #heading.
 func TestDocsLinksResolve(t *testing.T) {
 	seen := 0
 	for _, page := range documents(t) {
@@ -45,8 +45,8 @@ func TestDocsLinksResolve(t *testing.T) {
 	require.Greater(t, seen, 30)
 }
 
-// TestDocsNameWhatExists holds that tests, files and packages that the documents
-// name in code style are in the tree.
+// TestDocsNameWhatExists checks that tests, files and packages that the documents name
+// in code style exist.
 func TestDocsNameWhatExists(t *testing.T) {
 	var tests strings.Builder
 	require.NoError(t, fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
@@ -58,7 +58,7 @@ func TestDocsNameWhatExists(t *testing.T) {
 	named, paths := 0, 0
 	for _, page := range documents(t) {
 		if page == "CHANGELOG.md" {
-			continue // it tells of the past, too
+			continue // it also names what was removed
 		}
 		text := read(t, page)
 		for _, match := range testName.FindAllStringSubmatch(text, -1) {
@@ -75,8 +75,8 @@ func TestDocsNameWhatExists(t *testing.T) {
 	require.Greater(t, paths, 30)
 }
 
-// documents returns the Markdown files of the tree, but for those that installs
-// and runs leave behind.
+// documents returns the Markdown files of the tree, without those that installs and
+// runs leave behind.
 func documents(t *testing.T) (pages []string) {
 	t.Helper()
 	require.NoError(t, fs.WalkDir(os.DirFS("."), ".", func(path string, entry fs.DirEntry, err error) error {

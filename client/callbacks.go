@@ -75,7 +75,7 @@ func (c *Client) handOver(ctx context.Context, b *batch) error {
 		return errors.Join(failure, fmt.Errorf("client: save positions: %w", err))
 	}
 	c.locked(func(e *engine) {
-		if b.life == e.inbox.life {
+		if b.resets == e.inbox.resets {
 			for id, seq := range handed {
 				e.handled(id, seq)
 			}

@@ -117,7 +117,7 @@ func (e *engine) begin(epoch string) {
 // crash before it repeats the reset; a crash after it does not lose where to start.
 func (e *engine) take(n int) batch {
 	if e.holdsBack() {
-		return e.inbox.takeNews()
+		return e.inbox.takeNotices()
 	}
 	return e.inbox.take(n, e.epoch)
 }
@@ -126,7 +126,7 @@ func (e *engine) holdsBack() bool { return e.voided && e.isNew }
 
 // hasWork reports whether take would return anything.
 func (e *engine) hasWork() bool {
-	return e.inbox.hasNews() || !e.holdsBack() && (len(e.inbox.deliveries) > 0 || e.inbox.save)
+	return e.inbox.hasNotices() || !e.holdsBack() && (len(e.inbox.deliveries) > 0 || e.inbox.save)
 }
 
 // disconnected ends the session. Calls without an answer wait for the next one.

@@ -52,8 +52,8 @@ func (e *engine) view(v Conversation) {
 
 // follow starts the stream of a conversation that has none: from its stored
 // position, else from what the server says this device has acknowledged, else as for
-// a new device. After a new epoch the acknowledgements do not count: they tell what
-// the device was handed of the former epoch, which is void.
+// a new device. After a new epoch the acknowledgements do not count, because they are
+// about events of the earlier epoch, which are void.
 func (e *engine) follow(v *Conversation) *stream {
 	id := v.ConversationID
 	position, known := e.positions[id]

@@ -7,7 +7,7 @@ type delivery struct {
 	epoch string
 }
 
-// batch is what the callbacks get at once.
+// batch is what one round of callbacks receives.
 type batch struct {
 	deliveries []delivery
 	starts     map[ConversationID]int64 // positions to save although no event was handed over
@@ -16,23 +16,23 @@ type batch struct {
 	status     *Status
 	changed    bool
 	signals    []Signal
-	life       int
+	resets     int // inbox.resets when it was taken
 }
 
 func (b *batch) empty() bool {
 	return len(b.deliveries) == 0 && !b.save && b.status == nil && !b.changed && len(b.signals) == 0
 }
 
-// inbox is what waits for the callbacks. Its owner locks.
+// inbox holds what waits for the callbacks. Its owner does the locking.
 type inbox struct {
 	deliveries []delivery
-	bytes      int // of deliveries, those of the batch under way included
+	bytes      int // of deliveries, including those of the batch that the callbacks are handling
 	starts     map[ConversationID]int64
-	save       bool
+	save       bool // there are positions to save
 	status     *Status
-	changed    bool
+	changed    bool // OnChange is to be called
 	signals    []Signal
-	life       int // counts resets, to recognise a batch of an earlier epoch
+	resets     int // number of resets so far, to recognize a batch from before the last one
 }
 
 // hasRoom reports whether further events may be queued. A pull under way may exceed
@@ -44,6 +44,7 @@ func (b *inbox) addEvent(e Event) {
 	b.bytes += e.Size()
 }
 
+// addSignal queues a signal. If MaxSignals wait already, it drops the oldest one.
 func (b *inbox) addSignal(s Signal) {
 	if len(b.signals) == MaxSignals {
 		b.signals = b.signals[1:]
@@ -60,16 +61,17 @@ func (b *inbox) start(id ConversationID, seq int64) {
 	b.save = true
 }
 
-// reset drops the events of the former epoch and queues the call of OnReset.
+// reset drops the events and positions of the earlier epoch, and queues the call of
+// OnReset. Signals and the status stay.
 func (b *inbox) reset(epoch string) {
-	*b = inbox{status: b.status, signals: b.signals, changed: true, life: b.life + 1}
+	*b = inbox{status: b.status, signals: b.signals, changed: true, resets: b.resets + 1}
 	b.deliveries = []delivery{{reset: true, epoch: epoch}}
 }
 
-// take returns what waits, at most n deliveries.
+// take removes and returns everything that waits, but at most n deliveries.
 func (b *inbox) take(n int, epoch string) batch {
 	n = min(n, len(b.deliveries))
-	out := b.takeNews()
+	out := b.takeNotices()
 	out.deliveries, out.starts, out.epoch, out.save = b.deliveries[:n:n], b.starts, epoch, b.save || n > 0
 	b.deliveries = b.deliveries[n:]
 	if len(b.deliveries) == 0 {
@@ -79,19 +81,20 @@ func (b *inbox) take(n int, epoch string) batch {
 	return out
 }
 
-// takeNews returns what waits beside deliveries and positions.
-func (b *inbox) takeNews() batch {
-	out := batch{status: b.status, changed: b.changed, signals: b.signals, life: b.life}
+// takeNotices removes and returns what needs no saved position: the status, changes
+// and signals.
+func (b *inbox) takeNotices() batch {
+	out := batch{status: b.status, changed: b.changed, signals: b.signals, resets: b.resets}
 	b.status, b.changed, b.signals = nil, false, nil
 	return out
 }
 
-// hasNews reports whether takeNews would return anything.
-func (b *inbox) hasNews() bool { return b.status != nil || b.changed || len(b.signals) > 0 }
+// hasNotices reports whether takeNotices would return anything.
+func (b *inbox) hasNotices() bool { return b.status != nil || b.changed || len(b.signals) > 0 }
 
-// release gives back the room that the deliveries of a batch took.
+// release frees the bytes of a batch whose callbacks have returned.
 func (b *inbox) release(out *batch) {
-	if out.life != b.life {
+	if out.resets != b.resets {
 		return
 	}
 	for i := range out.deliveries {

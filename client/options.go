@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// Everything as Options.History starts each conversation at its first event.
+// Everything is the value of Options.History that starts each conversation at its
+// first event.
 const Everything = -1
 
 // Options configure a Client. URLs and Token are required.
@@ -27,18 +28,18 @@ type Options struct {
 	// Store keeps the positions of this device; nil keeps them in memory.
 	Store Store
 	// History is how many of the newest events of each conversation a new device
-	// receives: 0 for none but those that come from now on, or Everything.
+	// receives. With 0 it receives only events that come later; see also Everything.
 	History int
-	// Background connects without making the user online.
+	// Background connects without showing the user as online.
 	Background bool
 
 	// OnEvent receives each event, once and in the order of its conversation. The
-	// client acknowledges the event after OnEvent returned nil; an error ends Run. Without
-	// OnEvent, the client receives and acknowledges events all the same.
+	// client acknowledges the event after OnEvent returned nil; an error ends Run. If
+	// OnEvent is nil, the client still receives and acknowledges events.
 	OnEvent func(context.Context, *Client, Event) error
-	// OnReset reports that the log came back in an earlier state, under a new epoch.
-	// Everything stored of the events is void; they come again as on a new device.
-	// An error ends Run.
+	// OnReset reports a new epoch: the server's log may have lost events, for example
+	// after a restore. Stored events are void, and come again as on a new device. An
+	// error ends Run.
 	OnReset func(ctx context.Context, c *Client, epoch string) error
 	// OnStatus receives changes of the connection's state. It may miss states that
 	// follow each other quickly, but always receives the last one.
@@ -49,7 +50,7 @@ type Options struct {
 	// ordered with events.
 	OnSignal func(context.Context, *Client, Signal)
 
-	// Logger receives what the client cannot return; nil discards it.
+	// Logger logs errors that no call returns; nil discards them.
 	Logger *slog.Logger
 }
 

@@ -75,10 +75,10 @@ func TestOldestSignalsAreDropped(t *testing.T) {
 	for seq := range int64(MaxSignals + 2) {
 		b.addSignal(Receipt{ReadSeq: seq})
 	}
-	signals := b.takeNews().signals
+	signals := b.takeNotices().signals
 	require.Len(t, signals, MaxSignals)
 	require.Equal(t, Receipt{ReadSeq: 2}, signals[0])
-	require.False(t, b.hasNews())
+	require.False(t, b.hasNotices())
 }
 
 // TestJoinWaitsForTheUser: before the first connection the client does not know who its

@@ -6,14 +6,14 @@ import (
 	"im/domain"
 )
 
-// stream is the order of one conversation's events on this device. Its positions are
-// handled ≤ accepted ≤ head, and head is known to exist.
+// stream puts the events of one conversation in order, on this device. Its positions
+// are handled ≤ accepted ≤ head.
 //
 //	state     condition         changes
 //	current   accepted = head   a push of accepted+1: stays; any other new push, a gap or
 //	                            a view with a higher head: to behind
 //	behind    accepted < head   its turn for a pull: to pulling
-//	pulling   pulling           a page: to current or behind; the end of the session: to
+//	pulling   pulling is set    a page: to current or behind; the end of the session: to
 //	                            behind. Pushes are held, up to maxAhead.
 type stream struct {
 	id ConversationID
@@ -28,7 +28,9 @@ type stream struct {
 	// ahead are pushed events above accepted+1 that wait for the pull under way,
 	// ascending and without a hole.
 	ahead []Event
-	// fresh: no event was accepted yet, so that the first push may lower accepted.
+	// fresh: the device is new to the conversation and accepted no event yet. accepted
+	// was then computed from the first view of the conversation. If the first push is
+	// older than that view, it lowers accepted, so that the event is not dropped.
 	fresh bool
 }
 
@@ -36,8 +38,8 @@ type stream struct {
 // pulled after it.
 const maxAhead = 64
 
-// push takes a pushed event and returns the events that are next in order now.
-// hasRoom says whether they may be queued.
+// push takes a pushed event and returns the events that are now next in order. Without
+// hasRoom it accepts none; they are pulled later.
 func (s *stream) push(e Event, hasRoom bool) []Event {
 	s.head = max(s.head, e.Seq)
 	if s.fresh && e.Seq <= s.accepted {
@@ -54,18 +56,18 @@ func (s *stream) push(e Event, hasRoom bool) []Event {
 	return nil
 }
 
-// page takes a page and returns the events that are next in order now.
+// page takes a page of a pull and returns the events that are now next in order.
 func (s *stream) page(p *domain.EventPage) []Event {
 	var next []Event
 	for i, e := range p.Events {
-		// A page starts at the floor if what is below it is not readable.
+		// If the device may not read what follows accepted, the page starts at the floor.
 		if e.Seq == s.accepted+1 || i == 0 && e.Seq > s.accepted && e.Seq == p.FloorSeq {
 			next = append(next, s.accept(e))
 		}
 	}
 	next = append(next, s.acceptAhead()...)
 	if len(p.Events) == 0 {
-		s.head = s.accepted // nothing is there, whatever was announced
+		s.head = s.accepted // no event is readable above accepted, even if a head was announced
 		s.ahead = nil
 	} else {
 		s.head = max(s.head, p.HeadSeq)
@@ -78,6 +80,8 @@ func (s *stream) accept(e Event) Event {
 	return e
 }
 
+// hold keeps an event for after the pull under way. It drops the event if that would
+// leave a hole or exceed maxAhead; it is pulled later.
 func (s *stream) hold(e Event) {
 	if n := len(s.ahead); n > 0 && e.Seq != s.ahead[n-1].Seq+1 || n == maxAhead {
 		return
@@ -85,7 +89,7 @@ func (s *stream) hold(e Event) {
 	s.ahead = append(s.ahead, e)
 }
 
-// acceptAhead accepts the held events that are next in order now.
+// acceptAhead accepts and returns the held events that are now next in order.
 func (s *stream) acceptAhead() []Event {
 	i := slices.IndexFunc(s.ahead, func(e Event) bool { return e.Seq == s.accepted+1 })
 	if i < 0 {

@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// tokens remembers the last token of the source.
+// tokens calls Options.Token and keeps the last token, for REST calls. It is safe for
+// concurrent use.
 type tokens struct {
 	source func(context.Context) (string, error)
 
@@ -13,7 +14,7 @@ type tokens struct {
 	last string
 }
 
-// next returns a token from the source.
+// next returns a new token from the source. An empty one is ErrUnauthenticated.
 func (t *tokens) next(ctx context.Context) (string, error) {
 	token, err := t.source(ctx)
 	if err != nil {

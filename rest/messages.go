@@ -21,7 +21,7 @@ func (h *handler) sendToUser(w http.ResponseWriter, r *request) error {
 	return h.send(w, r, post)
 }
 
-// post reads the members of a message that is sent.
+// post reads the fields of a send. The conversation is up to the caller.
 func (o object) post() domain.Post {
 	return domain.Post{
 		ClientMsgID: o.text("client_msg_id", 64), Content: o.raw("content"), ReplyTo: o.integer("reply_to", 1),
@@ -45,9 +45,9 @@ func (h *handler) send(w http.ResponseWriter, r *request, p domain.Post) error {
 	return nil
 }
 
-// commit posts a message and waits for the log's answer. It fails with
-// domain.ErrUnavailable when ctx ends first; the message may be committed all
-// the same. A second call with the same client id finds the same message.
+// commit submits a message and waits until it is committed or refused. If ctx ends
+// first, commit returns domain.ErrUnavailable, but the message may still be committed.
+// A second call with the same client_msg_id then returns that message.
 func (h *handler) commit(ctx context.Context, a domain.Actor, p domain.Post) (domain.Sent, error) {
 	type outcome struct {
 		sent domain.Sent
@@ -101,7 +101,7 @@ func (h *handler) listEvents(w http.ResponseWriter, r *request) error {
 	return writePage(w, &page, err)
 }
 
-// atMostOne refuses positions that are given together.
+// atMostOne returns an error if the query has more than one of the parameters.
 func (r *request) atMostOne(names ...string) error {
 	refused := domain.ErrInvalid.WithMessage("positions exclude each other")
 	for _, name := range names {

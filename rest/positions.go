@@ -6,7 +6,7 @@ import (
 	"im/domain"
 )
 
-// markRead sends the new state to all sessions of the user.
+// markRead also sends the new read state to all sessions of the user.
 func (h *handler) markRead(w http.ResponseWriter, r *request) error {
 	id, body := r.conversationID(), r.object("seq")
 	seq := body.integer("seq", 0)
@@ -25,8 +25,8 @@ func (h *handler) markRead(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-// acknowledge reads the conversation first. The ack itself is written later,
-// without a check that the user is a member.
+// acknowledge reads the conversation only to check that the user is a member. The
+// acknowledgement is written later, in a batch, without that check.
 func (h *handler) acknowledge(w http.ResponseWriter, r *request) error {
 	id, body := r.conversationID(), r.object("device_id", "seq")
 	device := r.ownDevice(body.text("device_id", 0), body.Has("device_id"))

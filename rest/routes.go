@@ -103,13 +103,13 @@ func (s *Server) openRoutes(o Options) []openRoute {
 	}
 }
 
-// routable returns r with its path escaped once more than it was sent, and false
-// for a path that no operation has.
+// routable returns a copy of r with its path escaped a second time, and false for a
+// path that no operation can have.
 //
 // http.ServeMux unescapes each segment of a path. It redirects paths with the
-// segments "", "." and "..", and takes the segment %2F for a trailing slash. With
-// the second escaping it sees no such segment, but only plain text that
-// pathValue unescapes. Two spellings of one path become the same.
+// segments "", "." and "..", and treats the segment %2F as a trailing slash. After
+// the second escaping it sees no such segments, only plain text, which pathValue
+// unescapes. Two spellings of one path become the same.
 func routable(r *http.Request) (*http.Request, bool) {
 	sent := r.URL.RawPath // with non-ASCII text as it was sent, unlike EscapedPath
 	if sent == "" {

@@ -11,7 +11,7 @@ import (
 	"im/tools/verify"
 )
 
-// errBreach is the error of a run that found a breach, or could not check everything.
+// errBreach is returned if a breach was found, or something could not be checked.
 var errBreach = errors.New("verify: not every guarantee was shown to hold")
 
 // verifyCmd is `im verify`.
@@ -67,6 +67,7 @@ func (c *verifyCmd) Run(ctx context.Context, std streams) error {
 	return nil
 }
 
+// options checks the flags and returns the options of the run.
 func (c *verifyCmd) options(progress io.Writer) (verify.Options, error) {
 	urls, err := c.nodes()
 	if err != nil {
@@ -93,8 +94,8 @@ func (c *verifyCmd) options(progress io.Writer) (verify.Options, error) {
 	return o, nil
 }
 
-// serverToken returns a function that returns server tokens, or nil if there is
-// neither a token nor a secret.
+// serverToken returns the source of server tokens: --token, or tokens signed with the
+// secret. It returns nil if there is neither.
 func (c *verifyCmd) serverToken() func(context.Context) (string, error) {
 	switch {
 	case c.Token != "":

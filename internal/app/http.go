@@ -14,7 +14,7 @@ import (
 	"im/web"
 )
 
-// server returns the HTTP server of everything that a node serves.
+// server returns the HTTP server of the node: REST, WebSocket and the web chat.
 func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, error) {
 	api, err := rest.New(rest.Options{
 		Backend: rest.Backend{
@@ -48,7 +48,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 // that redirects some paths for which the contract demands 404.
 type routes struct {
 	socket, rest, page http.Handler
-	extra              map[string]http.Handler
+	extra              map[string]http.Handler // by path; they come first
 }
 
 func (h routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func logged(next http.Handler, logger *slog.Logger) http.Handler {
 	})
 }
 
-// statusRecorder records the status and the size of an answer.
+// statusRecorder records the status and the size of an answer, for the log.
 type statusRecorder struct {
 	http.ResponseWriter
 	status, bytes int

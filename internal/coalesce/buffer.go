@@ -9,7 +9,7 @@ import (
 // Options configure a Buffer. Every and Flush are required.
 type Options[K comparable, V any] struct {
 	// Every is the interval between flushes by Run. Flushes are aligned to
-	// multiples of it, so a value waits between 0 and Every.
+	// multiples of it since the start of Run, so a value waits at most Every.
 	Every time.Duration
 	// Retry is the minimum pause of Run after a failed flush; 0 means Every.
 	Retry time.Duration
@@ -18,17 +18,17 @@ type Options[K comparable, V any] struct {
 
 	// Max is the number of keys that may wait; 0 is no limit.
 	Max int
-	// Retain is the number of keys up to which a failed batch is put back. With
-	// 0 a failed batch is dropped.
+	// Retain bounds the keys that wait after a failed batch is put back; further keys
+	// of the batch are dropped. With 0 the whole batch is dropped.
 	Retain int
 
 	// Merge combines two values of one key; added is the later one. If nil, the
 	// later value replaces the earlier one. It is called with the buffer locked
 	// and may modify and return waiting.
 	Merge func(waiting, added V) V
-	// Flush writes a batch. It owns the batch. After an error, the keys that are
-	// still in it are put back, so it may delete what it has written. It should
-	// log its error, because Run only retries.
+	// Flush writes a batch, which it may modify. After an error the keys that are
+	// left in the batch are put back, so it may delete those that it has written.
+	// It should log its error, because Run only retries.
 	Flush func(ctx context.Context, batch map[K]V) error
 }
 
@@ -55,8 +55,8 @@ func New[K comparable, V any](o Options[K, V]) *Buffer[K, V] {
 	return &Buffer[K, V]{o: o, filled: make(chan struct{}, 1), flushing: make(chan struct{}, 1), pending: make(map[K]V)}
 }
 
-// Add merges value into what waits for key. It reports false, and drops the
-// value, if the key is new and Max keys wait already.
+// Add merges value into what waits for key. If the key is new and Max keys wait
+// already, it drops the value and returns false.
 func (b *Buffer[K, V]) Add(key K, value V) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -114,6 +114,7 @@ func (b *Buffer[K, V]) FlushKey(ctx context.Context, key K) error {
 	return b.write(ctx, map[K]V{key: value})
 }
 
+// begin waits for its turn to flush, at most until ctx ends. Flushes do not overlap.
 func (b *Buffer[K, V]) begin(ctx context.Context) error {
 	select {
 	case b.flushing <- struct{}{}:

@@ -22,7 +22,7 @@ const (
 	stopTimeout  = 10 * time.Second // of a fast shutdown; then it becomes an immediate one
 )
 
-// port is a part of the socket's name. Nothing listens on TCP.
+// port is only a part of the socket's name. The server does not listen on TCP.
 const port = "5432"
 
 // database is the one that initdb creates. The server has no other.
@@ -41,7 +41,7 @@ type Options struct {
 	// Logger logs steps that take long: downloading, initdb. Nil discards them.
 	Logger *slog.Logger
 
-	noNamespace bool // for tests: as if user namespaces were forbidden
+	noNamespace bool // for tests: behave as if user namespaces were forbidden
 }
 
 // Postgres is a running server.
@@ -49,7 +49,7 @@ type Postgres struct {
 	dir    string // folder of the data
 	socket string // folder of the socket
 	lock   *os.File
-	temp   string // folder to remove at the end, or ""
+	temp   string // a temporary folder of the socket, to remove at the end; or ""
 	proc   *process
 }
 
@@ -101,8 +101,8 @@ func (p *Postgres) URL() string {
 	return "postgres:///" + database + "?" + q.Encode()
 }
 
-// Dir returns the folder of the data. It is not in Options.Dir if the server runs as an
-// account that cannot reach that folder.
+// Dir returns the folder of the data. It lies outside Options.Dir if the server runs as
+// an account that cannot reach Options.Dir.
 func (p *Postgres) Dir() string { return p.dir }
 
 // Done returns a channel that is closed when the server has ended for any reason.
@@ -128,7 +128,7 @@ func (p *Postgres) release() {
 
 // start runs the server and waits until it answers.
 func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
-	if err := reap(ctx, p.dir); err != nil {
+	if err := reap(ctx, p.dir); err != nil { // a server that an earlier process left running
 		return err
 	}
 	if err := p.openSocket(id); err != nil {
@@ -179,8 +179,8 @@ func (p *Postgres) await(ctx context.Context) error {
 	}
 }
 
-// maxSocketPath is the shortest maximum of a socket's path among the systems, including
-// its terminator. Linux has 108.
+// maxSocketPath is the longest path of a socket, terminator included, that every
+// supported system allows. Linux alone allows 108.
 const maxSocketPath = 104
 
 // openSocket creates the folder of the socket: in the data folder, or a temporary one if
@@ -214,15 +214,16 @@ func tailOf(path string) string {
 	return "\n" + string(bytes.TrimSpace(text))
 }
 
-// process is a child process. It has a process group of its own, so that Ctrl-C reaches
-// only its parent, which then stops it. On Linux it also ends when its parent is killed.
+// process is the server's process. It has a process group of its own, so that Ctrl-C
+// reaches only this process, which then stops the server. On Linux the server also ends
+// when this process is killed.
 type process struct {
 	cmd  *exec.Cmd
-	done chan struct{}
+	done chan struct{} // closed when the process has ended
 }
 
-// stop requests a fast shutdown, after timeout an immediate one, and at last kills the
-// server.
+// stop requests a fast shutdown, after timeout an immediate one, and after another
+// timeout kills the server.
 func (p *process) stop(timeout time.Duration) error {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		_ = p.cmd.Process.Signal(sig)

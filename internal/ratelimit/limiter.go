@@ -11,10 +11,10 @@ import (
 // minDelay is the shortest delay that a refused client is asked to wait.
 const minDelay = 10 * time.Millisecond
 
-// Rates are the rates of each class of activity, by domain.RateClass.
+// Rates are the rates of each class of requests, indexed by domain.RateClass.
 type Rates [domain.RateClasses]Rate
 
-// Options are the limits. The zero value limits nothing.
+// Options configure a Limiter. The zero value limits nothing.
 type Options struct {
 	User    Rates // of each user
 	Address Rates // of each address
@@ -26,7 +26,7 @@ type Options struct {
 type Limiter struct {
 	user, address [domain.RateClasses]*buckets
 	proxies       proxies
-	byAddress     bool
+	byAddress     bool // at least one class limits addresses
 }
 
 // New returns a Limiter.
@@ -39,8 +39,8 @@ func New(o Options) *Limiter {
 	return l
 }
 
-// Address returns the address that a request counts for; the zero Prefix if no
-// address is limited.
+// Address returns the prefix of the client's address that a request counts for. It
+// returns the zero Prefix if no rate limits addresses.
 func (l *Limiter) Address(r *http.Request) netip.Prefix {
 	if !l.byAddress {
 		return netip.Prefix{}
@@ -48,9 +48,9 @@ func (l *Limiter) Address(r *http.Request) netip.Prefix {
 	return subscriberPrefix(l.proxies.clientAddress(r))
 }
 
-// Admit counts one activity of a user from an address. It does not count "" and
-// the zero Prefix. It fails with domain.ErrRateLimited, which carries the delay;
-// then neither the user nor the address was counted.
+// Admit counts one request of a user from an address. The user "" and the zero
+// Prefix are not counted. It returns domain.ErrRateLimited, with the delay after
+// which to try again, if either is over its limit; then it has counted neither.
 func (l *Limiter) Admit(class domain.RateClass, user domain.UserID, from netip.Prefix) error {
 	now := time.Now()
 	var wait time.Duration

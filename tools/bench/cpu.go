@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// tick is the unit of /proc/PID/stat on every Linux that Go runs on.
+// tick is the unit of CPU time in /proc/PID/stat, on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// usage is the CPU time that each part of the system has used so far. It lacks parts
-// on other machines, and is empty where there is no /proc.
+// usage is the CPU time that each part of the system has used so far. Parts on other
+// machines are missing. Without /proc it is empty.
 type usage map[string]time.Duration
 
 // The parts, in the order in which they are shown.
@@ -50,8 +50,8 @@ func (p processes) usage() usage {
 	return u
 }
 
-// per returns the CPU time since an earlier reading in µs, divided by count. Unit
-// names what was counted.
+// per returns the CPU time of each part since an earlier reading, in µs, divided by
+// count. unit is what count counts, for the metric's unit.
 func (u usage) per(since usage, count int64, unit string) []Metric {
 	if count == 0 {
 		return nil
@@ -65,13 +65,14 @@ func (u usage) per(since usage, count int64, unit string) []Metric {
 	return metrics
 }
 
+// stat is the part of /proc/PID/stat that the benchmark needs.
 type stat struct {
 	parent        int
-	own, children time.Duration
+	own, children time.Duration // CPU time; of children only those that have ended
 }
 
-// readStat reads /proc/PID/stat. The name of the program in it is in parentheses and
-// may contain spaces and parentheses itself.
+// readStat reads /proc/PID/stat. It returns false if there is no such process. The
+// program's name in it is in parentheses, and may contain spaces and parentheses.
 func readStat(pid int) (stat, bool) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	end := bytes.LastIndexByte(text, ')')
@@ -90,6 +91,7 @@ func readStat(pid int) (stat, bool) {
 	return stat{parent: parent, own: ticks(11) + ticks(12), children: ticks(13) + ticks(14)}, true
 }
 
+// childrenCPU returns the CPU time of the live children of a process.
 func childrenCPU(parent int) (sum time.Duration) {
 	for _, pid := range allProcesses() {
 		if s, ok := readStat(pid); ok && s.parent == parent {
@@ -109,7 +111,7 @@ func allProcesses() (pids []int) {
 	return pids
 }
 
-// named returns the processes of a program. The kernel truncates names to 15 bytes.
+// named returns the pids of a program. The kernel truncates its name to 15 bytes.
 func named(name string) (pids []int) {
 	for _, pid := range allProcesses() {
 		if nameOf(pid) == name {
@@ -124,7 +126,7 @@ func nameOf(pid int) string {
 	return strings.TrimSpace(string(text))
 }
 
-// resident returns the resident memory of processes in KiB.
+// resident returns the resident memory of processes, in KiB.
 func resident(pids []int) (kib int64) {
 	for _, pid := range pids {
 		text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))

@@ -8,10 +8,11 @@ import (
 	"im/domain"
 )
 
-// The cases of direct: high load, one message at a time, and low load.
+// The cases of the workload direct combine these: many pairs with many messages in
+// flight (high load), many pairs with one, and few pairs with one (low load).
 const (
 	directPairs    = 100
-	directFew      = 5
+	directFew      = 5 // pairs at low load
 	directInFlight = 16
 )
 
@@ -26,8 +27,8 @@ func directCases(o Options) (cases []scenario) {
 	return cases
 }
 
-// presets returns the pairs and messages in flight of each case, or of the one that
-// the options choose.
+// presets returns {pairs, messages in flight of each user} for each case. Options that
+// set either of them make one case of their own.
 func presets(o Options) [][2]int {
 	if o.Pairs == 0 && o.InFlight == 0 {
 		return [][2]int{{directPairs, directInFlight}, {directPairs, 1}, {directFew, 1}}
@@ -51,8 +52,8 @@ func runPairs(ctx context.Context, r *run, nodes, pairs, inFlight int) ([]Metric
 	return r.drive(ctx, l, loadMetrics{l.pairMetrics, l.ackedIn.Load, "msg"})
 }
 
-// connectPairs returns the sockets of pairs, those of a pair next to one another, and
-// the ids of their conversations.
+// connectPairs connects pairs of users. Pair i has the sockets 2i and 2i+1, and the
+// conversation ids[i]. After an error, the caller closes the sockets that are not nil.
 func connectPairs(ctx context.Context, p *fixture, nodes, pairs int) (socks []*socket, ids []string, err error) {
 	socks, ids = make([]*socket, 2*pairs), make([]string, pairs)
 	err = each(ctx, pairs, func(ctx context.Context, i int) (err error) {

@@ -16,7 +16,8 @@ import (
 
 const cleanUpTimeout = 30 * time.Second
 
-// services returns the processes of the services that run on this machine.
+// services returns the processes of those services that run on this machine. It
+// leaves out the others, and those it cannot reach.
 func (t Target) services(ctx context.Context) processes {
 	parts := processes{partPostgres: postmaster(ctx, t.DatabaseURL), partRedis: redisProcess(ctx, t.RedisURL)}
 	if isLocal(t.AMQPURL) {
@@ -30,7 +31,8 @@ func (t Target) services(ctx context.Context) processes {
 	return parts
 }
 
-// postmaster returns the parent of the process that serves a connection.
+// postmaster returns the main process of a PostgreSQL server on this machine, or none.
+// It is the parent of the process that serves a connection.
 func postmaster(ctx context.Context, database string) []int {
 	conn, err := connectDatabase(ctx, database)
 	if err != nil {
@@ -100,8 +102,9 @@ func isLocal(text string) bool {
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// cleanUp removes the database, the keys and the exchange of nodes whose database and
-// prefix have that name. An error does not keep it from trying the others.
+// cleanUp removes what nodes leave behind that used name as the database's name and as
+// prefix: the database, the Redis keys and the exchange. It tries all three even if one
+// fails.
 func cleanUp(p Target, name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanUpTimeout)
 	defer cancel()
@@ -123,7 +126,8 @@ func dropKeys(ctx context.Context, url, prefix string) error {
 	return keys.Err()
 }
 
-// dropExchange deletes the exchange that all nodes share. Their queues expire.
+// dropExchange deletes the exchange that the nodes share. Their queues expire by
+// themselves.
 func dropExchange(url, prefix string) error {
 	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: amqp091.DefaultDial(cleanUpTimeout)})
 	if err != nil {

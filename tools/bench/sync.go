@@ -11,8 +11,8 @@ import (
 const (
 	listedConversations  = 10_000
 	changedConversations = 10
-	syncRounds           = 10 // measured in each run, after one that is not
-	syncLimit            = 500
+	syncRounds           = 10  // measured rounds of a run, after one that is not measured
+	syncLimit            = 500 // conversations of a page
 )
 
 func syncCases(o Options) []scenario {
@@ -23,8 +23,8 @@ func syncCases(o Options) []scenario {
 	}}
 }
 
-// runSync measures the first page of a full sync, all pages of one, and a sync after a
-// few changes, each from the request until the answer has been read.
+// runSync measures three times, each from the request to the end of the answer: of the
+// first page of a full sync, of all its pages, and of a sync after a few changes.
 func runSync(ctx context.Context, r *run, listed int) ([]Metric, error) {
 	me := r.fixture.user("me", 0)
 	ids := make([]string, listed)
@@ -57,7 +57,8 @@ type syncing struct {
 	first, whole, since *latency
 }
 
-// once measures one full sync and one after changes. Round 0 does not count.
+// once measures one round: a full sync, and one after changes. It drops the times of
+// round 0.
 func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) error {
 	began := s.clock.now()
 	var page syncPage
@@ -77,7 +78,7 @@ func (s *syncing) once(ctx context.Context, r *run, ids []string, round int) err
 	changed := min(changedConversations, len(ids))
 	if err := each(ctx, changed, func(ctx context.Context, i int) error {
 		at := (round*changed + i) % len(ids)
-		return r.fixture.say(ctx, r.fixture.user("p", at), ids[at], round)
+		return r.fixture.postMessage(ctx, r.fixture.user("p", at), ids[at], round)
 	}); err != nil {
 		return err
 	}
@@ -117,8 +118,8 @@ func (s *syncing) pages(cursor string) (next string, listed int, err error) {
 	}
 }
 
-// say posts a message over REST.
-func (f *fixture) say(ctx context.Context, user domain.UserID, id string, number int) error {
+// postMessage posts a message over REST.
+func (f *fixture) postMessage(ctx context.Context, user domain.UserID, id string, number int) error {
 	return f.call(ctx, user, "POST", "/v1/conversations/"+id+"/messages", map[string]any{
 		"client_msg_id": fmt.Sprint(number), "content": map[string]string{"type": "text", "text": text100},
 	}, nil)

@@ -35,7 +35,7 @@ func workloads() []workload {
 	return []workload{
 		{name: "limit", help: "PostgreSQL alone with this schema: appends with 1, 64, 256, 1024 and 1600 in flight", cases: limitCases},
 		{name: "direct", help: "pairs of users who write to one another", cases: directCases},
-		{name: "group", help: "a group of 100 online members, one of whom writes", cases: groupCases},
+		{name: "group", help: "a group of 100 online members, of which one writes", cases: groupCases},
 		{name: "cross", help: "pairs across two nodes, compared with pairs on one", cases: crossCases},
 		{name: "catchup", help: "catching up with 1,000 missed messages", cases: catchupCases},
 		{name: "sync", help: "the sync of a user with 10,000 conversations", cases: syncCases},

@@ -21,13 +21,13 @@ type entry struct {
 	text   string
 }
 
-// transcript is the part of one conversation that is shown. It holds each seq
-// once, in ascending order, whether it came with a page of history or live.
+// transcript is the part of one conversation that was loaded: by live events and by
+// pages of history, which may overlap. It holds each seq once, in ascending order.
 type transcript struct {
 	self    client.UserID
 	entries []entry
-	// newAfter is the last seq the user has seen: later messages of others are
-	// marked as new. 0 marks none.
+	// newAfter is the user's read position: later messages of others are marked as
+	// new. 0 marks none.
 	newAfter int64
 	complete bool // the first entry is the first of the conversation
 }

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// patience is the time limit of one call, request or handshake. The contract
+// requestTimeout is the time limit of one call, request or handshake. The contract
 // promises an answer within 10 s.
-const patience = 15 * time.Second
+const requestTimeout = 15 * time.Second
 
 // api makes REST calls as users and as the backend.
 type api struct {
@@ -32,7 +32,7 @@ type heldToken struct {
 
 func newAPI(o *Options) *api {
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
-	return &api{o: o, http: &http.Client{Transport: transport, Timeout: patience}, tokens: map[string]heldToken{}}
+	return &api{o: o, http: &http.Client{Transport: transport, Timeout: requestTimeout}, tokens: map[string]heldToken{}}
 }
 
 // tokenLife is how long a token is used before the next one is requested.
@@ -82,7 +82,7 @@ func (r *reply) into(v any) bool { return r.ok() && json.Unmarshal(r.body, v) ==
 // call makes one call to a node. With behalf it uses the token of the backend
 // and X-IM-User.
 func (a *api) call(ctx context.Context, base, user string, behalf bool, method, path string, fields any) *reply {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	behalf = a.o.Token == nil || behalf && a.o.ServerToken != nil
 	request, err := a.request(ctx, base, user, behalf, method, path, fields)

@@ -23,30 +23,30 @@ func (u *user) change(ctx context.Context) {
 		u.createGroup(ctx, u.r.users, 2+u.rng.IntN(5), append(changingKinds(), groupKind{})[u.rng.IntN(4)])
 		return
 	}
-	c := u.r.rooms.of(u.name, u.rng, u.rng.IntN(2) == 0)
+	c := u.r.convs.choose(u.name, u.rng, u.rng.IntN(2) == 0)
 	if c == nil {
 		return
 	}
 	if made := u.plan(c); made != nil {
-		u.ask(ctx, made)
+		u.makeCall(ctx, made)
 	}
 }
 
 // plan chooses a change of a conversation, or nil for none.
-func (u *user) plan(c *room) *change {
-	now := u.r.rooms.snapshot(c, u.r.users)
+func (u *user) plan(c *knownConversation) *change {
+	now := u.r.convs.snapshot(c, u.r.users)
 	in, out, roles := now.in, now.out, now.roles
-	leads := roles[u.name] == "owner" || roles[u.name] == "admin"
+	moderates := roles[u.name] == "owner" || roles[u.name] == "admin"
 	base := "/v1/conversations/" + c.id
 	switch n := u.rng.IntN(100); {
 	case n < 60:
 		return u.planMessage(c.id, base, now.recent)
 	case now.direct:
 		return nil
-	case n < 75 && leads && len(out) > 0:
+	case n < 75 && moderates && len(out) > 0:
 		who := out[u.rng.IntN(len(out))]
 		return joins(c.id, who)
-	case n < 83 && leads && len(in) > 3:
+	case n < 83 && moderates && len(in) > 3:
 		return now.leaves(c.id, in[u.rng.IntN(len(in))])
 	case n < 87 && len(in) > 3:
 		return now.leaves(c.id, u.name)
@@ -55,7 +55,7 @@ func (u *user) plan(c *room) *change {
 		role := []string{"admin", "member", "admin", "owner"}[u.rng.IntN(4)]
 		// If the member left concurrently, the call adds them.
 		return &change{c.id, added, who, http.MethodPut, base + "/members/" + who, map[string]any{"role": role}}
-	case leads:
+	case moderates:
 		title := fmt.Sprintf("Group %d", u.rng.IntN(1000))
 		return &change{c.id, updated, "", http.MethodPatch, base, map[string]any{"title": title}}
 	}
@@ -115,8 +115,8 @@ func subjectOf(e *entry) (about string, known bool) {
 	return "", false
 }
 
-// request makes the call of a change in the background.
-func (u *user) ask(ctx context.Context, c *change) {
+// makeCall makes the call of a change in the background.
+func (u *user) makeCall(ctx context.Context, c *change) {
 	base, behalf := u.node(u.rng), u.rng.IntN(4) == 0
 	u.r.ledger.change(c.conversation, c.kind, u.name, c.about)
 	u.addBusy(1)
@@ -127,7 +127,7 @@ func (u *user) ask(ctx context.Context, c *change) {
 		var e event
 		switch {
 		case r.into(&e):
-			u.saw(&e, epoch)
+			u.observe(&e, epoch)
 			u.r.tally.count(func(r *Report) { r.Changes++ })
 		case !r.ok():
 			u.r.tally.fault("error " + r.code)
@@ -147,6 +147,7 @@ func (u *user) createGroup(ctx context.Context, among []*user, n int, as groupKi
 	return u.create(ctx, others, n == 1, as)
 }
 
+// create creates a conversation and reports whether that succeeded.
 func (u *user) create(ctx context.Context, others []string, direct bool, as groupKind) bool {
 	fields := map[string]any{"kind": "group", "members": others, "title": fmt.Sprintf("Group %d", u.rng.IntN(1000)), "settings": as.settings()}
 	if direct {
@@ -166,17 +167,17 @@ func (u *user) create(ctx context.Context, others []string, direct bool, as grou
 	text, _ := json.Marshal(map[string]any{"kind": v.Kind, "members": members, "settings": fields["settings"]})
 	e := &event{ConversationID: v.ConversationID, Seq: 1, Type: created, Body: text}
 	b := e.parsed()
-	u.r.rooms.see(e, &b, epoch)
+	u.r.convs.observe(e, &b, epoch)
 	return true
 }
 
 // markRead reads up to a random message of one of the user's conversations.
 func (u *user) markRead(ctx context.Context) {
-	c := u.r.rooms.of(u.name, u.rng, false)
+	c := u.r.convs.choose(u.name, u.rng, false)
 	if c == nil {
 		return
 	}
-	recent := u.r.rooms.snapshot(c, u.r.users).recent
+	recent := u.r.convs.snapshot(c, u.r.users).recent
 	if len(recent) == 0 {
 		return
 	}
@@ -205,7 +206,7 @@ func (u *user) markRead(ctx context.Context) {
 	})
 }
 
-// accepted returns the position that the server took for a request of seq. In a
+// accepted returns the position that the server recorded for a request of seq. In a
 // new epoch seq may have been lost, and a seq beyond the head counts as the
 // head.
 func accepted(seq, answered int64, epoch int) int64 {

@@ -41,20 +41,20 @@ func (r *runner) finish() {
 	r.report(r.ledger.differing(r.epochSeen))
 	r.tally.count(func(p *Report) {
 		p.Epochs = int64(epoch)
-		p.Conversations = int64(r.rooms.count())
+		p.Conversations = int64(r.convs.count())
 		p.Elapsed = millis(time.Since(p.Started))
 	})
 }
 
-// checkGone checks a conversation that is not found. If clients saw it in an
-// earlier epoch only, the failover in between took it away.
+// checkGone checks a conversation that is not found. If clients saw it only in an
+// earlier epoch, the failover in between lost it.
 func (r *runner) checkGone(id string) {
 	epoch := r.epochNow()
-	if r.rooms.lastEpoch(id) < epoch && !r.witness.knows(id) && !r.heldIn(id, epoch) {
+	if r.convs.lastEpoch(id) < epoch && !r.observed.hasAny(id) && !r.heldIn(id, epoch) {
 		r.ledger.lose(id)
 		return
 	}
-	r.report(r.witness.check(id, &history{id: id}))
+	r.report(r.observed.check(id, &history{id: id}))
 	r.report([]Breach{{Invariant: "I1", ConversationID: id, Client: "the log", Text: "clients know this conversation, but it is not found"}})
 }
 
@@ -81,8 +81,8 @@ func (r *runner) report(list []Breach) {
 
 // conversations returns all conversations that any client knows.
 func (r *runner) conversations() []string {
-	ids := r.rooms.ids()
-	for _, id := range r.witness.conversations() {
+	ids := r.convs.ids()
+	for _, id := range r.observed.conversations() {
 		if !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
@@ -94,30 +94,33 @@ func (r *runner) conversations() []string {
 func (r *runner) check(ctx context.Context, h *history, claims []claim) {
 	r.tally.count(func(p *Report) { p.LogEvents += h.head() })
 	r.report(h.check())
-	r.report(r.witness.check(h.id, h))
+	r.report(r.observed.check(h.id, h))
 	r.report(r.ledger.checkLog(h, r.epochNow()))
-	stays := h.stays()
-	r.checkFloors(ctx, h, stays)
-	known := func(seq int64) time.Time { return r.witness.known(h.id, seq) }
+	memberships := h.memberships()
+	r.checkFloors(ctx, h, memberships)
+	known := func(seq int64) time.Time { return r.observed.known(h.id, seq) }
 	for i := range r.records {
 		x := &r.records[i]
 		if x.epoch != r.epochNow() {
 			continue
 		}
-		checked, found := x.check(h, stays[x.user], known, r.clock, r.o.CompleteWithin)
+		checked, found := x.check(h, memberships[x.user], known, r.clock, r.o.CompleteWithin)
 		r.tally.count(func(p *Report) { p.Checked += checked })
 		r.report(found)
 	}
-	r.report(checkUnread(h, stays, claims, r.reads(h.id)))
+	r.report(checkUnread(h, memberships, claims, r.reads(h.id)))
 	for _, u := range r.users {
 		for _, d := range u.devices {
-			r.report(d.check(h, stays[u.name]))
+			r.report(d.check(h, memberships[u.name]))
 		}
-		r.checkAccess(ctx, h, u, present(stays[u.name]), stays[u.name])
+		r.checkAccess(ctx, h, u, isMember(memberships[u.name]), memberships[u.name])
 	}
 }
 
-func present(stays []stay) bool { return len(stays) > 0 && stays[len(stays)-1].to == forever }
+// isMember reports whether the last membership has not ended.
+func isMember(memberships []membership) bool {
+	return len(memberships) > 0 && memberships[len(memberships)-1].to == forever
+}
 
 // reads returns the read positions that users requested. A position answered in
 // an earlier epoch may be lost with it.
@@ -138,18 +141,18 @@ func (r *runner) reads(id string) map[string]readMark {
 
 // check checks that a device has converged: it holds everything that its user
 // may see, and nothing else.
-func (d *device) check(h *history, stays []stay) []Breach {
+func (d *device) check(h *history, memberships []membership) []Breach {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	b := Breach{ConversationID: h.id, Client: d.user.name + "/" + d.id}
-	s, in := d.holdings[h.id], present(stays)
+	s, in := d.holdings[h.id], isMember(memberships)
 	switch {
 	case in && s == nil:
 		b.Invariant, b.Text = "I6", "the device's last sync did not list this conversation"
 	case !in && s != nil:
 		b.Invariant, b.Text = "I8", "the device was never notified that its user is no longer a member"
-		if len(stays) > 0 {
-			b.Seq = stays[len(stays)-1].to
+		if len(memberships) > 0 {
+			b.Seq = memberships[len(memberships)-1].to
 			b.Text += fmt.Sprintf(": %s; it holds up to %d, its last sync was at %s and named head %d", h.describe(b.Seq), s.head, stamp(d.lastSync), s.synced)
 		}
 	case in:
@@ -167,8 +170,8 @@ func (d *device) check(h *history, stays []stay) []Breach {
 
 // checkAccess checks that members may read, and that the conversation does not
 // exist for former members and strangers.
-func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, stays []stay) {
-	if len(stays) == 0 && hash(u.name, h.id)%4 > 0 {
+func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, memberships []membership) {
+	if len(memberships) == 0 && hash(u.name, h.id)%4 > 0 {
 		return // a sample of the strangers
 	}
 	for _, path := range []string{"", "/events?limit=1"} {
@@ -194,14 +197,14 @@ func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, 
 func (r *runner) checkOpen(b Breach, reply *reply) {
 	var shown map[string]any
 	if !reply.into(&shown) {
-		b.Invariant, b.Text = "membership", "an open group is answered "+reply.code+" to who may join it"
+		b.Invariant, b.Text = "membership", "an open group is answered "+reply.code+" to a user who may join it"
 		r.tally.breach(b)
 	}
 	for _, name := range []string{"conversation_id", "title", "avatar_url", "member_count"} {
 		delete(shown, name)
 	}
 	if len(shown) > 0 {
-		b.Invariant, b.Text = "I8", fmt.Sprintf("an open group shows to who is not in also %v", slices.Sorted(maps.Keys(shown)))
+		b.Invariant, b.Text = "I8", fmt.Sprintf("an open group also shows to a non-member: %v", slices.Sorted(maps.Keys(shown)))
 		r.tally.breach(b)
 	}
 }

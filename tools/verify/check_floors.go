@@ -2,10 +2,10 @@ package verify
 
 import "fmt"
 
-// floor returns the lowest seq that a user with these stays may read as of
+// floor returns the lowest seq that a user with these memberships may read as of
 // head; 0 for a non-member.
-func (h *history) floor(stays []stay, head int64) int64 {
-	for _, s := range stays {
+func (h *history) floor(memberships []membership, head int64) int64 {
+	for _, s := range memberships {
 		if s.from <= head && head < s.to {
 			if h.groupKind.sinceJoin {
 				return s.from
@@ -19,7 +19,7 @@ func (h *history) floor(stays []stay, head int64) int64 {
 // check compares the floors in answers with the log, and messages without
 // content with the recalls. It returns the number of different floors above 1,
 // and of the answers that named one.
-func (f *floors) check(h *history, stays map[string][]stay) (floors, answers int64, found []Breach) {
+func (f *floors) check(h *history, memberships map[string][]membership) (floors, answers int64, found []Breach) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for l, seen := range f.floorViews[h.id] {
@@ -28,7 +28,7 @@ func (f *floors) check(h *history, stays map[string][]stay) (floors, answers int
 		}
 		b := Breach{ConversationID: h.id, Seq: l.floor, Client: seen.first, At: seen.at}
 		for _, head := range []int64{seen.least, seen.most} {
-			if b.Invariant, b.Text = h.misplaced(l.floor, head, stays[l.user]); b.Text != "" {
+			if b.Invariant, b.Text = h.misplaced(l.floor, head, memberships[l.user]); b.Text != "" {
 				found = append(found, b)
 				break
 			}
@@ -39,17 +39,17 @@ func (f *floors) check(h *history, stays map[string][]stay) (floors, answers int
 			found = append(found, Breach{Invariant: "I5", ConversationID: h.id, Seq: seq, Client: client, Text: withheld})
 		}
 	}
-	return floors, answers, append(found, h.checkReach(stays)...)
+	return floors, answers, append(found, h.checkReach(memberships)...)
 }
 
 const withheld = "came without its content, although the reader may read it, and it was not recalled"
 
-// misplaced says what is wrong with a floor that was given as of head.
-func (h *history) misplaced(floor, head int64, stays []stay) (invariant, text string) {
-	want := h.floor(stays, head)
+// misplaced returns what is wrong with a floor that was given as of head, or "".
+func (h *history) misplaced(floor, head int64, memberships []membership) (invariant, text string) {
+	want := h.floor(memberships, head)
 	switch {
 	case !h.groupKind.sinceJoin && floor == 1:
-		return "", "" // one floor for all stays
+		return "", "" // one floor for all memberships
 	case want == 0:
 		return "I8", fmt.Sprintf("a non-member read from %d on, as of head %d", floor, head)
 	case floor < want:
@@ -68,7 +68,7 @@ func (h *history) erased(seq int64) bool {
 
 // checkReach checks that no user changed, or replied to, a message below their
 // floor.
-func (h *history) checkReach(stays map[string][]stay) []Breach {
+func (h *history) checkReach(memberships map[string][]membership) []Breach {
 	var found []Breach
 	for i := range h.entries {
 		e := &h.entries[i]
@@ -76,7 +76,7 @@ func (h *history) checkReach(stays map[string][]stay) []Breach {
 		if e.kind == posted {
 			target = e.reply
 		}
-		if floor := h.floor(stays[e.sender], e.seq); target > 0 && target < floor {
+		if floor := h.floor(memberships[e.sender], e.seq); target > 0 && target < floor {
 			found = append(found, Breach{
 				Invariant: "I8", ConversationID: h.id, Seq: e.seq, ClientMsgID: e.clientMsgID, Client: e.sender, At: e.at,
 				Text: fmt.Sprintf("%s is about %d, which lies below the floor of its sender, %d", e.kind, target, floor),
@@ -86,12 +86,11 @@ func (h *history) checkReach(stays map[string][]stay) []Breach {
 	return found
 }
 
-// checkGlimpses checks the content of pushes during one stay: edits of messages
-// below the floor have none; everything else has content unless it was
-// recalled.
-func (t *stint) checkGlimpses(h *history, stays []stay, say func(invariant string, seq int64, text string, args ...any)) {
-	for _, p := range t.glimpses {
-		switch floor := h.floor(stays, p.seq); {
+// checkContent checks the content of the pushes of one span. Edits of messages
+// below the floor have none. Everything else has content unless it was recalled.
+func (t *pushSpan) checkContent(h *history, memberships []membership, say func(invariant string, seq int64, text string, args ...any)) {
+	for _, p := range t.contentChecks {
+		switch floor := h.floor(memberships, p.seq); {
 		case floor == 0:
 		case p.target < floor && !p.withoutContent:
 			say("I8", p.seq, "pushed with its content, an edit of %d, which lies below the floor, %d", p.target, floor)

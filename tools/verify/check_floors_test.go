@@ -8,28 +8,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// guarded returns a log with since_join: b was a member from 3 to 7 and is one again
+// sinceJoinLog returns a log with since_join: b was a member from 3 to 7 and is one again
 // from 9 on. The message at 4 was recalled.
-func guarded() *history {
-	first := happened(1, created, "a", "", map[string]any{
+func sinceJoinLog() *history {
+	first := newEvent(1, created, "a", "", map[string]any{
 		"kind": "group", "members": []map[string]any{{"user_id": "a", "role": "owner"}}, "settings": map[string]any{"history": "since_join"},
 	})
 	joined := func(seq int64) event {
-		return happened(seq, added, "b", "", map[string]any{"user_id": "b", "role": "member"})
+		return newEvent(seq, added, "b", "", map[string]any{"user_id": "b", "role": "member"})
 	}
-	return logOf(first, said(2, "a", "a.1", "x"), joined(3), happened(4, posted, "a", "a.2", map[string]any{"content": nil}),
-		changed(5, 2), changed(6, 6), happened(7, removed, "a", "", map[string]any{"user_id": "b"}), said(8, "a", "a.3", "x"),
+	return logOf(first, said(2, "a", "a.1", "x"), joined(3), newEvent(4, posted, "a", "a.2", map[string]any{"content": nil}),
+		changed(5, 2), changed(6, 6), newEvent(7, removed, "a", "", map[string]any{"user_id": "b"}), said(8, "a", "a.3", "x"),
 		joined(9), said(10, "a", "a.4", "x"))
 }
 
 // changed returns an edit.
 func changed(seq, target int64) event {
-	return happened(seq, edited, "a", "", map[string]any{"target_seq": target, "content": map[string]any{"type": "text", "text": "y"}})
+	return newEvent(seq, edited, "a", "", map[string]any{"target_seq": target, "content": map[string]any{"type": "text", "text": "y"}})
 }
 
 func TestCheckFloors(t *testing.T) {
 	t.Parallel()
-	h := guarded()
+	h := sinceJoinLog()
 	type answer struct{ floor, head int64 }
 	for name, c := range map[string]struct {
 		user           string
@@ -37,14 +37,14 @@ func TestCheckFloors(t *testing.T) {
 		withoutContent []int64
 		want           []string
 	}{
-		"each stay's own":                 {"b", []answer{{3, 3}, {3, 6}, {9, 9}, {9, 10}}, nil, nil},
+		"each membership has its own":     {"b", []answer{{3, 3}, {3, 6}, {9, 9}, {9, 10}}, nil, nil},
 		"the founder's":                   {"a", []answer{{1, 1}, {1, 10}}, nil, nil},
 		"none":                            {"b", []answer{{1, 10}}, nil, []string{"I8"}},
-		"that of the stay before":         {"b", []answer{{3, 6}, {3, 10}}, nil, []string{"I8"}},
-		"that of the next stay":           {"b", []answer{{9, 6}}, nil, []string{"I6"}},
+		"that of the membership before":   {"b", []answer{{3, 6}, {3, 10}}, nil, []string{"I8"}},
+		"that of the next membership":     {"b", []answer{{9, 6}}, nil, []string{"I6"}},
 		"too high":                        {"a", []answer{{2, 5}}, nil, []string{"I6"}},
 		"after the removal":               {"b", []answer{{3, 7}}, nil, []string{"I8"}},
-		"between two stays":               {"b", []answer{{3, 8}}, nil, []string{"I8"}},
+		"between two memberships":         {"b", []answer{{3, 8}}, nil, []string{"I8"}},
 		"a stranger":                      {"c", []answer{{1, 10}}, nil, []string{"I8"}},
 		"recalled, without content":       {"b", nil, []int64{4}, nil},
 		"not recalled, without content":   {"b", nil, []int64{10}, []string{"I5"}},
@@ -59,7 +59,7 @@ func TestCheckFloors(t *testing.T) {
 			for _, seq := range c.withoutContent {
 				f.withoutContent(by, "c", seq)
 			}
-			_, _, found := f.check(h, h.stays())
+			_, _, found := f.check(h, h.memberships())
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 		})
 	}
@@ -69,7 +69,7 @@ func TestCheckFloors(t *testing.T) {
 		f.add(reader{"b", "b/d", 1}, "c", 1, 2)
 		f.add(reader{"b", "b/d", 1}, "c", 2, 2)
 		h := logOf(founded("a", "b"), said(2, "a", "a.1", "x"))
-		_, _, found := f.check(h, h.stays())
+		_, _, found := f.check(h, h.memberships())
 		require.Equal(t, []string{"I6"}, kindsOf(found), "%v", found)
 	})
 }
@@ -78,24 +78,24 @@ func TestCheckFloors(t *testing.T) {
 // are pushed without content.
 func TestCheckPushes(t *testing.T) {
 	t.Parallel()
-	h := guarded()
+	h := sinceJoinLog()
 	for name, c := range map[string]struct {
-		glimpse glimpse
-		want    []string
+		check contentCheck
+		want  []string
 	}{
-		"below, without content":       {glimpse{5, 2, true}, nil},
-		"below, with its content":      {glimpse{5, 2, false}, []string{"I8"}},
-		"from there on":                {glimpse{6, 6, false}, nil},
-		"from there on, without":       {glimpse{6, 6, true}, []string{"I5"}},
-		"recalled":                     {glimpse{4, 4, true}, nil},
-		"a posting, without":           {glimpse{10, 10, true}, []string{"I5"}},
-		"to who is not in, said above": {glimpse{8, 2, false}, nil},
+		"below, without content":          {contentCheck{5, 2, true}, nil},
+		"below, with its content":         {contentCheck{5, 2, false}, []string{"I8"}},
+		"from there on":                   {contentCheck{6, 6, false}, nil},
+		"from there on, without":          {contentCheck{6, 6, true}, []string{"I5"}},
+		"recalled":                        {contentCheck{4, 4, true}, nil},
+		"a posting, without":              {contentCheck{10, 10, true}, []string{"I5"}},
+		"to a non-member, reported above": {contentCheck{8, 2, false}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &stint{base: 3, first: 4, last: 6, glimpses: []glimpse{c.glimpse}}
-			x := record{user: "b", name: "b/d", stints: map[string][]*stint{"c": {s}}}
-			_, found := x.check(h, h.stays()["b"], func(int64) time.Time { return dawn() }, new(clock), time.Second)
+			s := &pushSpan{base: 3, first: 4, last: 6, contentChecks: []contentCheck{c.check}}
+			x := sessionRecord{user: "b", name: "b/d", spans: map[string][]*pushSpan{"c": {s}}}
+			_, found := x.check(h, h.memberships()["b"], func(int64) time.Time { return logStart() }, new(clock), time.Second)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 		})
 	}
@@ -104,7 +104,7 @@ func TestCheckPushes(t *testing.T) {
 // TestShown checks what answers show against the floor that they name.
 func TestShown(t *testing.T) {
 	t.Parallel()
-	withoutContent := happened(5, edited, "a", "", map[string]any{"target_seq": 2})
+	withoutContent := newEvent(5, edited, "a", "", map[string]any{"target_seq": 2})
 	for name, c := range map[string]struct {
 		floor int64
 		shown event
@@ -139,16 +139,16 @@ func TestCheckReach(t *testing.T) {
 		does event
 		want []string
 	}{
-		"a reaction to what is below":    {happened(11, reacted, "b", "", map[string]any{"target_seq": 8, "emoji": "x"}), []string{"I8"}},
-		"a reply to what is below":       {happened(11, posted, "b", "b.1", map[string]any{"content": "x", "reply_to": 4}), []string{"I8"}},
-		"a reaction to what is not":      {happened(11, reacted, "b", "", map[string]any{"target_seq": 10, "emoji": "x"}), nil},
-		"a reaction of who has no floor": {happened(11, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"}), nil},
+		"a reaction to what is below":    {newEvent(11, reacted, "b", "", map[string]any{"target_seq": 8, "emoji": "x"}), []string{"I8"}},
+		"a reply to what is below":       {newEvent(11, posted, "b", "b.1", map[string]any{"content": "x", "reply_to": 4}), []string{"I8"}},
+		"a reaction to what is not":      {newEvent(11, reacted, "b", "", map[string]any{"target_seq": 10, "emoji": "x"}), nil},
+		"a reaction of who has no floor": {newEvent(11, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"}), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := guarded()
+			h := sinceJoinLog()
 			h.add(&c.does)
-			require.Equal(t, c.want, kindsOf(h.checkReach(h.stays())))
+			require.Equal(t, c.want, kindsOf(h.checkReach(h.memberships())))
 		})
 	}
 }
@@ -156,8 +156,8 @@ func TestCheckReach(t *testing.T) {
 // TestCheckList checks a member's list of all messages from the floor on.
 func TestCheckList(t *testing.T) {
 	t.Parallel()
-	h := logOf(founded("a", "b"), said(2, "a", "a.1", "x"), said(3, "a", "a.2", "x"), changed(4, 3), happened(5, posted, "a", "a.3", map[string]any{"content": nil}),
-		happened(6, recall, "a", "", map[string]any{"target_seq": 5}))
+	h := logOf(founded("a", "b"), said(2, "a", "a.1", "x"), said(3, "a", "a.2", "x"), changed(4, 3), newEvent(5, posted, "a", "a.3", map[string]any{"content": nil}),
+		newEvent(6, recall, "a", "", map[string]any{"target_seq": 5}))
 	says := func(seq int64, words string) listed {
 		text, _ := json.Marshal(map[string]any{"text": words, "type": "text"})
 		return listed{Seq: seq, Sender: "a", Content: text}
@@ -201,13 +201,13 @@ func TestCheckOpen(t *testing.T) {
 // TestCheckUnreadEarly checks unread counts of the run against the log up to their head.
 func TestCheckUnreadEarly(t *testing.T) {
 	t.Parallel()
-	h := guarded()
+	h := sinceJoinLog()
 	for name, c := range map[string]struct {
 		claim claim
 		want  int
 	}{
 		"before it was read":           {claim{user: "b", head: 10, read: 9, unread: 1, early: true}, 0},
-		"in the stay before":           {claim{user: "b", head: 5, read: 3, unread: 1, early: true}, 0},
+		"in the membership before":     {claim{user: "b", head: 5, read: 3, unread: 1, early: true}, 0},
 		"it was recalled since":        {claim{user: "b", head: 5, read: 3, unread: 1, mention: 1, early: true}, 0},
 		"more than was recalled since": {claim{user: "b", head: 5, read: 3, unread: 1, mention: 2, early: true}, 1},
 		"counted from below the floor": {claim{user: "b", head: 10, read: 9, unread: 2, early: true}, 1},
@@ -216,7 +216,7 @@ func TestCheckUnreadEarly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := *h
-			found := checkUnread(&h, h.stays(), []claim{c.claim}, map[string]readMark{"b": {answered: 10, tried: 10}})
+			found := checkUnread(&h, h.memberships(), []claim{c.claim}, map[string]readMark{"b": {answered: 10, tried: 10}})
 			require.Len(t, found, c.want, "%v", found)
 		})
 	}
@@ -226,7 +226,7 @@ func TestCheckUnreadEarly(t *testing.T) {
 func TestFloods(t *testing.T) {
 	t.Parallel()
 	var f floods
-	now := dawn()
+	now := logStart()
 	require.Empty(t, f.now(now))
 	require.True(t, f.begin("c", now))
 	require.False(t, f.begin("d", now))
@@ -245,19 +245,19 @@ func TestFloods(t *testing.T) {
 // from seq 1.
 func TestLeaves(t *testing.T) {
 	t.Parallel()
-	r := newRooms()
-	first := happened(1, created, "a", "", map[string]any{
+	r := newConversationSet()
+	first := newEvent(1, created, "a", "", map[string]any{
 		"kind": "group", "members": []map[string]any{{"user_id": "a", "role": "owner"}, {"user_id": "b", "role": "member"}},
 		"settings": map[string]any{"history": "since_join", "joining": "open"},
 	})
 	b := first.parsed()
-	r.see(&first, &b, 1)
+	r.observe(&first, &b, 1)
 	rng := &lockedRand{rng: stream64(1, 0, 0)}
 	now := r.snapshot(r.byID["c"], []*user{{name: "a"}, {name: "b"}})
 	require.Nil(t, now.leaves("c", "a"))
 	require.NotNil(t, now.leaves("c", "b"))
-	require.Nil(t, r.open("b", rng))
-	require.NotNil(t, r.open("z", rng))
-	require.NotNil(t, r.changing("b", rng))
-	require.Nil(t, r.has("z", "c"))
+	require.Nil(t, r.chooseOpen("b", rng))
+	require.NotNil(t, r.chooseOpen("z", rng))
+	require.NotNil(t, r.chooseChanging("b", rng))
+	require.Nil(t, r.ifMember("z", "c"))
 }

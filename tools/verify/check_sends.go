@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// checkLog checks the messages of a log: each was sent (I3), as answered (I1),
-// once (I3), and those of one socket are in its order (rule 2). Every other
-// event was requested. The epoch is that of the log.
+// checkLog checks the messages of a log. Each was sent (I3), is in the log once (I3),
+// and is as it was sent and answered (I1). The messages of one socket are in the order
+// of its frames (rule 2). Events of other types were requested. The epoch is that of
+// the log.
 func (l *ledger) checkLog(h *history, epoch int) []Breach {
 	var found []Breach
 	bySocket := map[uint32][]ordered{}
@@ -16,7 +17,7 @@ func (l *ledger) checkLog(h *history, epoch int) []Breach {
 		e := &h.entries[i]
 		b := Breach{Invariant: "I3", ConversationID: h.id, Seq: e.seq, ClientMsgID: e.clientMsgID, Client: e.sender, At: e.at}
 		if e.kind != posted {
-			if about, known := subjectOf(e); known && !l.asked(h.id, e.kind, e.sender, about) {
+			if about, known := subjectOf(e); known && !l.requested(h.id, e.kind, e.sender, about) {
 				b.Text = e.kind + " is in the log, but no user requested it"
 				found = append(found, b)
 			}
@@ -40,7 +41,7 @@ func (l *ledger) checkLog(h *history, epoch int) []Breach {
 	return append(found, checkOrder(h.id, bySocket)...)
 }
 
-// match compares an event with its send.
+// match compares an event with its send. It counts how often the send was found.
 func (s *send) match(e *entry, b Breach, epoch int) []Breach {
 	var found []Breach
 	say := func(invariant, text string, args ...any) {
@@ -92,9 +93,9 @@ func checkOrder(id string, bySocket map[uint32][]ordered) []Breach {
 	return found
 }
 
-// check checks all sends after all logs were read: an answered send is in the
-// log at the seq of the answer; a refused one is not. A send that was answered
-// in an earlier epoch and is gone was lost by the failover in between.
+// check checks all sends after all logs were read. An answered send is in the log at
+// the seq of the answer. A refused send is not in the log. A send that was answered in
+// an earlier epoch and is not in the log was lost by the failover in between.
 func (l *ledger) check(epoch int) []Breach {
 	var found []Breach
 	var refused, unanswered, lost int64
@@ -112,7 +113,7 @@ func (l *ledger) check(epoch int) []Breach {
 				b.Invariant, b.Text = "I1", fmt.Sprintf("answered with the seq %d, but at %d in the log", s.seq, s.foundSeq)
 				found = append(found, b)
 			case s.seq == 0 && !s.unknown && s.open == 0 && s.found > 0:
-				b.Invariant, b.Seq, b.Text = "I3", s.foundSeq, "refused with "+s.code+", and in the log all the same"
+				b.Invariant, b.Seq, b.Text = "I3", s.foundSeq, "refused with "+s.code+", but is in the log"
 				found = append(found, b)
 			}
 			switch {
@@ -135,6 +136,7 @@ func (l *ledger) check(epoch int) []Breach {
 	return found
 }
 
+// name returns the name of a user by its index.
 func (l *ledger) name(user int) string {
 	for name, i := range l.users {
 		if i == user {

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// the start of the logs of these tests.
-func dawn() time.Time { return time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) }
+// logStart is the time at which the logs of these tests start.
+func logStart() time.Time { return time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC) }
 
-// happened returns an event, one second after the previous one.
-func happened(seq int64, kind, sender, id string, fields map[string]any) event {
+// newEvent returns an event, one second after the previous one.
+func newEvent(seq int64, kind, sender, id string, fields map[string]any) event {
 	text, _ := json.Marshal(fields)
-	return event{ConversationID: "c", Seq: seq, Type: kind, Sender: sender, ClientMsgID: id, At: dawn().Add(time.Duration(seq) * time.Second), Body: text}
+	return event{ConversationID: "c", Seq: seq, Type: kind, Sender: sender, ClientMsgID: id, At: logStart().Add(time.Duration(seq) * time.Second), Body: text}
 }
 
 func said(seq int64, sender, id, words string, mentions ...string) event {
@@ -25,7 +25,7 @@ func said(seq int64, sender, id, words string, mentions ...string) event {
 	if len(mentions) > 0 {
 		fields["mentions"] = mentions
 	}
-	return happened(seq, posted, sender, id, fields)
+	return newEvent(seq, posted, sender, id, fields)
 }
 
 func founded(members ...string) event {
@@ -33,7 +33,7 @@ func founded(members ...string) event {
 	for _, m := range members {
 		list = append(list, map[string]any{"user_id": m, "role": "member"})
 	}
-	return happened(1, created, members[0], "", map[string]any{"kind": "group", "members": list})
+	return newEvent(1, created, members[0], "", map[string]any{"kind": "group", "members": list})
 }
 
 func logOf(events ...event) *history {
@@ -56,7 +56,7 @@ func kindsOf(list []Breach) (kinds []string) {
 func TestCheckLog(t *testing.T) {
 	t.Parallel()
 	back := said(3, "a", "a.2", "x")
-	back.At = dawn()
+	back.At = logStart()
 	cut := logOf(founded("a"), said(2, "a", "a.1", "x"))
 	cut.claimed = 3
 	for name, c := range map[string]struct {
@@ -86,10 +86,10 @@ func TestCheckLog(t *testing.T) {
 func TestCheckWitness(t *testing.T) {
 	t.Parallel()
 	true2 := said(2, "a", "a.1", "x", "b")
-	erased := happened(2, posted, "a", "a.1", map[string]any{"content": nil})
+	erased := newEvent(2, posted, "a", "a.1", map[string]any{"content": nil})
 	altered := said(2, "a", "a.1", "y", "b")
 	other := said(2, "b", "b.1", "x")
-	recalled := logOf(founded("a", "b"), erased, happened(3, recall, "a", "", map[string]any{"target_seq": 2}))
+	recalled := logOf(founded("a", "b"), erased, newEvent(3, recall, "a", "", map[string]any{"target_seq": 2}))
 	whole := logOf(founded("a", "b"), true2)
 	for name, c := range map[string]struct {
 		log  *history
@@ -110,10 +110,10 @@ func TestCheckWitness(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWitness()
+			w := newObservations()
 			n := w.client("client")
 			for i := range c.seen {
-				w.see(&c.seen[i], n, c.by, time.Now())
+				w.add(&c.seen[i], n, c.by, time.Now())
 			}
 			found := w.check("c", c.log)
 			require.Equal(t, c.want, kindsOf(found))
@@ -127,12 +127,12 @@ func TestCheckWitness(t *testing.T) {
 func TestCheckSends(t *testing.T) {
 	t.Parallel()
 	answered := func(seq int64) *outcome {
-		return &outcome{conversation: "c", clientMsgID: "a.1", seq: seq, at: dawn().Add(time.Duration(seq) * time.Second)}
+		return &outcome{conversation: "c", clientMsgID: "a.1", seq: seq, at: logStart().Add(time.Duration(seq) * time.Second)}
 	}
 	again := answered(2)
 	again.duplicate = true
 	late := answered(2)
-	late.at = dawn()
+	late.at = logStart()
 	silent, no := &outcome{unknown: true}, &outcome{code: "forbidden"}
 	once := []event{founded("a"), said(2, "a", "a.1", "x")}
 	for name, c := range map[string]struct {
@@ -163,9 +163,9 @@ func TestCheckSends(t *testing.T) {
 		"no answer, refused, there":    {once, []*outcome{silent, no}, 1, nil},
 		"never sent":                   {[]event{once[0], once[1], said(3, "a", "a.7", "x")}, []*outcome{answered(2)}, 1, []string{"I3"}},
 		"sent by another user":         {[]event{once[0], once[1], said(3, "b", "a.1", "x")}, []*outcome{answered(2)}, 1, []string{"I3"}},
-		"an unrequested change":        {append(slices.Clone(once), happened(3, recall, "a", "", map[string]any{"target_seq": 2})), []*outcome{answered(2)}, 1, []string{"I3"}},
-		"an unrequested reaction":      {append(slices.Clone(once), happened(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"})), []*outcome{answered(2)}, 1, []string{"I3"}},
-		"a reaction that is asked for": {append(slices.Clone(once), happened(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "👍"})), []*outcome{answered(2)}, 1, nil},
+		"an unrequested change":        {append(slices.Clone(once), newEvent(3, recall, "a", "", map[string]any{"target_seq": 2})), []*outcome{answered(2)}, 1, []string{"I3"}},
+		"an unrequested reaction":      {append(slices.Clone(once), newEvent(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "x"})), []*outcome{answered(2)}, 1, []string{"I3"}},
+		"a reaction that is asked for": {append(slices.Clone(once), newEvent(3, reacted, "a", "", map[string]any{"target_seq": 2, "emoji": "👍"})), []*outcome{answered(2)}, 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,57 +205,57 @@ func TestCheckOrder(t *testing.T) {
 func TestCheckSession(t *testing.T) {
 	t.Parallel()
 	log := logOf(founded("a", "b"), said(2, "a", "a.1", "x"), said(3, "a", "a.2", "x"), said(4, "a", "a.3", "x"),
-		happened(5, removed, "a", "", map[string]any{"user_id": "b"}), said(6, "a", "a.4", "x"),
-		happened(7, added, "a", "", map[string]any{"user_id": "b", "role": "member"}), said(8, "a", "a.5", "x"))
-	since := func(seq int64) time.Time { return dawn().Add(time.Duration(seq) * time.Second) }
-	at := func(base, first, last int64) *stint { return &stint{base: base, first: first, last: last} }
+		newEvent(5, removed, "a", "", map[string]any{"user_id": "b"}), said(6, "a", "a.4", "x"),
+		newEvent(7, added, "a", "", map[string]any{"user_id": "b", "role": "member"}), said(8, "a", "a.5", "x"))
+	since := func(seq int64) time.Time { return logStart().Add(time.Duration(seq) * time.Second) }
+	at := func(base, first, last int64) *pushSpan { return &pushSpan{base: base, first: first, last: last} }
 	for name, c := range map[string]struct {
-		stints  []*stint
+		spans   []*pushSpan
 		began   int64
 		heard   int64
 		checked int64
 		want    []string
 	}{
-		"everything":              {[]*stint{at(2, 3, 5), at(-1, 7, 8)}, 2, 100, 5, nil},
-		"the last one is missing": {[]*stint{at(2, 3, 5), at(-1, 7, 7)}, 2, 100, 5, []string{"I6"}},
-		"the removal is missing":  {[]*stint{at(2, 3, 4), at(-1, 7, 8)}, 2, 100, 5, []string{"I6"}},
-		"nothing came":            {[]*stint{at(2, 0, 0)}, 2, 100, 5, []string{"I6", "I6"}},
-		"it ended before":         {[]*stint{at(2, 0, 0)}, 2, 5, 0, nil},
-		"it ended in between":     {[]*stint{at(2, 3, 3)}, 2, 6, 1, nil},
-		"a hole at the beginning": {[]*stint{at(2, 4, 5), at(-1, 7, 8)}, 2, 100, 5, []string{"I4"}},
-		"a gap says it":           {[]*stint{{base: 2, gap: 5, gaps: []gap{{0, 5}}}, at(-1, 7, 8)}, 2, 100, 5, nil},
-		"a gap over the removal":  {[]*stint{{base: 2, first: 3, last: 3, gap: 5, gaps: []gap{{3, 5}}}, at(-1, 7, 8)}, 2, 100, 5, nil},
-		"a gap not up to it":      {[]*stint{{base: 2, first: 3, last: 3, gap: 4, gaps: []gap{{3, 4}}}, at(-1, 7, 8)}, 2, 100, 5, []string{"I6"}},
-		"a gap over the return":   {[]*stint{{base: 2, first: 3, last: 8, gap: 7, gaps: []gap{{3, 7}}}}, 2, 100, 5, nil},
-		"pushed in between":       {[]*stint{{base: 2, first: 3, last: 8, gap: 5, gaps: []gap{{3, 5}}}}, 2, 100, 5, []string{"I6", "I8"}},
-		"the joining is missing":  {[]*stint{at(2, 3, 5), at(-1, 8, 8)}, 2, 100, 5, []string{"I4"}},
-		"not a member in between": {[]*stint{at(2, 3, 6), at(-1, 7, 8)}, 2, 100, 5, []string{"I8"}},
-		"it began at the joining": {[]*stint{at(-1, 8, 8)}, 7, 100, 0, nil},
+		"everything":              {[]*pushSpan{at(2, 3, 5), at(-1, 7, 8)}, 2, 100, 5, nil},
+		"the last one is missing": {[]*pushSpan{at(2, 3, 5), at(-1, 7, 7)}, 2, 100, 5, []string{"I6"}},
+		"the removal is missing":  {[]*pushSpan{at(2, 3, 4), at(-1, 7, 8)}, 2, 100, 5, []string{"I6"}},
+		"nothing came":            {[]*pushSpan{at(2, 0, 0)}, 2, 100, 5, []string{"I6", "I6"}},
+		"it ended before":         {[]*pushSpan{at(2, 0, 0)}, 2, 5, 0, nil},
+		"it ended in between":     {[]*pushSpan{at(2, 3, 3)}, 2, 6, 1, nil},
+		"a hole at the beginning": {[]*pushSpan{at(2, 4, 5), at(-1, 7, 8)}, 2, 100, 5, []string{"I4"}},
+		"a gap says it":           {[]*pushSpan{{base: 2, gap: 5, gaps: []gap{{0, 5}}}, at(-1, 7, 8)}, 2, 100, 5, nil},
+		"a gap over the removal":  {[]*pushSpan{{base: 2, first: 3, last: 3, gap: 5, gaps: []gap{{3, 5}}}, at(-1, 7, 8)}, 2, 100, 5, nil},
+		"a gap not up to it":      {[]*pushSpan{{base: 2, first: 3, last: 3, gap: 4, gaps: []gap{{3, 4}}}, at(-1, 7, 8)}, 2, 100, 5, []string{"I6"}},
+		"a gap over the return":   {[]*pushSpan{{base: 2, first: 3, last: 8, gap: 7, gaps: []gap{{3, 7}}}}, 2, 100, 5, nil},
+		"pushed in between":       {[]*pushSpan{{base: 2, first: 3, last: 8, gap: 5, gaps: []gap{{3, 5}}}}, 2, 100, 5, []string{"I6", "I8"}},
+		"the joining is missing":  {[]*pushSpan{at(2, 3, 5), at(-1, 8, 8)}, 2, 100, 5, []string{"I4"}},
+		"not a member in between": {[]*pushSpan{at(2, 3, 6), at(-1, 7, 8)}, 2, 100, 5, []string{"I8"}},
+		"it began at the joining": {[]*pushSpan{at(-1, 8, 8)}, 7, 100, 0, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x := record{user: "b", name: "b/d", began: since(c.began), heard: since(c.heard), fresh: since(c.began), stints: map[string][]*stint{"c": c.stints}}
-			checked, found := x.check(log, log.stays()["b"], since, new(clock), 2*time.Second)
+			x := sessionRecord{user: "b", name: "b/d", began: since(c.began), lastFrame: since(c.heard), resumed: since(c.began), spans: map[string][]*pushSpan{"c": c.spans}}
+			checked, found := x.check(log, log.memberships()["b"], since, new(clock), 2*time.Second)
 			require.Equal(t, c.want, kindsOf(found), "%v", found)
 			require.Equal(t, c.checked, checked)
 		})
 	}
 	t.Run("in and out", func(t *testing.T) {
 		t.Parallel()
-		h := logOf(founded("a"), happened(2, added, "a", "", map[string]any{"user_id": "b", "role": "member"}),
-			said(3, "a", "a.1", "x"), happened(4, removed, "a", "", map[string]any{"user_id": "b"}), said(5, "a", "a.2", "x"))
+		h := logOf(founded("a"), newEvent(2, added, "a", "", map[string]any{"user_id": "b", "role": "member"}),
+			said(3, "a", "a.1", "x"), newEvent(4, removed, "a", "", map[string]any{"user_id": "b"}), said(5, "a", "a.2", "x"))
 		for within, want := range map[time.Duration][]string{1900 * time.Millisecond: {"I6"}, 2100 * time.Millisecond: nil} {
-			x := record{user: "b", began: dawn().Add(-time.Minute), heard: since(100)}
-			_, found := x.check(h, h.stays()["b"], since, new(clock), within)
+			x := sessionRecord{user: "b", began: logStart().Add(-time.Minute), lastFrame: since(100)}
+			_, found := x.check(h, h.memberships()["b"], since, new(clock), within)
 			require.Equal(t, want, kindsOf(found), "%v: it was in for 2 s", found)
-			x.stints = map[string][]*stint{"c": {at(2, 3, 3)}}
-			_, found = x.check(h, h.stays()["b"], since, new(clock), within)
-			require.Equal(t, []string{"I6"}, kindsOf(found), "it knew of the stay, and got no removal")
+			x.spans = map[string][]*pushSpan{"c": {at(2, 3, 3)}}
+			_, found = x.check(h, h.memberships()["b"], since, new(clock), within)
+			require.Equal(t, []string{"I6"}, kindsOf(found), "it knew of the membership, and got no removal")
 		}
 	})
 	t.Run("a stranger", func(t *testing.T) {
 		t.Parallel()
-		x := record{user: "z", stints: map[string][]*stint{"c": {at(-1, 3, 3)}}}
+		x := sessionRecord{user: "z", spans: map[string][]*pushSpan{"c": {at(-1, 3, 3)}}}
 		_, found := x.check(log, nil, since, new(clock), time.Second)
 		require.Equal(t, []string{"I8"}, kindsOf(found))
 	})
@@ -264,8 +264,8 @@ func TestCheckSession(t *testing.T) {
 func TestCheckUnread(t *testing.T) {
 	t.Parallel()
 	log := logOf(founded("a", "b"), said(2, "a", "a.1", "x", "b"), said(3, "a", "a.2", "x", "*"), said(4, "b", "b.1", "x"), said(5, "a", "a.3", "x"),
-		said(6, "a", "a.4", "x", "b"), happened(7, recall, "a", "", map[string]any{"target_seq": 6}),
-		happened(8, edited, "a", "", map[string]any{"target_seq": 5, "content": map[string]any{"type": "text", "text": "y"}, "mentions": []string{"b"}}))
+		said(6, "a", "a.4", "x", "b"), newEvent(7, recall, "a", "", map[string]any{"target_seq": 6}),
+		newEvent(8, edited, "a", "", map[string]any{"target_seq": 5, "content": map[string]any{"type": "text", "text": "y"}, "mentions": []string{"b"}}))
 	for name, c := range map[string]struct {
 		claim claim
 		mark  readMark
@@ -282,7 +282,7 @@ func TestCheckUnread(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			found := checkUnread(log, log.stays(), []claim{c.claim}, map[string]readMark{"b": c.mark})
+			found := checkUnread(log, log.memberships(), []claim{c.claim}, map[string]readMark{"b": c.mark})
 			require.Len(t, found, c.want, "%v", found)
 		})
 	}
@@ -316,7 +316,7 @@ func TestCheckPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, c.wrong, len(c.page.wrongs("c", c.after, c.before)) > 0, "%v", c.page.wrongs("c", c.after, c.before))
+			require.Equal(t, c.wrong, len(c.page.violations("c", c.after, c.before)) > 0, "%v", c.page.violations("c", c.after, c.before))
 		})
 	}
 }

@@ -55,7 +55,7 @@ func recount(list []message, user string, read int64) (unread, mention int64) {
 
 // checkUnread compares the unread counts that users got with a recount of the
 // log.
-func checkUnread(h *history, stays map[string][]stay, claims []claim, marks map[string]readMark) []Breach {
+func checkUnread(h *history, memberships map[string][]membership, claims []claim, marks map[string]readMark) []Breach {
 	var found []Breach
 	folds := map[int64][]message{}
 	for _, c := range claims {
@@ -67,7 +67,7 @@ func checkUnread(h *history, stays map[string][]stay, claims []claim, marks map[
 		say := func(text string, args ...any) {
 			found = append(found, Breach{Invariant: "unread", ConversationID: h.id, Seq: c.head, Client: c.client, Text: fmt.Sprintf(text, args...)})
 		}
-		least := leastRead(list, c.user, stays[c.user], c.head)
+		least := leastRead(list, c.user, memberships[c.user], c.head)
 		if c.early {
 			if c.read < least {
 				say("read_seq is %d, but must be %d at least", c.read, least)
@@ -78,20 +78,20 @@ func checkUnread(h *history, stays map[string][]stay, claims []claim, marks map[
 				say("read_seq is %d, but must be %d to %d", c.read, least, most)
 			}
 		}
-		unread, mention := recount(list, c.user, max(c.read, h.floor(stays[c.user], c.head)-1))
+		unread, mention := recount(list, c.user, max(c.read, h.floor(memberships[c.user], c.head)-1))
 		if c.unread != unread {
 			say("unread_count is %d, a recount above read_seq %d gives %d", c.unread, c.read, unread)
 		}
-		if most := mention + c.forgotten(list); c.mention < mention || c.mention > most {
+		if most := mention + c.recalledMentions(list); c.mention < mention || c.mention > most {
 			say("mention_count is %d, a recount above read_seq %d gives %d", c.mention, c.read, mention)
 		}
 	}
 	return found
 }
 
-// recalledMentions counts messages that may have mentioned the user at the time
-// of the answer and were recalled since, so that the log no longer shows it.
-func (c *claim) forgotten(list []message) (n int64) {
+// recalledMentions counts messages that were recalled after the answer. They may
+// have mentioned the user, but the log no longer shows it.
+func (c *claim) recalledMentions(list []message) (n int64) {
 	for i := range list {
 		if m := &list[i]; m.seq > c.read && m.sender != c.user && m.erased && !m.recalled {
 			n++
@@ -102,8 +102,8 @@ func (c *claim) forgotten(list []message) (n int64) {
 
 // leastRead returns the minimum read position of a user up to head, by joining
 // and by sending.
-func leastRead(list []message, user string, stays []stay, head int64) (read int64) {
-	for _, s := range stays {
+func leastRead(list []message, user string, memberships []membership, head int64) (read int64) {
+	for _, s := range memberships {
 		if s.from <= head {
 			read = max(read, s.from)
 		}

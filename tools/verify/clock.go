@@ -9,9 +9,10 @@ import (
 type clock struct {
 	mu    sync.Mutex
 	best  time.Duration // round trip of the fastest ping; 0 before the first
-	ahead time.Duration
+	ahead time.Duration // of the server's clock
 }
 
+// compare takes one ping: its local start and end, and the server's time in the answer.
 func (c *clock) compare(began, server, ended time.Time) {
 	trip := max(ended.Sub(began), 1)
 	if server.IsZero() {

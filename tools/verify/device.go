@@ -13,7 +13,7 @@ type device struct {
 	user   *user
 	number int
 	rng    *lockedRand
-	steady bool // it never disconnects on its own
+	steady bool // never disconnects on its own
 
 	serial  int // number of sessions so far
 	id      string
@@ -53,17 +53,17 @@ func (d *device) holding(id string) *holding {
 	return s
 }
 
-// know records that a conversation has reached head.
-func (d *device) know(id string, head int64) {
+// noteHead records that a conversation has reached head.
+func (d *device) noteHead(id string, head int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.holding(id)
 	s.head = max(s.head, head)
 }
 
-// hold stores a pushed event. After the user's own removal it drops the
+// storePush stores a pushed event. After the user's own removal it drops the
 // conversation.
-func (d *device) hold(e *event, gone bool) {
+func (d *device) storePush(e *event, gone bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if gone {
@@ -75,9 +75,9 @@ func (d *device) hold(e *event, gone bool) {
 	s.held.add(e.Seq, e.Seq)
 }
 
-// keep stores an event of a page, unless the conversation was dropped in the
+// storeEvent stores an event of a page, unless the conversation was dropped in the
 // meantime.
-func (d *device) keep(e *event) {
+func (d *device) storeEvent(e *event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s := d.holdings[e.ConversationID]; s != nil {
@@ -139,11 +139,11 @@ func (d *device) run(ctx context.Context) {
 			r.tally.count(func(r *Report) { r.Reconnects++ })
 		}
 		first, next = false, at+1 // not the node that closed the session
-		left := d.use(ctx, s)
+		left := d.runSession(ctx, s)
 		wanted = time.Now()
 		if left && ctx.Err() == nil && !r.quiet.Load() {
 			next = d.rng.IntN(len(r.o.URLs))
-			d.between(ctx)
+			d.betweenSessions(ctx)
 			wanted = time.Now()
 		}
 	}
@@ -156,7 +156,7 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 	r := d.user.r
 	for tries := 0; ctx.Err() == nil; tries++ {
 		if n := len(r.o.URLs); tries > 0 && tries%n == 0 {
-			nap(ctx, jitter(d.rng, tries/n))
+			sleep(ctx, jitter(d.rng, tries/n))
 		}
 		at = (from + tries) % len(r.o.URLs)
 		s, err := d.dial(ctx, r.o.URLs[at], d.rng.IntN(5) == 0 || d.startsSlow(), dialTimeout(tries/len(r.o.URLs)))
@@ -174,8 +174,8 @@ func (d *device) connect(ctx context.Context, from int) (s *session, at int) {
 // that some slow readers exist from the start.
 func (d *device) startsSlow() bool { return d.serial == 0 && d.number == 1 && d.user.index%3 == 1 }
 
-// between runs between two sessions.
-func (d *device) between(ctx context.Context) {
+// betweenSessions sometimes renews the device, and sometimes waits.
+func (d *device) betweenSessions(ctx context.Context) {
 	if d.steady {
 		return
 	}
@@ -183,7 +183,7 @@ func (d *device) between(ctx context.Context) {
 	case n < 2:
 		d.renew()
 	case n < 5:
-		nap(ctx, time.Duration(d.rng.Int64N(int64(2*time.Second))))
+		sleep(ctx, time.Duration(d.rng.Int64N(int64(2*time.Second))))
 	}
 }
 
@@ -194,7 +194,8 @@ func jitter(rng *lockedRand, n int) time.Duration {
 	return time.Duration(rng.Int64N(int64(limit)))
 }
 
-func nap(ctx context.Context, d time.Duration) {
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -203,9 +204,9 @@ func nap(ctx context.Context, d time.Duration) {
 	}
 }
 
-// use runs one session to its end and reports whether the device left on its
+// runSession runs one session to its end. It reports whether the device left on its
 // own.
-func (d *device) use(ctx context.Context, s *session) (left bool) {
+func (d *device) runSession(ctx context.Context, s *session) (left bool) {
 	d.mu.Lock()
 	d.serial++
 	if d.epoch != s.epoch {
@@ -219,15 +220,15 @@ func (d *device) use(ctx context.Context, s *session) (left bool) {
 	d.mu.Lock()
 	d.session = nil
 	d.mu.Unlock()
-	meant := s.alive()
+	leftAlive := s.alive()
 	close(s.left)
 	_ = s.ws.Close()
 	how := <-ended
-	if !meant {
+	if !leftAlive {
 		s.r.tally.fault(how)
 	}
-	s.r.file(s)
-	return left && meant
+	s.r.keepRecord(s)
+	return left && leftAlive
 }
 
 // alive reports whether the socket is still open.
@@ -240,7 +241,7 @@ func (s *session) alive() bool {
 	}
 }
 
-// attend does what a client does beside sending, until the session ends, the
+// attend syncs, pings, acknowledges and pauses, until the session ends, the
 // device leaves, or ctx ends. It reports whether the device left on its own.
 func (d *device) attend(ctx context.Context, s *session) (left bool) {
 	life := time.Duration(d.rng.ExpFloat64() * float64(8*time.Second))
@@ -250,7 +251,7 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 		_ = d.catchUp(ctx, s) // retried as long as the session lives
 	}
 	d.syncing.Unlock()
-	tick := time.NewTicker(pinging)
+	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -264,13 +265,13 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 				return false
 			}
 			if s.overflows() {
-				until = latest(until, now.Add(silence)) // to see what follows the gap
+				until = latest(until, now.Add(stallAfter)) // to see what follows the gap
 			}
 			if !quiet && !d.steady && now.After(until) {
 				return true
 			}
 			s.ping()
-			d.chores(ctx, s, quiet)
+			d.onTick(ctx, s, quiet)
 		}
 	}
 }
@@ -279,20 +280,22 @@ func (d *device) attend(ctx context.Context, s *session) (left bool) {
 func (s *session) silent(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.paused || now.Sub(s.heard) < deadness {
+	if s.paused || now.Sub(s.lastFrame) < deadAfter {
 		return false
 	}
 	s.r.tally.fault("silent socket")
 	return true
 }
 
+// draining reports whether the node asked the session to reconnect elsewhere.
 func (s *session) draining() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.leave
+	return s.nodeDrains
 }
 
-func (d *device) chores(ctx context.Context, s *session, quiet bool) {
+// onTick runs once per pingInterval: it pauses, pulls, probes or acknowledges.
+func (d *device) onTick(ctx context.Context, s *session, quiet bool) {
 	reading := s.reading()
 	if !quiet && reading && d.pauses(s) {
 		s.r.tally.count(func(r *Report) { r.SlowReaders++ })
@@ -311,12 +314,12 @@ func (d *device) chores(ctx context.Context, s *session, quiet bool) {
 	}
 }
 
-// pauses makes the session stop reading now and then: for seconds, or until its
-// pushes overflow.
+// pauses sometimes makes the session stop reading: for seconds, or until the node
+// drops events. It reports whether it did.
 func (d *device) pauses(s *session) bool {
-	if s.r.o.Floods && s.narrow && d.rng.IntN(3) == 0 {
-		if c := s.r.rooms.of(d.user.name, d.rng, true); c != nil && s.r.floods.begin(c.id, time.Now()) {
-			s.stop(true, func() bool { return !s.r.quiet.Load() && s.r.floods.now(time.Now()) == c.id })
+	if s.r.o.Floods && s.smallBuffer && d.rng.IntN(3) == 0 {
+		if c := s.r.convs.choose(d.user.name, d.rng, true); c != nil && s.r.floods.begin(c.id, time.Now()) {
+			s.requestPause(true, func() bool { return !s.r.quiet.Load() && s.r.floods.now(time.Now()) == c.id })
 			return true
 		}
 	}
@@ -324,11 +327,11 @@ func (d *device) pauses(s *session) bool {
 		return false
 	}
 	until := time.Now().Add(time.Second + time.Duration(d.rng.Int64N(int64(4*time.Second))))
-	s.stop(false, func() bool { return time.Now().Before(until) })
+	s.requestPause(false, func() bool { return time.Now().Before(until) })
 	return true
 }
 
-// overflows reports whether the session stopped reading until it overflows.
+// overflows reports whether the session does not read until the node drops events.
 func (s *session) overflows() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -54,12 +54,12 @@ func TestConnectStopped(t *testing.T) {
 		began := time.Now()
 		_, err := r.users[0].devices[0].dial(t.Context(), url, false, 50*time.Millisecond)
 		require.EqualError(t, err, timedOut)
-		require.Less(t, time.Since(began), patience, "it waited for as long as for an answer")
+		require.Less(t, time.Since(began), requestTimeout, "it waited for as long as for an answer")
 	}
-	for round, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second, patience, patience} {
+	for round, want := range []time.Duration{3 * time.Second, 6 * time.Second, 12 * time.Second, requestTimeout, requestTimeout} {
 		require.Equal(t, want, dialTimeout(round))
 	}
-	require.Equal(t, patience, dialTimeout(1000))
+	require.Equal(t, requestTimeout, dialTimeout(1000))
 }
 
 // TestSynced checks that a conversation that a whole sync does not list is gone, unless
@@ -69,12 +69,12 @@ func TestSynced(t *testing.T) {
 	r := newRunner(&Options{Users: 1, Seed: 1})
 	d := r.users[0].devices[0]
 	s := &session{r: r, d: d, stream: newStream(d.user.name)}
-	d.know("pushed before", 1)
-	d.know("synced before", 1)
+	d.noteHead("pushed before", 1)
+	d.noteHead("synced before", 1)
 	d.holdings["synced before"].synced = 1
-	d.know("listed", 1)
+	d.noteHead("listed", 1)
 	d.serial++
-	d.know("pushed now", 1)
+	d.noteHead("pushed now", 1)
 	d.synced(s, map[string]bool{"listed": true}, false)
 	require.Len(t, d.holdings, 4)
 	d.synced(s, map[string]bool{"listed": true}, true)

@@ -3,7 +3,7 @@
 // and change devices and groups, over WebSocket and REST. At the end it reads
 // the whole log and checks I1–I6 and I8 against what the clients saw.
 //
-// It uses no code of the server and not package client: that package heals what
-// it finds, and so would hide a breach. Its sockets, frames and rules are
+// It uses neither code of the server nor package client. That package repairs gaps
+// and duplicates, and so would hide a breach. The sockets, frames and rules here are
 // written from the contract alone.
 package verify

@@ -19,9 +19,9 @@ func TestCheckGone(t *testing.T) {
 	}{
 		"the epoch changed":                 {func(*runner) {}, "e2", true},
 		"it did not":                        {func(*runner) {}, "e1", false},
-		"seen after the change":             {func(r *runner) { r.rooms.see(&first, &body{}, 2) }, "e2", false},
-		"it changed, and then it was there": {func(r *runner) { r.witness.see(&first, 0, byPush, time.Now()) }, "e2", false},
-		"it changed, and then it was known": {func(r *runner) { r.witness.know("c", 3, time.Now()) }, "e2", false},
+		"seen after the change":             {func(r *runner) { r.convs.observe(&first, &body{}, 2) }, "e2", false},
+		"it changed, and then it was there": {func(r *runner) { r.observed.add(&first, 0, byPush, time.Now()) }, "e2", false},
+		"it changed, and then it was known": {func(r *runner) { r.observed.noteExists("c", 3, time.Now()) }, "e2", false},
 		"it changed, and a sync listed it": {func(r *runner) {
 			r.users[0].devices[0].epoch, r.users[0].devices[0].holdings["c"] = 2, &holding{}
 		}, "e2", false},
@@ -29,8 +29,8 @@ func TestCheckGone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRunner(&Options{URLs: []string{"http://x"}, Users: 1, Seed: 1})
-			r.rooms.see(&first, &body{}, r.epoch("e1"))
-			r.witness.see(&first, 0, byPush, time.Now())
+			r.convs.observe(&first, &body{}, r.epoch("e1"))
+			r.observed.add(&first, 0, byPush, time.Now())
 			r.epoch(c.epoch)
 			c.since(r)
 			r.checkGone("c")

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// claim is what a sync or a read said about a user's unread messages.
+// claim is what a sync said about a user's unread messages in a conversation.
 type claim struct {
 	user    string
 	client  string
@@ -19,7 +19,7 @@ type claim struct {
 	read    int64
 	unread  int64
 	mention int64
-	early   bool // said during the run: reads requested since may count already
+	early   bool // from a sync during the run, when reads were still in flight
 }
 
 // converge waits until every session has received everything, then brings every
@@ -45,6 +45,7 @@ func (r *runner) converge(ctx context.Context, deadline time.Time) {
 	}
 }
 
+// unfinished records that something could not be checked.
 func (r *runner) unfinished(what string) {
 	r.tally.count(func(p *Report) { p.Unfinished = append(p.Unfinished, what) })
 }
@@ -67,7 +68,7 @@ func (d *device) complete(ctx context.Context) error {
 // heads fetches the head of each conversation.
 func (r *runner) heads(ctx context.Context) map[string]int64 {
 	heads := map[string]int64{}
-	for _, id := range r.rooms.ids() {
+	for _, id := range r.convs.ids() {
 		if p, _ := r.logPage(ctx, id, 0, 1, true); p != nil {
 			heads[id] = p.HeadSeq
 		}
@@ -88,6 +89,8 @@ func (r *runner) reached(heads map[string]int64) bool {
 	return true
 }
 
+// reached reports whether the session received everything in the conversations that
+// its device holds.
 func (s *session) reached(heads map[string]int64) bool {
 	for _, id := range s.lagging(heads) {
 		if s.d.holds(id) {
@@ -97,13 +100,13 @@ func (s *session) reached(heads map[string]int64) bool {
 	return true
 }
 
-// lagging returns the conversations that have more events than were pushed. A
-// user may have been removed, with the removal inside a gap.
+// lagging returns the conversations that have more events than were pushed. The user
+// may have been removed from one of them, with the removal inside a gap.
 func (s *session) lagging(heads map[string]int64) (list []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, stints := range s.stream.stints {
-		t := stints[len(stints)-1]
+	for id, spans := range s.stream.spans {
+		t := spans[len(spans)-1]
 		if head := heads[id]; !t.over && max(t.reached(), t.base) < head {
 			list = append(list, id)
 		}
@@ -118,7 +121,8 @@ func (d *device) holds(id string) bool {
 	return d.holdings[id] != nil
 }
 
-// logPage reads a page of a log as the backend, or as one of the members.
+// logPage reads a page of a log as the backend, or as one of the members. Without a
+// page it returns the error code.
 func (r *runner) logPage(ctx context.Context, id string, after int64, limit int, newest bool) (*page, string) {
 	path := "/v1/conversations/" + id + "/events?limit=" + strconv.Itoa(limit)
 	if !newest {
@@ -134,7 +138,7 @@ func (r *runner) logPage(ctx context.Context, id string, after int64, limit int,
 			if code = reply.code; !reply.unknown() {
 				break
 			}
-			nap(ctx, 300*time.Millisecond)
+			sleep(ctx, 300*time.Millisecond)
 		}
 	}
 	return nil, code
@@ -145,9 +149,9 @@ func (r *runner) readers(id string) []string {
 	if r.o.ServerToken != nil {
 		return []string{""}
 	}
-	r.rooms.mu.Lock()
-	defer r.rooms.mu.Unlock()
-	c := r.rooms.byID[id]
+	r.convs.mu.Lock()
+	defer r.convs.mu.Unlock()
+	c := r.convs.byID[id]
 	switch {
 	case c == nil:
 		return nil
@@ -164,7 +168,7 @@ func (r *runner) readers(id string) []string {
 	return names
 }
 
-// readLog reads a whole log.
+// readLog reads a whole log. If it cannot, it returns the error code.
 func (r *runner) readLog(ctx context.Context, id string) (*history, string) {
 	h := &history{id: id}
 	for last := int64(0); ; {
@@ -183,8 +187,7 @@ func (r *runner) readLog(ctx context.Context, id string) (*history, string) {
 	}
 }
 
-// claims asks for the unread counts of each user, over REST and over the
-// socket.
+// claims returns the unread counts of each user over REST, by conversation.
 func (r *runner) claims(ctx context.Context) map[string][]claim {
 	all := map[string][]claim{}
 	for _, u := range r.users {
@@ -193,6 +196,8 @@ func (r *runner) claims(ctx context.Context) map[string][]claim {
 	return all
 }
 
+// claimsOf adds the unread counts of one user, by a whole sync over REST, and checks
+// unread_total.
 func (r *runner) claimsOf(ctx context.Context, u *user, all map[string][]claim) {
 	var sum int64
 	client := u.name + " over REST"
@@ -239,7 +244,7 @@ func (r *runner) retryCall(ctx context.Context, user, method, path string, field
 		if !reply.unknown() {
 			return reply
 		}
-		nap(ctx, 300*time.Millisecond)
+		sleep(ctx, 300*time.Millisecond)
 	}
 	return reply
 }

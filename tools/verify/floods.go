@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// floods make slow readers overflow. During a flood most sends are long texts
-// to a conversation of one slow reader. One flood runs at a time.
+// floods make a node drop events for slow readers. During a flood most sends are
+// long texts to a conversation of one slow reader. One flood runs at a time.
 type floods struct {
 	mu    sync.Mutex
 	id    string // the conversation; "" for none
 	sent  int    // bytes answered since it began
 	until time.Time
-	next  time.Time // no flood begins before
+	next  time.Time // the earliest start of the next flood
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 	floodRest = 10 * time.Second
 )
 
-// begin starts a flood if one is due.
+// begin starts a flood if one is due, and reports whether it did.
 func (f *floods) begin(id string, now time.Time) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -38,7 +38,7 @@ func (f *floods) begin(id string, now time.Time) bool {
 	return true
 }
 
-// now returns the conversation of the flood, or "".
+// now returns the conversation of the flood, or "". It ends a flood that is over.
 func (f *floods) now(now time.Time) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -48,8 +48,8 @@ func (f *floods) now(now time.Time) string {
 	return f.id
 }
 
-// add counts bytes that were answered with sent. Bytes in flight may not have
-// been pushed yet.
+// add counts bytes of sends that were answered. Bytes in flight do not count,
+// because they may not have been pushed yet.
 func (f *floods) add(n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

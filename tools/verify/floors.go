@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// reader is the client that got an answer, and the epoch of it.
+// reader is the client that got an answer, and the epoch of the answer.
 type reader struct {
 	user, client string
 	epoch        int
@@ -14,27 +14,27 @@ type reader struct {
 
 func (s *session) reader() reader { return reader{s.d.user.name, s.name, s.epoch} }
 
-// view identifies a user's view of a conversation from one floor.
+// floorView identifies the answers that named one floor to one user.
 type floorView struct {
 	user  string
 	floor int64
 }
 
-// views are the answers that named the same floor.
+// floorViews summarizes the answers that named one floor.
 type floorViews struct {
-	least, most int64 // their lowest and highest head_seq
-	first       string
+	least, most int64  // their lowest and highest head_seq
+	first       string // the client that got the first one
 	at          time.Time
 	times       int64
 }
 
-// floors keeps the floors that readers were given, and the messages that came
+// floors keeps the floors that answers named to readers, and the messages that came
 // without content. Both are checked against the log at the end.
 type floors struct {
 	mu         sync.Mutex
 	floorViews map[string]map[floorView]*floorViews // by conversation, as the maps below
-	erasures   map[string]map[int64]string
-	early      map[string][]claim
+	erasures   map[string]map[int64]string          // messages without content: the client that got them, by seq
+	early      map[string][]claim                   // a sample of the counts during the run
 }
 
 func newFloors() *floors {
@@ -91,17 +91,17 @@ func (f *floors) claims(by reader, v *view) {
 // shown checks what an answer shows of a conversation as of head: no event
 // below the floor that it names, and no content of edits of such events.
 func (r *runner) shown(by reader, id string, floor, head int64, events []event) {
-	if !r.present(by.epoch) {
+	if !r.isCurrent(by.epoch) {
 		return
 	}
 	r.floors.add(by, id, floor, head)
 	for i := range events {
 		e := &events[i]
 		b := e.parsed()
-		switch p, tells := glimpseOf(e, &b); {
+		switch p, applies := contentCheckOf(e, &b); {
 		case e.Seq < floor:
 			r.below(by, id, e.Seq, "shown, although it lies below the floor, which is %d", floor)
-		case !tells:
+		case !applies:
 		case p.target < floor && !p.withoutContent:
 			r.below(by, id, e.Seq, "an edit of %d, which lies below the floor, %d, with its content", p.target, floor)
 		case p.target >= floor && p.withoutContent:
@@ -118,23 +118,25 @@ func (r *runner) showsView(by reader, v *view) {
 	}
 }
 
+// below records a breach of I8: something below the floor was shown.
 func (r *runner) below(by reader, id string, seq int64, text string, args ...any) {
 	r.tally.breach(Breach{Invariant: "I8", ConversationID: id, Seq: seq, Client: by.client, Text: fmt.Sprintf(text, args...)})
 }
 
-// glimpse is a pushed message that depends on the floor: an edit, or a message
-// without content.
-type glimpse struct {
+// contentCheck is an event whose content depends on the floor of the reader: an edit,
+// or a message without content. Whether it was right is known when the log is read.
+type contentCheck struct {
 	seq, target    int64
 	withoutContent bool
 }
 
-func glimpseOf(e *event, b *body) (p glimpse, tells bool) {
+// contentCheckOf returns the check of an event, and false if it needs none.
+func contentCheckOf(e *event, b *body) (p contentCheck, applies bool) {
 	switch {
 	case e.Type == edited:
-		return glimpse{e.Seq, b.Target, b.withoutContent()}, true
+		return contentCheck{e.Seq, b.Target, b.withoutContent()}, true
 	case e.Type == posted && b.withoutContent():
-		return glimpse{e.Seq, e.Seq, true}, true
+		return contentCheck{e.Seq, e.Seq, true}, true
 	}
-	return glimpse{}, false
+	return contentCheck{}, false
 }

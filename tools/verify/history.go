@@ -104,24 +104,25 @@ func (h *history) describe(seq int64) string {
 
 func stamp(t time.Time) string { return t.UTC().Format("15:04:05.000000") }
 
-// stay is one membership: the first and the last event that the user gets.
-type stay struct{ from, to int64 }
+// membership is one membership of a user: the first and the last seq that the user
+// gets. to is forever while it lasts.
+type membership struct{ from, to int64 }
 
 const forever = int64(1) << 62
 
-// stays folds the memberships of all users.
-func (h *history) stays() map[string][]stay {
-	all := map[string][]stay{}
+// memberships returns the memberships of each user, in order.
+func (h *history) memberships() map[string][]membership {
+	all := map[string][]membership{}
 	for i := range h.entries {
 		e := &h.entries[i]
 		switch e.kind {
 		case created:
 			for _, m := range e.members {
-				all[m.UserID] = append(all[m.UserID], stay{e.seq, forever})
+				all[m.UserID] = append(all[m.UserID], membership{e.seq, forever})
 			}
 		case added:
 			if list := all[e.who]; len(list) == 0 || list[len(list)-1].to != forever {
-				all[e.who] = append(list, stay{e.seq, forever})
+				all[e.who] = append(list, membership{e.seq, forever})
 			}
 		case removed:
 			if list := all[e.who]; len(list) > 0 && list[len(list)-1].to == forever {

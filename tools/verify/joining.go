@@ -30,21 +30,21 @@ const (
 // nil. The founder stays, because one member must be able to read the log from
 // seq 1.
 func (u *user) changeMembers() *change {
-	c := u.r.rooms.open(u.name, u.rng)
+	c := u.r.convs.chooseOpen(u.name, u.rng)
 	if c != nil && u.rng.IntN(2) == 0 {
 		return joins(c.id, u.name)
 	}
-	if c = u.r.rooms.changing(u.name, u.rng); c == nil {
+	if c = u.r.convs.chooseChanging(u.name, u.rng); c == nil {
 		return nil
 	}
-	now := u.r.rooms.snapshot(c, u.r.users)
-	leads := now.roles[u.name] == "owner" || now.roles[u.name] == "admin"
+	now := u.r.convs.snapshot(c, u.r.users)
+	moderates := now.roles[u.name] == "owner" || now.roles[u.name] == "admin"
 	switch n := u.rng.IntN(10); {
-	case leads && len(now.out) > 0 && n < 5:
+	case moderates && len(now.out) > 0 && n < 5:
 		return joins(c.id, now.out[u.rng.IntN(len(now.out))])
 	case len(now.in) <= 3:
 		return nil
-	case leads && n < 9:
+	case moderates && n < 9:
 		return now.leaves(c.id, now.in[u.rng.IntN(len(now.in))])
 	default:
 		return now.leaves(c.id, u.name)

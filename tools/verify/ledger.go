@@ -38,7 +38,7 @@ type outcome struct {
 	duplicate    bool
 	code         string // of an error, or the failure of the connection
 	unknown      bool
-	rested       bool // the session paused reading in between, so its times do not count
+	paused       bool // the session paused reading in between, so its times do not count
 	byCall       bool // over REST, where answers name no epoch: it is the known one, or a newer one
 }
 
@@ -210,7 +210,7 @@ func (l *ledger) answered(s *send, id, client string, epoch int, o *outcome) {
 		}
 	}
 	if s.seq == 0 {
-		l.tally.answered(time.Since(time.UnixMicro(s.first)), !o.rested)
+		l.tally.answered(time.Since(time.UnixMicro(s.first)), !o.paused)
 	}
 	if s.conversation == "" {
 		s.conversation = o.conversation
@@ -244,7 +244,8 @@ func (l *ledger) change(conversation, kind, sender, about string) {
 	l.changes[hash(conversation, kind, sender, about)] = true
 }
 
-func (l *ledger) asked(conversation, kind, sender, about string) bool {
+// requested reports whether a user requested such a change.
+func (l *ledger) requested(conversation, kind, sender, about string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.changes[hash(conversation, kind, sender, about)]

@@ -39,11 +39,11 @@ func (d *device) probe(ctx context.Context, s *session) {
 		base + "/messages?seq=" + below, base + "/messages?limit=10&as_of_seq=" + below,
 		"/v1/search/messages?conversation_id=" + id + "&q=" + s.r.o.Prefix, "/v1/search/messages?conversation_id=" + id + "&q=edited",
 	}
-	things := []string{base + "/messages/" + below, base + "/messages/" + below + "/reactions"}
-	n, url, behalf := d.rng.IntN(len(lists)+len(things)), d.user.node(d.rng), d.rng.IntN(4) == 0
+	single := []string{base + "/messages/" + below, base + "/messages/" + below + "/reactions"}
+	n, url, behalf := d.rng.IntN(len(lists)+len(single)), d.user.node(d.rng), d.rng.IntN(4) == 0
 	if n >= len(lists) {
-		path := things[n-len(lists)]
-		if reply := s.r.api.call(ctx, url, d.user.name, behalf, http.MethodGet, path, nil); reply.ok() && s.r.present(s.epoch) {
+		path := single[n-len(lists)]
+		if reply := s.r.api.call(ctx, url, d.user.name, behalf, http.MethodGet, path, nil); reply.ok() && s.r.isCurrent(s.epoch) {
 			s.r.below(s.reader(), id, floor, "%s is answered, although the floor is %d", path, floor)
 		}
 		return
@@ -56,7 +56,7 @@ func (d *device) probe(ctx context.Context, s *session) {
 
 // showsList checks that a list shows nothing below its floor.
 func (r *runner) showsList(by reader, id string, floor int64, l *list) {
-	if !r.present(by.epoch) {
+	if !r.isCurrent(by.epoch) {
 		return
 	}
 	if l.FloorSeq > 0 { // a search names none
@@ -87,8 +87,8 @@ const maxListers = 5
 
 // checkFloors checks the floors that readers were given. Some members of each
 // conversation with a floor list all messages: exactly those from the floor on.
-func (r *runner) checkFloors(ctx context.Context, h *history, stays map[string][]stay) {
-	floors, answers, found := r.floors.check(h, stays)
+func (r *runner) checkFloors(ctx context.Context, h *history, memberships map[string][]membership) {
+	floors, answers, found := r.floors.check(h, memberships)
 	r.report(found)
 	r.tally.count(func(p *Report) { p.Floors, p.FloorAnswers = p.Floors+floors, p.FloorAnswers+answers })
 	if !h.groupKind.sinceJoin {
@@ -97,7 +97,7 @@ func (r *runner) checkFloors(ctx context.Context, h *history, stays map[string][
 	r.tally.count(func(p *Report) { p.SinceJoin++ })
 	listers := 0
 	for _, u := range r.users {
-		if floor := h.floor(stays[u.name], h.head()); floor > 0 && listers < maxListers {
+		if floor := h.floor(memberships[u.name], h.head()); floor > 0 && listers < maxListers {
 			listers++
 			r.checkList(ctx, h, u, floor)
 		}

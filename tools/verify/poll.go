@@ -6,13 +6,14 @@ import (
 	"time"
 )
 
-// poll keeps the device's store up to date over REST alone, until ctx ends.
+// poll keeps the device's store up to date over REST alone, until ctx ends. It uses
+// sessions without a socket.
 func (d *device) poll(ctx context.Context) {
 	r := d.user.r
 	for ctx.Err() == nil {
 		s := &session{r: r, d: d, stream: newStream(d.user.name), done: make(chan struct{}), url: d.user.node(d.rng)}
 		s.name = fmt.Sprintf("%s/%s over REST", d.user.name, d.id)
-		s.number = r.witness.client(s.name)
+		s.number = r.observed.client(s.name)
 		s.epoch = d.epoch
 		d.mu.Lock()
 		d.serial++
@@ -23,7 +24,7 @@ func (d *device) poll(ctx context.Context) {
 			if d.complete(ctx) == nil && d.rng.IntN(4) == 0 {
 				d.probe(ctx, s)
 			}
-			nap(ctx, time.Duration(d.rng.Int64N(int64(2*pinging))))
+			sleep(ctx, time.Duration(d.rng.Int64N(int64(2*pingInterval))))
 		}
 		if ctx.Err() == nil && d.rng.IntN(3) == 0 && !d.steady {
 			d.renew()

@@ -5,25 +5,25 @@ import (
 	"time"
 )
 
-// record is what is kept of an ended session.
-type record struct {
-	user    string
-	name    string
-	epoch   int
-	began   time.Time
-	heard   time.Time // the last frame
-	fresh   time.Time // the end of its last pause
-	settled bool
-	stints  map[string][]*stint
+// sessionRecord is what the checks need of an ended session.
+type sessionRecord struct {
+	user      string
+	name      string
+	epoch     int
+	began     time.Time
+	lastFrame time.Time // when the last frame came
+	resumed   time.Time // the end of its last pause
+	settled   bool
+	spans     map[string][]*pushSpan
 }
 
-// file keeps what is checked of a session.
-func (r *runner) file(s *session) {
+// keepRecord keeps what the checks need of an ended session.
+func (r *runner) keepRecord(s *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x := record{
-		user: s.d.user.name, name: s.name, epoch: s.epoch, began: s.welcomed, heard: s.heard, fresh: s.fresh,
-		settled: s.settled, stints: s.stream.stints,
+	x := sessionRecord{
+		user: s.d.user.name, name: s.name, epoch: s.epoch, began: s.welcomed, lastFrame: s.lastFrame, resumed: s.resumed,
+		settled: s.settled, spans: s.stream.spans,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -32,30 +32,30 @@ func (r *runner) file(s *session) {
 
 // due reports whether an event that was known at that time had to reach the
 // session before its end.
-func (x *record) due(known time.Time, within time.Duration) bool {
-	return x.settled || x.heard.After(latest(known, x.fresh).Add(within))
+func (x *sessionRecord) due(known time.Time, within time.Duration) bool {
+	return x.settled || x.lastFrame.After(latest(known, x.resumed).Add(within))
 }
 
 // check compares the pushes of a session in a conversation with its log:
-// everything that was due came (I6), and nothing that must not (I8). It returns
+// everything that was due came (I6), and nothing that must not come (I8). It returns
 // the number of events that were due.
-func (x *record) check(h *history, stays []stay, known func(int64) time.Time, clock *clock, within time.Duration) (checked int64, found []Breach) {
+func (x *sessionRecord) check(h *history, memberships []membership, known func(int64) time.Time, clock *clock, within time.Duration) (checked int64, found []Breach) {
 	say := func(invariant string, seq int64, text string, args ...any) {
-		b := Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: x.name, At: x.heard, Text: fmt.Sprintf(text, args...)}
+		b := Breach{Invariant: invariant, ConversationID: h.id, Seq: seq, Client: x.name, At: x.lastFrame, Text: fmt.Sprintf(text, args...)}
 		if e := h.at(seq); e != nil {
 			b.ClientMsgID = e.clientMsgID
 		}
 		found = append(found, b)
 	}
-	for _, t := range x.stints[h.id] {
+	for _, t := range x.spans[h.id] {
 		for _, run := range t.runs() {
-			if run.from <= h.head() && !inside(stays, run.from, min(run.to, h.head())) {
+			if run.from <= h.head() && !inside(memberships, run.from, min(run.to, h.head())) {
 				say("I8", run.from, "pushed %d to %d to a non-member", run.from, run.to)
 			}
 		}
-		t.checkGlimpses(h, stays, say)
+		t.checkContent(h, memberships, say)
 	}
-	for _, in := range stays {
+	for _, in := range memberships {
 		base := x.base(h, in, clock)
 		if base < 0 {
 			continue
@@ -68,14 +68,14 @@ func (x *record) check(h *history, stays []stay, known func(int64) time.Time, cl
 			continue
 		}
 		first, reached := x.extent(h.id, in)
-		if first == 0 && reached == 0 && h.brief(in, base, within) {
+		if first == 0 && reached == 0 && h.endedEarly(in, base, within) {
 			continue
 		}
 		checked += end - base
 		if reached < end {
 			from := max(reached, base) + 1
 			say("I6", from, "never pushed (%s), nor up to %d (%s); the session lived from %s to %s; its user is in from %d on",
-				h.describe(from), end, h.describe(end), stamp(x.began), stamp(x.heard), in.from)
+				h.describe(from), end, h.describe(end), stamp(x.began), stamp(x.lastFrame), in.from)
 		} else if first > base+1 {
 			say("I4", base+1, "a hole at the beginning: all above %d had to be pushed, the first was %d", base, first)
 		}
@@ -83,10 +83,10 @@ func (x *record) check(h *history, stays []stay, known func(int64) time.Time, cl
 	return checked, found
 }
 
-// brief reports whether a stay that no sync reported ended before its first
-// event was due. Such a user needs no push: the conversation neither existed
-// for them before nor exists now.
-func (h *history) brief(in stay, base int64, within time.Duration) bool {
+// endedEarly reports whether a membership that no sync reported ended before its first
+// event was due. Its user needs no push, because the user was no member before and
+// is none afterwards.
+func (h *history) endedEarly(in membership, base int64, within time.Duration) bool {
 	joined, left := h.at(in.from), h.at(in.to)
 	return base < in.from && joined != nil && left != nil && left.at.Sub(joined.at) < within
 }
@@ -103,14 +103,14 @@ func firstKnown(h *history, seq int64, known func(int64) time.Time) time.Time {
 	return time.Now()
 }
 
-// margin is how much later than the start of the session a joining must be for
-// the session to be certainly notified.
+// margin is added to the start of a session: a user who joins later than that is
+// certainly notified over this session.
 const margin = 2 * time.Second
 
-// base returns the seq above which all events of a stay had to be pushed, or -1
+// base returns the seq above which all events of a membership had to be pushed, or -1
 // if that is unknown.
-func (x *record) base(h *history, in stay, clock *clock) int64 {
-	for _, t := range x.stints[h.id] {
+func (x *sessionRecord) base(h *history, in membership, clock *clock) int64 {
+	for _, t := range x.spans[h.id] {
 		if t.base >= in.from && t.base <= in.to {
 			return t.base
 		}
@@ -121,9 +121,9 @@ func (x *record) base(h *history, in stay, clock *clock) int64 {
 	return -1
 }
 
-// extent returns the first and the last pushed seq of a stay; 0 for none.
-func (x *record) extent(id string, in stay) (first, reached int64) {
-	for _, t := range x.stints[id] {
+// extent returns the first and the last pushed seq of a membership; 0 for none.
+func (x *sessionRecord) extent(id string, in membership) (first, reached int64) {
+	for _, t := range x.spans[id] {
 		for _, run := range t.runs() {
 			if run.from >= in.from && run.from <= in.to {
 				first, reached = earlier(first, run.from), max(reached, min(run.to, in.to))
@@ -146,8 +146,8 @@ func earlier(a, b int64) int64 {
 	return min(a, b)
 }
 
-func inside(stays []stay, from, to int64) bool {
-	for _, s := range stays {
+func inside(memberships []membership, from, to int64) bool {
+	for _, s := range memberships {
 		if from >= s.from && to <= s.to {
 			return true
 		}

@@ -17,12 +17,12 @@ func (s *session) ask(fields map[string]any, begun func(frame uint32), then func
 		then(nil)
 		return
 	}
-	timer := time.AfterFunc(patience, func() { s.fail(id) })
+	timer := time.AfterFunc(requestTimeout, func() { s.fail(id) })
 	s.onAnswer(id, timer)
 	s.writing.Lock()
 	s.frames++
 	begun(s.frames)
-	_ = s.ws.SetWriteDeadline(time.Now().Add(patience))
+	_ = s.ws.SetWriteDeadline(time.Now().Add(requestTimeout))
 	err := s.ws.WriteMessage(1, text)
 	s.writing.Unlock()
 	if err != nil {

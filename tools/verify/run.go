@@ -12,16 +12,16 @@ import (
 
 // runner is the shared state of one run.
 type runner struct {
-	o       *Options
-	api     *api
-	clock   *clock
-	tally   *tally
-	ledger  *ledger
-	witness *witness
-	rooms   *rooms
-	floors  *floors
-	floods  floods
-	users   []*user
+	o        *Options
+	api      *api
+	clock    *clock
+	tally    *tally
+	ledger   *ledger
+	observed *observations
+	convs    *conversationSet
+	floors   *floors
+	floods   floods
+	users    []*user
 
 	quiet   atomic.Bool   // users no longer send or leave
 	sockets atomic.Uint32 // serial numbers
@@ -29,8 +29,8 @@ type runner struct {
 
 	mu      sync.Mutex
 	epochs  []string
-	seen    []time.Time // when each epoch was first seen
-	records []record    // of ended sessions
+	seen    []time.Time     // when each epoch was first seen
+	records []sessionRecord // of ended sessions
 
 	socketClaims map[string][]claim // by conversation: unread counts of the last syncs over sockets
 }
@@ -60,14 +60,14 @@ func newRunner(o *Options) *runner {
 	if o.Prefix == "" {
 		o.Prefix = fmt.Sprintf("v%x", rand.Uint32())
 	}
-	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), witness: newWitness(), rooms: newRooms(), floors: newFloors(), socketClaims: map[string][]claim{}}
+	r := &runner{o: o, api: newAPI(o), clock: new(clock), tally: new(tally), observed: newObservations(), convs: newConversationSet(), floors: newFloors(), socketClaims: map[string][]claim{}}
 	r.tally.report = Report{
 		Seed: o.Seed, Prefix: o.Prefix, Started: time.Now().UTC(), Users: int64(o.Users), Sockets: o.Token != nil, Faults: map[string]int64{},
 		Breaches: []Breach{}, ByInvariant: map[string]int64{}, Unfinished: []string{},
 	}
 	for i := range o.Users {
 		u := &user{r: r, index: i, name: fmt.Sprintf("%s-u%d", o.Prefix, i+1), rng: stream64(o.Seed, i, 0), reads: map[string]readMark{}}
-		u.number = r.witness.client(u.name)
+		u.number = r.observed.client(u.name)
 		for n := range 1 + i%2 + u.rng.IntN(2) {
 			u.devices = append(u.devices, &device{
 				user: u, number: n + 1, rng: &lockedRand{rng: stream64(o.Seed, i, n+1)}, steady: n == 0 && i%3 == 0, holdings: map[string]*holding{},
@@ -101,7 +101,7 @@ func (r *runner) prepare(ctx context.Context) error {
 			if done = u.createGroup(ctx, r.users, others, as); done || ctx.Err() != nil {
 				break
 			}
-			nap(ctx, 500*time.Millisecond)
+			sleep(ctx, 500*time.Millisecond)
 		}
 		if !done && n == 0 {
 			return fmt.Errorf("no conversation can be made at %s: %w", r.o.URLs[0], r.firstFault())
@@ -163,8 +163,8 @@ func (r *runner) idle() bool {
 }
 
 // await polls until a condition holds, or the deadline has passed.
-func (r *runner) await(deadline time.Time, so func() bool) bool {
-	for !so() {
+func (r *runner) await(deadline time.Time, condition func() bool) bool {
+	for !condition() {
 		if time.Now().After(deadline) {
 			return false
 		}
@@ -182,7 +182,7 @@ func (r *runner) progress(playing context.Context, began time.Time) {
 		case <-playing.Done():
 			return
 		case <-tick.C:
-			r.tally.weigh()
+			r.tally.sampleMemory()
 			var line string
 			r.tally.count(func(p *Report) {
 				line = fmt.Sprintf("%4.0f s  %d sends, %d answered, %d deliveries, %d reconnects, %d breaches",
@@ -211,7 +211,7 @@ func (r *runner) epoch(name string) int {
 	}
 	r.epochs, r.seen = append(r.epochs, name), append(r.seen, time.Now())
 	if len(r.epochs) > 1 {
-		r.witness.forget()
+		r.observed.forget()
 		r.floors.forget()
 	}
 	return len(r.epochs)
@@ -234,4 +234,5 @@ func (r *runner) epochSeen(epoch int) time.Time {
 	return r.seen[epoch-1]
 }
 
-func (r *runner) present(epoch int) bool { return epoch == r.epochNow() }
+// isCurrent reports whether an epoch is the newest one that a client saw.
+func (r *runner) isCurrent(epoch int) bool { return epoch == r.epochNow() }

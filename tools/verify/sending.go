@@ -7,29 +7,30 @@ import (
 	"time"
 )
 
-// try makes one attempt, or two at once over both transports.
+// try makes one attempt over either transport, or two at once over both.
 func (u *user) try(ctx context.Context, a *attempt) {
-	s, lockedRand, base := u.someSession(u.rng), u.rng.IntN(100), u.node(u.rng)
+	s, roll, base := u.someSession(u.rng), u.rng.IntN(100), u.node(u.rng)
 	switch {
-	case s != nil && lockedRand < 60:
+	case s != nil && roll < 60:
 		u.start(a, 1)
 		u.bySocket(s, a)
-	case s != nil && lockedRand < 70:
+	case s != nil && roll < 70:
 		u.start(a, 2)
-		u.r.background(func() { u.byREST(ctx, base, lockedRand%2 == 0, a) })
+		u.r.background(func() { u.byREST(ctx, base, roll%2 == 0, a) })
 		u.bySocket(s, a)
 	default:
 		u.start(a, 1)
-		u.r.background(func() { u.byREST(ctx, base, lockedRand%2 == 0, a) })
+		u.r.background(func() { u.byREST(ctx, base, roll%2 == 0, a) })
 	}
 }
 
+// start counts n attempts before they begin.
 func (u *user) start(a *attempt, n int) {
 	u.addBusy(n)
 	u.r.ledger.attempt(a.send, int16(n))
 }
 
-// someSession chooses a live session of the user, or nil.
+// someSession returns a random live session of the user, or nil.
 func (u *user) someSession(rng *rand.Rand) *session {
 	from := rng.IntN(len(u.devices))
 	for i := range u.devices {
@@ -40,6 +41,7 @@ func (u *user) someSession(rng *rand.Rand) *session {
 	return nil
 }
 
+// bySocket makes an attempt over a session. Its answer, or a failure, settles it.
 func (u *user) bySocket(s *session, a *attempt) {
 	fields, began := map[string]any{"type": "send"}, time.Now()
 	for name, v := range a.fields {
@@ -54,11 +56,12 @@ func (u *user) bySocket(s *session, a *attempt) {
 		default:
 			o = &outcome{code: f.Code}
 		}
-		o.rested = s.restedSince(began)
+		o.paused = s.pausedSince(began)
 		u.settle(a, s.name, s.epoch, o)
 	})
 }
 
+// byREST makes an attempt over REST. With behalf, the backend makes it for the user.
 func (u *user) byREST(ctx context.Context, base string, behalf bool, a *attempt) {
 	fields, path := map[string]any{}, "/v1/messages"
 	for name, v := range a.fields {
@@ -74,25 +77,25 @@ func (u *user) byREST(ctx context.Context, base string, behalf bool, a *attempt)
 	o := &outcome{code: r.code, unknown: r.unknown()}
 	if r.into(&e) {
 		o = &outcome{conversation: e.ConversationID, clientMsgID: e.ClientMsgID, seq: e.Seq, at: e.At, duplicate: r.status == http.StatusOK, byCall: true}
-		u.saw(&e, epoch)
+		u.observe(&e, epoch)
 	}
 	u.settle(a, u.name+" over REST", epoch, o)
 }
 
-// saw records an event that came as the answer to a call.
-func (u *user) saw(e *event, epoch int) {
-	if u.r.present(epoch) {
-		u.r.witness.see(e, u.number, byAnswer, time.Now())
+// observe records an event that a call was answered with.
+func (u *user) observe(e *event, epoch int) {
+	if u.r.isCurrent(epoch) {
+		u.r.observed.add(e, u.number, byAnswer, time.Now())
 	}
 	b := e.parsed()
-	u.r.rooms.see(e, &b, epoch)
+	u.r.convs.observe(e, &b, epoch)
 }
 
-// settle takes the end of an attempt and plans the next one if needed.
+// settle records the end of an attempt, and plans the next one if needed.
 func (u *user) settle(a *attempt, client string, epoch int, o *outcome) {
 	again := u.r.ledger.settle(a.send, a.id, client, epoch, o)
-	if o.seq > 0 && u.r.present(epoch) {
-		u.r.witness.know(o.conversation, o.seq, time.Now())
+	if o.seq > 0 && u.r.isCurrent(epoch) {
+		u.r.observed.noteExists(o.conversation, o.seq, time.Now())
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -107,8 +110,8 @@ func (u *user) settle(a *attempt, client string, epoch int, o *outcome) {
 	}
 }
 
-// abandons chooses a few sends that are never retried: the log may have them
-// once or not at all.
+// abandons reports whether a send is one of the few that are never retried. The log
+// may have such a send once or not at all.
 func (u *user) abandons(a *attempt) bool { return hash(a.id)%16 == 0 }
 
 // retry repeats the attempts that are due.

@@ -34,50 +34,52 @@ type frame struct {
 	raw            json.RawMessage
 }
 
-// session is one socket from welcome to its end.
+// session is one socket from welcome to its end. Over REST alone (see poll) it has no
+// socket: ws is nil.
 type session struct {
-	r      *runner
-	d      *device
-	ws     *websocket.Conn
-	url    string
-	serial uint32
-	name   string // user/device#serial
-	number int32  // of the name, in witness
-	epoch  int
-	done   chan struct{} // closed when reading has ended
-	left   chan struct{} // closed when the device has left
-	narrow bool          // the receive buffer is small
+	r           *runner
+	d           *device
+	ws          *websocket.Conn
+	url         string
+	serial      uint32
+	name        string // user/device#serial
+	number      int32  // of the name, in observed
+	epoch       int
+	done        chan struct{} // closed when reading has ended
+	left        chan struct{} // closed when the device has left
+	smallBuffer bool          // the receive buffer is small
 
 	writing sync.Mutex
-	frames  uint32
+	frames  uint32 // written
 
-	mu       sync.Mutex
-	ids      int
-	pending  map[string]func(*frame)
-	stream   *stream
-	welcomed time.Time
-	heard    time.Time   // the last frame
-	fresh    time.Time   // the end of the last pause
-	still    func() bool // if set, reading pauses while it returns true
-	paused   bool
-	flooded  bool // paused until it overflows
-	behind   bool // there may be events to pull
-	leave    bool // the node drains
-	settled  bool // it was complete before it was closed
+	mu         sync.Mutex
+	ids        int // of requests
+	pending    map[string]func(*frame)
+	stream     *stream
+	welcomed   time.Time
+	lastFrame  time.Time   // when the last frame came
+	resumed    time.Time   // when the last pause or stall ended; I6 counts from then
+	pauseWhile func() bool // if set, reading pauses while it returns true
+	paused     bool
+	flooded    bool // the pause lasts until the node drops events
+	behind     bool // there may be events to pull
+	nodeDrains bool // the node asked to reconnect elsewhere
+	settled    bool // it was complete before it was closed
 }
 
-// silence is how long a session that sends pings may receive nothing before it
-// no longer counts as live.
+// A session pings every pingInterval. If no frame came for stallAfter, delays before
+// the next frame are not held against the server. After deadAfter, the device closes
+// the session.
 const (
-	silence  = 4 * time.Second
-	deadness = 12 * time.Second
-	pinging  = time.Second
+	stallAfter   = 4 * time.Second
+	deadAfter    = 12 * time.Second
+	pingInterval = time.Second
 )
 
 // dialTimeout returns the time limit from connecting to welcome in the n-th
 // round over all nodes. A stopped node accepts connections and never answers,
 // so the next node is tried soon. If all are slow, each round waits longer.
-func dialTimeout(round int) time.Duration { return min(3*time.Second<<min(round, 8), patience) }
+func dialTimeout(round int) time.Duration { return min(3*time.Second<<min(round, 8), requestTimeout) }
 
 // dial opens a socket and waits for welcome, within a time limit.
 func (d *device) dial(ctx context.Context, url string, slow bool, within time.Duration) (*session, error) {
@@ -105,7 +107,7 @@ func (d *device) dial(ctx context.Context, url string, slow bool, within time.Du
 	}
 	s := &session{
 		r: d.user.r, d: d, ws: ws, url: url, pending: map[string]func(*frame){}, stream: newStream(d.user.name),
-		done: make(chan struct{}), left: make(chan struct{}), narrow: slow,
+		done: make(chan struct{}), left: make(chan struct{}), smallBuffer: slow,
 	}
 	s.serial = d.user.r.sockets.Add(1)
 	if err := s.welcome(hello, due); err != nil {
@@ -115,6 +117,7 @@ func (d *device) dial(ctx context.Context, url string, slow bool, within time.Du
 	return s, nil
 }
 
+// refusal returns the error of a handshake that failed.
 func (d *device) refusal(response *http.Response, err error) error {
 	if response == nil {
 		return errors.New(reason(err))
@@ -125,6 +128,7 @@ func (d *device) refusal(response *http.Response, err error) error {
 	return fmt.Errorf("handshake %d", response.StatusCode)
 }
 
+// welcome sends hello and waits for the answer.
 func (s *session) welcome(hello map[string]any, due time.Time) error {
 	if err := s.write(hello); err != nil {
 		return errors.New(lost)
@@ -144,15 +148,15 @@ func (s *session) welcome(hello map[string]any, due time.Time) error {
 		}
 		_ = s.ws.SetReadDeadline(time.Time{})
 		now := time.Now()
-		s.welcomed, s.heard, s.fresh = now, now, now
+		s.welcomed, s.lastFrame, s.resumed = now, now, now
 		s.name = fmt.Sprintf("%s/%s#%d", s.d.user.name, s.d.id, s.serial)
-		s.number = s.r.witness.client(s.name)
+		s.number = s.r.observed.client(s.name)
 		s.epoch = s.r.epoch(f.Epoch)
 		return nil
 	}
 }
 
-// closing describes how a socket ended.
+// closing returns a text for how a socket ended.
 func closing(err error) string {
 	var closed *websocket.CloseError
 	if errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
@@ -166,7 +170,7 @@ func (s *session) read() string {
 	defer close(s.done)
 	defer s.abandon()
 	for {
-		s.rest()
+		s.pause()
 		_, data, err := s.ws.ReadMessage()
 		if err != nil {
 			return closing(err)
@@ -180,18 +184,18 @@ func (s *session) read() string {
 	}
 }
 
-// rest pauses the reading if that was requested.
-func (s *session) rest() {
+// pause returns at once, or after the pause that was requested.
+func (s *session) pause() {
 	s.mu.Lock()
-	still := s.still
-	s.still, s.paused = nil, still != nil
+	pauseWhile := s.pauseWhile
+	s.pauseWhile, s.paused = nil, pauseWhile != nil
 	s.mu.Unlock()
-	if still == nil {
+	if pauseWhile == nil {
 		return
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for left := false; !left && still(); {
+	for left := false; !left && pauseWhile(); {
 		select {
 		case <-s.left:
 			left = true
@@ -200,37 +204,38 @@ func (s *session) rest() {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.paused, s.flooded, s.heard, s.fresh = false, false, time.Now(), time.Now()
+	s.paused, s.flooded, s.lastFrame, s.resumed = false, false, time.Now(), time.Now()
 }
 
 // reading reports whether the session reads and is not asked to pause.
 func (s *session) reading() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.paused && s.still == nil
+	return !s.paused && s.pauseWhile == nil
 }
 
-// stop pauses the reading while a condition holds.
-func (s *session) stop(flooded bool, still func() bool) {
+// requestPause makes the session stop reading while a condition holds.
+func (s *session) requestPause(flooded bool, pauseWhile func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.still, s.flooded = still, flooded
+	s.pauseWhile, s.flooded = pauseWhile, flooded
 }
 
-// restedSince reports whether the session paused reading since that time.
-func (s *session) restedSince(then time.Time) bool {
+// pausedSince reports whether the session paused reading since that time.
+func (s *session) pausedSince(then time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.paused || s.fresh.After(then)
+	return s.paused || s.resumed.After(then)
 }
 
+// take handles a frame.
 func (s *session) take(f *frame, now time.Time) {
 	s.mu.Lock()
-	if now.Sub(s.heard) > silence {
-		s.fresh = now
+	if now.Sub(s.lastFrame) > stallAfter {
+		s.resumed = now
 		s.r.tally.fault("stalled")
 	}
-	s.heard = now
+	s.lastFrame = now
 	then := s.pending[f.ID]
 	delete(s.pending, f.ID)
 	s.mu.Unlock()
@@ -242,10 +247,10 @@ func (s *session) take(f *frame, now time.Time) {
 	case f.Type == "gap":
 		s.gap(f)
 	case f.Type == "conversation" && f.Conversation != nil:
-		s.introduced(f.Conversation)
+		s.conversationFrame(f.Conversation)
 	case f.Type == "drain":
 		s.mu.Lock()
-		s.leave = true
+		s.nodeDrains = true
 		s.mu.Unlock()
 		s.r.tally.fault("drain")
 	case f.Type == "error":
@@ -253,7 +258,7 @@ func (s *session) take(f *frame, now time.Time) {
 	}
 }
 
-// event takes a pushed event.
+// event checks and stores a pushed event.
 func (s *session) event(e *event, now time.Time) {
 	b := e.parsed()
 	me := s.d.user.name
@@ -261,24 +266,24 @@ func (s *session) event(e *event, now time.Time) {
 	removes := e.Type == removed && b.UserID == me
 	s.mu.Lock()
 	found := s.stream.event(e.ConversationID, e.Seq, e.Type, introduces, removes)
-	if p, tells := glimpseOf(e, &b); tells {
-		s.stream.glimpse(e.ConversationID, p)
+	if p, applies := contentCheckOf(e, &b); applies {
+		s.stream.addContentCheck(e.ConversationID, p)
 	}
-	fresh, live := s.fresh, s.welcomed
+	resumed, welcomed := s.resumed, s.welcomed
 	s.mu.Unlock()
 	for _, w := range found {
 		s.breach(w, e.ConversationID, e.Seq, e.ClientMsgID)
 	}
-	if s.r.present(s.epoch) {
-		known := s.r.witness.see(e, s.number, byPush, now)
-		if late := now.Sub(latest(known, fresh)); late > s.r.o.CompleteWithin {
-			s.breach(wrong{"I6", fmt.Sprintf("pushed %s after it was known elsewhere", late.Round(time.Millisecond))}, e.ConversationID, e.Seq, e.ClientMsgID)
+	if s.r.isCurrent(s.epoch) {
+		known := s.r.observed.add(e, s.number, byPush, now)
+		if late := now.Sub(latest(known, resumed)); late > s.r.o.CompleteWithin {
+			s.breach(violation{"I6", fmt.Sprintf("pushed %s after it was known elsewhere", late.Round(time.Millisecond))}, e.ConversationID, e.Seq, e.ClientMsgID)
 		}
 		at := s.r.clock.local(e.At)
-		s.r.tally.pushed(now.Sub(at), at.After(fresh) && at.After(live))
+		s.r.tally.pushed(now.Sub(at), at.After(resumed) && at.After(welcomed))
 	}
-	s.r.rooms.see(e, &b, s.epoch)
-	s.d.hold(e, removes)
+	s.r.convs.observe(e, &b, s.epoch)
+	s.d.storePush(e, removes)
 }
 
 func latest(a, b time.Time) time.Time {
@@ -297,12 +302,13 @@ func hasMember(list []member, user string) bool {
 	return false
 }
 
-func (s *session) breach(w wrong, conversation string, seq int64, clientMsgID string) {
+func (s *session) breach(w violation, conversation string, seq int64, clientMsgID string) {
 	s.r.tally.breach(Breach{
 		Invariant: w.invariant, ConversationID: conversation, Seq: seq, ClientMsgID: clientMsgID, Client: s.name, Text: w.text,
 	})
 }
 
+// gap handles a frame gap.
 func (s *session) gap(f *frame) {
 	var heads map[string]int64
 	if json.Unmarshal(f.Conversations, &heads) != nil {
@@ -311,8 +317,8 @@ func (s *session) gap(f *frame) {
 	s.r.tally.count(func(r *Report) { r.Gaps += int64(len(heads)) })
 	for id, head := range heads {
 		s.mu.Lock()
-		before := s.stream.stint(id).reached()
-		found := s.stream.left(id, head)
+		before := s.stream.span(id).reached()
+		found := s.stream.addGap(id, head)
 		s.behind = true
 		s.mu.Unlock()
 		if before > 0 {
@@ -321,17 +327,18 @@ func (s *session) gap(f *frame) {
 		for _, w := range found {
 			s.breach(w, id, head, "")
 		}
-		s.d.know(id, head)
+		s.d.noteHead(id, head)
 	}
 }
 
-func (s *session) introduced(v *view) {
+// conversationFrame handles a frame conversation.
+func (s *session) conversationFrame(v *view) {
 	s.mu.Lock()
 	s.stream.introduce(v.ConversationID)
 	s.behind = true
 	s.mu.Unlock()
 	s.r.showsView(s.reader(), v)
-	s.d.know(v.ConversationID, v.HeadSeq)
+	s.d.noteHead(v.ConversationID, v.HeadSeq)
 	s.d.floor(v.ConversationID, v.FloorSeq)
 }
 
@@ -350,6 +357,6 @@ func (s *session) send(fields map[string]any) (uint32, error) {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.frames++
-	_ = s.ws.SetWriteDeadline(time.Now().Add(patience))
+	_ = s.ws.SetWriteDeadline(time.Now().Add(requestTimeout))
 	return s.frames, s.ws.WriteMessage(websocket.TextMessage, text)
 }

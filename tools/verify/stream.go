@@ -2,26 +2,27 @@ package verify
 
 import "fmt"
 
-// stint is one stay of a session in one conversation: from the first pushed
-// event to the removal of the user or the end of the session.
-type stint struct {
-	first, last int64 // 0 before the first push
-	base        int64 // everything above it must be pushed; -1 while unknown
-	gap         int64 // the head up to which pushes were dropped; 0 for none
-	waiting     bool  // a gap came, and no event since
-	gaps        []gap // all of them
-	introduced  bool  // by a frame conversation
-	again       bool  // another frame conversation came since the last event
-	over        bool  // the user was removed
-	below       int64 // the lowest seq pushed below first; 0 for none
-	glimpses    []glimpse
+// pushSpan is what a session got pushed of one conversation while its user was a
+// member: from the first event to the removal of the user or the end of the
+// session. After a removal and a return, the next span begins.
+type pushSpan struct {
+	first, last   int64 // 0 before the first push
+	base          int64 // everything above it must be pushed; -1 while unknown
+	gap           int64 // the head up to which pushes were dropped; 0 for none
+	waiting       bool  // a gap came, and no event since
+	gaps          []gap // all of them
+	introduced    bool  // by a frame conversation
+	again         bool  // another frame conversation came since the last event
+	over          bool  // the user was removed
+	below         int64 // the lowest seq pushed below first; 0 for none
+	contentChecks []contentCheck
 }
 
-// gap says that no event after last (0 for the start) was pushed up to head.
+// gap is a frame gap: no event after last (0 for the start) was pushed up to head.
 type gap struct{ last, head int64 }
 
 // runs returns what was pushed between gaps.
-func (s *stint) runs() (list []interval) {
+func (s *pushSpan) runs() (list []interval) {
 	if s.first == 0 {
 		return nil
 	}
@@ -40,14 +41,14 @@ func (s *stint) runs() (list []interval) {
 	return list
 }
 
-func newStint() *stint { return &stint{base: -1} }
+func newSpan() *pushSpan { return &pushSpan{base: -1} }
 
 // reached returns the seq up to which every event came or was named in a gap.
-func (s *stint) reached() int64 { return max(s.last, s.gap) }
+func (s *pushSpan) reached() int64 { return max(s.last, s.gap) }
 
 // lowest returns the lowest pushed seq: the first one, unless the order was
 // wrong.
-func (s *stint) lowest() int64 {
+func (s *pushSpan) lowest() int64 {
 	if s.below > 0 {
 		return s.below
 	}
@@ -57,39 +58,41 @@ func (s *stint) lowest() int64 {
 // stream checks the pushes of one session as they arrive, by rules 3, 4 and 9
 // of the contract. It is not safe for concurrent use.
 type stream struct {
-	user   string
-	stints map[string][]*stint // by conversation, the current one last
+	user  string
+	spans map[string][]*pushSpan // by conversation, the current one last
 }
 
-func newStream(user string) *stream { return &stream{user: user, stints: map[string][]*stint{}} }
+func newStream(user string) *stream { return &stream{user: user, spans: map[string][]*pushSpan{}} }
 
-func (s *stream) stint(id string) *stint {
-	list := s.stints[id]
+// span returns the current span of a conversation, and begins the first one.
+func (s *stream) span(id string) *pushSpan {
+	list := s.spans[id]
 	if len(list) == 0 {
-		s.stints[id] = append(list, newStint())
+		s.spans[id] = append(list, newSpan())
 	}
-	list = s.stints[id]
+	list = s.spans[id]
 	return list[len(list)-1]
 }
 
-// wrong describes what is wrong with a frame.
-type wrong struct{ invariant, text string }
+// violation describes what is wrong with a frame.
+type violation struct{ invariant, text string }
 
-// event takes a pushed event.
-func (s *stream) event(id string, seq int64, kind string, introduces, removes bool) []wrong {
-	var found []wrong
-	t := s.stint(id)
+// event checks and records a pushed event. introduces: it makes the user a member.
+// removes: it removes the user.
+func (s *stream) event(id string, seq int64, kind string, introduces, removes bool) []violation {
+	var found []violation
+	t := s.span(id)
 	if t.over {
-		found = append(found, wrong{"I8", "pushed after member.removed of the user itself (rule 9)"})
-		t = s.newStint(id)
+		found = append(found, violation{"I8", "pushed after member.removed of the user itself (rule 9)"})
+		t = s.newSpan(id)
 	}
 	if introduces && t.waiting {
 		again := t.again // its removal was in a gap
-		t = s.newStint(id)
+		t = s.newSpan(id)
 		t.introduced = again
 	}
 	if introduces && !t.introduced {
-		found = append(found, wrong{"I6", kind + " of the user itself without a frame conversation before it"})
+		found = append(found, violation{"I6", kind + " of the user itself without a frame conversation before it"})
 	}
 	if w, bad := t.next(seq); bad {
 		found = append(found, w)
@@ -105,72 +108,75 @@ func (s *stream) event(id string, seq int64, kind string, introduces, removes bo
 	return found
 }
 
-// glimpse records the last push if it depends on the floor.
-func (s *stream) glimpse(id string, p glimpse) {
-	t := s.stint(id)
-	t.glimpses = append(t.glimpses, p)
+// addContentCheck records the last push if it depends on the floor.
+func (s *stream) addContentCheck(id string, p contentCheck) {
+	t := s.span(id)
+	t.contentChecks = append(t.contentChecks, p)
 }
 
-// next checks the place of an event in the order.
-func (s *stint) next(seq int64) (wrong, bool) {
+// next checks that an event is the next one in order.
+func (s *pushSpan) next(seq int64) (violation, bool) {
 	switch {
 	case s.waiting && seq != s.gap+1:
-		return wrong{"I4", fmt.Sprintf("pushed after a gap up to %d: must be %d", s.gap, s.gap+1)}, true
+		return violation{"I4", fmt.Sprintf("pushed after a gap up to %d: must be %d", s.gap, s.gap+1)}, true
 	case s.waiting || s.last == 0 && s.base < 0:
-		return wrong{}, false
+		return violation{}, false
 	case s.last == 0 && seq > s.base+1:
-		return wrong{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", s.base)}, true
+		return violation{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", s.base)}, true
 	case s.last == 0:
-		return wrong{}, false
+		return violation{}, false
 	case seq == s.last:
-		return wrong{"I4", "pushed twice"}, true
+		return violation{"I4", "pushed twice"}, true
 	case seq < s.last:
-		return wrong{"I4", fmt.Sprintf("pushed after %d: not ascending", s.last)}, true
+		return violation{"I4", fmt.Sprintf("pushed after %d: not ascending", s.last)}, true
 	case seq > s.last+1:
-		return wrong{"I4", fmt.Sprintf("pushed after %d, without a gap between: a hole", s.last)}, true
+		return violation{"I4", fmt.Sprintf("pushed after %d, without a gap between: a hole", s.last)}, true
 	}
-	return wrong{}, false
+	return violation{}, false
 }
 
-// left takes a gap: pushes up to head were dropped.
-func (s *stream) left(id string, head int64) []wrong {
-	t := s.stint(id)
+// addGap takes a frame gap: pushes up to head were dropped.
+func (s *stream) addGap(id string, head int64) []violation {
+	t := s.span(id)
 	if t.over { // the user is a member again, and the gap contains that event
-		t = s.newStint(id)
+		t = s.newSpan(id)
 		t.introduced = true
 	}
 	if head < t.reached() {
-		return []wrong{{"I4", fmt.Sprintf("a gap up to %d after %d", head, t.reached())}}
+		return []violation{{"I4", fmt.Sprintf("a gap up to %d after %d", head, t.reached())}}
 	}
 	t.gaps = append(t.gaps, gap{t.last, head})
 	t.gap, t.waiting = head, true
 	return nil
 }
 
-// introduce takes a frame conversation, which may also come for other reasons.
+// introduce takes a frame conversation. The server sends one before the event that
+// makes the user a member, and also for other reasons.
 func (s *stream) introduce(id string) {
-	t := s.stint(id)
+	t := s.span(id)
 	if t.over {
-		t = s.newStint(id)
+		t = s.newSpan(id)
 	}
 	t.introduced, t.again = true, true
 }
 
-// synced takes the head in a sync of this session.
-func (s *stream) synced(id string, head int64) []wrong {
-	t := s.stint(id)
+// synced takes the head that a sync of this session named. All later events must
+// be pushed.
+func (s *stream) synced(id string, head int64) []violation {
+	t := s.span(id)
 	if t.over || t.introduced || t.base >= 0 {
 		return nil
 	}
 	t.base = head
 	if t.first > head+1 && t.gap == 0 {
-		return []wrong{{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", head)}}
+		return []violation{{"I4", fmt.Sprintf("the first one pushed, but the head was %d at the sync: a hole from the beginning", head)}}
 	}
 	return nil
 }
 
-func (s *stream) newStint(id string) *stint {
-	t := newStint()
-	s.stints[id] = append(s.stints[id], t)
+// newSpan begins the next span of a conversation.
+func (s *stream) newSpan(id string) *pushSpan {
+	t := newSpan()
+	s.spans[id] = append(s.spans[id], t)
 	return t
 }

@@ -69,12 +69,12 @@ func TestStream(t *testing.T) {
 			t.Parallel()
 			s, got := newStream("u"), []string(nil)
 			for _, x := range c.steps {
-				var found []wrong
+				var found []violation
 				switch {
 				case x.event > 0:
 					found = s.event("c", x.event, posted, x.joins, x.leaves)
 				case x.gap > 0:
-					found = s.left("c", x.gap)
+					found = s.addGap("c", x.gap)
 				case x.conversation:
 					s.introduce("c")
 				default:

@@ -42,6 +42,7 @@ func (d *device) sync(ctx context.Context, s *session) error {
 	return errors.New("a sync of 1000 pages did not end")
 }
 
+// syncPage requests one page of a sync. Without a page it returns the error code.
 func (d *device) syncPage(ctx context.Context, s *session, rest bool, cursor string, timeline int) (*syncPage, string) {
 	p := new(syncPage)
 	if rest {
@@ -69,17 +70,18 @@ func (d *device) syncPage(ctx context.Context, s *session, rest bool, cursor str
 	return p, ""
 }
 
+// takeSync checks a page of a sync and stores it. It adds its conversations to listed.
 func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 	for i := range p.Conversations {
 		v := &p.Conversations[i]
 		listed[v.ConversationID] = true
 		s.r.showsView(s.reader(), v)
-		if s.r.present(s.epoch) {
+		if s.r.isCurrent(s.epoch) {
 			s.r.floors.claims(s.reader(), v)
 		}
 		s.baseline(v.ConversationID, v.HeadSeq)
 		if n := len(v.Events); n > 0 && v.Events[n-1].Seq != v.HeadSeq {
-			s.breach(wrong{"I2", fmt.Sprintf("the newest events of a sync end at %d, although the head is %d", v.Events[n-1].Seq, v.HeadSeq)}, v.ConversationID, v.HeadSeq, "")
+			s.breach(violation{"I2", fmt.Sprintf("the newest events of a sync end at %d, although the head is %d", v.Events[n-1].Seq, v.HeadSeq)}, v.ConversationID, v.HeadSeq, "")
 		}
 		d.mu.Lock()
 		d.holding(v.ConversationID)
@@ -101,29 +103,29 @@ func (d *device) takeSync(s *session, p *syncPage, listed map[string]bool) {
 	}
 }
 
-// synced ends a sync. Without a cursor, a conversation that was not listed is
-// gone, unless it was pushed to this session, perhaps after its page. With a
-// cursor, a conversation that was not listed has not changed since the last
-// sync.
+// synced ends a sync. If it was whole (without a cursor), a conversation that was not
+// listed is gone, unless it was pushed to this session, perhaps after its page. If it
+// had a cursor, a conversation that was not listed is unchanged since the last sync.
 func (d *device) synced(s *session, listed map[string]bool, whole bool) {
 	d.mu.Lock()
 	d.lastSync = time.Now()
-	still := map[string]int64{}
+	unchanged := map[string]int64{}
 	for id, holding := range d.holdings {
 		switch {
 		case listed[id]:
 		case whole && (holding.synced > 0 || holding.since < d.serial):
 			delete(d.holdings, id)
 		case holding.synced > 0:
-			still[id] = holding.synced
+			unchanged[id] = holding.synced
 		}
 	}
 	d.mu.Unlock()
-	for id, head := range still {
+	for id, head := range unchanged {
 		s.baseline(id, head)
 	}
 }
 
+// baseline passes a conversation's head in a sync on to the checks of the pushes.
 func (s *session) baseline(id string, head int64) {
 	s.mu.Lock()
 	found := s.stream.synced(id, head)
@@ -138,12 +140,12 @@ func (d *device) store(s *session, events []event) {
 	now := time.Now()
 	for i := range events {
 		e := &events[i]
-		if s.r.present(s.epoch) {
-			s.r.witness.see(e, s.number, byPull, now)
+		if s.r.isCurrent(s.epoch) {
+			s.r.observed.add(e, s.number, byPull, now)
 		}
 		b := e.parsed()
-		s.r.rooms.see(e, &b, s.epoch)
-		d.keep(e)
+		s.r.convs.observe(e, &b, s.epoch)
+		d.storeEvent(e)
 	}
 	s.r.tally.count(func(r *Report) { r.Pulled += int64(len(events)) })
 }
@@ -154,7 +156,7 @@ type missing struct {
 	interval
 }
 
-// lacks returns what is missing, the conversations in order.
+// lacks returns the first missing range of each conversation, ordered by conversation.
 func (d *device) lacks() []missing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -226,8 +228,8 @@ func (d *device) pull(ctx context.Context, s *session, m missing) error {
 	case s.r.epoch(p.Epoch) != s.epoch:
 		return errEpoch
 	}
-	for _, text := range p.wrongs(m.id, after, before) {
-		s.breach(wrong{"I2", text}, m.id, p.FromSeq, "")
+	for _, text := range p.violations(m.id, after, before) {
+		s.breach(violation{"I2", text}, m.id, p.FromSeq, "")
 	}
 	s.r.shown(s.reader(), m.id, p.FloorSeq, p.HeadSeq, p.Events)
 	d.floor(m.id, p.FloorSeq)
@@ -238,6 +240,8 @@ func (d *device) pull(ctx context.Context, s *session, m missing) error {
 	return nil
 }
 
+// page requests the events after or before a seq. Without a page it returns the error
+// code.
 func (d *device) page(ctx context.Context, s *session, id string, after, before int64, limit int) (*page, string) {
 	p := new(page)
 	if s.ws == nil || d.rng.IntN(4) == 0 {

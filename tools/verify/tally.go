@@ -20,13 +20,14 @@ type tally struct {
 	reach  histogram
 }
 
-// count changes the report.
+// count changes the report under the lock.
 func (t *tally) count(f func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f(&t.report)
 }
 
+// fault counts something that may happen and is no breach.
 func (t *tally) fault(what string) {
 	t.count(func(r *Report) { r.Faults[what]++ })
 }
@@ -70,6 +71,7 @@ func (t *tally) pushed(late time.Duration, timed bool) {
 	t.report.Deliveries++
 }
 
+// reached counts a reconnect and how long it took.
 func (t *tally) reached(outage time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -77,7 +79,8 @@ func (t *tally) reached(outage time.Duration) {
 	t.report.MaxOutage = max(t.report.MaxOutage, millis(outage))
 }
 
-func (t *tally) weigh() {
+// sampleMemory updates the peak of the memory in use.
+func (t *tally) sampleMemory() {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	t.count(func(r *Report) { r.MemoryPeakMB = max(r.MemoryPeakMB, int64(m.Sys>>20)) })
@@ -85,7 +88,7 @@ func (t *tally) weigh() {
 
 // finish returns the report.
 func (t *tally) finish() *Report {
-	t.weigh()
+	t.sampleMemory()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.report.Send, t.report.Push, t.report.Reconnect = t.send.latency(), t.push.latency(), t.reach.latency()

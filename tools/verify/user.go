@@ -10,13 +10,12 @@ import (
 	"time"
 )
 
-// user sends and changes things, over the sessions of its devices and over
-// REST.
+// user sends and makes changes, over the sessions of its devices and over REST.
 type user struct {
 	r       *runner
 	index   int
 	name    string
-	number  int32 // of the name, in witness
+	number  int32 // of the name, in observed
 	rng     *rand.Rand
 	devices []*device
 
@@ -51,8 +50,8 @@ func (u *user) node(rng chance) string { return u.r.o.URLs[rng.IntN(len(u.r.o.UR
 // maxBusy bounds what a user has in flight; above it, sends are skipped.
 const maxBusy = 24
 
-// run sends and changes until ctx ends, then retries what has no answer until
-// settled ends.
+// run sends and changes until playing ends. Then it retries what has no answer until
+// settling ends.
 func (u *user) run(playing, settling context.Context) {
 	interval := float64(time.Second) * float64(u.r.o.Users) / u.r.o.Rate
 	next := time.Now()
@@ -62,14 +61,14 @@ func (u *user) run(playing, settling context.Context) {
 			next = now
 		}
 		for playing.Err() == nil && time.Now().Before(next) {
-			nap(playing, min(time.Until(next), 200*time.Millisecond))
+			sleep(playing, min(time.Until(next), 200*time.Millisecond))
 			u.retry(settling)
 		}
 		switch {
 		case playing.Err() != nil:
 			u.retry(settling)
-			nap(settling, 100*time.Millisecond)
-		case u.under() >= maxBusy:
+			sleep(settling, 100*time.Millisecond)
+		case u.inFlight() >= maxBusy:
 			u.r.tally.count(func(r *Report) { r.HeldBack++ })
 		default:
 			u.act(settling)
@@ -77,12 +76,14 @@ func (u *user) run(playing, settling context.Context) {
 	}
 }
 
-func (u *user) under() int {
+// inFlight returns the number of attempts and changes in flight or to be retried.
+func (u *user) inFlight() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.busy + len(u.again)
 }
 
+// addBusy adds n to the attempts and changes in flight.
 func (u *user) addBusy(n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -90,9 +91,9 @@ func (u *user) addBusy(n int) {
 }
 
 // idle reports whether nothing is in flight.
-func (u *user) idle() bool { return u.under() == 0 }
+func (u *user) idle() bool { return u.inFlight() == 0 }
 
-// act sends a message, and now and then does something else as well.
+// act sends a message, and sometimes also makes a change.
 func (u *user) act(ctx context.Context) {
 	switch n := u.rng.IntN(100); {
 	case n < 12:
@@ -101,7 +102,7 @@ func (u *user) act(ctx context.Context) {
 		u.markRead(ctx)
 	case n < 24:
 		if c := u.changeMembers(); c != nil {
-			u.ask(ctx, c)
+			u.makeCall(ctx, c)
 		}
 	}
 	u.post(ctx)
@@ -109,20 +110,20 @@ func (u *user) act(ctx context.Context) {
 
 // post sends one random message.
 func (u *user) post(ctx context.Context) {
-	c := u.r.rooms.of(u.name, u.rng, false)
+	c := u.r.convs.choose(u.name, u.rng, false)
 	if u.rng.IntN(50) == 0 {
-		if former := u.r.rooms.former(u.name, u.rng); former != nil {
+		if former := u.r.convs.chooseFormer(u.name, u.rng); former != nil {
 			c = former // must be refused
 		}
 	}
 	size, flood := u.size(), 0
-	if flooded := u.r.rooms.has(u.name, u.r.floods.now(time.Now())); flooded != nil && u.rng.IntN(4) > 0 {
+	if flooded := u.r.convs.ifMember(u.name, u.r.floods.now(time.Now())); flooded != nil && u.rng.IntN(4) > 0 {
 		c, size, flood = flooded, floodText, floodText
 	}
 	if c == nil {
 		return
 	}
-	now := u.r.rooms.snapshot(c, u.r.users)
+	now := u.r.convs.snapshot(c, u.r.users)
 	fields := map[string]any{"conversation_id": c.id}
 	if peer := other(now.in, u.name); now.direct && peer != "" && u.rng.IntN(3) == 0 {
 		delete(fields, "conversation_id")
@@ -135,6 +136,7 @@ func (u *user) post(ctx context.Context) {
 	u.try(ctx, &attempt{send: s, id: id, fields: fields, flood: flood})
 }
 
+// other returns the first member but me.
 func other(members []string, me string) string {
 	for _, m := range members {
 		if m != me {

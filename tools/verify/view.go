@@ -40,9 +40,9 @@ type page struct {
 	HasMore        bool    `json:"has_more"`
 }
 
-// wrongs checks a page by itself. after and before are the requested positions;
-// 0 for none.
-func (p *page) wrongs(id string, after, before int64) []string {
+// violations returns what is wrong with a page by itself. after and before are the
+// requested positions; 0 for none.
+func (p *page) violations(id string, after, before int64) []string {
 	var found []string
 	say := func(text string, args ...any) { found = append(found, fmt.Sprintf(text, args...)) }
 	for i := range p.Events {

@@ -18,7 +18,7 @@ type batchSize struct {
 	took  time.Duration // of the last batch that was written
 }
 
-// wrote notes a batch that was written.
+// succeeded records a batch that was written.
 func (x *batchSize) succeeded(size int, took time.Duration) {
 	x.took = took
 	switch {
@@ -29,9 +29,9 @@ func (x *batchSize) succeeded(size int, took time.Duration) {
 	}
 }
 
-// late notes a batch that was given up because its time was over.
+// timedOut records a batch that was given up because its time was over.
 func (x *batchSize) timedOut(size int) { x.bytes = max(minBatchBytes, min(x.bytes, size)/4) }
 
-// lead is how long before it is due a command must be begun with, or it would
-// have the batch that it comes in given up.
+// leadTime returns how long before its deadline a command must be started. A command
+// started later could end the attempt at its whole batch.
 func (x *batchSize) leadTime() time.Duration { return min(2*x.took, 2*longBatch) }
