@@ -58,14 +58,14 @@ func run(m *testing.M) int {
 // cluster is what nodes share: an own database, and an own prefix on Redis and
 // RabbitMQ, each behind a proxy that a test can cut.
 type cluster struct {
-	t        testing.TB
-	prefix   string
-	database string // past the proxy
-	postgres *proxytest.Proxy
-	redis    *proxytest.Proxy
-	amqp     *proxytest.Proxy
-	env      []string
-	store    *redis.Client // past the proxy
+	t           testing.TB
+	prefix      string
+	database    string // past the proxy
+	postgres    *proxytest.Proxy
+	redis       *proxytest.Proxy
+	amqp        *proxytest.Proxy
+	env         []string
+	redisClient *redis.Client // past the proxy
 }
 
 func newCluster(t testing.TB, env ...string) *cluster {
@@ -73,12 +73,12 @@ func newCluster(t testing.TB, env ...string) *cluster {
 	if t, ok := t.(*testing.T); ok {
 		t.Parallel()
 	}
-	return newClusterAlone(t, env...)
+	return newSequentialCluster(t, env...)
 }
 
-// newClusterAlone is newCluster for a test that takes the whole machine: no other
+// newSequentialCluster is newCluster for a test that takes the whole machine: no other
 // runs meanwhile.
-func newClusterAlone(t testing.TB, env ...string) *cluster {
+func newSequentialCluster(t testing.TB, env ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, prefix: "e2e-" + uuid.NewString()[:8]}
 	c.database = pgtest.New(t)
@@ -93,10 +93,10 @@ func newClusterAlone(t testing.TB, env ...string) *cluster {
 	}, env...)
 	options, err := redis.ParseURL(redisURL)
 	require.NoError(t, err)
-	c.store = redis.NewClient(options)
+	c.redisClient = redis.NewClient(options)
 	t.Cleanup(func() {
-		c.forgetRegistry()
-		_ = c.store.Close()
+		c.flushRegistry()
+		_ = c.redisClient.Close()
 	})
 	return c
 }
@@ -109,15 +109,15 @@ func envOr(name, otherwise string) string {
 }
 
 func (c *cluster) keys() []string {
-	keys, err := c.store.Keys(context.Background(), c.prefix+"*").Result()
+	keys, err := c.redisClient.Keys(context.Background(), c.prefix+"*").Result()
 	require.NoError(c.t, err)
 	return keys
 }
 
-// forgetRegistry deletes all that the cluster has in Redis.
-func (c *cluster) forgetRegistry() {
+// flushRegistry deletes all that the cluster has in Redis.
+func (c *cluster) flushRegistry() {
 	if keys := c.keys(); len(keys) > 0 {
-		require.NoError(c.t, c.store.Del(context.Background(), keys...).Err())
+		require.NoError(c.t, c.redisClient.Del(context.Background(), keys...).Err())
 	}
 }
 
@@ -159,12 +159,12 @@ func (c *cluster) node(name string, env ...string) *testNode {
 		close(n.exited)
 	}()
 	c.t.Cleanup(n.end)
-	c.awaitReady(n)
+	c.waitReady(n)
 	return n
 }
 
-// awaitReady waits until each node says that it can reach everything.
-func (c *cluster) awaitReady(nodes ...*testNode) {
+// waitReady waits until each node says that it can reach everything.
+func (c *cluster) waitReady(nodes ...*testNode) {
 	c.t.Helper()
 	for _, n := range nodes {
 		require.Eventually(c.t, func() bool {
@@ -175,7 +175,7 @@ func (c *cluster) awaitReady(nodes ...*testNode) {
 			defer func() { _ = resp.Body.Close() }()
 			var state struct{ Status string }
 			return json.NewDecoder(resp.Body).Decode(&state) == nil && state.Status == "ready"
-		}, 2*patience, 20*time.Millisecond, "the node is not ready: %s", n.log)
+		}, 2*waitTimeout, 20*time.Millisecond, "the node is not ready: %s", n.log)
 	}
 }
 
@@ -186,7 +186,7 @@ func (n *testNode) wait() error {
 	select {
 	case <-n.exited:
 		return n.err
-	case <-time.After(2 * patience):
+	case <-time.After(2 * waitTimeout):
 		return fmt.Errorf("%s still runs: %s", n.url, n.log)
 	}
 }

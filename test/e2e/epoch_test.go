@@ -20,7 +20,7 @@ func TestEpochChange(t *testing.T) {
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	_, before := bob.sync("", 10)
 
 	ctx := context.Background()
@@ -40,7 +40,7 @@ func TestEpochChange(t *testing.T) {
 	require.Len(t, views, 1)
 	a := alice.post(id, "c-2", "x")
 	require.EqualValues(t, 3, a.Seq)
-	requireDense(t, bob.until(id, 3), 3)
+	requireDense(t, bob.waitEvent(id, 3), 3)
 }
 
 // TestEpochNew: the command for after a restore does the same.

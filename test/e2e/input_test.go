@@ -114,8 +114,8 @@ func TestBadFrames(t *testing.T) {
 	require.Len(t, views, 1, "and no conversation was made")
 }
 
-// TestFramesThatEndTheSocket: what no client of the contract sends.
-func TestFramesThatEndTheSocket(t *testing.T) {
+// TestFramesThatCloseTheSocket: what no client of the contract sends.
+func TestFramesThatCloseTheSocket(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	for name, bad := range map[string]struct {

@@ -47,7 +47,7 @@ func TestLargeGroup(t *testing.T) {
 	alice, member := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, last, "phone")
 	posted := alice.post(id, "c", "to all of you")
 	require.Empty(t, posted.Code)
-	require.Equal(t, domain.MessagePosted, member.until(id, posted.Seq)[0].Type)
+	require.Equal(t, domain.MessagePosted, member.waitEvent(id, posted.Seq)[0].Type)
 	views, done := member.sync("", 10)
 	require.Equal(t, []int64{int64(limits.GroupMembers), 1, 1}, []int64{int64(views[id].MemberCount), views[id].UnreadCount, *done.UnreadTotal})
 
@@ -68,9 +68,9 @@ func TestLargeGroup(t *testing.T) {
 	require.Equal(t, domain.RoleOwner, listed["alice"])
 
 	nodes[0].remove("alice", id, "alice")
-	heard := member.until(id, posted.Seq+2)
+	heard := member.waitEvent(id, posted.Seq+2)
 	require.JSONEq(t, fmt.Sprintf(`{"user_id":%q,"role":"owner"}`, name(0)), string(heard[2].Body), "the first of those who have been there the longest")
-	require.Equal(t, domain.MemberRemoved, alice.until(id, posted.Seq+1)[1].Type)
+	require.Equal(t, domain.MemberRemoved, alice.waitEvent(id, posted.Seq+1)[1].Type)
 	status, body := nodes[1].call(name(0), "PUT", memberPath(id, "alice"), map[string]any{"role": "member"})
 	require.Equal(t, http.StatusCreated, status, "%s: there is room again, and the successor has the say", body)
 	alice.wait("her conversation", func(f frame) bool { return f.Type == "conversation" })

@@ -67,7 +67,7 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 					}))
 				}
 				for _, id := range requests {
-					f, err := s.await(func(f frame) bool { return f.ID == id }, patience)
+					f, err := s.await(func(f frame) bool { return f.ID == id }, waitTimeout)
 					if err != nil || f.Type != "sent" {
 						return fmt.Errorf("%s: %s %w", user, f.raw, err)
 					}
@@ -83,13 +83,13 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 		events := reader.history(id)
 		require.Len(t, events, 1+senders*each)
 		requireDense(t, events, 1)
-		requireOrderOfSenders(t, events)
+		requireSenderOrder(t, events)
 	}
 }
 
-// requireOrderOfSenders asserts rule 2 of the stream: what one socket sent to a
+// requireSenderOrder asserts rule 2 of the stream: what one socket sent to a
 // conversation was committed in that order, and time never goes backwards.
-func requireOrderOfSenders(t *testing.T, events []domain.Event) {
+func requireSenderOrder(t *testing.T, events []domain.Event) {
 	t.Helper()
 	next := map[domain.UserID]int{}
 	for i, e := range events {

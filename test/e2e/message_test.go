@@ -31,9 +31,9 @@ func (n *testNode) unchanged(user domain.UserID, method, path string, body any) 
 	require.Equal(n.t, http.StatusNoContent, status, "%s", answer)
 }
 
-// TestChangesOfMessagesAreSeenLive: what is done to a message on one node is seen
+// TestMessageChangesArePushed: what is done to a message on one node is seen
 // by everybody on both, in order, as the very events that the calls answered.
-func TestChangesOfMessagesAreSeenLive(t *testing.T) {
+func TestMessageChangesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
@@ -65,7 +65,7 @@ func TestChangesOfMessagesAreSeenLive(t *testing.T) {
 	made = append(made, nodes[1].change("alice", "DELETE", path+"?reason=oops", nil))
 	nodes[0].unchanged("alice", "DELETE", path, nil)
 	for _, s := range []*socket{alice, bob} {
-		events := s.until(id, made[len(made)-1].Seq)
+		events := s.waitEvent(id, made[len(made)-1].Seq)
 		require.Equal(t, made, events[len(events)-len(made):])
 	}
 	require.Equal(t, domain.MessageRecalled, made[len(made)-1].Type)

@@ -17,13 +17,13 @@ import (
 )
 
 // talk has alice and bob, on different nodes, hear each other once.
-func talk(t *testing.T, alice, bob *socket, id domain.ConversationID, round string) {
+func exchangeMessages(t *testing.T, alice, bob *socket, id domain.ConversationID, round string) {
 	t.Helper()
 	for _, pair := range [][2]*socket{{alice, bob}, {bob, alice}} {
 		a := pair[0].post(id, fmt.Sprint(round, pair[0].user), "x")
 		require.Empty(t, a.Code, "%s %s", round, pair[0].user)
-		requireDense(t, pair[1].until(id, a.Seq), 2)
-		requireDense(t, pair[0].until(id, a.Seq), 2)
+		requireDense(t, pair[1].waitEvent(id, a.Seq), 2)
+		requireDense(t, pair[0].waitEvent(id, a.Seq), 2)
 	}
 }
 
@@ -34,17 +34,17 @@ func TestI6RabbitMQCut(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
+	exchangeMessages(t, alice, bob, id, "before")
 	for round := range 3 {
 		c.amqp.Cut()
-		talk(t, alice, bob, id, fmt.Sprint("cut", round))
+		exchangeMessages(t, alice, bob, id, fmt.Sprint("cut", round))
 		group := one.group("alice", "bob")
-		requireDense(t, bob.until(group, 1), 1)
+		requireDense(t, bob.waitEvent(group, 1), 1)
 		c.amqp.Mend()
-		talk(t, alice, bob, id, fmt.Sprint("mended", round))
+		exchangeMessages(t, alice, bob, id, fmt.Sprint("mended", round))
 	}
-	c.awaitReady(one, two)
-	talk(t, alice, bob, id, "after")
+	c.waitReady(one, two)
+	exchangeMessages(t, alice, bob, id, "after")
 }
 
 // TestI6TailAlone: with neither Redis nor RabbitMQ the tail of the log delivers
@@ -56,16 +56,16 @@ func TestI6TailAlone(t *testing.T) {
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	c.amqp.Cut()
 	c.redis.Cut()
-	talk(t, alice, bob, id, "alone")
+	exchangeMessages(t, alice, bob, id, "alone")
 
 	group := one.group("alice", "dora")
 	carol := connect(t, two.url, "carol", "phone") // sockets open without Redis
 	one.add("alice", group, "carol")
-	requireIntroduced(t, carol, group, 2)
+	requireNewConversation(t, carol, group, 2)
 	require.Empty(t, alice.post(group, "c", "x").Code)
-	requireDense(t, carol.until(group, 3), 2)
+	requireDense(t, carol.waitEvent(group, 3), 2)
 	one.remove("alice", group, "carol")
-	carol.until(group, 4)
+	carol.waitEvent(group, 4)
 }
 
 // TestSessionsEndWithoutRabbitMQ: the feed carries it, so that it cannot be lost.
@@ -74,7 +74,7 @@ func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	phone, tablet := connect(t, one.url, "alice", "phone"), connect(t, two.url, "alice", "tablet")
 	c.amqp.Cut()
-	one.want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
+	one.mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
 	require.Equal(t, 4401, tablet.closed())
 }
@@ -86,11 +86,11 @@ func TestI6RedisCut(t *testing.T) {
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	c.redis.Cut()
-	talk(t, alice, bob, id, "cut")
+	exchangeMessages(t, alice, bob, id, "cut")
 	carol := connect(t, two.url, "carol", "phone")
 	c.redis.Mend()
-	c.awaitReady(one, two)
-	talk(t, alice, bob, id, "mended")
+	c.waitReady(one, two)
+	exchangeMessages(t, alice, bob, id, "mended")
 
 	connect(t, one.url, "carol", "phone")
 	require.Equal(t, 4402, carol.closed(), "who came without Redis was registered afterwards")
@@ -102,11 +102,11 @@ func TestRedisFlushed(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
-	c.forgetRegistry()
-	talk(t, alice, bob, id, "flushed")
-	require.Eventually(t, func() bool { return c.registered("alice") && c.registered("bob") }, patience, 50*time.Millisecond)
-	talk(t, alice, bob, id, "after")
+	exchangeMessages(t, alice, bob, id, "before")
+	c.flushRegistry()
+	exchangeMessages(t, alice, bob, id, "flushed")
+	require.Eventually(t, func() bool { return c.registered("alice") && c.registered("bob") }, waitTimeout, 50*time.Millisecond)
+	exchangeMessages(t, alice, bob, id, "after")
 }
 
 // TestI1PostgreSQLCut: sends are answered unavailable, sockets stay open, and
@@ -117,7 +117,7 @@ func TestI1PostgreSQLCut(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
+	exchangeMessages(t, alice, bob, id, "before")
 
 	accepted := map[string]int64{}
 	var n int
@@ -142,9 +142,9 @@ func TestI1PostgreSQLCut(t *testing.T) {
 		}
 		require.Equal(t, domain.CodeUnavailable, send())
 		c.postgres.Mend()
-		require.Eventually(t, func() bool { return send() == "" }, patience, 50*time.Millisecond)
+		require.Eventually(t, func() bool { return send() == "" }, waitTimeout, 50*time.Millisecond)
 	}
-	talk(t, alice, bob, id, "after")
+	exchangeMessages(t, alice, bob, id, "after")
 
 	events := alice.history(id)
 	requireDense(t, events, 1)

@@ -25,7 +25,7 @@ import (
 
 // long tells whether the overloads are to be as large as they are meant to be:
 // IM_LONG=1. They are short ones otherwise.
-func long[T any](otherwise, long T) T {
+func shortOrLong[T any](short, long T) T {
 	if os.Getenv("IM_LONG") == "1" {
 		return long
 	}
@@ -54,7 +54,7 @@ func (n *testNode) memory(name string) int {
 }
 
 // most is a bound of memory in MiB; the race detector takes several times as much.
-func most(mib int) int {
+func memoryBound(mib int) int {
 	if raceEnabled {
 		return 6 * mib
 	}
@@ -63,8 +63,8 @@ func most(mib int) int {
 
 // join opens a socket as a client does that heeds what it is told: it comes
 // again after a refusal that may pass.
-func join(url, bearer string, deadline time.Time, tried *int) (*websocket.Conn, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience, ReadBufferSize: 1 << 10}
+func connectWithRetry(url, bearer string, deadline time.Time, tried *int) (*websocket.Conn, error) {
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: waitTimeout, ReadBufferSize: 1 << 10}
 	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 20*time.Second) {
 		ws, err := welcome(dialer, url, bearer)
 		if err == nil || time.Now().After(deadline) {
@@ -81,7 +81,7 @@ func welcome(dialer websocket.Dialer, url, bearer string) (*websocket.Conn, erro
 		return nil, err
 	}
 	_ = resp.Body.Close()
-	_ = ws.SetReadDeadline(time.Now().Add(patience))
+	_ = ws.SetReadDeadline(time.Now().Add(waitTimeout))
 	var f frame
 	if err = ws.WriteJSON(map[string]any{"type": "hello", "device_id": "phone", "token": bearer}); err == nil {
 		err = ws.ReadJSON(&f)
@@ -140,7 +140,7 @@ func (f *flooder) flood(end time.Time, inFlight int) error {
 		case turns <- struct{}{}:
 		case err := <-reading:
 			return err
-		case <-time.After(patience):
+		case <-time.After(waitTimeout):
 			return fmt.Errorf("%s: %d requests have no answer", f.name, len(f.asked))
 		}
 	}
@@ -196,7 +196,7 @@ func (f *flooder) read(turns <-chan struct{}) error {
 }
 
 // flooding is what became of a flood.
-type flooding struct {
+type floodResult struct {
 	sent    int
 	refused map[domain.Code]int
 	slowest time.Duration // answer
@@ -205,7 +205,7 @@ type flooding struct {
 
 // floodAll lets many send at once, and judges what they were answered: in time,
 // with a code that says to come again, and what was accepted is in the log.
-func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) flooding {
+func floodAll(t *testing.T, n *testNode, conversations []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) floodResult {
 	t.Helper()
 	var g errgroup.Group
 	all := make([]*flooder, len(users))
@@ -214,33 +214,33 @@ func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []
 		bearer := userToken(t, user)
 		g.Go(func() error {
 			var tries int
-			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
+			ws, err := connectWithRetry(n.url, bearer, time.Now().Add(waitTimeout), &tries)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = ws.Close() }()
 			all[i] = &flooder{
-				ws: ws, id: rooms[i%len(rooms)], name: string(user), content: strings.Repeat("x", size),
+				ws: ws, id: conversations[i%len(conversations)], name: string(user), content: strings.Repeat("x", size),
 				asked: map[string]time.Time{}, sent: map[string]int64{}, refused: map[domain.Code]int{},
 			}
 			return all[i].flood(end, inFlight)
 		})
 	}
 	require.NoError(t, g.Wait())
-	total := sum(t, all)
+	total := sumFloods(t, all)
 	t.Logf("%d sent, refused %v; the slowest answer after %s, at most %s without one accepted; %d MiB before, %d at most, %d now",
 		total.sent, total.refused, total.slowest.Round(time.Millisecond), total.pause.Round(time.Millisecond),
 		before, n.peak(), n.resident())
 	// 10 s, and what it takes a shared machine to read all that comes before an answer.
 	require.Less(t, total.slowest, 40*time.Second)
-	requireWell(t, n, rooms, users)
+	requireRecovered(t, n, conversations, users)
 	requireAccepted(t, n, users[0], all)
 	return total
 }
 
-func sum(t *testing.T, all []*flooder) flooding {
+func sumFloods(t *testing.T, all []*flooder) floodResult {
 	t.Helper()
-	total := flooding{refused: map[domain.Code]int{}}
+	total := floodResult{refused: map[domain.Code]int{}}
 	var taken []time.Time
 	for _, f := range all {
 		total.sent += len(f.sent)
@@ -259,14 +259,14 @@ func sum(t *testing.T, all []*flooder) flooding {
 	return total
 }
 
-// requireWell waits until each conversation takes messages again.
-func requireWell(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID) {
+// requireRecovered waits until each conversation takes messages again.
+func requireRecovered(t *testing.T, n *testNode, conversations []domain.ConversationID, users []domain.UserID) {
 	t.Helper()
 	began := time.Now()
 	probe := connect(t, n.url, users[0], "probe")
 	defer func() { _ = probe.ws.Close() }()
-	for i, id := range rooms {
-		require.Eventually(t, func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" }, patience, 100*time.Millisecond)
+	for i, id := range conversations {
+		require.Eventually(t, func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" }, waitTimeout, 100*time.Millisecond)
 	}
 	t.Logf("all is well again after %s", time.Since(began).Round(time.Millisecond))
 }
@@ -308,47 +308,47 @@ func names(prefix string, n int) (users []domain.UserID) {
 // they may. Everything is answered in time, memory stays, nothing accepted is
 // lost, and all is well as soon as PostgreSQL is.
 func TestOverload(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(40, 100))
-	rooms := make([]domain.ConversationID, 10)
-	for i := range rooms {
-		rooms[i] = n.group(users[i], slices.Concat(users[:i], users[i+1:])...)
+	users := names("u", shortOrLong(40, 100))
+	conversations := make([]domain.ConversationID, 10)
+	for i := range conversations {
+		conversations[i] = n.group(users[i], slices.Concat(users[:i], users[i+1:])...)
 	}
-	c.postgres.Slow(long(20*time.Millisecond, 50*time.Millisecond))
-	mended := time.AfterFunc(long(4*time.Second, time.Minute), c.postgres.Mend)
+	c.postgres.Slow(shortOrLong(20*time.Millisecond, 50*time.Millisecond))
+	mended := time.AfterFunc(shortOrLong(4*time.Second, time.Minute), c.postgres.Mend)
 	defer mended.Stop()
-	flooded := floodAll(t, n, rooms, users, 80, 2_000, long(5*time.Second, 61*time.Second))
+	flooded := floodAll(t, n, conversations, users, 80, 2_000, shortOrLong(5*time.Second, 61*time.Second))
 	require.Positive(t, flooded.sent)
 	require.Less(t, flooded.pause, 20*time.Second, "some are accepted all the time")
-	require.Less(t, n.resident(), most(600))
+	require.Less(t, n.resident(), memoryBound(600))
 }
 
 // TestOneConversation: everyone writes to one conversation at once.
 func TestOneConversation(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(100, 200))
+	users := names("u", shortOrLong(100, 200))
 	id := n.group(users[0], users[1:]...)
-	flooded := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, long(3*time.Second, 30*time.Second))
+	flooded := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, shortOrLong(3*time.Second, 30*time.Second))
 	require.Greater(t, flooded.sent, len(users))
-	require.Less(t, n.resident(), most(600))
+	require.Less(t, n.resident(), memoryBound(600))
 }
 
 // TestReconnectStorm: very many connect at once, as after the end of another
 // node, and all are in within seconds.
 func TestReconnectStorm(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	clients := long(1000, 5000)
+	clients := shortOrLong(1000, 5000)
 	var g errgroup.Group
-	deadline := time.Now().Add(2 * patience)
+	deadline := time.Now().Add(2 * waitTimeout)
 	tries := make([]int, clients)
 	began := time.Now()
 	for i := range clients {
 		bearer := userToken(t, domain.UserID(fmt.Sprint("u", i)))
 		g.Go(func() error {
-			ws, err := join(n.url, bearer, deadline, &tries[i])
+			ws, err := connectWithRetry(n.url, bearer, deadline, &tries[i])
 			if err == nil {
 				t.Cleanup(func() { _ = ws.Close() })
 			}
@@ -361,7 +361,7 @@ func TestReconnectStorm(t *testing.T) {
 		again += n
 	}
 	t.Logf("%d clients after %s, %d had to come again, %d MiB", clients, time.Since(began).Round(time.Millisecond), again, n.resident())
-	require.Less(t, n.resident(), most(long(300, 800)))
+	require.Less(t, n.resident(), memoryBound(shortOrLong(300, 800)))
 	status, _ := n.call("u0", "GET", "/v1/sync", nil)
 	require.Equal(t, http.StatusOK, status)
 }
@@ -369,9 +369,9 @@ func TestReconnectStorm(t *testing.T) {
 // TestReadersThatDoNotRead: they cost the node a bounded buffer each, and nobody
 // else anything.
 func TestReadersThatDoNotRead(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(200, 1000))
+	users := names("u", shortOrLong(200, 1000))
 	id := n.create("alice", map[string]any{"kind": "group", "members": append(users[:99:99], "bob")})
 	for at := 99; at < len(users); at += 400 {
 		status, body := n.call("alice", "POST", "/v1/conversations/"+id.String()+"/members", map[string]any{"user_ids": users[at:min(at+400, len(users))]})
@@ -382,7 +382,7 @@ func TestReadersThatDoNotRead(t *testing.T) {
 		bearer := userToken(t, user)
 		g.Go(func() error {
 			var tries int
-			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
+			ws, err := connectWithRetry(n.url, bearer, time.Now().Add(waitTimeout), &tries)
 			if err != nil {
 				return err
 			}
@@ -394,12 +394,12 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
 	words := strings.Repeat("x", 30_000)
 	last := sent{}
-	for i := range long(150, 600) {
+	for i := range shortOrLong(150, 600) {
 		last = alice.post(id, fmt.Sprint(i), words)
 		require.Empty(t, last.Code)
 	}
-	events := bob.until(id, last.Seq)
+	events := bob.waitEvent(id, last.Seq)
 	requireDense(t, events, events[0].Seq)
 	t.Logf("%d MiB", n.resident())
-	require.Less(t, n.resident(), most(long(400, 1500)))
+	require.Less(t, n.resident(), memoryBound(shortOrLong(400, 1500)))
 }

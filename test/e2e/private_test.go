@@ -121,7 +121,7 @@ func TestI8Private(t *testing.T) {
 		require.Equal(t, string(none), string(body), "a trace tells that it exists")
 		s := connect(t, n.url, user, "phone")
 		for _, fields := range conversationFrames {
-			require.Equal(t, s.refusal(fields, nowhere), s.refusal(fields, id.String()), "%s %v", user, fields)
+			require.Equal(t, s.refusalOf(fields, nowhere), s.refusalOf(fields, id.String()), "%s %v", user, fields)
 		}
 		s.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 3, nowhere: 1}})
 		views, last := s.sync("", 100)
@@ -157,7 +157,7 @@ func TestI8Private(t *testing.T) {
 }
 
 // refusal is the answer to a request of a conversation, less its id.
-func (s *socket) refusal(fields map[string]any, id string) string {
+func (s *socket) refusalOf(fields map[string]any, id string) string {
 	s.t.Helper()
 	request := map[string]any{"conversation_id": id}
 	for k, v := range fields {
@@ -169,8 +169,8 @@ func (s *socket) refusal(fields map[string]any, id string) string {
 	return strings.Replace(string(f.raw), `"id":"`+f.ID+`"`, "", 1)
 }
 
-// TestI8BehalfOfUsers: only a server token may speak for others.
-func TestI8BehalfOfUsers(t *testing.T) {
+// TestI8ActingForUsers: only a server token may speak for others.
+func TestI8ActingForUsers(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.direct("alice", "bob")

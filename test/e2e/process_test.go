@@ -17,9 +17,9 @@ func TestI6NodeKilled(t *testing.T) {
 	var first sent
 	alice.request(map[string]any{"type": "send", "to": "bob", "client_msg_id": "c-0", "content": text("x")}).into(t, &first)
 	id := first.ConversationID
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	b := bob.post(id, "b-0", "live both ways")
-	alice.until(id, b.Seq)
+	alice.waitEvent(id, b.Seq)
 
 	two.signal(syscall.SIGKILL)
 	for n := range 10 {
@@ -30,13 +30,13 @@ func TestI6NodeKilled(t *testing.T) {
 	require.EqualValues(t, 13, views[id].HeadSeq)
 	requireDense(t, bob.history(id), 1)
 	a := alice.post(id, "live", "x")
-	bob.until(id, a.Seq)
+	bob.waitEvent(id, a.Seq)
 }
 
-// TestI9StoppedNodeHoldsUpNobody: a node is stopped (SIGSTOP) in the middle of
+// TestI9StoppedNodeDelaysNoOther: a node is stopped (SIGSTOP) in the middle of
 // appending; another goes on in the same conversations, and nobody waits for
 // the locks of the first. When it comes back it does no harm.
-func TestI9StoppedNodeHoldsUpNobody(t *testing.T) {
+func TestI9StoppedNodeDelaysNoOther(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := two.direct("alice", "bob")
@@ -64,8 +64,8 @@ func TestI9StoppedNodeHoldsUpNobody(t *testing.T) {
 	events := bob.history(id)
 	require.Len(t, events, head)
 	requireDense(t, events, 1)
-	requireDense(t, bob.until(id, head), 2)
-	requireDense(t, alice.until(id, head), 2)
+	requireDense(t, bob.waitEvent(id, head), 2)
+	requireDense(t, alice.waitEvent(id, head), 2)
 }
 
 // TestDrain: SIGTERM tells the clients to go elsewhere, finishes the work, and

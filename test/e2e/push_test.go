@@ -33,15 +33,15 @@ func TestI4AscendingWithoutAHole(t *testing.T) {
 	all := alice.history(id)
 	require.Len(t, all, head)
 	for _, s := range readers {
-		events := s.until(id, head)
+		events := s.waitEvent(id, head)
 		requireDense(t, events, events[0].Seq)
 		require.Equal(t, all[events[0].Seq-1:], events, "what is pushed is what is stored (I5)")
 	}
 }
 
-// TestI6JustAddedGetsEverything: who is added while online hears of the
+// TestI6NewMemberGetsEverything: who is added while online hears of the
 // conversation, then of the joining itself, then of all that follows.
-func TestI6JustAddedGetsEverything(t *testing.T) {
+func TestI6NewMemberGetsEverything(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
@@ -50,24 +50,24 @@ func TestI6JustAddedGetsEverything(t *testing.T) {
 	require.Empty(t, alice.post(id, "before", "x").Code)
 
 	nodes[0].add("alice", id, "carol")
-	requireIntroduced(t, carol, id, 3)
+	requireNewConversation(t, carol, id, 3)
 	require.Empty(t, alice.post(id, "after", "x").Code)
-	requireDense(t, carol.until(id, 4), 3)
+	requireDense(t, carol.waitEvent(id, 4), 3)
 	require.Empty(t, carol.post(id, "mine", "x").Code, "and may post")
-	requireDense(t, carol.until(id, 5), 3)
+	requireDense(t, carol.waitEvent(id, 5), 3)
 
 	nodes[1].remove("alice", id, "carol")
-	events := carol.until(id, 6)
+	events := carol.waitEvent(id, 6)
 	require.Equal(t, domain.MemberRemoved, events[len(events)-1].Type)
 	require.Empty(t, alice.post(id, "without", "x").Code)
-	alice.until(id, 7)
+	alice.waitEvent(id, 7)
 	require.Equal(t, domain.CodeNotFound, carol.post(id, "late", "x").Code)
 	require.Len(t, carol.pushed(id), 4, "the removal is the last that she gets")
 }
 
-// requireIntroduced waits for the conversation frame and the joining, and
+// requireNewConversation waits for the conversation frame and the joining, and
 // asserts that they came in this order.
-func requireIntroduced(t *testing.T, s *socket, id domain.ConversationID, seq int64) {
+func requireNewConversation(t *testing.T, s *socket, id domain.ConversationID, seq int64) {
 	t.Helper()
 	var introduced struct{ Conversation domain.ConversationView }
 	s.next("conversation").into(t, &introduced)
@@ -83,9 +83,9 @@ func requireIntroduced(t *testing.T, s *socket, id domain.ConversationID, seq in
 	}
 }
 
-// TestI6CreatorsDevicesAreIntroduced: every session of everybody who is newly
+// TestI6NewConversationReachesAllSessions: every session of everybody who is newly
 // in it hears of a new conversation, the creator's too.
-func TestI6CreatorsDevicesAreIntroduced(t *testing.T) {
+func TestI6NewConversationReachesAllSessions(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	var everybody []*socket
@@ -94,11 +94,11 @@ func TestI6CreatorsDevicesAreIntroduced(t *testing.T) {
 	}
 	id := nodes[0].group("alice", "bob")
 	for _, s := range everybody {
-		requireIntroduced(t, s, id, 1)
-		requireDense(t, s.until(id, 1), 1)
+		requireNewConversation(t, s, id, 1)
+		requireDense(t, s.waitEvent(id, 1), 1)
 	}
 	require.Empty(t, everybody[2].post(id, "c", "x").Code)
 	for _, s := range everybody {
-		requireDense(t, s.until(id, 2), 1)
+		requireDense(t, s.waitEvent(id, 2), 1)
 	}
 }

@@ -17,9 +17,9 @@ import (
 	"im/test/frametest"
 )
 
-// patience is how long a test waits for what must come; it is generous because
+// waitTimeout is how long a test waits for what must come; it is generous because
 // machines are shared, and no test measures time with it.
-const patience = time.Minute
+const waitTimeout = time.Minute
 
 // frame is one frame from the server, as sent.
 type frame struct {
@@ -57,7 +57,7 @@ type socket struct {
 // dial opens a socket without saying hello.
 func dial(t testing.TB, url string, header http.Header) *socket {
 	t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience}
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: waitTimeout}
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
 	require.NoError(t, err)
 	_ = resp.Body.Close()
@@ -120,7 +120,7 @@ func (s *socket) write(v any) {
 func (s *socket) writeRaw(kind int, data []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if err := s.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.ws.SetWriteDeadline(time.Now().Add(waitTimeout)); err != nil {
 		return err
 	}
 	return s.ws.WriteMessage(kind, data)
@@ -153,14 +153,14 @@ func (s *socket) next(kind string) frame {
 
 func (s *socket) wait(what string, match func(frame) bool) frame {
 	s.t.Helper()
-	f, err := s.await(match, patience)
+	f, err := s.await(match, waitTimeout)
 	require.NoErrorf(s.t, err, "%s waits for %s; it has %s", s.user, what, s.summary())
 	return f
 }
 
 // await takes the first untaken frame that matches.
-func (s *socket) await(match func(frame) bool, patience time.Duration) (frame, error) {
-	deadline := time.After(patience)
+func (s *socket) await(match func(frame) bool, waitTimeout time.Duration) (frame, error) {
+	deadline := time.After(waitTimeout)
 	for {
 		s.mu.Lock()
 		for i, f := range s.frames {
@@ -186,7 +186,7 @@ func (s *socket) await(match func(frame) bool, patience time.Duration) (frame, e
 // closed waits for the end of the socket and returns its close code.
 func (s *socket) closed() int {
 	s.t.Helper()
-	_, err := s.await(func(frame) bool { return false }, patience)
+	_, err := s.await(func(frame) bool { return false }, waitTimeout)
 	var closed *websocket.CloseError
 	require.ErrorAs(s.t, err, &closed, "%s", s.summary())
 	return closed.Code
@@ -233,7 +233,7 @@ func (s *socket) pushed(id domain.ConversationID) []domain.Event {
 
 // until waits until an event of a conversation with this seq was pushed, and
 // returns all of the conversation's.
-func (s *socket) until(id domain.ConversationID, seq int64) []domain.Event {
+func (s *socket) waitEvent(id domain.ConversationID, seq int64) []domain.Event {
 	s.t.Helper()
 	s.wait(fmt.Sprintf("event %d of %s", seq, id), func(f frame) bool {
 		if f.Type != "event" {

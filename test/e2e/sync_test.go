@@ -59,7 +59,7 @@ func TestSyncAfterAbsence(t *testing.T) {
 	for i := range 7 {
 		ids = append(ids, one.group("alice", "bob"))
 		require.Empty(t, alice.post(ids[i], "first", "hello").Code)
-		bob.until(ids[i], 2)
+		bob.waitEvent(ids[i], 2)
 		bob.write(map[string]any{"type": "ack", "acks": map[string]int64{ids[i].String(): 2}})
 	}
 	views, last := bob.sync("", 3)
@@ -105,7 +105,7 @@ func TestReadReachesAllDevices(t *testing.T) {
 	for n := range 5 {
 		require.Empty(t, alice.post(id, fmt.Sprint(n), "x").Code)
 	}
-	phone.until(id, 6)
+	phone.waitEvent(id, 6)
 	for _, step := range []struct{ seq, read, unread int64 }{{4, 4, 2}, {2, 4, 2}, {1_000, 6, 0}} {
 		f := phone.request(map[string]any{"type": "read", "conversation_id": id, "seq": step.seq})
 		var state domain.ReadState
@@ -136,6 +136,6 @@ func TestNewerSessionReplaces(t *testing.T) {
 
 	id := one.direct("bob", "alice")
 	require.Empty(t, connect(t, one.url, "bob", "phone").post(id, "c", "x").Code)
-	laptop.until(id, 2)
-	newest.until(id, 2)
+	laptop.waitEvent(id, 2)
+	newest.waitEvent(id, 2)
 }

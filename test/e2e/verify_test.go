@@ -17,7 +17,7 @@ import (
 )
 
 // verifying runs im verify --json and returns its report and exit code.
-func verifying(t *testing.T, env []string, args ...string) (*verify.Report, int) {
+func runVerify(t *testing.T, env []string, args ...string) (*verify.Report, int) {
 	t.Helper()
 	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60", "--no-floods"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
@@ -40,7 +40,7 @@ func TestVerify(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 
 	t.Run("two nodes", func(t *testing.T) {
-		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
+		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
 		require.Zero(t, code, "%s", report.Text())
 		require.True(t, report.OK())
 		require.EqualValues(t, 11, report.Seed)
@@ -50,7 +50,7 @@ func TestVerify(t *testing.T) {
 	t.Run("a fault proxy", func(t *testing.T) {
 		proxy := faultproxy.New(one.url, faultproxy.Faults()["drops an event"]())
 		defer proxy.Close()
-		report, code := verifying(t, c.env, "--url", proxy.URL, "--duration", "4s")
+		report, code := runVerify(t, c.env, "--url", proxy.URL, "--duration", "4s")
 		require.Equal(t, 1, code)
 		require.Positive(t, report.BreachCount)
 		require.Equal(t, "I4", report.Breaches[0].Invariant)
@@ -68,7 +68,7 @@ func TestVerify(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			_ = two.cmd.Process.Signal(syscall.SIGTERM)
 		}()
-		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
+		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
 		<-meddled
 		require.Zero(t, code, "%s", report.Text())
 		require.Positive(t, report.Reconnects)

@@ -30,7 +30,7 @@ import (
 
 const (
 	defaultURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
-	patience   = time.Minute // for the server of a busy machine
+	timeout    = time.Minute // for the server of a busy machine
 	staleAfter = time.Hour   // databases of tests that were killed
 	dayOld     = 24 * time.Hour
 )
@@ -52,7 +52,7 @@ func NewEmpty(t testing.TB) string {
 
 func create(t testing.TB, source func(context.Context, *pgx.Conn, *url.URL) (string, error)) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	server, err := serverURL()
 	if err != nil {
@@ -96,7 +96,7 @@ func databaseURL(server *url.URL, name string) string {
 func identifier(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func drop(t testing.TB, server *url.URL, name string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	admin, err := pgx.Connect(ctx, server.String())
 	if err != nil {

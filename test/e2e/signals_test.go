@@ -90,7 +90,7 @@ func TestPresence(t *testing.T) {
 	require.NoError(t, bob.ws.Close())
 	seen := alice.nextPresence("bob", new(false))
 	require.NotNil(t, seen.LastSeenAt)
-	require.WithinDuration(t, begun, *seen.LastSeenAt, patience)
+	require.WithinDuration(t, begun, *seen.LastSeenAt, waitTimeout)
 	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "not even when bob was seen")
 
 	connect(t, two.url, "bob", "phone")
@@ -113,7 +113,7 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	alice.nextPresence("bob", new(true))
 	c.redis.Cut()
 	alice.nextPresence("bob", nil)
-	c.forgetRegistry()
+	c.flushRegistry()
 	c.redis.Mend()
 	require.Nil(t, alice.nextPresence("bob", new(true)).LastSeenAt)
 	require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
@@ -129,7 +129,7 @@ func TestReceipts(t *testing.T) {
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	eve := connect(t, one.url, "eve", "phone")
 	require.Empty(t, alice.post(id, "c", "x").Code)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 
 	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
 	var delivered, read domain.Receipt
@@ -161,9 +161,9 @@ func TestTrace(t *testing.T) {
 	require.NoError(t, err)
 	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})
 	require.Equal(t, http.StatusCreated, status, "%s", body)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	trace := func() domain.Trace {
-		return decode[domain.Trace](t, one.want(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
+		return decode[domain.Trace](t, one.mustCall(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
 	}
 	first := trace()
 	require.Equal(t, "one", *first.Committed.Node)
@@ -180,5 +180,5 @@ func TestTrace(t *testing.T) {
 	require.Eventually(t, func() bool {
 		m := trace().Items[1]
 		return m.Delivered && m.Read && len(m.Devices) == 1 && m.Devices[0].Acked && m.Sessions[0].Pushed != nil
-	}, patience, 50*time.Millisecond)
+	}, waitTimeout, 50*time.Millisecond)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // sweep is every read of a conversation that names one, for messages 2 and 3 as well.
-func sweep(id domain.ConversationID, before domain.Event) (paths []string) {
+func readPaths(id domain.ConversationID, before domain.Event) (paths []string) {
 	base := "/v1/conversations/" + id.String()
 	at := url.QueryEscape(before.At.Format("2006-01-02T15:04:05.999999Z07:00"))
 	for _, path := range []string{
@@ -32,7 +32,7 @@ func sweep(id domain.ConversationID, before domain.Event) (paths []string) {
 
 // finds tells which answers and frames hold a text: of every read on every node,
 // and of all that a user's sockets were sent and answered.
-func finds(t *testing.T, nodes []*testNode, user domain.UserID, paths []string, sockets []*socket, id domain.ConversationID, text string) (where []string) {
+func placesOf(t *testing.T, nodes []*testNode, user domain.UserID, paths []string, sockets []*socket, id domain.ConversationID, text string) (where []string) {
 	t.Helper()
 	for _, s := range sockets {
 		for _, fields := range []map[string]any{
@@ -63,9 +63,9 @@ func finds(t *testing.T, nodes []*testNode, user domain.UserID, paths []string, 
 	return where
 }
 
-// TestSinceJoinShowsNothingOlder: what was said before the joining reaches a member
+// TestSinceJoinHidesOlderMessages: what was said before the joining reaches a member
 // by no call and no frame, whatever is done to it afterwards.
-func TestSinceJoinShowsNothingOlder(t *testing.T) {
+func TestSinceJoinHidesOlderMessages(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].create("alice", map[string]any{
@@ -78,10 +78,10 @@ func TestSinceJoinShowsNothingOlder(t *testing.T) {
 	require.EqualValues(t, 3, bob.post(id, "b", "unspeakable too").Seq)
 	nodes[0].change("bob", "PUT", messagePath(id, 2)+"/reactions/x", nil)
 	nodes[0].change("alice", "PUT", messagePath(id, 3)+"/pin", nil)
-	before := bob.until(id, 5)[1]
+	before := bob.waitEvent(id, 5)[1]
 
 	nodes[0].add("alice", id, "carol") // 6
-	requireIntroduced(t, online, id, 6)
+	requireNewConversation(t, online, id, 6)
 	sockets := []*socket{online, connect(t, nodes[0].url, "carol", "laptop")}
 	view := func() domain.ConversationView {
 		views, _ := online.sync("", 10)
@@ -98,16 +98,16 @@ func TestSinceJoinShowsNothingOlder(t *testing.T) {
 	status, body := nodes[0].call("bob", "POST", path+"/messages", map[string]any{"client_msg_id": "r", "content": text("a reply"), "reply_to": 2})      // 11
 	require.Equal(t, http.StatusCreated, status, "%s", body)
 	nodes[1].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("unspeakable for ever")}) // 12
-	paths := sweep(id, before)
+	paths := readPaths(id, before)
 	for _, s := range sockets {
-		events := s.until(id, 12)
+		events := s.waitEvent(id, 12)
 		requireDense(t, events, events[0].Seq)
 		at := slices.IndexFunc(events, func(e domain.Event) bool { return e.Seq == edited.Seq })
 		require.JSONEq(t, `{"target_seq":2}`, string(events[at].Body))
 	}
-	require.Empty(t, finds(t, nodes, "carol", paths, sockets, id, "unspeakable"))
-	require.NotEmpty(t, finds(t, nodes, "bob", paths, []*socket{bob}, id, "unspeakable"), "who was there reads it")
-	events := bob.until(id, 12)
+	require.Empty(t, placesOf(t, nodes, "carol", paths, sockets, id, "unspeakable"))
+	require.NotEmpty(t, placesOf(t, nodes, "bob", paths, []*socket{bob}, id, "unspeakable"), "who was there reads it")
+	events := bob.waitEvent(id, 12)
 	require.Contains(t, string(events[len(events)-1].Body), "unspeakable for ever", "and is told of it whole")
 	v := view()
 	require.EqualValues(t, 11, v.LastMessage.Seq)
@@ -135,11 +135,11 @@ func TestSinceJoinShowsNothingOlder(t *testing.T) {
 	nodes[1].change("alice", "PATCH", path, map[string]any{"settings": map[string]any{"history": "all"}})    // 14
 	nodes[0].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("now to be seen")}) // 15
 	for _, s := range sockets {
-		events := s.until(id, 15)
+		events := s.waitEvent(id, 15)
 		require.Contains(t, string(events[len(events)-1].Body), "now to be seen", "from the change of the setting on")
 	}
 	require.EqualValues(t, 1, view().FloorSeq)
-	require.NotEmpty(t, finds(t, nodes, "carol", paths, sockets, id, "unspeakable"), "and what was said before")
+	require.NotEmpty(t, placesOf(t, nodes, "carol", paths, sockets, id, "unspeakable"), "and what was said before")
 }
 
 // TestOpenGroup: who knows the id of an open group sees what it is, and joins; all
@@ -165,15 +165,15 @@ func TestOpenGroup(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, status, "%s: %s", call.name(), body)
 	}
 	for _, fields := range conversationFrames {
-		eve.refusal(fields, id.String())
+		eve.refusalOf(fields, id.String())
 	}
 	for _, role := range []string{"owner", "admin"} {
 		status, _ := nodes[1].call("eve", "PUT", memberPath(id, "eve"), map[string]any{"role": role})
 		require.Equal(t, http.StatusForbidden, status)
 	}
-	nodes[1].want(http.StatusCreated, userToken(t, "eve"), "PUT", join.of(id.String()), join.body)
-	requireIntroduced(t, eve, id, 4)
-	require.Equal(t, domain.MemberAdded, eve.until(id, 4)[0].Type)
+	nodes[1].mustCall(http.StatusCreated, userToken(t, "eve"), "PUT", join.of(id.String()), join.body)
+	requireNewConversation(t, eve, id, 4)
+	require.Equal(t, domain.MemberAdded, eve.waitEvent(id, 4)[0].Type)
 	require.EqualValues(t, 5, eve.post(id, "c", "here I am").Seq)
 
 	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"settings": map[string]any{"joining": "invite"}})
@@ -183,9 +183,9 @@ func TestOpenGroup(t *testing.T) {
 	}
 }
 
-// TestRemovalIsTheLast: every device of who is removed, on whatever node, gets the
+// TestRemovalIsLastEvent: every device of who is removed, on whatever node, gets the
 // removal last, and nothing of what follows.
-func TestRemovalIsTheLast(t *testing.T) {
+func TestRemovalIsLastEvent(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
@@ -198,10 +198,10 @@ func TestRemovalIsTheLast(t *testing.T) {
 		require.Empty(t, alice.post(id, fmt.Sprint("after ", i), "y").Code)
 	}
 	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"title": "without bob"})
-	alice.until(id, 9)
+	alice.waitEvent(id, 9)
 	require.Empty(t, alice.post(other, "2", "z").Code)
 	for _, s := range devices {
-		s.until(other, 2) // by then the rest would have come
+		s.waitEvent(other, 2) // by then the rest would have come
 		events := s.pushed(id)
 		require.Len(t, events, 2)
 		require.Equal(t, domain.MemberRemoved, events[1].Type)
@@ -220,7 +220,7 @@ func TestReceiptsOff(t *testing.T) {
 	}
 	nodes[0].change("alice", "PATCH", "/v1/conversations/"+quiet.String(), map[string]any{"settings": map[string]any{"receipts": false}})
 	for _, id := range []domain.ConversationID{quiet, loud} {
-		bob.until(id, 2)
+		bob.waitEvent(id, 2)
 		bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
 		require.Equal(t, "read_state", bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2}).Type)
 	}
@@ -232,9 +232,9 @@ func TestReceiptsOff(t *testing.T) {
 		require.Error(t, err, "a receipt where there are none")
 	}
 	for id, want := range map[domain.ConversationID]int{quiet: 1, loud: 2} {
-		body := nodes[1].want(http.StatusOK, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+		body := nodes[1].mustCall(http.StatusOK, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
 		require.Len(t, decode[domain.Page[domain.MemberReceipt]](t, body).Items, want)
-		body = nodes[1].want(http.StatusOK, serverToken(t), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
+		body = nodes[1].mustCall(http.StatusOK, serverToken(t), "GET", "/v1/conversations/"+id.String()+"/receipts", nil)
 		require.Len(t, decode[domain.Page[domain.MemberReceipt]](t, body).Items, 2, "backends are told")
 	}
 }

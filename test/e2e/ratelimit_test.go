@@ -13,9 +13,9 @@ import (
 	"im/internal/auth"
 )
 
-// TestPaceOfSignals: pings and acknowledgements share a limit; what was acknowledged
+// TestRateLimitOfSignals: pings and acknowledgements share a limit; what was acknowledged
 // beyond it is stored.
-func TestPaceOfSignals(t *testing.T) {
+func TestRateLimitOfSignals(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SIGNALS=0.001:2")
 	n := c.node("one")
 	id := n.direct("alice", "bob")
@@ -41,11 +41,11 @@ func TestPaceOfSignals(t *testing.T) {
 	require.Eventually(t, func() bool {
 		views, _ := alice.sync("", 10)
 		return views[id].AckedSeq == head
-	}, patience, 50*time.Millisecond, "an acknowledgement is never lost")
+	}, waitTimeout, 50*time.Millisecond, "an acknowledgement is never lost")
 }
 
 // from makes a call as if a proxy had passed it on from an address.
-func (n *testNode) from(address, bearer, method, path string, body []byte) *http.Response {
+func (n *testNode) callFrom(address, bearer, method, path string, body []byte) *http.Response {
 	n.t.Helper()
 	req, err := http.NewRequest(method, n.url+path, bytes.NewReader(body))
 	require.NoError(n.t, err)
@@ -58,10 +58,10 @@ func (n *testNode) from(address, bearer, method, path string, body []byte) *http
 	return resp
 }
 
-// TestPace: what goes beyond a rate is told when to come again, by either
+// TestRateLimit: what goes beyond a rate is told when to come again, by either
 // transport, and each user and address by itself. The rates are such that
 // nothing comes back into a bucket while the test lasts.
-func TestPace(t *testing.T) {
+func TestRateLimit(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SENDS=0.001:3", "IM_RATE_ADDRESS_READS=0.001:2", "IM_RATE_ADDRESS_CONNECTS=0.001:5",
 		"IM_TRUSTED_PROXIES=127.0.0.0/8")
 	n := c.node("one")
@@ -82,23 +82,23 @@ func TestPace(t *testing.T) {
 	require.Equal(t, domain.CodeRateLimited, refused.Code)
 	require.Equal(t, domain.RetryAfter, refused.Retry)
 	require.InDelta(t, 1_000_000, refused.AfterMS, 100_000)
-	resp := n.from("192.0.2.1", userToken(t, "alice"), "POST", "/v1/messages", message)
+	resp := n.callFrom("192.0.2.1", userToken(t, "alice"), "POST", "/v1/messages", message)
 	require.Equal(t, http.StatusTooManyRequests, resp.StatusCode, "the same limit over REST")
 	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.InDelta(t, 1000, after, 100)
-	require.Equal(t, http.StatusCreated, n.from("192.0.2.1", userToken(t, "carol"), "POST", "/v1/messages", message).StatusCode)
+	require.Equal(t, http.StatusCreated, n.callFrom("192.0.2.1", userToken(t, "carol"), "POST", "/v1/messages", message).StatusCode)
 
 	for i, want := range []int{200, 200, 429, 429} {
-		require.Equal(t, want, n.from("1.1.1.1, 198.51.100.1", userToken(t, "dave"), "GET", "/v1/sync", nil).StatusCode, "call %d", i)
+		require.Equal(t, want, n.callFrom("1.1.1.1, 198.51.100.1", userToken(t, "dave"), "GET", "/v1/sync", nil).StatusCode, "call %d", i)
 	}
-	require.Equal(t, 429, n.from("2.2.2.2, 198.51.100.1", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode, "what the client says is hearsay")
-	require.Equal(t, 200, n.from("198.51.100.2", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode)
+	require.Equal(t, 429, n.callFrom("2.2.2.2, 198.51.100.1", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode, "what the client says is hearsay")
+	require.Equal(t, 200, n.callFrom("198.51.100.2", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode)
 	for range 10 {
-		require.Equal(t, 200, n.from("198.51.100.1", server, "GET", "/v1/conversations", nil).StatusCode, "backends are not limited")
+		require.Equal(t, 200, n.callFrom("198.51.100.1", server, "GET", "/v1/conversations", nil).StatusCode, "backends are not limited")
 	}
 	for i, want := range []int{401, 401, 401, 401, 401, 429} {
-		require.Equal(t, want, n.from("198.51.100.3", "guess", "GET", "/v1/sync", nil).StatusCode, "guess %d", i)
+		require.Equal(t, want, n.callFrom("198.51.100.3", "guess", "GET", "/v1/sync", nil).StatusCode, "guess %d", i)
 	}
 	_, events := n.callWith(server, "GET", "/v1/conversations/"+id.String()+"/events", nil)
 	require.Len(t, decode[page](t, events).Events, 3, "what was refused was not stored")

@@ -15,11 +15,11 @@ import (
 )
 
 // described is asyncapi.yaml, by which each frame is judged that a socket gets.
-var described = sync.OnceValues(func() (*frametest.Protocol, error) { return frametest.Read(im.AsyncAPI()) })
+var asyncAPI = sync.OnceValues(func() (*frametest.Protocol, error) { return frametest.Read(im.AsyncAPI()) })
 
 func protocol(t testing.TB) *frametest.Protocol {
 	t.Helper()
-	p, err := described()
+	p, err := asyncAPI()
 	require.NoError(t, err)
 	return p
 }
@@ -56,7 +56,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		answer := alice.request(request)
 		require.Equal(t, "sent", answer.Type, "%s", answer.raw)
 	}
-	bob.until(id, 11)
+	bob.waitEvent(id, 11)
 	message := "/v1/conversations/" + id.String() + "/messages/6"
 	for _, change := range []struct {
 		method, path string
@@ -72,7 +72,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		status, body := n.call("alice", change.method, change.path, change.body)
 		require.Equal(t, 200, status, "%s %s: %s", change.method, change.path, body)
 	}
-	bob.until(id, 17)
+	bob.waitEvent(id, 17)
 	for _, request := range []map[string]any{
 		{"type": "sync", "timeline_limit": 50},
 		{"type": "pull", "conversation_id": id, "after_seq": 0},
@@ -83,7 +83,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	} {
 		bob.request(request)
 	}
-	n.want(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
+	n.mustCall(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
 	bob.next("notice")
 	bob.write(map[string]any{"type": "watch", "user_ids": []string{"alice"}})
 	bob.next("presence")

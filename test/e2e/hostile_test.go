@@ -67,9 +67,9 @@ func allCalls(t *testing.T) []restCall {
 	return all
 }
 
-// TestI8BehalfTakesAServerToken: X-IM-User without a server token is refused by
+// TestI8ActingForUsersNeedsServerToken: X-IM-User without a server token is refused by
 // every operation, even for oneself.
-func TestI8BehalfTakesAServerToken(t *testing.T) {
+func TestI8ActingForUsersNeedsServerToken(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.group("alice", "bob").String()
@@ -96,7 +96,7 @@ func TestI8BehalfTakesAServerToken(t *testing.T) {
 }
 
 // mutants are a call with s in the place of each of its texts, in turn.
-func (c restCall) mutants(s string) (list []restCall) {
+func (c restCall) variants(s string) (list []restCall) {
 	path, query, _ := strings.Cut(c.path, "?")
 	steps := strings.Split(path, "/")
 	for i := 3; i < len(steps); i++ { // behind /v1/…
@@ -110,14 +110,14 @@ func (c restCall) mutants(s string) (list []restCall) {
 	for _, name := range []string{"cursor", "limit", "reason", "device_id", "revoke"} {
 		list = append(list, restCall{c.method, path + "?" + name + "=" + url.QueryEscape(s), c.body})
 	}
-	for _, body := range leaves(c.body, s) {
+	for _, body := range bodyVariants(c.body, s) {
 		list = append(list, restCall{c.method, c.path, body})
 	}
 	return list
 }
 
 // leaves are copies of v with s in the place of each text and of each name.
-func leaves(v any, s string) (list []any) {
+func bodyVariants(v any, s string) (list []any) {
 	switch v := v.(type) {
 	case string:
 		return []any{s}
@@ -125,7 +125,7 @@ func leaves(v any, s string) (list []any) {
 		return []any{[]string{s}}
 	case map[string]any:
 		for name, value := range v {
-			for _, changed := range leaves(value, s) {
+			for _, changed := range bodyVariants(value, s) {
 				other := map[string]any{}
 				for k, kept := range v {
 					other[k] = kept
@@ -157,14 +157,14 @@ func TestHostileText(t *testing.T) {
 	require.NoError(t, err)
 	for i, s := range hostile {
 		for _, call := range allCalls(t) {
-			for j, mutant := range call.mutants(s) {
+			for j, variant := range call.variants(s) {
 				bearer := userToken(t, "alice")
 				if strings.Contains(call.path, "/users/") || strings.Contains(call.path, "notices") {
 					bearer = server
 				}
 				node := []*testNode{n, plain}[(i+j)%2]
-				status, answer := node.callWith(bearer, mutant.method, mutant.of(id), mutant.body)
-				require.Less(t, status, 500, "%s %v: %s", mutant.name(), mutant.body, answer)
+				status, answer := node.callWith(bearer, variant.method, variant.of(id), variant.body)
+				require.Less(t, status, 500, "%s %v: %s", variant.name(), variant.body, answer)
 			}
 		}
 	}
@@ -192,11 +192,11 @@ func TestHostileText(t *testing.T) {
 	require.Equal(t, "pong", socket.request(map[string]any{"type": "ping"}).Type, "the socket is still good")
 	_, events := n.call("eve", "GET", "/v1/conversations/"+private.String()+"/events", nil)
 	require.Len(t, decode[page](t, events).Events, 2, "the log is all there")
-	requireUnforgedLogs(t, n, plain)
+	requireLogsNotForged(t, n, plain)
 }
 
-// requireUnforgedLogs: each line is an entry of the program's own making.
-func requireUnforgedLogs(t *testing.T, asJSON, asText *testNode) {
+// requireLogsNotForged: each line is an entry of the program's own making.
+func requireLogsNotForged(t *testing.T, asJSON, asText *testNode) {
 	t.Helper()
 	for line := range wholeLines(asJSON) {
 		var entry struct{ Time, Msg string }
@@ -216,9 +216,9 @@ func wholeLines(n *testNode) iter.Seq[string] {
 	return strings.Lines(text[:strings.LastIndexByte(text, '\n')+1])
 }
 
-// TestNothingSecretInLogs: of tokens, passwords, the secret and what people
+// TestNoSecretsInLogs: of tokens, passwords, the secret and what people
 // write, nothing is in the log, whatever fails and however much is logged.
-func TestNothingSecretInLogs(t *testing.T) {
+func TestNoSecretsInLogs(t *testing.T) {
 	c := newCluster(t)
 	const password, words = "hush-password", "hush-words"
 	database, err := url.Parse(c.env[0][len("IM_DATABASE_URL="):])
@@ -229,7 +229,7 @@ func TestNothingSecretInLogs(t *testing.T) {
 	id := n.create("alice", map[string]any{"kind": "group", "members": []string{"bob"}, "title": words, "metadata": map[string]any{words: words}})
 	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
 	require.Empty(t, alice.post(id, "c-1", words).Code)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	base := "/v1/conversations/" + id.String()
 	for _, body := range []string{
 		`{"client_msg_id":"c-1","content":{"type":"text","text":"` + words + ` other"}}`, `{"` + words + `":1}`, `{"` + words, `["` + words + `"]`,
@@ -254,11 +254,11 @@ func TestNothingSecretInLogs(t *testing.T) {
 	require.Eventually(t, func() bool {
 		log := n.log.String()
 		return strings.Contains(log, "WARN") || strings.Contains(log, "ERROR")
-	}, patience, 50*time.Millisecond)
+	}, waitTimeout, 50*time.Millisecond)
 	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
 		service.Mend()
 	}
-	c.awaitReady(n)
+	c.waitReady(n)
 	n.stop()
 	log := n.log.String()
 	require.Contains(t, log, `"DEBUG"`, "much is logged")
@@ -288,7 +288,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		status, _ := n.call(user, "GET", "/v1/sync", nil)
 		return status
 	}
-	for end := time.Now().Add(patience); status("alice") != http.StatusTooManyRequests; {
+	for end := time.Now().Add(waitTimeout); status("alice") != http.StatusTooManyRequests; {
 		require.True(t, time.Now().Before(end), "she may ask for as much as she likes")
 		for range greedy { // and again: a connection that is refused all it asks for holds nothing
 			conn, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
@@ -303,15 +303,15 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	for range 50 {
 		require.Equal(t, http.StatusOK, status("bob"), "others are served")
 	}
-	require.Less(t, n.resident(), most(300))
-	if long(false, true) { // the node ends it after a minute by itself
-		require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, 3*patience, time.Second)
+	require.Less(t, n.resident(), memoryBound(300))
+	if shortOrLong(false, true) { // the node ends it after a minute by itself
+		require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, 3*waitTimeout, time.Second)
 		return
 	}
 	for _, conn := range open {
 		require.NoError(t, conn.Close())
 	}
-	require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, patience, 20*time.Millisecond)
+	require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, waitTimeout, 20*time.Millisecond)
 }
 
 // TestSlowloris: who keeps a node waiting is cut off, at every step, and keeps
@@ -360,7 +360,7 @@ func TestSlowloris(t *testing.T) {
 			if name == "nothing" {
 				_ = conn.SetReadDeadline(time.Now().Add(headersTimeout))
 				_, err := conn.Read(make([]byte, 1))
-				require.ErrorIs(t, err, io.EOF, "closed, and not by the test's own patience")
+				require.ErrorIs(t, err, io.EOF, "closed, and not by the test's own waitTimeout")
 				return
 			}
 			drip(t, conn, 'x', headersTimeout)
@@ -389,7 +389,7 @@ func TestSlowloris(t *testing.T) {
 	t.Run("body", func(t *testing.T) {
 		t.Parallel()
 		drip(t, open(t, "POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "+userToken(t, "alice")+
-			"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"), ' ', 2*patience)
+			"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{"), ' ', 2*waitTimeout)
 	})
 	t.Run("a thousand half open", func(t *testing.T) {
 		t.Parallel()
