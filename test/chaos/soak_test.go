@@ -73,8 +73,8 @@ func (s *scenario) soakFaults() []fault {
 	}
 }
 
-// takeSamples takes all measures again and again. What cannot be measured during a
-// fault is negative.
+// takeSamples takes all measures at each interval until stop is closed. A value that
+// cannot be measured during a fault is negative.
 func takeSamples(measures []measure, every time.Duration, stop <-chan struct{}) (samples [][]float64) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()

@@ -14,7 +14,8 @@ import (
 	"im/test/frametest"
 )
 
-// described is asyncapi.yaml, by which each frame is judged that a socket gets.
+// asyncAPI reads asyncapi.yaml once. Each frame that a socket receives is checked against
+// it.
 var asyncAPI = sync.OnceValues(func() (*frametest.Protocol, error) { return frametest.Read(im.AsyncAPI()) })
 
 func protocol(t testing.TB) *frametest.Protocol {
@@ -24,8 +25,8 @@ func protocol(t testing.TB) *frametest.Protocol {
 	return p
 }
 
-// TestEveryFrameIsServed: each message of asyncapi.yaml comes from the real
-// thing, but for gap, which takes a reader that is too slow.
+// TestEveryFrameIsServed: a node sends each message of asyncapi.yaml, except gap, which
+// needs a reader that is too slow.
 func TestEveryFrameIsServed(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -99,7 +100,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	for _, s := range []*socket{alice, bob} {
 		s.mu.Lock()
 		for _, f := range s.frames {
-			name, _ := p.FromServer(f.raw) // the socket has judged
+			name, _ := p.FromServer(f.raw) // the socket has checked the frame
 			unseen = slices.DeleteFunc(unseen, func(n string) bool { return n == name })
 		}
 		s.mu.Unlock()

@@ -11,9 +11,8 @@ import (
 	"im/domain"
 )
 
-// TestEpochChange: when the database turns out to be another one than it was (a
-// restore, a failover), every node closes its sockets with 4004, old cursors are
-// refused, and clients that sync anew go on.
+// TestEpochChange: after the database was restored or failed over, every node closes its
+// sockets with 4004 and refuses old cursors. Clients that sync again go on.
 func TestEpochChange(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -43,7 +42,8 @@ func TestEpochChange(t *testing.T) {
 	requireDense(t, bob.waitEvent(id, 3), 3)
 }
 
-// TestEpochNew: the command for after a restore does the same.
+// TestEpochNew: the command im epoch new has the same effect as an epoch change that a node
+// detects.
 func TestEpochNew(t *testing.T) {
 	c := newCluster(t)
 	one := c.node("one")

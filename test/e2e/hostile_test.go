@@ -22,18 +22,19 @@ import (
 	"im"
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 	"im/test/proxytest"
 )
 
-// hostile is what breaks out of SQL, logs, keys and markup where text is pasted
-// together, and what databases cannot hold.
+// hostile has texts that inject into SQL, logs, keys and markup if these are concatenated,
+// and texts that databases cannot store.
 var hostile = []string{
 	"", "'", `"`, `\`, "''; DROP TABLE events; --", `\'; SELECT pg_sleep(20); --`, "$1", "%00", "%", "_", "{0}", "$$", "/*", "--",
 	"'||(SELECT epoch FROM epoch)||'", "<script>alert(1)</script>", "\r\nlevel=ERROR msg=injected", "\x1b[31m", "\u2028", "\u202e",
 	"a\x00b", "../../etc/passwd", "NULL", "NaN", "-1", "1e999", "\U0001f980", strings.Repeat("x", 300),
 }
 
-// operations are all of openapi.yaml.
+// operations returns all operations of openapi.yaml.
 func operations(t *testing.T) (list []string) {
 	t.Helper()
 	var described struct {
@@ -51,7 +52,7 @@ func operations(t *testing.T) (list []string) {
 	return list
 }
 
-// allCalls are calls of every operation of openapi.yaml.
+// allCalls returns calls of every operation of openapi.yaml.
 func allCalls(t *testing.T) []restCall {
 	t.Helper()
 	all := slices.Concat(conversationCalls, otherCalls, []restCall{{"GET", "/v1/presence?user_id=bob", nil}})
@@ -62,19 +63,19 @@ func allCalls(t *testing.T) []restCall {
 		require.True(t, slices.ContainsFunc(all, func(c restCall) bool {
 			at, _, _ := strings.Cut(c.path, "?")
 			return c.method == method && pattern.MatchString(at)
-		}), "no call of %s here", operation)
+		}), "no call of %s in this test", operation)
 	}
 	return all
 }
 
-// TestI8ActingForUsersNeedsServerToken: X-IM-User without a server token is refused by
-// every operation, even for oneself.
+// TestI8ActingForUsersNeedsServerToken: every operation refuses X-IM-User without a server
+// token, even if it names the caller.
 func TestI8ActingForUsersNeedsServerToken(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.group("alice", "bob").String()
 	for _, call := range allCalls(t) {
-		for _, behalf := range []string{"alice", "bob", ""} {
+		for _, actAs := range []string{"alice", "bob", ""} {
 			data, err := json.Marshal(call.body)
 			require.NoError(t, err)
 			if call.body == nil {
@@ -84,22 +85,22 @@ func TestI8ActingForUsersNeedsServerToken(t *testing.T) {
 			require.NoError(t, err)
 			req.Header.Set("Authorization", "Bearer "+userToken(t, "alice"))
 			req.Header.Set("Content-Type", "application/json")
-			req.Header.Set("X-IM-User", behalf)
+			req.Header.Set("X-IM-User", actAs)
 			resp, err := http.DefaultClient.Do(req)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
-			require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s as %q", call.name(), behalf)
+			require.Equal(t, http.StatusForbidden, resp.StatusCode, "%s as %q", call.name(), actAs)
 		}
 	}
 	_, events := n.call("alice", "GET", "/v1/conversations/"+id+"/events", nil)
-	require.Len(t, decode[page](t, events).Events, 1, "nothing was done")
+	require.Len(t, decode[page](t, events).Events, 1, "no call had an effect")
 }
 
-// mutants are a call with s in the place of each of its texts, in turn.
+// variants returns copies of the call in which s replaces one text each.
 func (c restCall) variants(s string) (list []restCall) {
 	path, query, _ := strings.Cut(c.path, "?")
 	steps := strings.Split(path, "/")
-	for i := 3; i < len(steps); i++ { // behind /v1/…
+	for i := 3; i < len(steps); i++ { // skip /v1/ and the resource
 		changed := slices.Clone(steps)
 		changed[i] = url.PathEscape(s)
 		list = append(list, restCall{c.method, strings.Join(changed, "/"), c.body})
@@ -116,7 +117,7 @@ func (c restCall) variants(s string) (list []restCall) {
 	return list
 }
 
-// leaves are copies of v with s in the place of each text and of each name.
+// bodyVariants returns copies of v in which s replaces one text or is an additional name.
 func bodyVariants(v any, s string) (list []any) {
 	switch v := v.(type) {
 	case string:
@@ -143,13 +144,13 @@ func bodyVariants(v any, s string) (list []any) {
 	return list
 }
 
-// TestHostileText: whatever stands in any text of any operation, it is data or
-// refused: no call fails, nothing of others is touched, and what is accepted
-// comes back as it was.
+// TestHostileText: hostile text in any place of any operation is either stored as data or
+// refused. No call fails with 5xx, no data of other users changes, and accepted text is
+// returned unchanged.
 func TestHostileText(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one", "IM_LOG_LEVEL=debug")
-	plain := c.node("two", "IM_LOG_LEVEL=debug", "IM_LOG_FORMAT=text")
+	textNode := c.node("two", "IM_LOG_LEVEL=debug", "IM_LOG_FORMAT=text")
 	private := n.group("eve", "mallory")
 	require.Empty(t, connect(t, n.url, "eve", "phone").post(private, "c", "untouched").Code)
 	id := n.group("alice", "bob").String()
@@ -162,40 +163,41 @@ func TestHostileText(t *testing.T) {
 				if strings.Contains(call.path, "/users/") || strings.Contains(call.path, "notices") {
 					bearer = server
 				}
-				node := []*testNode{n, plain}[(i+j)%2]
+				node := []*testNode{n, textNode}[(i+j)%2]
 				status, answer := node.callWith(bearer, variant.method, variant.of(id), variant.body)
 				require.Less(t, status, 500, "%s %v: %s", variant.name(), variant.body, answer)
 			}
 		}
 	}
 	socket := connect(t, n.url, "alice", "phone")
-	room := n.group("alice", "bob")
+	target := n.group("alice", "bob")
 	for i, s := range hostile {
 		for _, field := range []string{"type", "id", "client_msg_id", "conversation_id", "to", "cursor"} {
 			socket.write(map[string]any{"type": "sync", "id": "x", field: s})
-			socket.write(map[string]any{"type": "send", "id": "x", "client_msg_id": "c", "conversation_id": room, "content": text("x"), field: s})
+			socket.write(map[string]any{"type": "send", "id": "x", "client_msg_id": "c", "conversation_id": target, "content": text("x"), field: s})
 		}
 		if s == "" || strings.Contains(s, "\x00") {
 			continue
 		}
 		metadata := map[string]any{s: s}
 		answer := socket.request(map[string]any{
-			"type": "send", "conversation_id": room, "client_msg_id": fmt.Sprint("good-", i), "content": text(s), "metadata": metadata,
+			"type": "send", "conversation_id": target, "client_msg_id": fmt.Sprint("good-", i), "content": text(s), "metadata": metadata,
 		})
 		require.Equal(t, "sent", answer.Type, "%q: %s", s, answer.raw)
 		seq := decode[sent](t, answer.raw).Seq
-		_, body := n.call("bob", "GET", fmt.Sprintf("/v1/conversations/%s/messages/%d", room, seq), nil)
+		_, body := n.call("bob", "GET", fmt.Sprintf("/v1/conversations/%s/messages/%d", target, seq), nil)
 		m := decode[domain.Message](t, body)
-		require.Equal(t, s, decode[struct{ Text string }](t, m.Content).Text, "as it was")
+		require.Equal(t, s, decode[struct{ Text string }](t, m.Content).Text, "the text is unchanged")
 		require.Equal(t, metadata, decode[map[string]any](t, m.Metadata))
 	}
-	require.Equal(t, "pong", socket.request(map[string]any{"type": "ping"}).Type, "the socket is still good")
+	require.Equal(t, "pong", socket.request(map[string]any{"type": "ping"}).Type, "the socket still works")
 	_, events := n.call("eve", "GET", "/v1/conversations/"+private.String()+"/events", nil)
-	require.Len(t, decode[page](t, events).Events, 2, "the log is all there")
-	requireLogsNotForged(t, n, plain)
+	require.Len(t, decode[page](t, events).Events, 2, "the log of other users is unchanged")
+	requireLogsNotForged(t, n, textNode)
 }
 
-// requireLogsNotForged: each line is an entry of the program's own making.
+// requireLogsNotForged asserts that each line of the logs is an entry of the program, and
+// that no text was injected.
 func requireLogsNotForged(t *testing.T, asJSON, asText *testNode) {
 	t.Helper()
 	for line := range wholeLines(asJSON) {
@@ -210,17 +212,17 @@ func requireLogsNotForged(t *testing.T, asJSON, asText *testNode) {
 	}
 }
 
-// wholeLines are those that the node has logged so far.
+// wholeLines returns the complete lines that the node has logged so far.
 func wholeLines(n *testNode) iter.Seq[string] {
 	text := n.log.String()
 	return strings.Lines(text[:strings.LastIndexByte(text, '\n')+1])
 }
 
-// TestNoSecretsInLogs: of tokens, passwords, the secret and what people
-// write, nothing is in the log, whatever fails and however much is logged.
+// TestNoSecretsInLogs: the log holds no token, password, signing secret or text of users,
+// even at level debug and when services fail.
 func TestNoSecretsInLogs(t *testing.T) {
 	c := newCluster(t)
-	const password, words = "hush-password", "hush-words"
+	const password, words = "private-password", "private-words"
 	database, err := url.Parse(c.env[0][len("IM_DATABASE_URL="):])
 	require.NoError(t, err)
 	database.User = url.UserPassword(database.User.Username(), password)
@@ -233,7 +235,7 @@ func TestNoSecretsInLogs(t *testing.T) {
 	base := "/v1/conversations/" + id.String()
 	for _, body := range []string{
 		`{"client_msg_id":"c-1","content":{"type":"text","text":"` + words + ` other"}}`, `{"` + words + `":1}`, `{"` + words, `["` + words + `"]`,
-		`{"client_msg_id":"c","content":{"type":"text","text":"` + words + `"},"mentions":["nobody"]}`,
+		`{"client_msg_id":"c","content":{"type":"text","text":"` + words + `"},"mentions":["unknown"]}`,
 		`{"client_msg_id":"c","content":{"type":"text","text":"` + strings.Repeat(words, 5_000) + `"}}`,
 	} {
 		status, _ := n.do(bearer, "POST", base+"/messages", []byte(body))
@@ -251,30 +253,30 @@ func TestNoSecretsInLogs(t *testing.T) {
 	}
 	status, _ := n.do(bearer, "POST", base+"/messages", []byte(`{"client_msg_id":"c-9","content":{"type":"text","text":"`+words+`"}}`))
 	require.Equal(t, http.StatusServiceUnavailable, status)
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the failure is logged", func() bool {
 		log := n.log.String()
 		return strings.Contains(log, "WARN") || strings.Contains(log, "ERROR")
-	}, waitTimeout, 50*time.Millisecond)
+	})
 	for _, service := range []*proxytest.Proxy{c.redis, c.postgres, c.amqp} {
 		service.Mend()
 	}
 	c.waitReady(n)
 	n.stop()
 	log := n.log.String()
-	require.Contains(t, log, `"DEBUG"`, "much is logged")
-	require.Contains(t, log, base, "paths are")
+	require.Contains(t, log, `"DEBUG"`, "debug entries are logged")
+	require.Contains(t, log, base, "paths are logged")
 	signature := bearer[strings.LastIndexByte(bearer, '.')+1:]
-	for _, hush := range []string{password, words, secret, bearer, signature, "Bearer ", "access_token"} {
-		require.NotContains(t, log, hush)
+	for _, forbidden := range []string{password, words, secret, bearer, signature, "Bearer ", "access_token"} {
+		require.NotContains(t, log, forbidden)
 	}
 }
 
-// TestAnswersThatAreNotRead: who asks for large answers and does not read them holds
-// the requests that one user may have in flight, no more, and keeps nobody else from
-// the node. In the end, such connections are cut off.
+// TestAnswersThatAreNotRead: a user who requests large answers and does not read them uses
+// up only the own limit of requests in flight. Other users are served, and the node closes
+// such connections after a while.
 func TestAnswersThatAreNotRead(t *testing.T) {
-	const greedy, pipelined = 8, 40 // 40 MiB are more than the system holds for a connection
-	c := newCluster(t, fmt.Sprint("IM_LIMIT_REQUESTS_IN_FLIGHT=", greedy))
+	const limit, pipelined = 8, 40 // 40 MiB exceed the kernel's buffers of a connection
+	c := newCluster(t, fmt.Sprint("IM_LIMIT_REQUESTS_IN_FLIGHT=", limit))
 	n := c.node("one")
 	id := n.direct("alice", "bob")
 	alice := connect(t, n.url, "alice", "phone")
@@ -289,8 +291,8 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		return status
 	}
 	for end := time.Now().Add(waitTimeout); status("alice") != http.StatusTooManyRequests; {
-		require.True(t, time.Now().Before(end), "she may ask for as much as she likes")
-		for range greedy { // and again: a connection that is refused all it asks for holds nothing
+		require.True(t, time.Now().Before(end), "the limit of requests in flight is not enforced")
+		for range limit { // repeated: a connection whose requests were all refused holds nothing
 			conn, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = conn.Close() })
@@ -301,23 +303,23 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 		}
 	}
 	for range 50 {
-		require.Equal(t, http.StatusOK, status("bob"), "others are served")
+		require.Equal(t, http.StatusOK, status("bob"), "other users are served")
 	}
 	require.Less(t, n.resident(), memoryBound(300))
-	if shortOrLong(false, true) { // the node ends it after a minute by itself
+	if shortOrLong(false, true) { // the node closes the connections after a minute
 		require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, 3*waitTimeout, time.Second)
 		return
 	}
 	for _, conn := range open {
 		require.NoError(t, conn.Close())
 	}
-	require.Eventually(t, func() bool { return status("alice") == http.StatusOK }, waitTimeout, 20*time.Millisecond)
+	eventually.True(t, "alice is served again", func() bool { return status("alice") == http.StatusOK })
 }
 
-// TestSlowloris: who keeps a node waiting is cut off, at every step, and keeps
-// nobody else from it meanwhile.
+// TestSlowloris: a connection that sends too slowly is closed, at every step of a request
+// or socket. Other users are served.
 func TestSlowloris(t *testing.T) {
-	const headersTimeout = 20 * time.Second // 5 s, and what a busy machine adds; below that of bodies
+	const headersTimeout = 20 * time.Second // 5 s and a margin for a busy machine; less than the timeout of bodies
 	c := newCluster(t)
 	n := c.node("one")
 	address := strings.TrimPrefix(n.url, "http://")
@@ -330,7 +332,7 @@ func TestSlowloris(t *testing.T) {
 		require.NoError(t, err)
 		return conn
 	}
-	// drip sends a byte now and then until the other side has had enough.
+	// drip sends single bytes until the node closes the connection.
 	drip := func(t *testing.T, conn net.Conn, b byte, within time.Duration) {
 		t.Helper()
 		ended := make(chan struct{})
@@ -343,7 +345,7 @@ func TestSlowloris(t *testing.T) {
 			case <-ended:
 				return
 			case <-deadline:
-				t.Fatal("still open")
+				t.Fatal("the connection is still open")
 			case <-time.After(200 * time.Millisecond):
 				_, _ = conn.Write([]byte{b})
 			}
@@ -360,7 +362,7 @@ func TestSlowloris(t *testing.T) {
 			if name == "nothing" {
 				_ = conn.SetReadDeadline(time.Now().Add(headersTimeout))
 				_, err := conn.Read(make([]byte, 1))
-				require.ErrorIs(t, err, io.EOF, "closed, and not by the test's own waitTimeout")
+				require.ErrorIs(t, err, io.EOF, "closed by the node, not by the deadline of the test")
 				return
 			}
 			drip(t, conn, 'x', headersTimeout)
@@ -370,7 +372,7 @@ func TestSlowloris(t *testing.T) {
 		t.Parallel()
 		s := dial(t, n.url, nil)
 		conn := s.ws.NetConn()
-		_, err := conn.Write([]byte{0x81, 0xfe, 0x40, 0, 1, 2, 3, 4}) // a masked frame of 16 KiB, of which little comes
+		_, err := conn.Write([]byte{0x81, 0xfe, 0x40, 0, 1, 2, 3, 4}) // the header of a masked frame of 16 KiB, which is never completed
 		require.NoError(t, err)
 		stop := make(chan struct{})
 		defer close(stop)
@@ -397,6 +399,6 @@ func TestSlowloris(t *testing.T) {
 			open(t, "GET / HTTP/1.1\r\n")
 		}
 		status, _ := n.call("bob", "GET", "/v1/sync", nil)
-		require.Equal(t, http.StatusOK, status, "others are served")
+		require.Equal(t, http.StatusOK, status, "other users are served")
 	})
 }

@@ -1,7 +1,7 @@
 //go:build !race
 
-// Cutting the broker trips over a data race in the AMQP library
-// (ThreeDotsLabs/watermill#693), so these tests run without -race.
+// These tests are not built with -race: when the connection to the broker is cut, the
+// race detector reports a data race of the AMQP library (ThreeDotsLabs/watermill#693).
 
 package e2e
 
@@ -14,9 +14,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
-// talk has alice and bob, on different nodes, hear each other once.
+// exchangeMessages sends a message from alice to bob and one back. Both get both pushed.
 func exchangeMessages(t *testing.T, alice, bob *socket, id domain.ConversationID, round string) {
 	t.Helper()
 	for _, pair := range [][2]*socket{{alice, bob}, {bob, alice}} {
@@ -27,8 +28,8 @@ func exchangeMessages(t *testing.T, alice, bob *socket, id domain.ConversationID
 	}
 }
 
-// TestI6RabbitMQCut: sends go on, the tail delivers, also to who is just
-// added, and the fast path comes back by itself.
+// TestI6RabbitMQCut: without RabbitMQ, sends succeed and the tail of the log delivers, also
+// to new members. The fast path recovers without help.
 func TestI6RabbitMQCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -47,8 +48,8 @@ func TestI6RabbitMQCut(t *testing.T) {
 	exchangeMessages(t, alice, bob, id, "after")
 }
 
-// TestI6TailAlone: with neither Redis nor RabbitMQ the tail of the log delivers
-// everything to other nodes, membership included.
+// TestI6TailAlone: without Redis and RabbitMQ, the tail of the log delivers all events to
+// other nodes, including changes of membership.
 func TestI6TailAlone(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -68,7 +69,8 @@ func TestI6TailAlone(t *testing.T) {
 	carol.waitEvent(group, 4)
 }
 
-// TestSessionsEndWithoutRabbitMQ: the feed carries it, so that it cannot be lost.
+// TestSessionsEndWithoutRabbitMQ: the feed of the database carries the end of sessions, so
+// it is not lost without RabbitMQ.
 func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -79,7 +81,8 @@ func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
 	require.Equal(t, 4401, tablet.closed())
 }
 
-// TestI6RedisCut: broadcast instead of lookup; sessions are registered again.
+// TestI6RedisCut: without Redis, nodes broadcast events instead of looking up nodes.
+// Sessions are registered again afterwards.
 func TestI6RedisCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -93,10 +96,10 @@ func TestI6RedisCut(t *testing.T) {
 	exchangeMessages(t, alice, bob, id, "mended")
 
 	connect(t, one.url, "carol", "phone")
-	require.Equal(t, 4402, carol.closed(), "who came without Redis was registered afterwards")
+	require.Equal(t, 4402, carol.closed(), "a session that started without Redis is registered afterwards")
 }
 
-// TestRedisFlushed: an empty Redis costs nobody a message.
+// TestRedisFlushed: no message is lost when Redis is flushed.
 func TestRedisFlushed(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -105,13 +108,13 @@ func TestRedisFlushed(t *testing.T) {
 	exchangeMessages(t, alice, bob, id, "before")
 	c.flushRegistry()
 	exchangeMessages(t, alice, bob, id, "flushed")
-	require.Eventually(t, func() bool { return c.registered("alice") && c.registered("bob") }, waitTimeout, 50*time.Millisecond)
+	eventually.True(t, "both sessions are registered again", func() bool { return c.registered("alice") && c.registered("bob") })
 	exchangeMessages(t, alice, bob, id, "after")
 }
 
-// TestI1PostgreSQLCut: sends are answered unavailable, sockets stay open, and
-// everything goes on by itself; what was answered sent is there once, what was
-// not is there at most once.
+// TestI1PostgreSQLCut: without PostgreSQL, sends are answered unavailable and sockets stay
+// open; afterwards the nodes recover without help. A send that was answered is stored once,
+// any other at most once.
 func TestI1PostgreSQLCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -134,7 +137,7 @@ func TestI1PostgreSQLCut(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		go func() {
 			defer stop()
-			time.Sleep(time.Duration(20*(round+1)) * time.Millisecond) // somewhere in a commit
+			time.Sleep(time.Duration(20*(round+1)) * time.Millisecond) // at a random point of a commit
 			c.postgres.Cut()
 		}()
 		for ctx.Err() == nil {
@@ -142,7 +145,7 @@ func TestI1PostgreSQLCut(t *testing.T) {
 		}
 		require.Equal(t, domain.CodeUnavailable, send())
 		c.postgres.Mend()
-		require.Eventually(t, func() bool { return send() == "" }, waitTimeout, 50*time.Millisecond)
+		eventually.True(t, "sends succeed again", func() bool { return send() == "" })
 	}
 	exchangeMessages(t, alice, bob, id, "after")
 
@@ -156,5 +159,5 @@ func TestI1PostgreSQLCut(t *testing.T) {
 	for key, seq := range accepted {
 		require.Equal(t, seq, seen["alice"+key])
 	}
-	require.Equal(t, events[1:], bob.pushed(id), "and bob was pushed exactly that")
+	require.Equal(t, events[1:], bob.pushed(id), "bob was pushed exactly the log")
 }

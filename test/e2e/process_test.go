@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestI6NodeKilled: a node dies by SIGKILL; its user connects to the other and
-// has everything, once.
+// TestI6NodeKilled: after a node is killed with SIGKILL, its user connects to the other
+// node and gets every event once.
 func TestI6NodeKilled(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -33,9 +33,9 @@ func TestI6NodeKilled(t *testing.T) {
 	bob.waitEvent(id, a.Seq)
 }
 
-// TestI9StoppedNodeDelaysNoOther: a node is stopped (SIGSTOP) in the middle of
-// appending; another goes on in the same conversations, and nobody waits for
-// the locks of the first. When it comes back it does no harm.
+// TestI9StoppedNodeDelaysNoOther: a node is paused (SIGSTOP) while it appends. Another
+// node appends to the same conversation without waiting for the locks of the first. When
+// the first node continues, it does no harm.
 func TestI9StoppedNodeDelaysNoOther(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -52,7 +52,7 @@ func TestI9StoppedNodeDelaysNoOther(t *testing.T) {
 		}
 		one.signal(syscall.SIGSTOP)
 		for n := range 5 {
-			require.Empty(t, bob.post(id, fmt.Sprint(round, "-", n), "y").Code, "nobody waits for the stopped node")
+			require.Empty(t, bob.post(id, fmt.Sprint(round, "-", n), "y").Code, "the send does not wait for the stopped node")
 		}
 		one.signal(syscall.SIGCONT)
 		for _, request := range requests {
@@ -68,8 +68,8 @@ func TestI9StoppedNodeDelaysNoOther(t *testing.T) {
 	requireDense(t, alice.waitEvent(id, head), 2)
 }
 
-// TestDrain: SIGTERM tells the clients to go elsewhere, finishes the work, and
-// the process exits 0.
+// TestDrain: on SIGTERM a node asks its clients to reconnect elsewhere, finishes its work
+// and exits with 0.
 func TestDrain(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")

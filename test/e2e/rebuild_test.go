@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRebuildWhileNodesRun: what was damaged is found, and is right again on every
-// node once it was rebuilt, while they run.
+// TestRebuildWhileNodesRun: im rebuild --verify finds damaged projections, and im rebuild
+// repairs them. Every running node then answers correctly.
 func TestRebuildWhileNodesRun(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")

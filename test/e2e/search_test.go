@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"syscall"
@@ -10,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
-// slowness is how much slower than promised a machine may be that has other tests to
-// run as well.
+// slowness is the factor by which a promised time may be exceeded, because other tests run
+// on the same machine.
 const slowness = 3
 
-// search returns what a user finds on a node.
+// search returns the result of a search of a user.
 func (n *testNode) search(user domain.UserID, q string) domain.SearchPage {
 	n.t.Helper()
 	status, body := n.call(user, "GET", "/v1/search/messages?q="+url.QueryEscape(q), nil)
@@ -24,17 +26,17 @@ func (n *testNode) search(user domain.UserID, q string) domain.SearchPage {
 	return decode[domain.SearchPage](n.t, body)
 }
 
-// finds waits until a user finds so many messages, and returns how long that took.
+// waitFound waits until a user finds count messages. It returns how long that took.
 func (n *testNode) waitFound(user domain.UserID, q string, count int) time.Duration {
 	n.t.Helper()
 	began := time.Now()
-	require.Eventually(n.t, func() bool { return len(n.search(user, q).Items) == count }, waitTimeout, 20*time.Millisecond, "%s", q)
+	eventually.True(n.t, fmt.Sprintf("%s is found %d times", q, count), func() bool { return len(n.search(user, q).Items) == count })
 	n.t.Logf("%s: %d found after %s", q, count, time.Since(began))
 	return time.Since(began)
 }
 
-// TestSearch: what is posted on one node is found on the other within 2 s of the
-// commit, and what is edited or recalled is found no more.
+// TestSearch: a message that is sent through one node is found on the other within 2 s of
+// the commit. Edited or recalled text is no longer found.
 func TestSearch(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -51,7 +53,7 @@ func TestSearch(t *testing.T) {
 	require.Equal(t, []domain.TextRange{{Start: 19, Length: 2}}, found.Highlights[0].Ranges)
 	require.Empty(t, nodes[1].search("eve", "北京").Items)
 	nodes[0].remove("alice", id, "frank")
-	require.Empty(t, nodes[1].search("frank", "北京").Items, "a former member finds nothing, at once")
+	require.Empty(t, nodes[1].search("frank", "北京").Items, "a former member finds nothing immediately")
 
 	nodes[1].change("alice", "PATCH", messagePath(id, seq), map[string]any{"content": text("in 上海")})
 	require.Less(t, nodes[0].waitFound("bob", "上海", 1), 2*time.Second*slowness)
@@ -60,8 +62,8 @@ func TestSearch(t *testing.T) {
 	require.Less(t, nodes[1].waitFound("bob", "上海", 0), 2*time.Second*slowness)
 }
 
-// TestSearchContinuesWithoutNode: whichever node was at work on the index, stopped or
-// killed, another takes over within seconds.
+// TestSearchContinuesWithoutNode: when the node that updates the index is paused or killed,
+// another node takes over within seconds.
 func TestSearchContinuesWithoutNode(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two"), c.node("three")}

@@ -11,10 +11,11 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 )
 
-// TestTypingOnAnotherNode: who types is seen on every node by the members, and
-// forgotten; strangers see nothing.
+// TestTypingOnAnotherNode: members on every node see that a user types, until it expires.
+// Others do not.
 func TestTypingOnAnotherNode(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -45,15 +46,15 @@ type presence struct {
 	LastSeenAt *time.Time    `json:"last_seen_at"`
 }
 
-// nextPresence waits for a presence frame of that state; nil is unknown. The state
-// before may be told again: when a user was last seen becomes known later.
+// nextPresence waits for a presence frame with the state online; nil is unknown. It skips
+// repetitions of the previous state: such a frame adds last_seen_at.
 func (s *socket) nextPresence(user domain.UserID, online *bool) presence {
 	s.t.Helper()
 	for {
 		var p presence
 		s.next("presence").into(s.t, &p)
 		require.Equal(s.t, user, p.UserID)
-		if before, told := s.presence[user]; told && reflect.DeepEqual(before, p.Online) && !reflect.DeepEqual(online, p.Online) {
+		if before, known := s.presence[user]; known && reflect.DeepEqual(before, p.Online) && !reflect.DeepEqual(online, p.Online) {
 			continue
 		}
 		s.presence[user] = p.Online
@@ -62,9 +63,8 @@ func (s *socket) nextPresence(user domain.UserID, online *bool) presence {
 	}
 }
 
-// TestPresence: who comes and goes on one node is seen on the other, by who
-// shares a conversation and by nobody else; a killed node's users go with its
-// lease.
+// TestPresence: users who share a conversation see each other's presence, across nodes.
+// Other users do not. The users of a killed node go offline when its lease expires.
 func TestPresence(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -91,7 +91,7 @@ func TestPresence(t *testing.T) {
 	seen := alice.nextPresence("bob", new(false))
 	require.NotNil(t, seen.LastSeenAt)
 	require.WithinDuration(t, begun, *seen.LastSeenAt, waitTimeout)
-	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "not even when bob was seen")
+	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "a stranger does not see last_seen_at")
 
 	connect(t, two.url, "bob", "phone")
 	alice.nextPresence("bob", new(true))
@@ -101,8 +101,8 @@ func TestPresence(t *testing.T) {
 	require.NotContains(t, eve.summary(), "presence")
 }
 
-// TestPresenceWithoutRedis: while the map is away presence is unknown; then it
-// is right again by itself, without anybody's coming or going.
+// TestPresenceWithoutRedis: without Redis presence is unknown. When Redis is back, presence
+// becomes correct although no session starts or ends.
 func TestPresenceWithoutRedis(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -120,8 +120,8 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	require.NotContains(t, alice.summary(), "presence")
 }
 
-// TestReceipts: what one member's devices have stored and what they have read
-// is seen by the others, on another node, and listed.
+// TestReceipts: delivery and read receipts of a member are pushed to the other members, on
+// another node, and are listed.
 func TestReceipts(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -150,8 +150,8 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-// TestTrace: a backend sees where a message goes, and which device and which user
-// of another node has come how far.
+// TestTrace: a backend sees to which nodes a message was routed, and how far each device
+// and each user has acknowledged and read, on every node.
 func TestTrace(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -170,15 +170,15 @@ func TestTrace(t *testing.T) {
 	require.Len(t, first.Routed, 1)
 	require.Contains(t, string(first.Routed[0]), "two")
 	require.Len(t, first.Items, 3)
-	require.True(t, first.Items[0].Read, "who wrote it has read it")
+	require.True(t, first.Items[0].Read, "the sender has read it")
 	require.False(t, first.Items[1].Delivered)
 	require.Nil(t, first.Items[1].Sessions[0].Pushed)
 	require.Empty(t, first.Items[2].Sessions)
 
 	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
 	bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2})
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the trace shows the delivery and the reading", func() bool {
 		m := trace().Items[1]
 		return m.Delivered && m.Read && len(m.Devices) == 1 && m.Devices[0].Acked && m.Sessions[0].Pushed != nil
-	}, waitTimeout, 50*time.Millisecond)
+	})
 }

@@ -9,9 +9,10 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 )
 
-// grantToken signs a token with more in it than a user.
+// grantToken signs a token of a user with further claims.
 func grantToken(t testing.TB, user domain.UserID, g auth.Grant) string {
 	t.Helper()
 	g.TTL = time.Hour
@@ -22,7 +23,7 @@ func grantToken(t testing.TB, user domain.UserID, g auth.Grant) string {
 
 func serverToken(t testing.TB) string { return grantToken(t, "backend", auth.Grant{Server: true}) }
 
-// want makes a call with a token and asserts its status.
+// mustCall makes a call with a token, asserts the status, and returns the body.
 func (n *testNode) mustCall(status int, bearer, method, path string, body any) []byte {
 	n.t.Helper()
 	got, answer := n.callWith(bearer, method, path, body)
@@ -34,8 +35,7 @@ type usersAnswer struct {
 	Users map[domain.UserID]domain.UserProfile `json:"users"`
 }
 
-// TestProfiles: what tokens and backends say of users stands beside pages, on
-// every node.
+// TestProfiles: profiles that tokens and backends set are part of pages, on every node.
 func TestProfiles(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -48,10 +48,10 @@ func TestProfiles(t *testing.T) {
 	nodes[1].mustCall(200, serverToken(t), "PUT", "/v1/users/alice", map[string]any{"name": "Alice", "metadata": map[string]any{"team": 7}})
 
 	alice := connect(t, nodes[1].url, "alice", "phone")
-	require.Eventually(t, func() bool { // tokens' profiles are written behind
+	eventually.True(t, "the profiles of the tokens are stored", func() bool { // asynchronously
 		found := decode[usersAnswer](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/users?user_id=bob&user_id=carol", nil)).Users
 		return len(found) == 2
-	}, waitTimeout, 10*time.Millisecond)
+	})
 	for _, request := range []map[string]any{
 		{"type": "sync"}, {"type": "pull", "conversation_id": id, "after_seq": 0},
 	} {
@@ -65,12 +65,12 @@ func TestProfiles(t *testing.T) {
 	messages := decode[domain.MessagePage](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/messages", nil))
 	require.Len(t, messages.Users, 1)
 	eve := nodes[0].mustCall(200, userToken(t, "eve"), "GET", "/v1/users?user_id=alice&user_id=bob&user_id=carol", nil)
-	require.JSONEq(t, `{"users":{}}`, string(eve), "strangers see nobody (I8)")
+	require.JSONEq(t, `{"users":{}}`, string(eve), "strangers see no profile (I8)")
 	nodes[0].mustCall(403, userToken(t, "eve"), "PUT", "/v1/users/bob", map[string]any{"name": "Mallory"})
 }
 
-// TestPreferencesArePushed: a change is told to the user's sessions on every
-// node, and to nobody else's; an archived conversation comes back.
+// TestPreferencesArePushed: a change is pushed to all sessions of the user, on every node,
+// and to no other user. A new message unarchives a conversation.
 func TestPreferencesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -81,10 +81,10 @@ func TestPreferencesArePushed(t *testing.T) {
 	nodes[0].mustCall(200, userToken(t, "alice"), "PATCH", path, map[string]any{"archived": true, "notify": "none"})
 	want := domain.Preferences{Notify: "none", Archived: true}
 	for _, s := range []*socket{phone, laptop} {
-		var told struct{ Conversation domain.ConversationView }
-		s.next("conversation").into(t, &told)
-		require.Equal(t, id, told.Conversation.ConversationID)
-		require.Equal(t, want, told.Conversation.Preferences)
+		var pushed struct{ Conversation domain.ConversationView }
+		s.next("conversation").into(t, &pushed)
+		require.Equal(t, id, pushed.Conversation.ConversationID)
+		require.Equal(t, want, pushed.Conversation.Preferences)
 	}
 	require.Empty(t, bob.post(id, "c-1", "x").Code)
 	want.Archived = false
@@ -93,10 +93,10 @@ func TestPreferencesArePushed(t *testing.T) {
 	bob.waitEvent(id, 2)
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
 	_, err := bob.await(func(f frame) bool { return f.Type == "conversation" }, time.Millisecond)
-	require.Error(t, err, "preferences are one's own")
+	require.Error(t, err, "preferences are pushed to their user only")
 }
 
-// hello opens a socket with a token and says hello with it.
+// hello opens a socket and sends a hello frame with a token.
 func hello(t testing.TB, url, bearer, device string) *socket {
 	t.Helper()
 	s := dial(t, url, nil)
@@ -106,8 +106,8 @@ func hello(t testing.TB, url, bearer, device string) *socket {
 
 type sessionList struct{ Items []domain.LiveSession }
 
-// TestSessionsEnd: a user sees and ends sessions wherever they are, and a
-// backend all of them; the token stays good.
+// TestSessionsEnd: a user lists and ends own sessions on any node, and a backend ends all
+// sessions of a user. The token stays valid.
 func TestSessionsEnd(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -129,20 +129,20 @@ func TestSessionsEnd(t *testing.T) {
 	nodes[0].mustCall(404, userToken(t, "bob"), "DELETE", end, nil)
 	nodes[0].mustCall(204, alice, "DELETE", end, nil)
 	require.Equal(t, 4401, laptop.closed())
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the ended session is not listed", func() bool {
 		return len(decode[sessionList](t, nodes[0].mustCall(200, alice, "GET", "/v1/sessions", nil)).Items) == 2
-	}, waitTimeout, 10*time.Millisecond)
+	})
 	nodes[0].mustCall(404, alice, "DELETE", end, nil)
 
 	nodes[0].mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
 	require.Equal(t, 4401, tablet.closed())
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
-	connect(t, nodes[1].url, "alice", "tablet") // the token is still good
+	connect(t, nodes[1].url, "alice", "tablet") // the token is still valid
 	nodes[0].mustCall(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
 }
 
-// TestRevokedTokens open nothing any more on any node, and newer ones do.
+// TestRevokedTokens: revoked tokens are refused on every node, and newer ones are not.
 func TestRevokedTokens(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -155,10 +155,10 @@ func TestRevokedTokens(t *testing.T) {
 	require.Equal(t, 4401, phone.closed())
 	for _, n := range nodes {
 		require.Equal(t, 4400, hello(t, n.url, old, "phone").closed())
-		require.Eventually(t, func() bool {
+		eventually.True(t, "the old token is refused", func() bool {
 			status, _ := n.callWith(old, "GET", "/v1/sync", nil)
 			return status == 401
-		}, waitTimeout, 10*time.Millisecond)
+		})
 	}
 	fresh := userToken(t, "alice")
 	nodes[1].mustCall(200, fresh, "GET", "/v1/sync", nil)
@@ -166,8 +166,8 @@ func TestRevokedTokens(t *testing.T) {
 	nodes[1].mustCall(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
 }
 
-// TestBlocks: from the answer on, a block holds on every node, over both
-// transports; and nobody else is concerned.
+// TestBlocks: once it is answered, a block holds on every node and over both transports.
+// It does not affect other users.
 func TestBlocks(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -192,7 +192,7 @@ func TestBlocks(t *testing.T) {
 	list := decode[domain.Page[domain.Block]](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/blocks", nil))
 	require.Len(t, list.Items, 1)
 	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(nodes[1].mustCall(200, userToken(t, "bob"), "GET", "/v1/blocks", nil)),
-		"who is blocked is not told")
+		"the blocked user does not see the block")
 	nodes[1].mustCall(204, userToken(t, "alice"), "DELETE", "/v1/blocks/bob", nil)
 	require.Empty(t, bobs[0].post(id, "free", "x").Code)
 }
@@ -202,8 +202,8 @@ type statsAnswer struct {
 	Messages int64 `json:"messages"`
 }
 
-// TestNoticesAndStats: a backend reaches users on whichever node they are, once
-// each session, and sees who is there.
+// TestNoticesAndStats: a notice of a backend reaches each session of a user once, on any
+// node, and statistics count all nodes.
 func TestNoticesAndStats(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -237,9 +237,9 @@ func TestNoticesAndStats(t *testing.T) {
 		require.ElementsMatch(t, want, got)
 		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
 		_, err := s.await(func(f frame) bool { return f.Type == "notice" }, time.Millisecond)
-		require.Error(t, err, "one more than there should be")
+		require.Error(t, err, "a session gets a notice only once")
 	}
-	require.Equal(t, domain.NoticeResult{}, send(nodes[0], "/v1/users/nobody/notices").NoticeResult)
+	require.Equal(t, domain.NoticeResult{}, send(nodes[0], "/v1/users/unknown/notices").NoticeResult)
 
 	stats := decode[statsAnswer](t, nodes[0].mustCall(200, server, "GET", "/v1/stats", nil))
 	require.Equal(t, []int{2, 3, 2}, []int{stats.OnlineUsers, stats.Sessions, len(stats.Nodes)})
@@ -248,8 +248,8 @@ func TestNoticesAndStats(t *testing.T) {
 	nodes[0].mustCall(403, userToken(t, "alice"), "POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1})
 }
 
-// TestServerConversations: where it is set, only backends create conversations
-// and add members, for whomever they do it.
+// TestServerConversations: with IM_CONVERSATIONS=server, only backends create
+// conversations and add members, also on behalf of users.
 func TestServerConversations(t *testing.T) {
 	c := newCluster(t, "IM_CONVERSATIONS=server")
 	n := c.node("one")
@@ -274,5 +274,5 @@ func TestServerConversations(t *testing.T) {
 
 	n.mustCall(201, server, "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"alice"}})
 	status, body := n.call("alice", "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"backend"}})
-	require.Equal(t, 200, status, "what there is, is found: %s", body)
+	require.Equal(t, 200, status, "an existing direct conversation is returned: %s", body)
 }

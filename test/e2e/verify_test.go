@@ -16,25 +16,25 @@ import (
 	"im/tools/verify"
 )
 
-// verifying runs im verify --json and returns its report and exit code.
+// runVerify runs im verify --json and returns its report and exit code.
 func runVerify(t *testing.T, env []string, args ...string) (*verify.Report, int) {
 	t.Helper()
 	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60", "--no-floods"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
 	err := cmd.Run()
-	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
 	report := new(verify.Report)
-	require.NoError(t, json.Unmarshal(out.Bytes(), report), "%s\n%s", out.Bytes(), said.Bytes())
+	require.NoError(t, json.Unmarshal(out.Bytes(), report), "%s\n%s", out.Bytes(), log.Bytes())
 	return report, cmd.ProcessState.ExitCode()
 }
 
-// TestVerify: im verify finds nothing wrong with two nodes, not even when one is
-// paused for a while and then drained, and finds the faults of a fault proxy.
+// TestVerify: im verify finds no breach on two nodes, even when one is paused and then
+// drained. It finds the breach that a fault proxy causes.
 func TestVerify(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -57,10 +57,10 @@ func TestVerify(t *testing.T) {
 		require.NotEmpty(t, report.Breaches[0].Client)
 		require.NotZero(t, report.Breaches[0].Seq)
 	})
-	t.Run("a node stopped for a while, then drained", func(t *testing.T) {
-		meddled := make(chan struct{})
+	t.Run("a node is paused and then drained", func(t *testing.T) {
+		injected := make(chan struct{})
 		go func() {
-			defer close(meddled)
+			defer close(injected)
 			time.Sleep(3 * time.Second)
 			_ = two.cmd.Process.Signal(syscall.SIGSTOP)
 			time.Sleep(6 * time.Second)
@@ -69,7 +69,7 @@ func TestVerify(t *testing.T) {
 			_ = two.cmd.Process.Signal(syscall.SIGTERM)
 		}()
 		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
-		<-meddled
+		<-injected
 		require.Zero(t, code, "%s", report.Text())
 		require.Positive(t, report.Reconnects)
 		require.NotEmpty(t, report.Faults)
