@@ -80,9 +80,9 @@ func (s *scenario) queueMeasures(cache *redis.Client) []measure {
 		}},
 		{"messages in them", "", 20, func() float64 { return now.liveDepth }},
 		// After Redis comes back empty, all three nodes have new names.
-		{"orphaned queues, which expire after a minute", "", 6, func() float64 { return now.orphaned }},
+		{"queues of dead nodes (deleted after a minute)", "", 6, func() float64 { return now.orphaned }},
 		// 30 s of up to 60 events a second, for three such queues.
-		{"messages in them, which expire after half a minute", "", 3 * 30 * 60, func() float64 { return now.orphanedDepth }},
+		{"messages in them (expire after 30 s)", "", 3 * 30 * 60, func() float64 { return now.orphanedDepth }},
 	}
 }
 

@@ -184,7 +184,7 @@ func (s *scenario) requireSameGoroutines() {
 		counts = append(counts, len(regexp.MustCompile(`(?m)^goroutine \d+ .*\[`).FindAllString(n.log.String(), -1)))
 		n.process = nil
 	}
-	row := fmt.Sprintf("| goroutines at the end without clients; those of a node just started | %d | %d | |", counts[0], counts[1])
+	row := fmt.Sprintf("| goroutines at the end without connections; of a node just started | %d | %d | |", counts[0], counts[1])
 	s.t.Log(row)
 	s.appendToReport(row)
 	require.Positive(s.t, counts[1])

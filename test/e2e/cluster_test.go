@@ -60,12 +60,12 @@ func run(m *testing.M) int {
 type cluster struct {
 	t           testing.TB
 	prefix      string
-	database    string // does not use the proxy
+	database    string // URL without the proxy
 	postgres    *proxytest.Proxy
 	redis       *proxytest.Proxy
 	amqp        *proxytest.Proxy
 	env         []string
-	redisClient *redis.Client // does not use the proxy
+	redisClient *redis.Client // connects without the proxy
 }
 
 // newCluster creates a cluster without nodes. The test runs in parallel with others. env

@@ -53,7 +53,7 @@ func TestSearch(t *testing.T) {
 	require.Equal(t, []domain.TextRange{{Start: 19, Length: 2}}, found.Highlights[0].Ranges)
 	require.Empty(t, nodes[1].search("eve", "北京").Items)
 	nodes[0].remove("alice", id, "frank")
-	require.Empty(t, nodes[1].search("frank", "北京").Items, "a former member finds nothing immediately")
+	require.Empty(t, nodes[1].search("frank", "北京").Items, "a former member finds nothing as soon as the removal is answered")
 
 	nodes[1].change("alice", "PATCH", messagePath(id, seq), map[string]any{"content": text("in 上海")})
 	require.Less(t, nodes[0].waitFound("bob", "上海", 1), 2*time.Second*slowness)

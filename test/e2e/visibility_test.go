@@ -94,9 +94,9 @@ func TestSinceJoinHidesOlderMessages(t *testing.T) {
 
 	edited := nodes[1].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("confidential still"), "mentions": []string{"carol"}}) // 7
 	nodes[0].change("bob", "PATCH", messagePath(id, 3), map[string]any{"content": text("confidential again")})                                            // 8
-	nodes[0].change("bob", "PUT", messagePath(id, 3)+"/reactions/y", nil)                                                                           // 9
-	nodes[1].change("alice", "PUT", messagePath(id, 2)+"/pin", nil)                                                                                 // 10
-	status, body := nodes[0].call("bob", "POST", path+"/messages", map[string]any{"client_msg_id": "r", "content": text("a reply"), "reply_to": 2}) // 11
+	nodes[0].change("bob", "PUT", messagePath(id, 3)+"/reactions/y", nil)                                                                                 // 9
+	nodes[1].change("alice", "PUT", messagePath(id, 2)+"/pin", nil)                                                                                       // 10
+	status, body := nodes[0].call("bob", "POST", path+"/messages", map[string]any{"client_msg_id": "r", "content": text("a reply"), "reply_to": 2})       // 11
 	require.Equal(t, http.StatusCreated, status, "%s", body)
 	nodes[1].change("alice", "PATCH", messagePath(id, 2), map[string]any{"content": text("confidential for ever")}) // 12
 	paths := readPaths(id, before)
