@@ -63,7 +63,7 @@ func TestDocsNameWhatExists(t *testing.T) {
 		text := read(t, page)
 		for _, match := range testName.FindAllStringSubmatch(text, -1) {
 			named++
-			require.Contains(t, tests.String(), "func "+match[1]+"(", "%s names a test that does not exist", page)
+			require.True(t, strings.Contains(tests.String(), "func "+match[1]+"("), "%s names %s, which does not exist", page, match[1])
 		}
 		for _, match := range codePath.FindAllStringSubmatch(text, -1) {
 			paths++

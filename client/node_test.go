@@ -31,7 +31,7 @@ func startNode(t *testing.T) string {
 		app.Tokens
 		app.Rules
 	}
-	parser, err := kong.New(&flags)
+	parser, err := kong.New(&flags, app.Defaults())
 	require.NoError(t, err)
 	_, err = parser.Parse([]string{"--jwt-secret", secret, "--database-url", pgtest.New(t), "--prefix", "client-" + uuid.NewString()[:8]})
 	require.NoError(t, err)
