@@ -100,7 +100,7 @@ func TestFailoverWithLoss(t *testing.T) {
 			before := s.epoch()
 			head := s.count(`SELECT count(*) FROM events`)
 			s.inject(fault{
-				name: "PostgreSQL failed over, last commits lost: " + kind.name, lasts: time.Second,
+				name: "PostgreSQL failed over, last commits lost: " + kind.name, duration: time.Second,
 				begin: func() { require.NoError(t, shared.postgres.kill()) },
 				end: func() {
 					require.NoError(t, shared.postgres.restore(earlier))
@@ -158,7 +158,7 @@ func TestFailoverWithoutLoss(t *testing.T) {
 
 	before := s.epoch()
 	s.inject(fault{
-		name: "PostgreSQL failed over to a synchronous standby", lasts: time.Second,
+		name: "PostgreSQL failed over to a synchronous standby", duration: time.Second,
 		begin: func() { require.NoError(t, primary.kill()) },
 		end: func() {
 			require.NoError(t, standby.promote())

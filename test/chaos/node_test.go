@@ -42,13 +42,13 @@ func (p *probe) atNode(n *node) *probe {
 // TestNodeKilled: clients of a killed node connect to other nodes and miss no event.
 func TestNodeKilled(t *testing.T) {
 	s := newScenario(t, 3, shortOrLong(14*time.Second, time.Minute))
-	lasts := shortOrLong(4*time.Second, 15*time.Second)
+	duration := shortOrLong(4*time.Second, 15*time.Second)
 	s.inject(fault{
-		name: "a node killed (SIGKILL), and started again", lasts: lasts,
+		name: "a node killed (SIGKILL), and started again", duration: duration,
 		begin: s.nodes[1].kill, end: s.nodes[1].start,
 	})
 	s.inject(fault{
-		name: "the accepting node killed between commit and publish", lasts: lasts,
+		name: "the accepting node killed between commit and publish", duration: duration,
 		begin: s.killBeforePublish, end: s.nodes[0].start,
 	})
 	r := s.requireNoBreach()
@@ -82,12 +82,12 @@ func (s *scenario) killBeforePublish() {
 // TestNodePaused: a node that is paused while it sends a batch delays no other node by its
 // locks. When it continues, its stale state does no harm.
 func TestNodePaused(t *testing.T) {
-	lasts := shortOrLong(12*time.Second, 30*time.Second) // longer than the lease of the node
-	s := newScenario(t, 3, lasts+4*time.Second, func(o *verify.Options) { o.CompleteWithin += lasts + 10*time.Second })
+	duration := shortOrLong(12*time.Second, 30*time.Second) // longer than the lease of the node
+	s := newScenario(t, 3, duration+4*time.Second, func(o *verify.Options) { o.CompleteWithin += duration + 10*time.Second })
 	p := s.probes.all[2]
 	var burst sync.WaitGroup
 	s.inject(fault{
-		name: "a node paused (SIGSTOP) in the middle of sending a batch", lasts: lasts,
+		name: "a node paused (SIGSTOP) in the middle of sending a batch", duration: duration,
 		begin: func() {
 			p.node.postgres.HoldAfter(100_000)
 			for i := range 16 {
@@ -108,7 +108,7 @@ func TestNodePaused(t *testing.T) {
 	})
 	burst.Wait()
 	s.inject(fault{
-		name: "a node paused (SIGSTOP) under load, answers of PostgreSQL under way", lasts: shortOrLong(time.Second, 30*time.Second),
+		name: "a node paused (SIGSTOP) under load, answers of PostgreSQL under way", duration: shortOrLong(time.Second, 30*time.Second),
 		begin: func() {
 			passed := p.node.postgres.HoldAnswerTo("held")
 			burst.Go(func() { p.post(context.Background(), p.messages(), post("held")) })
@@ -146,7 +146,7 @@ func TestNodeCutOff(t *testing.T) {
 	s := newScenario(t, 3, shortOrLong(9*time.Second, time.Minute))
 	n := s.nodes[1]
 	s.inject(fault{
-		name: "a node cut off from PostgreSQL, Redis and RabbitMQ, packets held", lasts: shortOrLong(6*time.Second, 12*time.Second),
+		name: "a node cut off from PostgreSQL, Redis and RabbitMQ, packets held", duration: shortOrLong(6*time.Second, 12*time.Second),
 		begin:  func() { n.postgres.Hold(); n.redis.Hold(); n.rabbit.Hold() },
 		end:    func() { n.postgres.Mend(); n.redis.Mend(); n.rabbit.Mend() },
 		within: slack * 3 * time.Second,

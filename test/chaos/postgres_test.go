@@ -26,26 +26,26 @@ func TestPostgreSQL(t *testing.T) {
 		// A member who is added just before an outage of 20 s is notified after it.
 		o.CompleteWithin = shortOrLong(o.CompleteWithin, 40*time.Second)
 	})
-	lasts := shortOrLong(3*time.Second, 20*time.Second)
+	duration := shortOrLong(3*time.Second, 20*time.Second)
 	s.inject(fault{
-		name: "PostgreSQL stopped and started", lasts: lasts,
+		name: "PostgreSQL stopped and started", duration: duration,
 		begin: func() { require.NoError(t, shared.postgres.stop()) }, end: s.startPostgres,
 	})
 	s.inject(fault{
-		name: "PostgreSQL's postmaster killed (kill -9), and started", lasts: lasts,
+		name: "PostgreSQL's postmaster killed (kill -9), and started", duration: duration,
 		begin: func() { require.NoError(t, shared.postgres.kill()) }, end: s.startPostgres,
 	})
 	s.inject(fault{
-		name: "PostgreSQL: connections cut", lasts: lasts,
+		name: "PostgreSQL: connections cut", duration: duration,
 		begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() }),
 	})
 	s.inject(fault{
-		name: "PostgreSQL: network interrupted, packets held", lasts: lasts,
+		name: "PostgreSQL: network interrupted, packets held", duration: duration,
 		begin: s.each(func(n *node) { n.postgres.Hold() }), end: s.each(func(n *node) { n.postgres.Mend() }),
 	})
 	// The nodes notice the loss only by their timeouts.
 	s.inject(fault{
-		name: "PostgreSQL: connections half-open, all packets dropped", lasts: lasts,
+		name: "PostgreSQL: connections half-open, all packets dropped", duration: duration,
 		begin: s.each(func(n *node) { n.postgres.Lose() }), end: s.each(func(n *node) { n.postgres.Mend() }),
 		within: slack * 5 * time.Second,
 	})
@@ -55,12 +55,12 @@ func TestPostgreSQL(t *testing.T) {
 // TestPostgreSQLDegraded: PostgreSQL is slow, cannot write, or loses answers.
 func TestPostgreSQLDegraded(t *testing.T) {
 	s := newScenario(t, 2, shortOrLong(18*time.Second, 2*time.Minute))
-	lasts := shortOrLong(4*time.Second, 20*time.Second)
+	duration := shortOrLong(4*time.Second, 20*time.Second)
 	for round := range shortOrLong(3, 10) {
 		s.cutAtCommit(round)
 	}
 	s.inject(fault{
-		name: "PostgreSQL: disk full (inserts fail)", lasts: lasts,
+		name: "PostgreSQL: disk full (inserts fail)", duration: duration,
 		begin: func() {
 			s.sql(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS
 				$$ BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$`)
@@ -69,12 +69,12 @@ func TestPostgreSQLDegraded(t *testing.T) {
 		end: func() { s.sql(`DROP FUNCTION full_disk CASCADE`) },
 	})
 	s.inject(fault{
-		name: "PostgreSQL slow: 100 ms each way", lasts: lasts,
+		name: "PostgreSQL slow: 100 ms each way", duration: duration,
 		begin: s.each(func(n *node) { n.postgres.Slow(100 * time.Millisecond) }), end: s.each(func(n *node) { n.postgres.Mend() }),
 	})
 	// As if the clock was an hour ahead and is now corrected.
 	s.inject(fault{
-		name: "clock set back by an hour", lasts: time.Second,
+		name: "clock set back by an hour", duration: time.Second,
 		begin: func() { s.sql(`UPDATE conversations SET last_at = last_at + interval '1 hour'`) },
 	})
 	s.requireNoBreach()
@@ -107,7 +107,7 @@ func TestTransactionLeftOpen(t *testing.T) {
 	require.NoError(t, err)
 	defer db.Close(context.Background())
 	tail := s.inject(fault{
-		name: "a transaction left open in another database, and no RabbitMQ", lasts: shortOrLong(6*time.Second, 11*time.Minute),
+		name: "a transaction left open in another database, and no RabbitMQ", duration: shortOrLong(6*time.Second, 11*time.Minute),
 		begin: func() {
 			_, err := db.Exec(t.Context(), "BEGIN; SELECT pg_current_xact_id()")
 			require.NoError(t, err)

@@ -12,22 +12,22 @@ import (
 // other nodes within 2 s. Afterwards the fast path delivers again.
 func TestRabbitMQ(t *testing.T) {
 	s := newScenario(t, 2, shortOrLong(34*time.Second, 3*time.Minute))
-	lasts := shortOrLong(5*time.Second, 30*time.Second)
+	duration := shortOrLong(5*time.Second, 30*time.Second)
 	const tail = slack * 2 * time.Second
 	cut := s.inject(fault{
-		name: "RabbitMQ: connections cut", lasts: lasts,
+		name: "RabbitMQ: connections cut", duration: duration,
 		begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() }),
 	})
 	require.Less(t, cut.delivery, tail)
 	lost := s.inject(fault{
-		name: "RabbitMQ: connections half-open, all packets dropped", lasts: lasts,
+		name: "RabbitMQ: connections half-open, all packets dropped", duration: duration,
 		begin: s.each(func(n *node) { n.rabbit.Lose() }), end: s.each(func(n *node) { n.rabbit.Mend() }),
 	})
 	require.Less(t, lost.delivery, tail)
-	deleted := s.inject(fault{name: "RabbitMQ: queues deleted", lasts: time.Second, begin: s.deleteQueues})
+	deleted := s.inject(fault{name: "RabbitMQ: queues deleted", duration: time.Second, begin: s.deleteQueues})
 	require.Less(t, deleted.delivery, tail)
 	stopped := s.inject(fault{
-		name: "RabbitMQ stopped and started", lasts: lasts,
+		name: "RabbitMQ stopped and started", duration: duration,
 		begin: func() { require.NoError(t, shared.rabbit.stop()) },
 		end:   func() { require.NoError(t, shared.rabbit.start()) },
 	})

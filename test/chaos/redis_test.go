@@ -14,9 +14,9 @@ import (
 // recipients. Sessions are registered again afterwards. No message is lost.
 func TestRedis(t *testing.T) {
 	s := newScenario(t, 2, shortOrLong(22*time.Second, 3*time.Minute))
-	lasts := shortOrLong(4*time.Second, 30*time.Second)
+	duration := shortOrLong(4*time.Second, 30*time.Second)
 	s.inject(fault{
-		name: "Redis stopped and started, empty", lasts: lasts,
+		name: "Redis stopped and started, empty", duration: duration,
 		begin: shared.redis.kill, end: func() { require.NoError(t, shared.redis.start()) },
 	})
 	cache := s.redisClient()
@@ -28,15 +28,15 @@ func TestRedis(t *testing.T) {
 		},
 	})
 	s.inject(fault{
-		name: "Redis slow: 200 ms each way", lasts: lasts,
+		name: "Redis slow: 200 ms each way", duration: duration,
 		begin: s.each(func(n *node) { n.redis.Slow(200 * time.Millisecond) }), end: s.each(func(n *node) { n.redis.Mend() }),
 	})
 	s.inject(fault{
-		name: "Redis: connections cut", lasts: lasts,
+		name: "Redis: connections cut", duration: duration,
 		begin: s.each(func(n *node) { n.redis.Cut() }), end: s.each(func(n *node) { n.redis.Mend() }),
 	})
 	s.inject(fault{
-		name: "Redis: connections half-open, all packets dropped", lasts: lasts,
+		name: "Redis: connections half-open, all packets dropped", duration: duration,
 		begin: s.each(func(n *node) { n.redis.Lose() }), end: s.each(func(n *node) { n.redis.Mend() }),
 	})
 	s.requireNoBreach()

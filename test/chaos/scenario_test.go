@@ -39,10 +39,10 @@ type scenario struct {
 
 // fault is one kind of failure.
 type fault struct {
-	name  string
-	lasts time.Duration
-	begin func()
-	end   func() // nil: the fault needs no repair
+	name     string
+	duration time.Duration
+	begin    func()
+	end      func() // nil: the fault needs no repair
 	// within bounds the recovery of sends and deliveries; 0 means recoverWithin.
 	within time.Duration
 }
@@ -102,7 +102,7 @@ func (s *scenario) inject(f fault) figures {
 	s.t.Helper()
 	began := time.Now()
 	f.begin()
-	time.Sleep(f.lasts)
+	time.Sleep(f.duration)
 	if f.end != nil {
 		f.end()
 	}

@@ -57,19 +57,19 @@ func TestSoak(t *testing.T) {
 func (s *scenario) soakFaults() []fault {
 	last, mustDo := s.nodes[2], func(do func() error) func() { return func() { require.NoError(s.t, do()) } }
 	return []fault{
-		{name: "RabbitMQ: connections cut", lasts: 5 * time.Second, begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() })},
-		{name: "a node killed (SIGKILL), and started again", lasts: 5 * time.Second, begin: s.nodes[1].kill, end: s.nodes[1].start},
-		{name: "Redis stopped and started, empty", lasts: 5 * time.Second, begin: shared.redis.kill, end: mustDo(shared.redis.start)},
-		{name: "PostgreSQL stopped and started", lasts: 3 * time.Second, begin: mustDo(shared.postgres.stop), end: s.startPostgres},
+		{name: "RabbitMQ: connections cut", duration: 5 * time.Second, begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() })},
+		{name: "a node killed (SIGKILL), and started again", duration: 5 * time.Second, begin: s.nodes[1].kill, end: s.nodes[1].start},
+		{name: "Redis stopped and started, empty", duration: 5 * time.Second, begin: shared.redis.kill, end: mustDo(shared.redis.start)},
+		{name: "PostgreSQL stopped and started", duration: 3 * time.Second, begin: mustDo(shared.postgres.stop), end: s.startPostgres},
 		{
-			name: "a node paused (SIGSTOP)", lasts: 12 * time.Second, within: 5 * time.Second,
+			name: "a node paused (SIGSTOP)", duration: 12 * time.Second, within: 5 * time.Second,
 			begin: func() { last.signal(syscall.SIGSTOP) }, end: func() { last.signal(syscall.SIGCONT) },
 		},
-		{name: "RabbitMQ stopped and started", lasts: 5 * time.Second, begin: mustDo(shared.rabbit.stop), end: mustDo(shared.rabbit.start)},
-		{name: "PostgreSQL: connections cut", lasts: 3 * time.Second, begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() })},
-		{name: "PostgreSQL's postmaster killed (kill -9), and started", lasts: 3 * time.Second, begin: mustDo(shared.postgres.kill), end: s.startPostgres},
+		{name: "RabbitMQ stopped and started", duration: 5 * time.Second, begin: mustDo(shared.rabbit.stop), end: mustDo(shared.rabbit.start)},
+		{name: "PostgreSQL: connections cut", duration: 3 * time.Second, begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() })},
+		{name: "PostgreSQL's postmaster killed (kill -9), and started", duration: 3 * time.Second, begin: mustDo(shared.postgres.kill), end: s.startPostgres},
 		{name: "a node restarted (SIGTERM)", begin: last.stop, end: last.start},
-		{name: "Redis: connections half-open, all packets dropped", lasts: 5 * time.Second, begin: s.each(func(n *node) { n.redis.Lose() }), end: s.each(func(n *node) { n.redis.Mend() })},
+		{name: "Redis: connections half-open, all packets dropped", duration: 5 * time.Second, begin: s.each(func(n *node) { n.redis.Lose() }), end: s.each(func(n *node) { n.redis.Mend() })},
 	}
 }
 

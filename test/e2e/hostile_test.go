@@ -79,7 +79,7 @@ func TestI8ActingForUsersNeedsServerToken(t *testing.T) {
 			if call.body == nil {
 				data = nil
 			}
-			req, err := http.NewRequest(call.method, n.url+call.of(id), bytes.NewReader(data))
+			req, err := http.NewRequest(call.method, n.url+call.pathFor(id), bytes.NewReader(data))
 			require.NoError(t, err)
 			req.Header.Set("Authorization", "Bearer "+userToken(t, "alice"))
 			req.Header.Set("Content-Type", "application/json")
@@ -162,7 +162,7 @@ func TestHostileText(t *testing.T) {
 					bearer = server
 				}
 				node := []*testNode{n, textNode}[(i+j)%2]
-				status, answer := node.callWith(bearer, variant.method, variant.of(id), variant.body)
+				status, answer := node.callWith(bearer, variant.method, variant.pathFor(id), variant.body)
 				require.Less(t, status, 500, "%s %v: %s", variant.name(), variant.body, answer)
 			}
 		}

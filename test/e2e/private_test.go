@@ -21,8 +21,8 @@ type restCall struct {
 
 func (c restCall) name() string { return c.method + " " + c.path }
 
-// of returns the path for a conversation.
-func (c restCall) of(id string) string { return strings.ReplaceAll(c.path, "{id}", id) }
+// pathFor returns the path for a conversation.
+func (c restCall) pathFor(id string) string { return strings.ReplaceAll(c.path, "{id}", id) }
 
 // conversationCalls has all calls whose path names a conversation.
 var conversationCalls = []restCall{
@@ -111,15 +111,15 @@ func TestI8Private(t *testing.T) {
 
 	for _, user := range []domain.UserID{"eve", "frank"} {
 		for _, call := range conversationCalls {
-			status, body := n.call(user, call.method, call.of(id.String()), call.body)
+			status, body := n.call(user, call.method, call.pathFor(id.String()), call.body)
 			require.Equal(t, http.StatusNotFound, status, "%s %s: %s", user, call.name(), body)
-			_, none := n.call(user, call.method, call.of(missing), call.body)
+			_, none := n.call(user, call.method, call.pathFor(missing), call.body)
 			require.Equal(t, string(none), string(body), "%s %s reveals that the conversation exists", user, call.name())
 		}
 		trace := restCall{"GET", "/v1/conversations/{id}/messages/2/trace", nil}
-		status, body := n.call(user, trace.method, trace.of(id.String()), nil)
+		status, body := n.call(user, trace.method, trace.pathFor(id.String()), nil)
 		require.Equal(t, http.StatusForbidden, status)
-		_, none := n.call(user, trace.method, trace.of(missing), nil)
+		_, none := n.call(user, trace.method, trace.pathFor(missing), nil)
 		require.Equal(t, string(none), string(body), "a trace reveals that the conversation exists")
 		s := connect(t, n.url, user, "phone")
 		for _, fields := range conversationFrames {
@@ -133,7 +133,7 @@ func TestI8Private(t *testing.T) {
 	}
 	for what, bearer := range badTokens(t) {
 		for _, call := range append(append([]restCall{}, conversationCalls...), otherCalls...) {
-			status, body := n.callWith(bearer, call.method, call.of(id.String()), call.body)
+			status, body := n.callWith(bearer, call.method, call.pathFor(id.String()), call.body)
 			require.Equal(t, http.StatusUnauthorized, status, "%s, %s: %s", what, call.name(), body)
 			code := domain.CodeUnauthenticated
 			if what == "expired" {

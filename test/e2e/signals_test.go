@@ -78,20 +78,20 @@ func TestPresence(t *testing.T) {
 	bob := connect(t, two.url, "bob", "phone")
 	alice.nextPresence("bob", new(true))
 
-	ask := func(n *testNode, user domain.UserID) presence {
+	getPresence := func(n *testNode, user domain.UserID) presence {
 		status, body := n.call(user, "GET", "/v1/presence?user_id=bob", nil)
 		require.Equal(t, http.StatusOK, status, "%s", body)
 		return decode[struct{ Items []presence }](t, body).Items[0]
 	}
-	require.Equal(t, presence{"bob", new(true), nil}, ask(two, "alice"))
-	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"))
+	require.Equal(t, presence{"bob", new(true), nil}, getPresence(two, "alice"))
+	require.Equal(t, presence{"bob", new(false), nil}, getPresence(two, "eve"))
 
-	begun := time.Now()
+	began := time.Now()
 	require.NoError(t, bob.ws.Close())
 	seen := alice.nextPresence("bob", new(false))
 	require.NotNil(t, seen.LastSeenAt)
-	require.WithinDuration(t, begun, *seen.LastSeenAt, waitTimeout)
-	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "a stranger does not see last_seen_at")
+	require.WithinDuration(t, began, *seen.LastSeenAt, waitTimeout)
+	require.Equal(t, presence{"bob", new(false), nil}, getPresence(two, "eve"), "a stranger does not see last_seen_at")
 
 	connect(t, two.url, "bob", "phone")
 	alice.nextPresence("bob", new(true))

@@ -158,7 +158,7 @@ func TestOpenGroup(t *testing.T) {
 		if call.name() == join.name() {
 			continue
 		}
-		status, body := nodes[1].call("eve", call.method, call.of(id.String()), call.body)
+		status, body := nodes[1].call("eve", call.method, call.pathFor(id.String()), call.body)
 		if call.name() == "GET /v1/conversations/{id}" {
 			require.Equal(t, http.StatusOK, status)
 			require.JSONEq(t, fmt.Sprintf(`{"conversation_id":%q,"title":"open to all","avatar_url":null,"member_count":2}`, id), string(body))
@@ -173,14 +173,14 @@ func TestOpenGroup(t *testing.T) {
 		status, _ := nodes[1].call("eve", "PUT", memberPath(id, "eve"), map[string]any{"role": role})
 		require.Equal(t, http.StatusForbidden, status)
 	}
-	nodes[1].mustCall(http.StatusCreated, userToken(t, "eve"), "PUT", join.of(id.String()), join.body)
+	nodes[1].mustCall(http.StatusCreated, userToken(t, "eve"), "PUT", join.pathFor(id.String()), join.body)
 	requireNewConversation(t, eve, id, 4)
 	require.Equal(t, domain.MemberAdded, eve.waitEvent(id, 4)[0].Type)
 	require.EqualValues(t, 5, eve.post(id, "c", "joined").Seq)
 
 	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"settings": map[string]any{"joining": "invite"}})
 	for _, call := range []restCall{{"GET", "/v1/conversations/{id}", nil}, {"PUT", "/v1/conversations/{id}/members/frank", join.body}} {
-		status, _ := nodes[1].call("frank", call.method, call.of(id.String()), call.body)
+		status, _ := nodes[1].call("frank", call.method, call.pathFor(id.String()), call.body)
 		require.Equal(t, http.StatusNotFound, status)
 	}
 }
