@@ -21,6 +21,7 @@ func load(t *testing.T, file string, env ...string) *types.Project {
 	return project
 }
 
+// TestCluster checks docker-compose.yml: three nodes behind nginx.
 func TestCluster(t *testing.T) {
 	project := load(t, "../docker-compose.yml")
 
@@ -74,6 +75,7 @@ func TestCluster(t *testing.T) {
 	})
 }
 
+// TestTestServices checks the services that the tests need: they listen on localhost only.
 func TestTestServices(t *testing.T) {
 	project := load(t, "test-services.yml")
 	requireHealthChecks(t, project)
@@ -97,6 +99,7 @@ func requireHealthChecks(t *testing.T, project *types.Project) {
 	}
 }
 
+// TestDockerfile: base images are pinned, the image runs as user im and has a health check.
 func TestDockerfile(t *testing.T) {
 	text, err := os.ReadFile("../Dockerfile")
 	require.NoError(t, err)

@@ -1,9 +1,9 @@
-// Package web is the chat page that every node serves at /, embedded in the
-// binary: one HTML file, one style sheet, ES modules, no build step. It asks
-// nothing of other origins and runs no inline script; the Content-Security-Policy
-// holds it to that.
+// Package web serves the chat page that every node has at /. The page is embedded in
+// the binary: one HTML file, one style sheet and ES modules, without a build step. It
+// loads nothing from other origins and runs no inline script; its
+// Content-Security-Policy enforces both.
 //
-// im.js is a JavaScript client of the contract with the same promises as the Go
-// one (each event once and in order, sends until answered, back by itself), and
-// knows nothing of the page. chat.js is the page.
+// im.js is a JavaScript client of the contract. It gives the same guarantees as the Go
+// client: each event once and in order, sends are retried until they are answered, and
+// the client reconnects without help. It does not depend on the page. chat.js is the page.
 package web

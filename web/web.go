@@ -15,7 +15,8 @@ import (
 //go:embed index.html style.css *.js icon.svg
 var files embed.FS
 
-// contentType is the type of a file here, whatever the machine's MIME table says.
+// contentType returns the MIME type of a file of this package. It does not depend on the
+// MIME table of the machine.
 func contentType(name string) string {
 	switch path.Ext(name) {
 	case ".html":
@@ -29,23 +30,23 @@ func contentType(name string) string {
 	}
 }
 
+// asset is one embedded file with its headers.
 type asset struct {
-	kind, tag string
-	data      []byte
+	contentType, etag string
+	data              []byte
 }
 
-// policy allows the page its own files, its own server, and nothing else.
+// policy allows the page to load only its own files and to connect only to its own server.
 const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
 
-// Handler serves the page at / and its files beside it, to be read; everything
-// else is for elsewhere to answer.
-// Browsers keep the files and ask each time whether they have changed, so a new
-// version shows at the next visit.
-func Handler(elsewhere http.Handler) http.Handler {
+// Handler answers GET and HEAD requests for the page at / and for its files. It passes
+// every other request to next. Browsers revalidate cached files at each visit, so a new
+// version is visible immediately.
+func Handler(next http.Handler) http.Handler {
 	assets := map[string]asset{}
 	entries, err := fs.ReadDir(files, ".")
 	if err != nil {
-		panic(err) // embedded: it is there or does not compile
+		panic(err) // cannot happen: the directory is embedded
 	}
 	for _, entry := range entries {
 		data, err := files.ReadFile(entry.Name())
@@ -62,18 +63,18 @@ func Handler(elsewhere http.Handler) http.Handler {
 			serve(w, r, file)
 			return
 		}
-		elsewhere.ServeHTTP(w, r)
+		next.ServeHTTP(w, r)
 	})
 }
 
 func serve(w http.ResponseWriter, r *http.Request, file asset) {
 	h := w.Header()
-	h.Set("Content-Type", file.kind)
-	h.Set("ETag", file.tag)
+	h.Set("Content-Type", file.contentType)
+	h.Set("ETag", file.etag)
 	h.Set("Cache-Control", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	if strings.HasPrefix(file.kind, "text/html") {
+	if strings.HasPrefix(file.contentType, "text/html") {
 		h.Set("Content-Security-Policy", policy)
 	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(file.data))

@@ -15,6 +15,7 @@ import (
 	"im/web"
 )
 
+// get returns the answer to a GET request.
 func get(t *testing.T, path string, header http.Header) *http.Response {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodGet, path, nil)
@@ -53,11 +54,11 @@ func TestHandler(t *testing.T) {
 	}
 	recorder := httptest.NewRecorder()
 	web.Handler(http.NotFoundHandler()).ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/", nil))
-	require.Equal(t, http.StatusNotFound, recorder.Code, "the page can only be read")
+	require.Equal(t, http.StatusNotFound, recorder.Code, "only GET and HEAD are served")
 }
 
-// The page asks nothing of other origins, has no markup made from strings, and
-// every file that it names is there.
+// TestFiles: the files name no other origin, create no markup from strings, and refer only
+// to files that exist.
 func TestFiles(t *testing.T) {
 	here := os.DirFS(".")
 	files, err := fs.Glob(here, "*.*")

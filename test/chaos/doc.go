@@ -1,10 +1,10 @@
-// Package chaos tests a cluster while its parts fail: nodes that are killed,
-// stopped and restarted, and PostgreSQL, Redis and RabbitMQ that are processes
-// of the tests' own, to be ended, cut off, slowed down and set back. Package
-// verify judges each run: it must find no breach.
+// Package chaos tests a cluster while its parts fail. Nodes are killed, paused and
+// restarted. PostgreSQL, Redis and RabbitMQ are processes that the tests start
+// themselves; they are stopped, killed, cut off, slowed down and restored from copies.
+// Package verify checks each run and must find no breach of an invariant.
 //
-// Probes measure meanwhile how long sends and their delivery to another node
-// took, and how soon all was well again. docs/reliability.md has the figures.
+// Probes concurrently measure the latency of sends, the latency of their delivery to
+// another node, and the time to recovery. docs/reliability.md has the figures.
 //
 //	IM_LONG=1               the long form (make chaos)
 //	IM_SOAK=1h              the soak, of that duration (make soak)

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// services are the processes that the tests share, and the program they test.
-// Whoever ends one starts it again.
+// services are the processes that the tests share, and the program under test.
+// A test that stops a service must start it again.
 type services struct {
-	binary   string // im, without -race: the driver is what may run with it
+	binary   string // im, built without -race; the tests themselves may run with -race
 	postgres *database
 	redis    *redisServer
 	rabbit   *rabbitServer
@@ -66,12 +66,12 @@ func (s *services) end() {
 	s.rabbit.remove()
 }
 
-// process is a program of the tests' own, in a process group of its own. On
-// Linux it ends with the tests, however these end.
+// process is a program that the tests started, in its own process group. On Linux
+// the kernel kills it when the test process ends, even by a crash.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	err  error // once done
+	err  error // result of Wait; valid after done is closed
 }
 
 func start(cmd *exec.Cmd) (*process, error) {
@@ -79,7 +79,7 @@ func start(cmd *exec.Cmd) (*process, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {
-		runtime.LockOSThread() // the kernel ends the process when this thread ends
+		runtime.LockOSThread() // Pdeathsig is sent when the parent's thread ends
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
 		started <- err
@@ -91,25 +91,27 @@ func start(cmd *exec.Cmd) (*process, error) {
 	return p, <-started
 }
 
-// signal reaches the whole group.
+// signal sends a signal to the whole process group.
 func (p *process) signal(s syscall.Signal) { _ = syscall.Kill(-p.cmd.Process.Pid, s) }
 
-// end sends a signal and waits for the end, which is forced in the end.
-func (p *process) end(s syscall.Signal, patience time.Duration) error {
+// end sends a signal and waits until the process exits. After timeout it sends SIGKILL
+// and returns an error.
+func (p *process) end(s syscall.Signal, timeout time.Duration) error {
 	p.signal(s)
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		p.signal(syscall.SIGKILL)
 		<-p.done
 		return fmt.Errorf("%s did not end by signal %v", p.cmd.Path, s)
 	}
 }
 
-// await waits until try succeeds, or the process has ended.
-func (p *process) await(what string, patience time.Duration, try func() error) error {
-	deadline := time.Now().Add(patience)
+// waitFor calls try until it succeeds. It returns an error after timeout, or when the
+// process exits.
+func (p *process) waitFor(what string, timeout time.Duration, try func() error) error {
+	deadline := time.Now().Add(timeout)
 	for {
 		err := try()
 		if err == nil {
@@ -121,7 +123,7 @@ func (p *process) await(what string, patience time.Duration, try func() error) e
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s does not answer: %w", what, err)
+			return fmt.Errorf("%s does not answer in time: %w", what, err)
 		}
 	}
 }

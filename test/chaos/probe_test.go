@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/client"
+	"im/test/eventually"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 	probeTimeout = 15 * time.Second // longer than the 10 s that an answer may take
 )
 
-// probe sends through one node, without trying again, and listens at others.
+// probe sends through one node without retries, and receives at the other nodes.
 type probe struct {
 	node         *node
 	conversation client.ConversationID
@@ -28,18 +29,18 @@ type probe struct {
 
 	mu        sync.Mutex
 	sent      []*sample
-	delivered map[string]time.Time
+	delivered map[string]time.Time // by client_msg_id
 }
 
-// sample is what became of one send.
+// sample is the outcome of one send.
 type sample struct {
 	key      string
 	began    time.Time
-	answered time.Time // of a 201; zero: none (yet)
-	settled  time.Time // of any answer
+	answered time.Time // when 201 arrived; zero: not (yet)
+	settled  time.Time // when any answer, or a failure, arrived
 }
 
-// probes watch every node.
+// probes are one probe for each node.
 type probes struct {
 	all    []*probe
 	cancel context.CancelFunc
@@ -47,68 +48,68 @@ type probes struct {
 	errs   chan error
 }
 
-func (w *world) startProbes() *probes {
-	w.t.Helper()
+func (c *cluster) startProbes() *probes {
+	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	ps := &probes{cancel: cancel, errs: make(chan error, len(w.nodes))}
-	for i, n := range w.nodes {
+	ps := &probes{cancel: cancel, errs: make(chan error, len(c.nodes))}
+	for i, n := range c.nodes {
 		var others []string
-		for k := 1; k < len(w.nodes); k++ {
-			others = append(others, w.nodes[(i+k)%len(w.nodes)].url())
+		for k := 1; k < len(c.nodes); k++ {
+			others = append(others, c.nodes[(i+k)%len(c.nodes)].url())
 		}
 		sender, receiver := fmt.Sprint("probe-s", i), fmt.Sprint("probe-r", i)
 		bearer, err := sign(sender, false)
-		require.NoError(w.t, err)
+		require.NoError(c.t, err)
 		p := &probe{node: n, bearer: bearer, http: &http.Client{Timeout: probeTimeout}, delivered: map[string]time.Time{}}
-		p.conversation = p.converse(w, receiver)
-		ps.listen(ctx, w, p, receiver, others)
+		p.conversation = p.createConversation(c, receiver)
+		ps.startReceiver(ctx, c, p, receiver, others)
 		ps.all = append(ps.all, p)
 	}
 	for _, p := range ps.all {
 		ps.work.Go(func() { p.run(ctx) })
 	}
-	w.t.Cleanup(ps.stop)
+	c.t.Cleanup(ps.stop)
 	return ps
 }
 
-// converse makes the conversation of the probe.
-func (p *probe) converse(w *world, receiver string) (id client.ConversationID) {
+// createConversation creates the direct conversation of the probe and its receiver.
+func (p *probe) createConversation(c *cluster, receiver string) (id client.ConversationID) {
 	var body []byte
-	require.Eventually(w.t, func() bool {
+	eventually.True(c.t, "the conversation of a probe is created", func() bool {
 		var status int
 		status, body = p.post(context.Background(), "/v1/conversations", map[string]any{"kind": "direct", "members": []string{receiver}})
 		return status == http.StatusCreated || status == http.StatusOK
-	}, patience, probeEvery, "%s", body)
+	})
 	var made struct {
 		ID client.ConversationID `json:"conversation_id"`
 	}
-	require.NoError(w.t, json.Unmarshal(body, &made))
+	require.NoError(c.t, json.Unmarshal(body, &made))
 	return made.ID
 }
 
-// listen connects the receiver, and waits until it is there.
-func (ps *probes) listen(ctx context.Context, w *world, p *probe, receiver string, urls []string) {
+// startReceiver connects the receiver, and waits until it has synced.
+func (ps *probes) startReceiver(ctx context.Context, c *cluster, p *probe, receiver string, urls []string) {
 	bearer, err := sign(receiver, false)
-	require.NoError(w.t, err)
-	c, err := client.New(client.Options{
+	require.NoError(c.t, err)
+	receiverClient, err := client.New(client.Options{
 		URLs: urls, Token: client.Token(bearer), Device: "probe",
 		OnEvent: func(_ context.Context, _ *client.Client, e client.Event) error {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if _, again := p.delivered[e.ClientMsgID]; !again {
+			if _, seen := p.delivered[e.ClientMsgID]; !seen {
 				p.delivered[e.ClientMsgID] = time.Now()
 			}
 			return nil
 		},
 	})
-	require.NoError(w.t, err)
-	ps.work.Go(func() { ps.errs <- c.Run(ctx) })
-	synced, cancel := context.WithTimeout(ctx, patience)
+	require.NoError(c.t, err)
+	ps.work.Go(func() { ps.errs <- receiverClient.Run(ctx) })
+	synced, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
-	require.NoError(w.t, c.Synced(synced))
+	require.NoError(c.t, receiverClient.Synced(synced))
 }
 
-// run sends again and again; a send that has no answer does not hold up the next.
+// run sends at each interval. A send without an answer does not delay the next one.
 func (p *probe) run(ctx context.Context) {
 	var work sync.WaitGroup
 	defer p.http.CloseIdleConnections()
@@ -140,7 +141,7 @@ func (p *probe) send(ctx context.Context, s *sample) {
 	}
 }
 
-// post returns status 0 when there was no answer.
+// post makes a REST call. The status is 0 if there was no answer.
 func (p *probe) post(ctx context.Context, path string, body any) (int, []byte) {
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -167,8 +168,8 @@ func (ps *probes) stop() {
 	ps.work.Wait()
 }
 
-// recovered tells when the first send that began after t was answered, and when
-// one was delivered, at the slowest of the probes; false if not yet.
+// recovered returns when the first send that began after t was answered, and when the
+// first was delivered, for the slowest probe. It returns false until every probe has both.
 func (ps *probes) recovered(t time.Time) (sends, deliveries time.Time, ok bool) {
 	for _, p := range ps.all {
 		sent, delivered := p.recovered(t)
@@ -205,8 +206,8 @@ func (p *probe) recovered(t time.Time) (sent, delivered time.Time) {
 	return sent, delivered
 }
 
-// slowest returns the longest that a send between two times waited for its
-// answer, whatever it was, and that one which was answered took to the other node.
+// slowest returns the longest time to an answer of any kind, and the longest time from a
+// 201 to the delivery at another node, of the sends that began between two times.
 func (ps *probes) slowest(from, to time.Time) (answer, delivery time.Duration) {
 	for _, p := range ps.all {
 		p.mu.Lock()
@@ -226,8 +227,8 @@ func (ps *probes) slowest(from, to time.Time) (answer, delivery time.Duration) {
 	return answer, delivery
 }
 
-// missing is the number of sends that were answered and have not arrived.
-func (ps *probes) missing() (n int) {
+// undelivered returns the number of sends that were answered and not delivered.
+func (ps *probes) undelivered() (n int) {
 	for _, p := range ps.all {
 		p.mu.Lock()
 		for _, s := range p.sent {

@@ -8,35 +8,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRabbitMQ: sends go on; other nodes are served by the tail of the log
-// within 2 s, and by the fast path again afterwards.
+// TestRabbitMQ: without RabbitMQ, sends succeed, and the tail of the log delivers to
+// other nodes within 2 s. Afterwards the fast path delivers again.
 func TestRabbitMQ(t *testing.T) {
-	s := newScenario(t, 2, either(34*time.Second, 3*time.Minute))
-	lasts := either(5*time.Second, 30*time.Second)
+	s := newScenario(t, 2, shortOrLong(34*time.Second, 3*time.Minute))
+	duration := shortOrLong(5*time.Second, 30*time.Second)
 	const tail = slack * 2 * time.Second
-	cut := s.suffer(fault{
-		name: "RabbitMQ: connections cut", lasts: lasts,
+	cut := s.inject(fault{
+		name: "RabbitMQ: connections cut", duration: duration,
 		begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() }),
 	})
 	require.Less(t, cut.delivery, tail)
-	lost := s.suffer(fault{
-		name: "RabbitMQ: connections half-open, all packets dropped", lasts: lasts,
+	lost := s.inject(fault{
+		name: "RabbitMQ: connections half-open, all packets dropped", duration: duration,
 		begin: s.each(func(n *node) { n.rabbit.Lose() }), end: s.each(func(n *node) { n.rabbit.Mend() }),
 	})
 	require.Less(t, lost.delivery, tail)
-	deleted := s.suffer(fault{name: "RabbitMQ: queues deleted", lasts: time.Second, begin: s.deleteQueues})
+	deleted := s.inject(fault{name: "RabbitMQ: queues deleted", duration: time.Second, begin: s.deleteQueues})
 	require.Less(t, deleted.delivery, tail)
-	stopped := s.suffer(fault{
-		name: "RabbitMQ stopped and started", lasts: lasts,
+	stopped := s.inject(fault{
+		name: "RabbitMQ stopped and started", duration: duration,
 		begin: func() { require.NoError(t, shared.rabbit.stop()) },
 		end:   func() { require.NoError(t, shared.rabbit.start()) },
 	})
 	require.Less(t, stopped.delivery, tail)
-	s.judge()
+	s.requireNoBreach()
 }
 
-// deleteQueues deletes the queue of each node: the name of each is the name of
-// a node of the registry behind the prefix.
+// deleteQueues deletes the queue of each node. Its name is the prefix and the name of
+// the node in the registry.
 func (s *scenario) deleteQueues() {
 	conn, err := amqp091.Dial(shared.rabbit.url())
 	require.NoError(s.t, err)
@@ -50,5 +50,5 @@ func (s *scenario) deleteQueues() {
 		}
 		_ = ch.Close()
 	}
-	require.GreaterOrEqual(s.t, deleted, len(s.nodes), "no queue was found")
+	require.GreaterOrEqual(s.t, deleted, len(s.nodes), "not every node has a queue")
 }

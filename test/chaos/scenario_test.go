@@ -10,68 +10,71 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"im/test/eventually"
 	"im/tools/verify"
 )
 
-func long() bool { return os.Getenv("IM_LONG") != "" }
+// longForm reports whether IM_LONG asks for the long form of the tests.
+func longForm() bool { return os.Getenv("IM_LONG") != "" }
 
-// either is the short form's value, or the long one's.
-func either[T any](shortly, atLength T) T {
-	if long() {
-		return atLength
+// shortOrLong returns short, or long in the long form.
+func shortOrLong[T any](short, long T) T {
+	if longForm() {
+		return long
 	}
-	return shortly
+	return short
 }
 
-// scenario is a cluster under load, judged by im verify, and watched by probes.
+// scenario is a cluster under the load of im verify, which checks the invariants. Probes
+// measure latencies.
 type scenario struct {
-	*world
-	probes  *probes
-	judged  chan struct{}
-	report  *verify.Report
-	err     error
-	loss    bool // a failover may take answered sends away
-	cluster string
+	*cluster
+	probes   *probes
+	loadDone chan struct{}  // closed when report and err are set
+	report   *verify.Report // of the load
+	err      error
+	loss     bool // a failover may lose answered sends
+	name     string
 }
 
-// fault is something that goes wrong for a while.
+// fault is one kind of failure.
 type fault struct {
-	name  string
-	lasts time.Duration
-	begin func()
-	end   func() // nil: it is over at once
-	// within is how long sends and deliveries may take to be well again; 0: 2.5 s,
-	// the 2 s of the design and the interval of the probes.
+	name     string
+	duration time.Duration
+	begin    func()
+	end      func() // nil: the fault needs no repair
+	// within bounds the recovery of sends and deliveries; 0 means recoverWithin.
 	within time.Duration
 }
 
-// slack is by how much longer than promised something may take in a test: the
-// machine is shared, and runs the services, the nodes and the load at once. What
-// it took is told, and stands in docs/reliability.md.
+// slack is the factor by which a test may exceed a promised time: one shared machine
+// runs the services, the nodes and the load. The tests log the measured times;
+// docs/reliability.md lists them.
 const slack = 4
 
+// recoverWithin is the default bound of a recovery: the design promises 2 s.
 const recoverWithin = slack * 2 * time.Second
 
-// figures are what was measured of a fault.
+// figures are the measurements of one fault.
 type figures struct {
-	sends, deliveries, ready time.Duration // after its end
-	answer, delivery         time.Duration // the slowest meanwhile
+	sends, deliveries, ready time.Duration // time to recovery, from the end of the fault
+	answer, delivery         time.Duration // longest latency from the begin of the fault to recovery
 }
 
-// newScenario starts nodes and load. The load lasts a while longer than the
-// faults, of which expected is how long they take together.
+// newScenario starts nodes, probes and the load, and waits until the load appends events.
+// The load lasts for expected, which must cover all faults of the test.
 func newScenario(t *testing.T, nodes int, expected time.Duration, set ...func(*verify.Options)) *scenario {
 	t.Helper()
-	s := &scenario{world: newWorld(t, nodes), judged: make(chan struct{}), cluster: t.Name()}
+	s := &scenario{cluster: newCluster(t, nodes), loadDone: make(chan struct{}), name: t.Name()}
 	s.probes = s.startProbes()
 	s.load(expected, set)
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the load appends events", func() bool {
 		return s.count(`SELECT count(*) FROM events WHERE client_msg_id LIKE 'v-u%'`) > 10
-	}, patience, 50*time.Millisecond, "the load does not begin")
+	})
 	return s
 }
 
-// load begins what im verify does.
+// load starts im verify with a duration.
 func (s *scenario) load(duration time.Duration, set []func(*verify.Options)) {
 	options := verify.Options{
 		URLs:  s.urls(),
@@ -79,49 +82,50 @@ func (s *scenario) load(duration time.Duration, set []func(*verify.Options)) {
 		ServerToken: func(context.Context) (string, error) {
 			return sign("backend", true)
 		},
-		Users: either(12, 30), Conversations: either(12, 30), Rate: either(25.0, 40.0),
-		Duration: duration, CompleteWithin: 15 * time.Second, Settle: patience, Prefix: "v",
+		Users: shortOrLong(12, 30), Conversations: shortOrLong(12, 30), Rate: shortOrLong(25.0, 40.0),
+		Duration: duration, CompleteWithin: 15 * time.Second, Settle: waitTimeout, Prefix: "v",
 	}
 	for _, set := range set {
 		set(&options)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.t.Cleanup(func() { cancel(); <-s.judged })
+	s.t.Cleanup(func() { cancel(); <-s.loadDone })
 	go func() {
-		defer close(s.judged)
+		defer close(s.loadDone)
 		s.report, s.err = verify.Run(ctx, options)
 	}()
 }
 
-// suffer has a fault begin, waits, ends it, and measures until all is well.
-func (s *scenario) suffer(f fault) figures {
+// inject begins a fault, waits, ends it, and waits for the recovery. It returns the
+// measurements, and fails the test if the recovery took too long.
+func (s *scenario) inject(f fault) figures {
 	s.t.Helper()
 	began := time.Now()
 	f.begin()
-	time.Sleep(f.lasts)
+	time.Sleep(f.duration)
 	if f.end != nil {
 		f.end()
 	}
 	ended := time.Now()
 	var sends, deliveries time.Time
-	require.Eventually(s.t, func() (ok bool) {
+	eventually.True(s.t, f.name+": sends and deliveries recover", func() (ok bool) {
 		sends, deliveries, ok = s.probes.recovered(ended)
 		return ok
-	}, patience, 10*time.Millisecond, "%s: sends and deliveries do not recover", f.name)
-	require.Eventually(s.t, func() bool {
+	})
+	eventually.True(s.t, f.name+": all nodes are ready", func() bool {
 		for _, n := range s.nodes {
 			if !n.ready() {
 				return false
 			}
 		}
 		return true
-	}, patience, 20*time.Millisecond, "%s: not ready again", f.name)
+	})
 	got := figures{sends: max(0, sends.Sub(ended)), deliveries: max(0, deliveries.Sub(ended)), ready: time.Since(ended)}
 	if !s.loss {
-		require.Eventually(s.t, func() bool { return s.probes.missing() == 0 }, patience, 20*time.Millisecond, "%s: sends were answered and have not arrived", f.name)
+		eventually.True(s.t, f.name+": all answered sends are delivered", func() bool { return s.probes.undelivered() == 0 })
 	}
 	got.answer, got.delivery = s.probes.slowest(began, time.Now())
-	s.tell(f, ended.Sub(began), got)
+	s.record(f, ended.Sub(began), got)
 	within := f.within
 	if within == 0 {
 		within = recoverWithin
@@ -130,15 +134,16 @@ func (s *scenario) suffer(f fault) figures {
 	return got
 }
 
-// tell logs the figures, and appends them to the report.
-func (s *scenario) tell(f fault, lasted time.Duration, got figures) {
+// record logs the figures and appends them to the report.
+func (s *scenario) record(f fault, lasted time.Duration, got figures) {
 	row := fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s |", f.name, seconds(lasted),
 		seconds(got.answer), seconds(got.delivery), seconds(got.sends), seconds(got.deliveries), seconds(got.ready))
 	s.t.Log(row)
-	s.append(row)
+	s.appendToReport(row)
 }
 
-func (s *scenario) append(row string) {
+// appendToReport appends a line to the file that IM_CHAOS_REPORT names.
+func (s *scenario) appendToReport(row string) {
 	path := os.Getenv("IM_CHAOS_REPORT")
 	if path == "" {
 		return
@@ -150,6 +155,7 @@ func (s *scenario) append(row string) {
 	require.NoError(s.t, f.Close())
 }
 
+// seconds formats a duration for the report.
 func seconds(d time.Duration) string {
 	if d < 100*time.Millisecond {
 		return fmt.Sprintf("%d ms", d.Milliseconds())
@@ -157,24 +163,25 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// judge waits for the end of the load, and wants no breach.
-func (s *scenario) judge() *verify.Report {
+// requireNoBreach waits for the end of the load, and asserts that im verify found no
+// breach and that the logs are dense.
+func (s *scenario) requireNoBreach() *verify.Report {
 	s.t.Helper()
-	<-s.judged
+	<-s.loadDone
 	require.NoError(s.t, s.err)
 	s.probes.stop()
 	require.Zero(s.t, s.count(`SELECT count(*) FROM conversations c
-		WHERE head_seq <> (SELECT count(*) FROM events e WHERE e.conversation_id = c.id)`), "a log has a hole")
+		WHERE head_seq <> (SELECT count(*) FROM events e WHERE e.conversation_id = c.id)`), "a log is not dense")
 	r := s.report
 	row := fmt.Sprintf("%s: %d sends answered, %d events in the logs, %d pushed, %d reconnects, longest outage %.1f s, longest wait %.1f s, %d breaches",
-		strings.TrimPrefix(s.cluster, "Test"), r.Answered, r.LogEvents, r.Deliveries, r.Reconnects, r.MaxOutage/1000, r.MaxUnanswered/1000, r.BreachCount)
+		strings.TrimPrefix(s.name, "Test"), r.Answered, r.LogEvents, r.Deliveries, r.Reconnects, r.MaxOutage/1000, r.MaxUnanswered/1000, r.BreachCount)
 	s.t.Log(row)
-	s.append("<!-- " + row + " -->")
+	s.appendToReport("<!-- " + row + " -->")
 	if r.BreachCount > 0 {
 		s.t.Log(r.Text())
 	}
 	require.Zero(s.t, r.BreachCount)
-	require.Empty(s.t, r.Unfinished, "not all could be judged")
+	require.Empty(s.t, r.Unfinished, "some checks did not finish")
 	require.Positive(s.t, r.Answered, "there was no load")
 	return r
 }

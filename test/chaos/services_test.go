@@ -23,14 +23,14 @@ import (
 	"im/internal/freeport"
 )
 
-// database is a PostgreSQL of the tests' own.
+// database is a PostgreSQL server that the tests start.
 type database struct {
 	dir    string
 	server *devservices.Postgres
 }
 
-// start starts the server; after a kill -9 it may have to wait for the end of
-// what the killed one has left.
+// start starts the server. After kill -9 of the postmaster it retries until the
+// remaining processes of the killed server have ended.
 func (d *database) start() error {
 	var err error
 	for range 100 {
@@ -48,7 +48,7 @@ func (d *database) start() error {
 	return fmt.Errorf("these tests need PostgreSQL's programs: %w", err)
 }
 
-// stop is a fast shutdown.
+// stop shuts the server down in mode fast.
 func (d *database) stop() error {
 	if d.server == nil {
 		return nil
@@ -56,7 +56,7 @@ func (d *database) stop() error {
 	return d.server.Close()
 }
 
-// kill is kill -9 of the postmaster.
+// kill sends SIGKILL to the postmaster.
 func (d *database) kill() error {
 	text, err := os.ReadFile(filepath.Join(d.server.Dir(), "postmaster.pid"))
 	if err != nil {
@@ -74,7 +74,7 @@ func (d *database) kill() error {
 	return d.server.Close()
 }
 
-// socket is the path of the server's Unix socket.
+// socket returns the path of the server's Unix socket.
 func (d *database) socket() string {
 	u, err := url.Parse(d.server.URL())
 	if err != nil {
@@ -83,12 +83,12 @@ func (d *database) socket() string {
 	return filepath.Join(u.Query().Get("host"), ".s.PGSQL."+u.Query().Get("port"))
 }
 
-// url is that of one database, past all proxies.
+// url returns the URL of one database, without a proxy.
 func (d *database) url(name string) string {
 	return strings.Replace(d.server.URL(), "/postgres?", "/"+name+"?", 1)
 }
 
-// redisServer is a Redis of the tests' own, that keeps nothing.
+// redisServer is a Redis server that the tests start, without persistence.
 type redisServer struct {
 	dir  string
 	port int
@@ -112,7 +112,7 @@ func (r *redisServer) start() (err error) {
 	}
 	client := redis.NewClient(&redis.Options{Addr: r.addr(), MaxRetries: -1})
 	defer func() { _ = client.Close() }()
-	return r.await("redis-server", 30*time.Second, func() error { return client.Ping(context.Background()).Err() })
+	return r.waitFor("redis-server", 30*time.Second, func() error { return client.Ping(context.Background()).Err() })
 }
 
 func (r *redisServer) kill() {
@@ -121,10 +121,10 @@ func (r *redisServer) kill() {
 	}
 }
 
-// rabbitServer is a RabbitMQ of the tests' own.
+// rabbitServer is a RabbitMQ server that the tests start.
 type rabbitServer struct {
-	dir               string
-	port, dist, names int
+	dir                      string
+	port, distPort, epmdPort int
 	*process
 }
 
@@ -132,7 +132,8 @@ func (r *rabbitServer) url() string { return fmt.Sprintf("amqp://guest:guest@127
 
 func (r *rabbitServer) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)) }
 
-// program finds Debian's script itself: the one in PATH changes the user.
+// program returns the path of a program of RabbitMQ. On Debian it avoids the wrapper in
+// PATH, which changes the user.
 func (r *rabbitServer) program(name string) string {
 	path := filepath.Join("/usr/lib/rabbitmq/bin", name)
 	if _, err := os.Stat(path); err == nil {
@@ -148,7 +149,7 @@ func (r *rabbitServer) command(program string, args ...string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "HOME="+r.dir, "RABBITMQ_NODENAME=imchaos"+strconv.Itoa(r.port)+"@localhost",
 		"RABBITMQ_MNESIA_BASE="+in("data"), "RABBITMQ_LOG_BASE="+in("log"), "RABBITMQ_PID_FILE="+in("pid"),
 		"RABBITMQ_ENABLED_PLUGINS_FILE="+in("plugins"), "RABBITMQ_CONFIG_FILE="+in("rabbitmq.conf"), "RABBITMQ_CONF_ENV_FILE="+in("none"),
-		"RABBITMQ_DIST_PORT="+strconv.Itoa(r.dist), "ERL_EPMD_PORT="+strconv.Itoa(r.names), "ERL_EPMD_ADDRESS=127.0.0.1",
+		"RABBITMQ_DIST_PORT="+strconv.Itoa(r.distPort), "ERL_EPMD_PORT="+strconv.Itoa(r.epmdPort), "ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_FLAGS=-kernel inet_dist_use_interface {127,0,0,1}")
 	return cmd
 }
@@ -162,7 +163,7 @@ func (r *rabbitServer) start() (err error) {
 	if r.process, err = start(r.command("rabbitmq-server")); err != nil {
 		return fmt.Errorf("these tests need rabbitmq-server (scripts/install rabbitmq-server): %w", err)
 	}
-	return r.await("rabbitmq-server", time.Minute, func() error {
+	return r.waitFor("rabbitmq-server", time.Minute, func() error {
 		conn, err := amqp091.Dial(r.url())
 		if err == nil {
 			err = conn.Close()
@@ -171,8 +172,9 @@ func (r *rabbitServer) start() (err error) {
 	})
 }
 
+// prepare chooses the ports and writes the configuration.
 func (r *rabbitServer) prepare() (err error) {
-	for _, port := range []*int{&r.port, &r.dist, &r.names} {
+	for _, port := range []*int{&r.port, &r.distPort, &r.epmdPort} {
 		if *port, err = freeport.Port(); err != nil {
 			return err
 		}
@@ -184,17 +186,17 @@ func (r *rabbitServer) prepare() (err error) {
 		os.WriteFile(filepath.Join(r.dir, "plugins"), []byte("[].\n"), 0o600))
 }
 
-// stop is what an operator does.
+// stop ends the server with SIGTERM.
 func (r *rabbitServer) stop() error { return r.end(syscall.SIGTERM, time.Minute) }
 
-// remove ends the server and its name service.
+// remove ends the server and its name service, epmd.
 func (r *rabbitServer) remove() {
 	if r.process == nil {
 		return
 	}
 	_ = r.end(syscall.SIGKILL, time.Minute)
-	for range 50 { // it does not end before it has noticed that the server has
-		out, err := exec.Command("epmd", "-port", strconv.Itoa(r.names), "-kill").CombinedOutput()
+	for range 50 { // epmd refuses to end until it has noticed the end of the server
+		out, err := exec.Command("epmd", "-port", strconv.Itoa(r.epmdPort), "-kill").CombinedOutput()
 		if errors.Is(err, exec.ErrNotFound) || strings.HasPrefix(string(out), "Killed") || strings.Contains(string(out), "Cannot connect") {
 			return
 		}
@@ -202,7 +204,7 @@ func (r *rabbitServer) remove() {
 	}
 }
 
-// queues are the names of the queues that begin with prefix.
+// queues returns the names of the queues that begin with prefix.
 func (r *rabbitServer) queues(t *testing.T, prefix string) (names []string) {
 	t.Helper()
 	out, err := r.command("rabbitmqctl", "-q", "list_queues", "--no-table-headers", "name").Output()

@@ -18,16 +18,16 @@ import (
 	"im/tools/verify"
 )
 
-// measure is one figure that must be flat at the end of a soak.
+// measure is one figure that must not grow during a soak.
 type measure struct {
 	name  string
 	unit  string
-	slack float64 // beyond a quarter more than at the beginning
-	take  func() float64
+	slack float64        // allowed growth in addition to 25 %
+	take  func() float64 // negative: cannot be measured now
 }
 
-// TestSoak runs for the time of IM_SOAK, with a fault every minute. The first
-// node is never restarted: what it holds must not grow.
+// TestSoak runs for the duration in IM_SOAK, with a fault every minute. The first node
+// is never restarted; its memory, files and goroutines must not grow.
 func TestSoak(t *testing.T) {
 	duration, err := time.ParseDuration(os.Getenv("IM_SOAK"))
 	if err != nil {
@@ -39,43 +39,43 @@ func TestSoak(t *testing.T) {
 	stop := make(chan struct{})
 	sampled := make(chan [][]float64)
 	measures := s.measures()
-	go func() { sampled <- sampling(measures, duration/60, stop) }()
+	go func() { sampled <- takeSamples(measures, duration/60, stop) }()
 	for i := 0; time.Since(began)+every < duration; i++ {
 		time.Sleep(time.Until(began.Add(time.Duration(i+1)*every - every/2)))
-		s.suffer(faults[i%len(faults)])
+		s.inject(faults[i%len(faults)])
 	}
 	time.Sleep(time.Until(began.Add(duration)))
 	close(stop)
 	samples := <-sampled
-	s.flat(measures, samples)
-	s.judge()
-	s.onlyLive(s.cache())
-	s.sameGoroutines()
+	s.requireFlat(measures, samples)
+	s.requireNoBreach()
+	s.requireOnlyLiveQueues(s.redisClient())
+	s.requireSameGoroutines()
 }
 
-// soakFaults are those that one run has again and again.
+// soakFaults returns the faults that a soak injects in turn.
 func (s *scenario) soakFaults() []fault {
-	last, must := s.nodes[2], func(do func() error) func() { return func() { require.NoError(s.t, do()) } }
+	last, mustDo := s.nodes[2], func(do func() error) func() { return func() { require.NoError(s.t, do()) } }
 	return []fault{
-		{name: "RabbitMQ: connections cut", lasts: 5 * time.Second, begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() })},
-		{name: "a node killed (SIGKILL), and started again", lasts: 5 * time.Second, begin: s.nodes[1].kill, end: s.nodes[1].start},
-		{name: "Redis stopped and started, empty", lasts: 5 * time.Second, begin: shared.redis.kill, end: must(shared.redis.start)},
-		{name: "PostgreSQL stopped and started", lasts: 3 * time.Second, begin: must(shared.postgres.stop), end: s.startPostgres},
+		{name: "RabbitMQ: connections cut", duration: 5 * time.Second, begin: s.each(func(n *node) { n.rabbit.Cut() }), end: s.each(func(n *node) { n.rabbit.Mend() })},
+		{name: "a node killed (SIGKILL), and started again", duration: 5 * time.Second, begin: s.nodes[1].kill, end: s.nodes[1].start},
+		{name: "Redis stopped and started, empty", duration: 5 * time.Second, begin: shared.redis.kill, end: mustDo(shared.redis.start)},
+		{name: "PostgreSQL stopped and started", duration: 3 * time.Second, begin: mustDo(shared.postgres.stop), end: s.startPostgres},
 		{
-			name: "a node paused (SIGSTOP)", lasts: 12 * time.Second, within: 5 * time.Second,
+			name: "a node paused (SIGSTOP)", duration: 12 * time.Second, within: 5 * time.Second,
 			begin: func() { last.signal(syscall.SIGSTOP) }, end: func() { last.signal(syscall.SIGCONT) },
 		},
-		{name: "RabbitMQ stopped and started", lasts: 5 * time.Second, begin: must(shared.rabbit.stop), end: must(shared.rabbit.start)},
-		{name: "PostgreSQL: connections cut", lasts: 3 * time.Second, begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() })},
-		{name: "PostgreSQL's postmaster killed (kill -9), and started", lasts: 3 * time.Second, begin: must(shared.postgres.kill), end: s.startPostgres},
+		{name: "RabbitMQ stopped and started", duration: 5 * time.Second, begin: mustDo(shared.rabbit.stop), end: mustDo(shared.rabbit.start)},
+		{name: "PostgreSQL: connections cut", duration: 3 * time.Second, begin: s.each(func(n *node) { n.postgres.Cut() }), end: s.each(func(n *node) { n.postgres.Mend() })},
+		{name: "PostgreSQL's postmaster killed (kill -9), and started", duration: 3 * time.Second, begin: mustDo(shared.postgres.kill), end: s.startPostgres},
 		{name: "a node restarted (SIGTERM)", begin: last.stop, end: last.start},
-		{name: "Redis: connections half-open, all packets dropped", lasts: 5 * time.Second, begin: s.each(func(n *node) { n.redis.Lose() }), end: s.each(func(n *node) { n.redis.Mend() })},
+		{name: "Redis: connections half-open, all packets dropped", duration: 5 * time.Second, begin: s.each(func(n *node) { n.redis.Lose() }), end: s.each(func(n *node) { n.redis.Mend() })},
 	}
 }
 
-// sampling takes all measures again and again. What cannot be measured during a
-// fault is negative.
-func sampling(measures []measure, every time.Duration, stop <-chan struct{}) (samples [][]float64) {
+// takeSamples takes all measures at each interval until stop is closed. A value that
+// cannot be measured during a fault is negative.
+func takeSamples(measures []measure, every time.Duration, stop <-chan struct{}) (samples [][]float64) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -93,7 +93,7 @@ func sampling(measures []measure, every time.Duration, stop <-chan struct{}) (sa
 }
 
 func (s *scenario) measures() []measure {
-	first, cache := s.nodes[0], s.cache()
+	first, cache := s.nodes[0], s.redisClient()
 	proc := func(field string) func() float64 {
 		return func() float64 { return status(first.process.cmd.Process.Pid, field) }
 	}
@@ -102,28 +102,28 @@ func (s *scenario) measures() []measure {
 		{"its threads", "", 10, proc("Threads")},
 		{"its open files and connections", "", 20, func() float64 {
 			entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", first.process.cmd.Process.Pid))
-			return orNegative(float64(len(entries)), err)
+			return valueOrNegative(float64(len(entries)), err)
 		}},
 		{"connections of PostgreSQL", "", 10, func() float64 {
-			return s.quietly(`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'im'`)
+			return s.numberOrNegative(`SELECT count(*) FROM pg_stat_activity WHERE application_name = 'im'`)
 		}},
 		{"keys of Redis", "", 20, func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
 			n, err := cache.DBSize(ctx).Result()
-			return orNegative(float64(n), err)
+			return valueOrNegative(float64(n), err)
 		}},
 	}, s.queueMeasures(cache)...)
 }
 
-func orNegative(v float64, err error) float64 {
+func valueOrNegative(v float64, err error) float64 {
 	if err != nil {
 		return -1
 	}
 	return v
 }
 
-// status reads a number of /proc/…/status.
+// status returns a number from /proc/…/status, or -1.
 func status(pid int, field string) float64 {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
 	if err != nil {
@@ -135,15 +135,16 @@ func status(pid int, field string) float64 {
 		return -1
 	}
 	n, err := strconv.ParseFloat(words[0], 64)
-	return orNegative(n, err)
+	return valueOrNegative(n, err)
 }
 
-// flat compares the last quarter with the first: the medians.
-func (s *scenario) flat(measures []measure, samples [][]float64) {
+// requireFlat asserts that the median of the last quarter of the samples is not much
+// above that of the first quarter.
+func (s *scenario) requireFlat(measures []measure, samples [][]float64) {
 	s.t.Helper()
 	quarter := len(samples) / 4
-	require.Positive(s.t, quarter, "too short to tell")
-	s.append("| measure | first quarter | last quarter | most |")
+	require.Positive(s.t, quarter, "too few samples")
+	s.appendToReport("| measure | first quarter | last quarter | most |")
 	for i, m := range measures {
 		var all []float64
 		for _, row := range samples {
@@ -152,14 +153,14 @@ func (s *scenario) flat(measures []measure, samples [][]float64) {
 		first, last, most := median(all[:quarter]), median(all[len(all)-quarter:]), slices.Max(all)
 		row := fmt.Sprintf("| %s | %.0f %s | %.0f %s | %.0f %s |", m.name, first, m.unit, last, m.unit, most, m.unit)
 		s.t.Log(row)
-		s.append(row)
+		s.appendToReport(row)
 		if last < 0 || last > first*1.25+m.slack {
-			s.t.Errorf("%s is not flat: %.0f, and at the end %.0f", m.name, first, last)
+			s.t.Errorf("%s grows: %.0f in the first quarter, %.0f in the last", m.name, first, last)
 		}
 	}
 }
 
-// median is that of what could be measured.
+// median returns the median of the values that are not negative, or -1.
 func median(values []float64) float64 {
 	values = slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return v < 0 })
 	if len(values) == 0 {
@@ -169,9 +170,9 @@ func median(values []float64) float64 {
 	return values[len(values)/2]
 }
 
-// sameGoroutines has the node that lived through everything, and one that was
-// just started, print what they run, now that nobody is connected.
-func (s *scenario) sameGoroutines() {
+// requireSameGoroutines compares the goroutines of the node that was never restarted with
+// those of a node that was just started. No client is connected to either.
+func (s *scenario) requireSameGoroutines() {
 	s.t.Helper()
 	old, fresh := s.nodes[0], s.nodes[1]
 	fresh.stop()
@@ -183,9 +184,9 @@ func (s *scenario) sameGoroutines() {
 		counts = append(counts, len(regexp.MustCompile(`(?m)^goroutine \d+ .*\[`).FindAllString(n.log.String(), -1)))
 		n.process = nil
 	}
-	row := fmt.Sprintf("| goroutines at the end, nobody connected; those of a node just started | %d | %d | |", counts[0], counts[1])
+	row := fmt.Sprintf("| goroutines at the end without connections; of a node just started | %d | %d | |", counts[0], counts[1])
 	s.t.Log(row)
-	s.append(row)
+	s.appendToReport(row)
 	require.Positive(s.t, counts[1])
 	require.LessOrEqual(s.t, counts[0], counts[1]+15)
 }

@@ -29,7 +29,7 @@ import (
 
 const secret = "a secret of the tests, 32 bytes long or more"
 
-// binary is the path of im, built once with the tests' own race setting.
+// binary is the path of im. It is built once, with -race if the tests run with it.
 var binary string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -55,30 +55,32 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// cluster is what nodes share: an own database, and an own prefix on Redis and
-// RabbitMQ, each behind a proxy that a test can cut.
+// cluster is what the nodes of a test share: a database, and a prefix in Redis and
+// RabbitMQ. Nodes reach each service through a proxy, which a test can cut.
 type cluster struct {
-	t        testing.TB
-	prefix   string
-	database string // past the proxy
-	postgres *proxytest.Proxy
-	redis    *proxytest.Proxy
-	amqp     *proxytest.Proxy
-	env      []string
-	store    *redis.Client // past the proxy
+	t           testing.TB
+	prefix      string
+	database    string // URL without the proxy
+	postgres    *proxytest.Proxy
+	redis       *proxytest.Proxy
+	amqp        *proxytest.Proxy
+	env         []string
+	redisClient *redis.Client // connects without the proxy
 }
 
+// newCluster creates a cluster without nodes. The test runs in parallel with others. env
+// is set for all nodes.
 func newCluster(t testing.TB, env ...string) *cluster {
 	t.Helper()
 	if t, ok := t.(*testing.T); ok {
 		t.Parallel()
 	}
-	return newClusterAlone(t, env...)
+	return newSequentialCluster(t, env...)
 }
 
-// newClusterAlone is newCluster for a test that takes the whole machine: no other
-// runs meanwhile.
-func newClusterAlone(t testing.TB, env ...string) *cluster {
+// newSequentialCluster is newCluster for a test that loads the whole machine. No other
+// test runs at the same time.
+func newSequentialCluster(t testing.TB, env ...string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, prefix: "e2e-" + uuid.NewString()[:8]}
 	c.database = pgtest.New(t)
@@ -93,35 +95,36 @@ func newClusterAlone(t testing.TB, env ...string) *cluster {
 	}, env...)
 	options, err := redis.ParseURL(redisURL)
 	require.NoError(t, err)
-	c.store = redis.NewClient(options)
+	c.redisClient = redis.NewClient(options)
 	t.Cleanup(func() {
-		c.forgetRegistry()
-		_ = c.store.Close()
+		c.flushRegistry()
+		_ = c.redisClient.Close()
 	})
 	return c
 }
 
-func envOr(name, otherwise string) string {
+func envOr(name, fallback string) string {
 	if v := os.Getenv(name); v != "" {
 		return v
 	}
-	return otherwise
+	return fallback
 }
 
+// keys returns all keys of the cluster in Redis.
 func (c *cluster) keys() []string {
-	keys, err := c.store.Keys(context.Background(), c.prefix+"*").Result()
+	keys, err := c.redisClient.Keys(context.Background(), c.prefix+"*").Result()
 	require.NoError(c.t, err)
 	return keys
 }
 
-// forgetRegistry deletes all that the cluster has in Redis.
-func (c *cluster) forgetRegistry() {
+// flushRegistry deletes all keys of the cluster in Redis.
+func (c *cluster) flushRegistry() {
 	if keys := c.keys(); len(keys) > 0 {
-		require.NoError(c.t, c.store.Del(context.Background(), keys...).Err())
+		require.NoError(c.t, c.redisClient.Del(context.Background(), keys...).Err())
 	}
 }
 
-// registered tells whether Redis knows sessions of a user.
+// registered reports whether Redis has sessions of a user.
 func (c *cluster) registered(user domain.UserID) bool {
 	for _, key := range c.keys() {
 		if strings.HasSuffix(key, ":"+string(user)) {
@@ -139,10 +142,11 @@ type testNode struct {
 	log *lockedBuffer
 
 	exited chan struct{}
-	err    error
+	err    error // of the process; valid after exited is closed
 }
 
-// node starts a node and waits until it is ready.
+// node starts a node and waits until it is ready. env is set in addition to that of the
+// cluster.
 func (c *cluster) node(name string, env ...string) *testNode {
 	c.t.Helper()
 	addr, err := freeport.Addr()
@@ -158,13 +162,13 @@ func (c *cluster) node(name string, env ...string) *testNode {
 		n.err = n.cmd.Wait()
 		close(n.exited)
 	}()
-	c.t.Cleanup(n.end)
-	c.awaitReady(n)
+	c.t.Cleanup(n.cleanUp)
+	c.waitReady(n)
 	return n
 }
 
-// awaitReady waits until each node says that it can reach everything.
-func (c *cluster) awaitReady(nodes ...*testNode) {
+// waitReady waits until each node reports that it reaches all services.
+func (c *cluster) waitReady(nodes ...*testNode) {
 	c.t.Helper()
 	for _, n := range nodes {
 		require.Eventually(c.t, func() bool {
@@ -175,32 +179,32 @@ func (c *cluster) awaitReady(nodes ...*testNode) {
 			defer func() { _ = resp.Body.Close() }()
 			var state struct{ Status string }
 			return json.NewDecoder(resp.Body).Decode(&state) == nil && state.Status == "ready"
-		}, 2*patience, 20*time.Millisecond, "the node is not ready: %s", n.log)
+		}, 2*waitTimeout, 20*time.Millisecond, "the node is not ready: %s", n.log)
 	}
 }
 
 func (n *testNode) signal(s syscall.Signal) { require.NoError(n.t, n.cmd.Process.Signal(s)) }
 
-// wait waits for the end of the process.
+// wait waits until the process exits, and returns its error.
 func (n *testNode) wait() error {
 	select {
 	case <-n.exited:
 		return n.err
-	case <-time.After(2 * patience):
+	case <-time.After(2 * waitTimeout):
 		return fmt.Errorf("%s still runs: %s", n.url, n.log)
 	}
 }
 
-// stop ends the node as an operator would.
+// stop ends the node with SIGTERM. It must exit with 0.
 func (n *testNode) stop() {
 	n.t.Helper()
 	n.signal(syscall.SIGTERM)
 	require.NoError(n.t, n.wait(), "%s", n.log)
 }
 
-// end is the clean-up: no process stays, and none may have reported a race or
-// a panic.
-func (n *testNode) end() {
+// cleanUp ends the process. It fails the test if the node has logged a data race or a
+// panic.
+func (n *testNode) cleanUp() {
 	_ = n.cmd.Process.Signal(syscall.SIGCONT)
 	_ = n.cmd.Process.Signal(syscall.SIGTERM)
 	if err := n.wait(); err != nil {
@@ -218,12 +222,13 @@ func (n *testNode) end() {
 	}
 }
 
-// call makes a REST call as a user and returns status and body.
+// call makes a REST call as a user and returns the status and the body of the answer.
 func (n *testNode) call(user domain.UserID, method, path string, body any) (int, []byte) {
 	n.t.Helper()
 	return n.callWith(userToken(n.t, user), method, path, body)
 }
 
+// callWith is call with a token.
 func (n *testNode) callWith(bearer, method, path string, body any) (int, []byte) {
 	n.t.Helper()
 	var data []byte
@@ -235,7 +240,7 @@ func (n *testNode) callWith(bearer, method, path string, body any) (int, []byte)
 	return n.do(bearer, method, path, data)
 }
 
-// callText sends a body as it is.
+// callText is call with a body that is not encoded.
 func (n *testNode) callText(user domain.UserID, method, path, body string) (int, []byte) {
 	n.t.Helper()
 	return n.do(userToken(n.t, user), method, path, []byte(body))
@@ -259,6 +264,7 @@ func (n *testNode) do(bearer, method, path string, body []byte) (int, []byte) {
 	return resp.StatusCode, answer
 }
 
+// create creates a conversation.
 func (n *testNode) create(user domain.UserID, fields map[string]any) domain.ConversationID {
 	n.t.Helper()
 	status, body := n.call(user, "POST", "/v1/conversations", fields)
@@ -266,13 +272,13 @@ func (n *testNode) create(user domain.UserID, fields map[string]any) domain.Conv
 	return decode[domain.ConversationView](n.t, body).ConversationID
 }
 
-// direct makes or finds the direct conversation of two users.
+// direct creates or finds the direct conversation of two users.
 func (n *testNode) direct(user, other domain.UserID) domain.ConversationID {
 	n.t.Helper()
 	return n.create(user, map[string]any{"kind": "direct", "members": []domain.UserID{other}})
 }
 
-// group makes a group of which user is the owner.
+// group creates a group. user becomes the owner.
 func (n *testNode) group(user domain.UserID, others ...domain.UserID) domain.ConversationID {
 	n.t.Helper()
 	return n.create(user, map[string]any{"kind": "group", "members": others})
@@ -290,6 +296,7 @@ func (n *testNode) remove(user domain.UserID, id domain.ConversationID, removed 
 	require.Equal(n.t, http.StatusOK, status, "%s", body)
 }
 
+// memberPath returns the path of a member.
 func memberPath(id domain.ConversationID, user domain.UserID) string {
 	return "/v1/conversations/" + id.String() + "/members/" + string(user)
 }
@@ -308,7 +315,7 @@ func decode[T any](t testing.TB, data []byte) T {
 	return v
 }
 
-// lockedBuffer gathers the output of a process.
+// lockedBuffer collects the output of a process.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -11,16 +11,15 @@ import (
 	"im/domain"
 )
 
-// TestEpochChange: when the database turns out to be another one than it was (a
-// restore, a failover), every node closes its sockets with 4004, old cursors are
-// refused, and clients that sync anew go on.
+// TestEpochChange: after the database was restored or failed over, every node closes its
+// sockets with 4004 and refuses old cursors. Clients that sync again go on.
 func TestEpochChange(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	_, before := bob.sync("", 10)
 
 	ctx := context.Background()
@@ -40,10 +39,11 @@ func TestEpochChange(t *testing.T) {
 	require.Len(t, views, 1)
 	a := alice.post(id, "c-2", "x")
 	require.EqualValues(t, 3, a.Seq)
-	requireDense(t, bob.until(id, 3), 3)
+	requireDense(t, bob.waitEvent(id, 3), 3)
 }
 
-// TestEpochNew: the command for after a restore does the same.
+// TestEpochNew: the command im epoch new has the same effect as an epoch change that a node
+// detects.
 func TestEpochNew(t *testing.T) {
 	c := newCluster(t)
 	one := c.node("one")

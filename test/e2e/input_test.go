@@ -13,8 +13,8 @@ import (
 	"im/internal/strictjson"
 )
 
-// TestBadFrames: whatever is wrong with a frame is answered with a code of the
-// contract; the socket stays, and nothing is stored.
+// TestBadFrames: each invalid frame is answered with a code of the contract. The socket
+// stays open, and nothing is stored.
 func TestBadFrames(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -26,8 +26,8 @@ func TestBadFrames(t *testing.T) {
 		return `{"type":"send","id":"x","conversation_id":"` + id.String() + `",` + rest + `}`
 	}
 	const content = `"content":{"type":"text","text":"x"}`
-	// What asyncapi.yaml need not refuse: it depends on the state, or on limits
-	// that can be configured.
+	// asyncapi.yaml cannot refuse these fields: they depend on the state or on limits that
+	// can be configured.
 	byState := []string{"/limit", "/reply_to", "/mentions/0", "/to"}
 	for _, bad := range []struct {
 		frame string
@@ -88,9 +88,9 @@ func TestBadFrames(t *testing.T) {
 	} {
 		require.NoError(t, alice.writeRaw(websocket.TextMessage, []byte(bad.frame)))
 		name := bad.frame[:min(len(bad.frame), 120)]
-		_, described := alice.protocol.FromClient([]byte(bad.frame))
-		if beyond := bad.code != "invalid" || strictjson.Check([]byte(bad.frame)) != nil || slices.Contains(byState, bad.field); !beyond {
-			require.Error(t, described, "asyncapi.yaml allows %s", name)
+		_, schemaErr := alice.protocol.FromClient([]byte(bad.frame))
+		if notInSchema := bad.code != "invalid" || strictjson.Check([]byte(bad.frame)) != nil || slices.Contains(byState, bad.field); !notInSchema {
+			require.Error(t, schemaErr, "asyncapi.yaml allows %s", name)
 		}
 		answer := alice.next("error")
 		var e struct {
@@ -111,11 +111,11 @@ func TestBadFrames(t *testing.T) {
 	require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
 	require.Equal(t, before, alice.history(id), "nothing was stored")
 	views, _ := alice.sync("", 100)
-	require.Len(t, views, 1, "and no conversation was made")
+	require.Len(t, views, 1, "no conversation was created")
 }
 
-// TestFramesThatEndTheSocket: what no client of the contract sends.
-func TestFramesThatEndTheSocket(t *testing.T) {
+// TestFramesThatCloseTheSocket: frames that violate the protocol close the socket.
+func TestFramesThatCloseTheSocket(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	for name, bad := range map[string]struct {
@@ -129,7 +129,7 @@ func TestFramesThatEndTheSocket(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := connect(t, n.url, "alice", name[:2])
-			_ = s.writeRaw(bad.kind, bad.frame) // the server may close while we write
+			_ = s.writeRaw(bad.kind, bad.frame) // the server may close the socket during the write
 			require.Equal(t, bad.code, s.closed())
 		})
 	}
@@ -144,7 +144,8 @@ func TestFramesThatEndTheSocket(t *testing.T) {
 	require.NotEmpty(t, connect(t, n.url, "alice", "after").user)
 }
 
-// TestBadRequests: the same for REST.
+// TestBadRequests: each invalid REST call is answered with a status and a code of the
+// contract, and nothing is stored.
 func TestBadRequests(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -175,7 +176,7 @@ func TestBadRequests(t *testing.T) {
 		{"POST", "/v1/conversations", `{"kind":"group","members":["` + strings.Repeat("u", 129) + `"]}`, 400, "invalid"},
 		{"POST", "/v1/conversations", `{"kind":"group","members":[],"settings":{"joining":"closed"}}`, 400, "invalid"},
 		{"PATCH", base, `{"title":"` + strings.Repeat("é", 201) + `"}`, 400, "invalid"},
-		{"PATCH", base, `{"settings":{"posting":"nobody"}}`, 400, "invalid"},
+		{"PATCH", base, `{"settings":{"posting":"unknown"}}`, 400, "invalid"},
 		{"PUT", base + "/members/x", `{"role":"king"}`, 400, "invalid"},
 		{"PUT", base + "/members/x%20y", `{"role":"member"}`, 400, "invalid"},
 		{"GET", base + "/messages?limit=0", "", 400, "invalid"},

@@ -12,8 +12,8 @@ import (
 	"im/domain"
 )
 
-// TestI1AcceptedIsDurable: what was answered with sent or 201 is in the log of
-// every node at once, and still there after all nodes have gone.
+// TestI1AcceptedIsDurable: a send that was answered with sent or 201 is in the log on every
+// node at once, and is still there after all nodes have ended.
 func TestI1AcceptedIsDurable(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -36,8 +36,8 @@ func TestI1AcceptedIsDurable(t *testing.T) {
 	require.JSONEq(t, `{"content":{"type":"text","text":"over REST"}}`, string(events[2].Body))
 }
 
-// TestI2DenseUnderConcurrentAppends: many senders on two nodes append to one
-// conversation and, in opposite orders, to many; every conversation is 1…head.
+// TestI2DenseUnderConcurrentAppends: many senders on two nodes append to several
+// conversations, half of them in the opposite order. The seqs of each are 1…head.
 func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -67,7 +67,7 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 					}))
 				}
 				for _, id := range requests {
-					f, err := s.await(func(f frame) bool { return f.ID == id }, patience)
+					f, err := s.await(func(f frame) bool { return f.ID == id }, waitTimeout)
 					if err != nil || f.Type != "sent" {
 						return fmt.Errorf("%s: %s %w", user, f.raw, err)
 					}
@@ -83,13 +83,13 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 		events := reader.history(id)
 		require.Len(t, events, 1+senders*each)
 		requireDense(t, events, 1)
-		requireOrderOfSenders(t, events)
+		requireSenderOrder(t, events)
 	}
 }
 
-// requireOrderOfSenders asserts rule 2 of the stream: what one socket sent to a
-// conversation was committed in that order, and time never goes backwards.
-func requireOrderOfSenders(t *testing.T, events []domain.Event) {
+// requireSenderOrder asserts that what one socket sent to a conversation was committed in
+// that order, and that time never goes backwards.
+func requireSenderOrder(t *testing.T, events []domain.Event) {
 	t.Helper()
 	next := map[domain.UserID]int{}
 	for i, e := range events {
@@ -107,8 +107,8 @@ func requireOrderOfSenders(t *testing.T, events []domain.Event) {
 	}
 }
 
-// TestI3OnceOverTransportsAndNodes: the same posting sent at once over both
-// transports and both nodes is one event, whoever comes first.
+// TestI3OnceOverTransportsAndNodes: the same message, sent concurrently over both
+// transports and to both nodes, is one event.
 func TestI3OnceOverTransportsAndNodes(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -140,17 +140,17 @@ func TestI3OnceOverTransportsAndNodes(t *testing.T) {
 			})
 		}
 		work.Wait()
-		require.Len(t, seqs, 1, "one seq for all")
+		require.Len(t, seqs, 1, "all answers have one seq")
 		require.Equal(t, 4, seqs[int64(n+2)])
-		require.Equal(t, 1, originals, "one of them made it")
+		require.Equal(t, 1, originals, "one answer is not a duplicate")
 	}
 	conflict := sockets[0].post(id, "c-0", "something else")
 	require.Equal(t, domain.CodeIdempotencyConflict, conflict.Code)
 	require.Len(t, sockets[1].history(id), 1+messages)
 }
 
-// TestI3OneDirectConversation: however many ask for it at once, on whatever
-// node, by sending or by REST, two users have one conversation.
+// TestI3OneDirectConversation: two users get one direct conversation, even if both create
+// it concurrently on both nodes, by sends and by REST calls.
 func TestI3OneDirectConversation(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -186,7 +186,7 @@ func TestI3OneDirectConversation(t *testing.T) {
 	require.Len(t, ids, 1)
 	for id := range ids {
 		events := alice.history(id)
-		require.Len(t, events, 11, "its creation and ten messages")
+		require.Len(t, events, 11, "the creation and ten messages")
 		requireDense(t, events, 1)
 	}
 }

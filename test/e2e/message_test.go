@@ -17,7 +17,7 @@ func messagePath(id domain.ConversationID, seq int64) string {
 	return fmt.Sprintf("/v1/conversations/%s/messages/%d", id, seq)
 }
 
-// change makes a call that makes an event, and returns that.
+// change makes a call that must append an event, and returns the event.
 func (n *testNode) change(user domain.UserID, method, path string, body any) domain.Event {
 	n.t.Helper()
 	status, answer := n.call(user, method, path, body)
@@ -25,30 +25,31 @@ func (n *testNode) change(user domain.UserID, method, path string, body any) dom
 	return decode[domain.Event](n.t, answer)
 }
 
+// unchanged makes a call that must append no event.
 func (n *testNode) unchanged(user domain.UserID, method, path string, body any) {
 	n.t.Helper()
 	status, answer := n.call(user, method, path, body)
 	require.Equal(n.t, http.StatusNoContent, status, "%s", answer)
 }
 
-// TestChangesOfMessagesAreSeenLive: what is done to a message on one node is seen
-// by everybody on both, in order, as the very events that the calls answered.
-func TestChangesOfMessagesAreSeenLive(t *testing.T) {
+// TestMessageChangesArePushed: changes of a message on one node are pushed to all members
+// on both nodes, in order, and equal the events that the calls returned.
+func TestMessageChangesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
 	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
-	seq := alice.post(id, "c-1", "unspeakable").Seq
+	seq := alice.post(id, "c-1", "secret text").Seq
 	reply := decode[domain.Event](t, func() []byte {
 		status, body := nodes[1].call("bob", "POST", "/v1/conversations/"+id.String()+"/messages",
-			map[string]any{"client_msg_id": "r", "content": text("what?"), "reply_to": seq})
+			map[string]any{"client_msg_id": "r", "content": text("reply"), "reply_to": seq})
 		require.Equal(t, http.StatusCreated, status, "%s", body)
 		return body
 	}())
 	path, thumb := messagePath(id, seq), "/reactions/"+url.PathEscape("👍")
-	edit := map[string]any{"content": text("still unspeakable"), "mentions": []string{"bob"}}
+	edit := map[string]any{"content": text("still secret text"), "mentions": []string{"bob"}}
 
-	made := []domain.Event{
+	changes := []domain.Event{
 		nodes[1].change("alice", "PATCH", path, edit),
 		nodes[0].change("bob", "PUT", path+thumb, nil),
 		nodes[1].change("alice", "PUT", path+"/pin", nil),
@@ -60,16 +61,16 @@ func TestChangesOfMessagesAreSeenLive(t *testing.T) {
 	nodes[1].unchanged("bob", "DELETE", path+thumb, nil)
 	nodes[1].unchanged("alice", "PUT", messagePath(id, reply.Seq)+"/pin", nil)
 	views, _ := bob.sync("", 10)
-	require.Zero(t, views[id].UnreadCount+views[id].MentionCount, "his own reply moved his position: an edit below it is nothing new")
+	require.Zero(t, views[id].UnreadCount+views[id].MentionCount, "the own reply moved the read position; an edit below it is not unread")
 
-	made = append(made, nodes[1].change("alice", "DELETE", path+"?reason=oops", nil))
+	changes = append(changes, nodes[1].change("alice", "DELETE", path+"?reason=oops", nil))
 	nodes[0].unchanged("alice", "DELETE", path, nil)
 	for _, s := range []*socket{alice, bob} {
-		events := s.until(id, made[len(made)-1].Seq)
-		require.Equal(t, made, events[len(events)-len(made):])
+		events := s.waitEvent(id, changes[len(changes)-1].Seq)
+		require.Equal(t, changes, events[len(events)-len(changes):])
 	}
-	require.Equal(t, domain.MessageRecalled, made[len(made)-1].Type)
-	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"reason":"oops"}`, seq), string(made[len(made)-1].Body))
+	require.Equal(t, domain.MessageRecalled, changes[len(changes)-1].Type)
+	require.JSONEq(t, fmt.Sprintf(`{"target_seq":%d,"reason":"oops"}`, seq), string(changes[len(changes)-1].Body))
 
 	for _, n := range nodes {
 		for _, call := range []string{
@@ -78,18 +79,19 @@ func TestChangesOfMessagesAreSeenLive(t *testing.T) {
 		} {
 			status, body := n.call("bob", "GET", call, nil)
 			require.Equal(t, http.StatusOK, status)
-			require.False(t, strings.Contains(string(body), "unspeakable"), "%s: %s", call, body)
+			require.False(t, strings.Contains(string(body), "secret text"), "%s: %s", call, body)
 		}
 	}
 	status, body := nodes[0].call("bob", "GET", "/v1/conversations/"+id.String()+"/pins", nil)
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, reply.Seq, decode[domain.Page[domain.PinnedMessage]](t, body).Items[0].Seq)
 	again := alice.post(id, "c-1", "something else")
-	require.True(t, again.Duplicate, "once recalled, any resend is a duplicate")
+	require.True(t, again.Duplicate, "after a recall, any resend is a duplicate")
 	require.Equal(t, seq, again.Seq)
 }
 
-// TestUnreadFollowsEditsAndRecalls: counts are of messages as they stand now.
+// TestUnreadFollowsEditsAndRecalls: edits and recalls change the counts of unread messages
+// and mentions.
 func TestUnreadFollowsEditsAndRecalls(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -111,18 +113,18 @@ func TestUnreadFollowsEditsAndRecalls(t *testing.T) {
 	require.Equal(t, []int64{0, 0, 0}, counts())
 }
 
-// TestEditRacingRecallOnTwoNodes: whoever comes first, nothing brings content back.
+// TestEditRacingRecallOnTwoNodes: an edit that races with a recall never restores content.
 func TestEditRacingRecallOnTwoNodes(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].direct("alice", "bob")
 	alice := connect(t, nodes[0].url, "alice", "phone")
 	for round := range 15 {
-		seq := alice.post(id, fmt.Sprint(round), "unspeakable").Seq
+		seq := alice.post(id, fmt.Sprint(round), "secret text").Seq
 		var racing sync.WaitGroup
 		for i := range 4 {
 			racing.Go(func() {
-				status, body := nodes[i%2].call("alice", "PATCH", messagePath(id, seq), map[string]any{"content": text(fmt.Sprint("unspeakable ", i))})
+				status, body := nodes[i%2].call("alice", "PATCH", messagePath(id, seq), map[string]any{"content": text(fmt.Sprint("secret text ", i))})
 				if status != http.StatusOK && status != http.StatusConflict {
 					t.Errorf("%d %s", status, body)
 				}
@@ -136,6 +138,6 @@ func TestEditRacingRecallOnTwoNodes(t *testing.T) {
 		racing.Wait()
 	}
 	for _, e := range connect(t, nodes[1].url, "bob", "phone").history(id) {
-		require.NotContains(t, string(e.Body), "unspeakable", "%s %d", e.Type, e.Seq)
+		require.NotContains(t, string(e.Body), "secret text", "%s %d", e.Type, e.Seq)
 	}
 }

@@ -1,7 +1,7 @@
 //go:build !race
 
-// Cutting the broker trips over a data race in the AMQP library
-// (ThreeDotsLabs/watermill#693), so these tests run without -race.
+// These tests are not built with -race: when the connection to the broker is cut, the
+// race detector reports a data race of the AMQP library (ThreeDotsLabs/watermill#693).
 
 package e2e
 
@@ -14,41 +14,42 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
-// talk has alice and bob, on different nodes, hear each other once.
-func talk(t *testing.T, alice, bob *socket, id domain.ConversationID, round string) {
+// exchangeMessages sends a message from alice to bob and one back. Both get both pushed.
+func exchangeMessages(t *testing.T, alice, bob *socket, id domain.ConversationID, round string) {
 	t.Helper()
 	for _, pair := range [][2]*socket{{alice, bob}, {bob, alice}} {
 		a := pair[0].post(id, fmt.Sprint(round, pair[0].user), "x")
 		require.Empty(t, a.Code, "%s %s", round, pair[0].user)
-		requireDense(t, pair[1].until(id, a.Seq), 2)
-		requireDense(t, pair[0].until(id, a.Seq), 2)
+		requireDense(t, pair[1].waitEvent(id, a.Seq), 2)
+		requireDense(t, pair[0].waitEvent(id, a.Seq), 2)
 	}
 }
 
-// TestI6RabbitMQCut: sends go on, the tail delivers, also to who is just
-// added, and the fast path comes back by itself.
+// TestI6RabbitMQCut: without RabbitMQ, sends succeed and the tail of the log delivers, also
+// to new members. The fast path recovers without help.
 func TestI6RabbitMQCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
+	exchangeMessages(t, alice, bob, id, "before")
 	for round := range 3 {
 		c.amqp.Cut()
-		talk(t, alice, bob, id, fmt.Sprint("cut", round))
+		exchangeMessages(t, alice, bob, id, fmt.Sprint("cut", round))
 		group := one.group("alice", "bob")
-		requireDense(t, bob.until(group, 1), 1)
+		requireDense(t, bob.waitEvent(group, 1), 1)
 		c.amqp.Mend()
-		talk(t, alice, bob, id, fmt.Sprint("mended", round))
+		exchangeMessages(t, alice, bob, id, fmt.Sprint("mended", round))
 	}
-	c.awaitReady(one, two)
-	talk(t, alice, bob, id, "after")
+	c.waitReady(one, two)
+	exchangeMessages(t, alice, bob, id, "after")
 }
 
-// TestI6TailAlone: with neither Redis nor RabbitMQ the tail of the log delivers
-// everything to other nodes, membership included.
+// TestI6TailAlone: without Redis and RabbitMQ, the tail of the log delivers all events to
+// other nodes, including changes of membership.
 func TestI6TailAlone(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -56,68 +57,70 @@ func TestI6TailAlone(t *testing.T) {
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	c.amqp.Cut()
 	c.redis.Cut()
-	talk(t, alice, bob, id, "alone")
+	exchangeMessages(t, alice, bob, id, "alone")
 
 	group := one.group("alice", "dora")
 	carol := connect(t, two.url, "carol", "phone") // sockets open without Redis
 	one.add("alice", group, "carol")
-	requireIntroduced(t, carol, group, 2)
+	requireNewConversation(t, carol, group, 2)
 	require.Empty(t, alice.post(group, "c", "x").Code)
-	requireDense(t, carol.until(group, 3), 2)
+	requireDense(t, carol.waitEvent(group, 3), 2)
 	one.remove("alice", group, "carol")
-	carol.until(group, 4)
+	carol.waitEvent(group, 4)
 }
 
-// TestSessionsEndWithoutRabbitMQ: the feed carries it, so that it cannot be lost.
+// TestSessionsEndWithoutRabbitMQ: the feed of the database carries the end of sessions, so
+// it is not lost without RabbitMQ.
 func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	phone, tablet := connect(t, one.url, "alice", "phone"), connect(t, two.url, "alice", "tablet")
 	c.amqp.Cut()
-	one.want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
+	one.mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
 	require.Equal(t, 4401, tablet.closed())
 }
 
-// TestI6RedisCut: broadcast instead of lookup; sessions are registered again.
+// TestI6RedisCut: without Redis, nodes broadcast events instead of looking up nodes.
+// Sessions are registered again afterwards.
 func TestI6RedisCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	c.redis.Cut()
-	talk(t, alice, bob, id, "cut")
+	exchangeMessages(t, alice, bob, id, "cut")
 	carol := connect(t, two.url, "carol", "phone")
 	c.redis.Mend()
-	c.awaitReady(one, two)
-	talk(t, alice, bob, id, "mended")
+	c.waitReady(one, two)
+	exchangeMessages(t, alice, bob, id, "mended")
 
 	connect(t, one.url, "carol", "phone")
-	require.Equal(t, 4402, carol.closed(), "who came without Redis was registered afterwards")
+	require.Equal(t, 4402, carol.closed(), "a session that started without Redis is registered afterwards")
 }
 
-// TestRedisFlushed: an empty Redis costs nobody a message.
+// TestRedisFlushed: no message is lost when Redis is flushed.
 func TestRedisFlushed(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
-	c.forgetRegistry()
-	talk(t, alice, bob, id, "flushed")
-	require.Eventually(t, func() bool { return c.registered("alice") && c.registered("bob") }, patience, 50*time.Millisecond)
-	talk(t, alice, bob, id, "after")
+	exchangeMessages(t, alice, bob, id, "before")
+	c.flushRegistry()
+	exchangeMessages(t, alice, bob, id, "flushed")
+	eventually.True(t, "both sessions are registered again", func() bool { return c.registered("alice") && c.registered("bob") })
+	exchangeMessages(t, alice, bob, id, "after")
 }
 
-// TestI1PostgreSQLCut: sends are answered unavailable, sockets stay open, and
-// everything goes on by itself; what was answered sent is there once, what was
-// not is there at most once.
+// TestI1PostgreSQLCut: without PostgreSQL, sends are answered unavailable and sockets stay
+// open; afterwards the nodes recover without help. A send that was answered is stored once,
+// any other at most once.
 func TestI1PostgreSQLCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	talk(t, alice, bob, id, "before")
+	exchangeMessages(t, alice, bob, id, "before")
 
 	accepted := map[string]int64{}
 	var n int
@@ -134,7 +137,7 @@ func TestI1PostgreSQLCut(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		go func() {
 			defer stop()
-			time.Sleep(time.Duration(20*(round+1)) * time.Millisecond) // somewhere in a commit
+			time.Sleep(time.Duration(20*(round+1)) * time.Millisecond) // at a random point of a commit
 			c.postgres.Cut()
 		}()
 		for ctx.Err() == nil {
@@ -142,9 +145,9 @@ func TestI1PostgreSQLCut(t *testing.T) {
 		}
 		require.Equal(t, domain.CodeUnavailable, send())
 		c.postgres.Mend()
-		require.Eventually(t, func() bool { return send() == "" }, patience, 50*time.Millisecond)
+		eventually.True(t, "sends succeed again", func() bool { return send() == "" })
 	}
-	talk(t, alice, bob, id, "after")
+	exchangeMessages(t, alice, bob, id, "after")
 
 	events := alice.history(id)
 	requireDense(t, events, 1)
@@ -156,5 +159,5 @@ func TestI1PostgreSQLCut(t *testing.T) {
 	for key, seq := range accepted {
 		require.Equal(t, seq, seen["alice"+key])
 	}
-	require.Equal(t, events[1:], bob.pushed(id), "and bob was pushed exactly that")
+	require.Equal(t, events[1:], bob.pushed(id), "bob was pushed exactly the log")
 }

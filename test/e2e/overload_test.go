@@ -1,43 +1,39 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/test/eventually"
 )
 
-// long tells whether the overloads are to be as large as they are meant to be:
-// IM_LONG=1. They are short ones otherwise.
-func long[T any](otherwise, long T) T {
+// shortOrLong returns long if IM_LONG=1 asks for the long form of the tests, or short.
+func shortOrLong[T any](short, long T) T {
 	if os.Getenv("IM_LONG") == "1" {
 		return long
 	}
-	return otherwise
+	return short
 }
 
-// resident is how much memory a node has, in MiB.
+// resident returns the resident memory of a node in MiB.
 func (n *testNode) resident() int { return n.memory("VmRSS:") }
 
-// peak is how much memory a node has had at most, in MiB.
+// peak returns the highest resident memory that a node has had, in MiB.
 func (n *testNode) peak() int { return n.memory("VmHWM:") }
 
+// memory returns a value of /proc/…/status in MiB.
 func (n *testNode) memory(name string) int {
 	n.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
@@ -49,230 +45,33 @@ func (n *testNode) memory(name string) int {
 			return kib >> 10
 		}
 	}
-	n.t.Fatal("no ", name)
+	n.t.Fatalf("/proc has no %s", name)
 	return 0
 }
 
-// most is a bound of memory in MiB; the race detector takes several times as much.
-func most(mib int) int {
+// memoryBound returns a bound of memory in MiB. With the race detector a node needs several
+// times as much.
+func memoryBound(mib int) int {
 	if raceEnabled {
 		return 6 * mib
 	}
 	return mib
 }
 
-// join opens a socket as a client does that heeds what it is told: it comes
-// again after a refusal that may pass.
-func join(url, bearer string, deadline time.Time, tried *int) (*websocket.Conn, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience, ReadBufferSize: 1 << 10}
-	for pause := 500 * time.Millisecond; ; pause = min(2*pause, 20*time.Second) {
-		ws, err := welcome(dialer, url, bearer)
-		if err == nil || time.Now().After(deadline) {
-			return ws, err
-		}
-		*tried++
-		time.Sleep(rand.N(pause))
-	}
-}
-
-func welcome(dialer websocket.Dialer, url, bearer string) (*websocket.Conn, error) {
-	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", nil)
-	if err != nil {
-		return nil, err
-	}
-	_ = resp.Body.Close()
-	_ = ws.SetReadDeadline(time.Now().Add(patience))
-	var f frame
-	if err = ws.WriteJSON(map[string]any{"type": "hello", "device_id": "phone", "token": bearer}); err == nil {
-		err = ws.ReadJSON(&f)
-	}
-	if err == nil && f.Type != "welcome" {
-		err = fmt.Errorf("%s instead of welcome", f.Type)
-	}
-	if err != nil {
-		_ = ws.Close()
-		return nil, err
-	}
-	_ = ws.SetReadDeadline(time.Time{})
-	return ws, nil
-}
-
-// flooder sends as fast as it may, and notes each answer.
-type flooder struct {
-	ws      *websocket.Conn
-	id      domain.ConversationID
-	name    string
-	content string
-
-	mu      sync.Mutex
-	asked   map[string]time.Time
-	sent    map[string]int64 // by client_msg_id
-	refused map[domain.Code]int
-	taken   []time.Time // when each was accepted
-	bare    int         // refusals that name no delay though they should
-	slowest time.Duration
-}
-
-// flood sends until the end, and returns when everything is answered.
-func (f *flooder) flood(end time.Time, inFlight int) error {
-	turns := make(chan struct{}, inFlight)
-	reading := make(chan error, 1)
-	go func() { reading <- f.read(turns) }()
-	n := 0
-	for ; time.Now().Before(end); n++ {
-		select {
-		case turns <- struct{}{}:
-		case err := <-reading:
-			return err
-		}
-		id := fmt.Sprint(f.name, "-", n)
-		f.mu.Lock()
-		f.asked[id] = time.Now()
-		f.mu.Unlock()
-		if err := f.ws.WriteJSON(map[string]any{
-			"type": "send", "id": id, "client_msg_id": id, "conversation_id": f.id, "content": text(f.content),
-		}); err != nil {
-			return err
-		}
-	}
-	for range inFlight { // all are answered when all turns are free
-		select {
-		case turns <- struct{}{}:
-		case err := <-reading:
-			return err
-		case <-time.After(patience):
-			return fmt.Errorf("%s: %d requests have no answer", f.name, len(f.asked))
-		}
-	}
-	return nil
-}
-
-// eventPrefix is how events begin, of which a flooder gets a hundred for each
-// answer: decoding them would take the machine from the node, and what was
-// measured would be the reader.
-var eventPrefix = []byte(`{"type":"event",`)
-
-func (f *flooder) read(turns <-chan struct{}) error {
-	for {
-		_, data, err := f.ws.ReadMessage()
-		if err != nil {
-			return err
-		}
-		if bytes.HasPrefix(data, eventPrefix) {
-			continue
-		}
-		var a struct {
-			Type, ID string
-			Code     domain.Code
-			Retry    domain.Retry
-			After    int64 `json:"retry_after_ms"`
-			Seq      int64
-		}
-		if err := json.Unmarshal(data, &a); err != nil {
-			return err
-		}
-		if a.Type != "sent" && a.Type != "error" {
-			continue
-		}
-		f.mu.Lock()
-		f.slowest = max(f.slowest, time.Since(f.asked[a.ID]))
-		delete(f.asked, a.ID)
-		if a.Type == "sent" {
-			f.sent[a.ID] = a.Seq
-			f.taken = append(f.taken, time.Now())
-		} else {
-			f.refused[a.Code]++
-			if a.Retry == domain.RetryAfter && a.After == 0 {
-				f.bare++
-			}
-		}
-		f.mu.Unlock()
-		if a.Type == "sent" {
-			<-turns
-		} else {
-			time.AfterFunc(500*time.Millisecond, func() { <-turns }) // or most of the work would be to refuse
-		}
-	}
-}
-
-// flooding is what became of a flood.
-type flooding struct {
-	sent    int
-	refused map[domain.Code]int
-	slowest time.Duration // answer
-	pause   time.Duration // the longest during which nothing was accepted of anybody
-}
-
-// floodAll lets many send at once, and judges what they were answered: in time,
-// with a code that says to come again, and what was accepted is in the log.
-func floodAll(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID, inFlight, size int, lasts time.Duration) flooding {
-	t.Helper()
-	var g errgroup.Group
-	all := make([]*flooder, len(users))
-	before, end := n.resident(), time.Now().Add(lasts)
-	for i, user := range users {
-		bearer := userToken(t, user)
-		g.Go(func() error {
-			var tries int
-			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
-			if err != nil {
-				return err
-			}
-			defer func() { _ = ws.Close() }()
-			all[i] = &flooder{
-				ws: ws, id: rooms[i%len(rooms)], name: string(user), content: strings.Repeat("x", size),
-				asked: map[string]time.Time{}, sent: map[string]int64{}, refused: map[domain.Code]int{},
-			}
-			return all[i].flood(end, inFlight)
-		})
-	}
-	require.NoError(t, g.Wait())
-	total := sum(t, all)
-	t.Logf("%d sent, refused %v; the slowest answer after %s, at most %s without one accepted; %d MiB before, %d at most, %d now",
-		total.sent, total.refused, total.slowest.Round(time.Millisecond), total.pause.Round(time.Millisecond),
-		before, n.peak(), n.resident())
-	// 10 s, and what it takes a shared machine to read all that comes before an answer.
-	require.Less(t, total.slowest, 40*time.Second)
-	requireWell(t, n, rooms, users)
-	requireAccepted(t, n, users[0], all)
-	return total
-}
-
-func sum(t *testing.T, all []*flooder) flooding {
-	t.Helper()
-	total := flooding{refused: map[domain.Code]int{}}
-	var taken []time.Time
-	for _, f := range all {
-		total.sent += len(f.sent)
-		total.slowest = max(total.slowest, f.slowest)
-		taken = append(taken, f.taken...)
-		require.Zero(t, f.bare, "a delay is named")
-		for code, count := range f.refused {
-			require.Contains(t, []domain.Code{domain.CodeRateLimited, domain.CodeUnavailable}, code)
-			total.refused[code] += count
-		}
-	}
-	slices.SortFunc(taken, time.Time.Compare)
-	for i := 1; i < len(taken); i++ {
-		total.pause = max(total.pause, taken[i].Sub(taken[i-1]))
-	}
-	return total
-}
-
-// requireWell waits until each conversation takes messages again.
-func requireWell(t *testing.T, n *testNode, rooms []domain.ConversationID, users []domain.UserID) {
+// requireRecovered waits until each conversation accepts messages again.
+func requireRecovered(t *testing.T, n *testNode, conversations []domain.ConversationID, users []domain.UserID) {
 	t.Helper()
 	began := time.Now()
 	probe := connect(t, n.url, users[0], "probe")
 	defer func() { _ = probe.ws.Close() }()
-	for i, id := range rooms {
-		require.Eventually(t, func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" }, patience, 100*time.Millisecond)
+	for i, id := range conversations {
+		eventually.True(t, "a send is accepted", func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" })
 	}
-	t.Logf("all is well again after %s", time.Since(began).Round(time.Millisecond))
+	t.Logf("sends are accepted again after %s", time.Since(began).Round(time.Millisecond))
 }
 
-// requireAccepted reads the logs: dense, and each accepted message at the seq that
-// was answered.
+// requireAccepted asserts that the logs are dense and hold each accepted message at the
+// seq of its answer.
 func requireAccepted(t *testing.T, n *testNode, user domain.UserID, all []*flooder) {
 	t.Helper()
 	accepted := make(map[domain.ConversationID]map[string]int64)
@@ -293,10 +92,11 @@ func requireAccepted(t *testing.T, n *testNode, user domain.UserID, all []*flood
 				delete(own, e.ClientMsgID)
 			}
 		}
-		require.Empty(t, own, "accepted and lost")
+		require.Empty(t, own, "accepted messages are lost")
 	}
 }
 
+// names returns n user ids.
 func names(prefix string, n int) (users []domain.UserID) {
 	for i := range n {
 		users = append(users, domain.UserID(fmt.Sprint(prefix, i)))
@@ -304,51 +104,51 @@ func names(prefix string, n int) (users []domain.UserID) {
 	return users
 }
 
-// TestOverload: PostgreSQL is slow, and a hundred sockets ask for as much as
-// they may. Everything is answered in time, memory stays, nothing accepted is
-// lost, and all is well as soon as PostgreSQL is.
+// TestOverload: PostgreSQL is slow, and many sockets send as much as they may. Each request
+// is answered in time, memory is bounded, no accepted send is lost, and the node recovers
+// as soon as PostgreSQL does.
 func TestOverload(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(40, 100))
-	rooms := make([]domain.ConversationID, 10)
-	for i := range rooms {
-		rooms[i] = n.group(users[i], slices.Concat(users[:i], users[i+1:])...)
+	users := names("u", shortOrLong(40, 100))
+	conversations := make([]domain.ConversationID, 10)
+	for i := range conversations {
+		conversations[i] = n.group(users[i], slices.Concat(users[:i], users[i+1:])...)
 	}
-	c.postgres.Slow(long(20*time.Millisecond, 50*time.Millisecond))
-	mended := time.AfterFunc(long(4*time.Second, time.Minute), c.postgres.Mend)
+	c.postgres.Slow(shortOrLong(20*time.Millisecond, 50*time.Millisecond))
+	mended := time.AfterFunc(shortOrLong(4*time.Second, time.Minute), c.postgres.Mend)
 	defer mended.Stop()
-	flooded := floodAll(t, n, rooms, users, 80, 2_000, long(5*time.Second, 61*time.Second))
+	flooded := floodAll(t, n, conversations, users, 80, 2_000, shortOrLong(5*time.Second, 61*time.Second))
 	require.Positive(t, flooded.sent)
-	require.Less(t, flooded.pause, 20*time.Second, "some are accepted all the time")
-	require.Less(t, n.resident(), most(600))
+	require.Less(t, flooded.pause, 20*time.Second, "the node keeps accepting sends")
+	require.Less(t, n.resident(), memoryBound(600))
 }
 
-// TestOneConversation: everyone writes to one conversation at once.
+// TestOneConversation: many users send to one conversation concurrently.
 func TestOneConversation(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(100, 200))
+	users := names("u", shortOrLong(100, 200))
 	id := n.group(users[0], users[1:]...)
-	flooded := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, long(3*time.Second, 30*time.Second))
+	flooded := floodAll(t, n, []domain.ConversationID{id}, users, 2, 100, shortOrLong(3*time.Second, 30*time.Second))
 	require.Greater(t, flooded.sent, len(users))
-	require.Less(t, n.resident(), most(600))
+	require.Less(t, n.resident(), memoryBound(600))
 }
 
-// TestReconnectStorm: very many connect at once, as after the end of another
-// node, and all are in within seconds.
+// TestReconnectStorm: thousands of clients connect at once, as after the end of another
+// node. All are connected within the deadline.
 func TestReconnectStorm(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	clients := long(1000, 5000)
+	clients := shortOrLong(1000, 5000)
 	var g errgroup.Group
-	deadline := time.Now().Add(2 * patience)
-	tries := make([]int, clients)
+	deadline := time.Now().Add(2 * waitTimeout)
+	retries := make([]int, clients)
 	began := time.Now()
 	for i := range clients {
 		bearer := userToken(t, domain.UserID(fmt.Sprint("u", i)))
 		g.Go(func() error {
-			ws, err := join(n.url, bearer, deadline, &tries[i])
+			ws, err := connectWithRetry(n.url, bearer, deadline, &retries[i])
 			if err == nil {
 				t.Cleanup(func() { _ = ws.Close() })
 			}
@@ -356,22 +156,22 @@ func TestReconnectStorm(t *testing.T) {
 		})
 	}
 	require.NoError(t, g.Wait())
-	again := 0
-	for _, n := range tries {
-		again += n
+	total := 0
+	for _, n := range retries {
+		total += n
 	}
-	t.Logf("%d clients after %s, %d had to come again, %d MiB", clients, time.Since(began).Round(time.Millisecond), again, n.resident())
-	require.Less(t, n.resident(), most(long(300, 800)))
+	t.Logf("%d clients connected after %s, with %d retries, %d MiB", clients, time.Since(began).Round(time.Millisecond), total, n.resident())
+	require.Less(t, n.resident(), memoryBound(shortOrLong(300, 800)))
 	status, _ := n.call("u0", "GET", "/v1/sync", nil)
 	require.Equal(t, http.StatusOK, status)
 }
 
-// TestReadersThatDoNotRead: they cost the node a bounded buffer each, and nobody
-// else anything.
+// TestReadersThatDoNotRead: a socket that does not read costs the node a bounded buffer and
+// does not delay other sockets.
 func TestReadersThatDoNotRead(t *testing.T) {
-	c := newClusterAlone(t)
+	c := newSequentialCluster(t)
 	n := c.node("one")
-	users := names("u", long(200, 1000))
+	users := names("u", shortOrLong(200, 1000))
 	id := n.create("alice", map[string]any{"kind": "group", "members": append(users[:99:99], "bob")})
 	for at := 99; at < len(users); at += 400 {
 		status, body := n.call("alice", "POST", "/v1/conversations/"+id.String()+"/members", map[string]any{"user_ids": users[at:min(at+400, len(users))]})
@@ -381,8 +181,8 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	for _, user := range users {
 		bearer := userToken(t, user)
 		g.Go(func() error {
-			var tries int
-			ws, err := join(n.url, bearer, time.Now().Add(patience), &tries)
+			var retries int
+			ws, err := connectWithRetry(n.url, bearer, time.Now().Add(waitTimeout), &retries)
 			if err != nil {
 				return err
 			}
@@ -394,12 +194,12 @@ func TestReadersThatDoNotRead(t *testing.T) {
 	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
 	words := strings.Repeat("x", 30_000)
 	last := sent{}
-	for i := range long(150, 600) {
+	for i := range shortOrLong(150, 600) {
 		last = alice.post(id, fmt.Sprint(i), words)
 		require.Empty(t, last.Code)
 	}
-	events := bob.until(id, last.Seq)
+	events := bob.waitEvent(id, last.Seq)
 	requireDense(t, events, events[0].Seq)
 	t.Logf("%d MiB", n.resident())
-	require.Less(t, n.resident(), most(long(400, 1500)))
+	require.Less(t, n.resident(), memoryBound(shortOrLong(400, 1500)))
 }

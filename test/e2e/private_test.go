@@ -13,7 +13,7 @@ import (
 	"im/internal/auth"
 )
 
-// restCall is one call; {id} stands for a conversation.
+// restCall is one REST call. {id} in the path stands for a conversation.
 type restCall struct {
 	method, path string
 	body         any
@@ -21,9 +21,10 @@ type restCall struct {
 
 func (c restCall) name() string { return c.method + " " + c.path }
 
-func (c restCall) of(id string) string { return strings.ReplaceAll(c.path, "{id}", id) }
+// pathFor returns the path for a conversation.
+func (c restCall) pathFor(id string) string { return strings.ReplaceAll(c.path, "{id}", id) }
 
-// conversationCalls are all calls that name a conversation.
+// conversationCalls has all calls whose path names a conversation.
 var conversationCalls = []restCall{
 	{"GET", "/v1/conversations/{id}", nil},
 	{"PATCH", "/v1/conversations/{id}", map[string]any{"title": "mine"}},
@@ -54,7 +55,7 @@ var conversationCalls = []restCall{
 	{"PATCH", "/v1/conversations/{id}/preferences", map[string]any{"pinned": true}},
 }
 
-// otherCalls need a token and name no conversation.
+// otherCalls has the other calls that need a token.
 var otherCalls = []restCall{
 	{"GET", "/v1/conversations", nil},
 	{"POST", "/v1/conversations", map[string]any{"kind": "group", "members": []string{}}},
@@ -75,7 +76,7 @@ var otherCalls = []restCall{
 	{"GET", "/v1/conversations/{id}/messages/2/trace", nil},
 }
 
-// conversationFrames are all requests of the socket that name a conversation.
+// conversationFrames has all request frames that name a conversation.
 var conversationFrames = []map[string]any{
 	{"type": "send", "client_msg_id": "e", "content": text("x")},
 	{"type": "pull", "after_seq": 0},
@@ -83,6 +84,7 @@ var conversationFrames = []map[string]any{
 	{"type": "read", "seq": 1},
 }
 
+// badTokens returns tokens that must be refused, by what is wrong with them.
 func badTokens(t *testing.T) map[string]string {
 	t.Helper()
 	expired, err := auth.Sign(secret, "alice", auth.Grant{TTL: -time.Hour})
@@ -94,9 +96,9 @@ func badTokens(t *testing.T) map[string]string {
 	return map[string]string{"no token": "", "expired": expired, "forged": forged, "unsigned": unsigned, "garbage": "x.y.z"}
 }
 
-// TestI8Private: every call and every frame × who is not a member, who is no
-// longer one, and who has no valid token. The answers for a conversation that
-// exists are those for one that does not, and nothing changes.
+// TestI8Private makes every call and sends every frame as a stranger, as a former member,
+// and without a valid token. The answers are the same whether the conversation exists or
+// not, and nothing changes.
 func TestI8Private(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -105,33 +107,33 @@ func TestI8Private(t *testing.T) {
 	require.EqualValues(t, 2, alice.post(id, "c", "private").Seq)
 	n.remove("alice", id, "frank")
 	before := alice.history(id)
-	nowhere := uuid.NewString()
+	missing := uuid.NewString()
 
 	for _, user := range []domain.UserID{"eve", "frank"} {
 		for _, call := range conversationCalls {
-			status, body := n.call(user, call.method, call.of(id.String()), call.body)
+			status, body := n.call(user, call.method, call.pathFor(id.String()), call.body)
 			require.Equal(t, http.StatusNotFound, status, "%s %s: %s", user, call.name(), body)
-			_, none := n.call(user, call.method, call.of(nowhere), call.body)
-			require.Equal(t, string(none), string(body), "%s %s tells that it exists", user, call.name())
+			_, none := n.call(user, call.method, call.pathFor(missing), call.body)
+			require.Equal(t, string(none), string(body), "%s %s reveals that the conversation exists", user, call.name())
 		}
 		trace := restCall{"GET", "/v1/conversations/{id}/messages/2/trace", nil}
-		status, body := n.call(user, trace.method, trace.of(id.String()), nil)
+		status, body := n.call(user, trace.method, trace.pathFor(id.String()), nil)
 		require.Equal(t, http.StatusForbidden, status)
-		_, none := n.call(user, trace.method, trace.of(nowhere), nil)
-		require.Equal(t, string(none), string(body), "a trace tells that it exists")
+		_, none := n.call(user, trace.method, trace.pathFor(missing), nil)
+		require.Equal(t, string(none), string(body), "a trace reveals that the conversation exists")
 		s := connect(t, n.url, user, "phone")
 		for _, fields := range conversationFrames {
-			require.Equal(t, s.refusal(fields, nowhere), s.refusal(fields, id.String()), "%s %v", user, fields)
+			require.Equal(t, s.refusalOf(fields, missing), s.refusalOf(fields, id.String()), "%s %v", user, fields)
 		}
-		s.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 3, nowhere: 1}})
+		s.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 3, missing: 1}})
 		views, last := s.sync("", 100)
 		require.Empty(t, views)
 		require.Zero(t, *last.UnreadTotal)
-		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type, "the socket is still good")
+		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type, "the socket still works")
 	}
 	for what, bearer := range badTokens(t) {
 		for _, call := range append(append([]restCall{}, conversationCalls...), otherCalls...) {
-			status, body := n.callWith(bearer, call.method, call.of(id.String()), call.body)
+			status, body := n.callWith(bearer, call.method, call.pathFor(id.String()), call.body)
 			require.Equal(t, http.StatusUnauthorized, status, "%s, %s: %s", what, call.name(), body)
 			code := domain.CodeUnauthenticated
 			if what == "expired" {
@@ -152,12 +154,13 @@ func TestI8Private(t *testing.T) {
 		require.Equal(t, want, s.closed(), what)
 	}
 	require.Equal(t, before, alice.history(id), "nothing changed")
-	_, err := domain.ParseConversationID("", nowhere)
+	_, err := domain.ParseConversationID("", missing)
 	require.NoError(t, err)
 }
 
-// refusal is the answer to a request of a conversation, less its id.
-func (s *socket) refusal(fields map[string]any, id string) string {
+// refusalOf sends a request for a conversation, asserts not_found, and returns the answer
+// without the request id.
+func (s *socket) refusalOf(fields map[string]any, id string) string {
 	s.t.Helper()
 	request := map[string]any{"conversation_id": id}
 	for k, v := range fields {
@@ -169,20 +172,20 @@ func (s *socket) refusal(fields map[string]any, id string) string {
 	return strings.Replace(string(f.raw), `"id":"`+f.ID+`"`, "", 1)
 }
 
-// TestI8BehalfOfUsers: only a server token may speak for others.
-func TestI8BehalfOfUsers(t *testing.T) {
+// TestI8ActingForUsers: only a server token may act for other users.
+func TestI8ActingForUsers(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.direct("alice", "bob")
 	server, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 
-	call := func(bearer, behalf string) int {
+	call := func(bearer, actAs string) int {
 		req, err := http.NewRequest("GET", n.url+"/v1/conversations/"+id.String(), nil)
 		require.NoError(t, err)
 		req.Header.Set("Authorization", "Bearer "+bearer)
-		if behalf != "" {
-			req.Header.Set("X-IM-User", behalf)
+		if actAs != "" {
+			req.Header.Set("X-IM-User", actAs)
 		}
 		resp, err := http.DefaultClient.Do(req)
 		require.NoError(t, err)
@@ -197,7 +200,7 @@ func TestI8BehalfOfUsers(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, call(userToken(t, "eve"), "alice"))
 }
 
-// TestOrigin: a page of another origin opens no socket, token or not.
+// TestOrigin: a page of another origin cannot open a socket, even with a valid token.
 func TestOrigin(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one", "IM_ALLOWED_ORIGINS=https://chat.example.org")

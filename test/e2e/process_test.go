@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestI6NodeKilled: a node dies by SIGKILL; its user connects to the other and
-// has everything, once.
+// TestI6NodeKilled: after a node is killed with SIGKILL, its user connects to the other
+// node and gets every event once.
 func TestI6NodeKilled(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -17,9 +17,9 @@ func TestI6NodeKilled(t *testing.T) {
 	var first sent
 	alice.request(map[string]any{"type": "send", "to": "bob", "client_msg_id": "c-0", "content": text("x")}).into(t, &first)
 	id := first.ConversationID
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	b := bob.post(id, "b-0", "live both ways")
-	alice.until(id, b.Seq)
+	alice.waitEvent(id, b.Seq)
 
 	two.signal(syscall.SIGKILL)
 	for n := range 10 {
@@ -30,13 +30,13 @@ func TestI6NodeKilled(t *testing.T) {
 	require.EqualValues(t, 13, views[id].HeadSeq)
 	requireDense(t, bob.history(id), 1)
 	a := alice.post(id, "live", "x")
-	bob.until(id, a.Seq)
+	bob.waitEvent(id, a.Seq)
 }
 
-// TestI9StoppedNodeHoldsUpNobody: a node is stopped (SIGSTOP) in the middle of
-// appending; another goes on in the same conversations, and nobody waits for
-// the locks of the first. When it comes back it does no harm.
-func TestI9StoppedNodeHoldsUpNobody(t *testing.T) {
+// TestI9StoppedNodeDelaysNoOther: a node is paused (SIGSTOP) while it appends. Another
+// node appends to the same conversation without waiting for the locks of the first. When
+// the first node continues, it does no harm.
+func TestI9StoppedNodeDelaysNoOther(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := two.direct("alice", "bob")
@@ -52,7 +52,7 @@ func TestI9StoppedNodeHoldsUpNobody(t *testing.T) {
 		}
 		one.signal(syscall.SIGSTOP)
 		for n := range 5 {
-			require.Empty(t, bob.post(id, fmt.Sprint(round, "-", n), "y").Code, "nobody waits for the stopped node")
+			require.Empty(t, bob.post(id, fmt.Sprint(round, "-", n), "y").Code, "the send does not wait for the stopped node")
 		}
 		one.signal(syscall.SIGCONT)
 		for _, request := range requests {
@@ -64,12 +64,12 @@ func TestI9StoppedNodeHoldsUpNobody(t *testing.T) {
 	events := bob.history(id)
 	require.Len(t, events, head)
 	requireDense(t, events, 1)
-	requireDense(t, bob.until(id, head), 2)
-	requireDense(t, alice.until(id, head), 2)
+	requireDense(t, bob.waitEvent(id, head), 2)
+	requireDense(t, alice.waitEvent(id, head), 2)
 }
 
-// TestDrain: SIGTERM tells the clients to go elsewhere, finishes the work, and
-// the process exits 0.
+// TestDrain: on SIGTERM a node asks its clients to reconnect elsewhere, finishes its work
+// and exits with 0.
 func TestDrain(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")

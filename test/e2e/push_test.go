@@ -9,8 +9,8 @@ import (
 	"im/domain"
 )
 
-// TestI4AscendingWithoutAHole: sockets that came at different times, on two
-// nodes, see the events of a busy conversation one by one, and the same ones.
+// TestI4AscendingWithoutAHole: sockets that connect at different times to two nodes get the
+// events of a busy conversation without a hole, as they are in the log.
 func TestI4AscendingWithoutAHole(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -33,15 +33,15 @@ func TestI4AscendingWithoutAHole(t *testing.T) {
 	all := alice.history(id)
 	require.Len(t, all, head)
 	for _, s := range readers {
-		events := s.until(id, head)
+		events := s.waitEvent(id, head)
 		requireDense(t, events, events[0].Seq)
-		require.Equal(t, all[events[0].Seq-1:], events, "what is pushed is what is stored (I5)")
+		require.Equal(t, all[events[0].Seq-1:], events, "each pushed event equals the stored one (I5)")
 	}
 }
 
-// TestI6JustAddedGetsEverything: who is added while online hears of the
-// conversation, then of the joining itself, then of all that follows.
-func TestI6JustAddedGetsEverything(t *testing.T) {
+// TestI6NewMemberGetsEverything: a member who is added while connected gets the
+// conversation frame, then the joining, then each later event.
+func TestI6NewMemberGetsEverything(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
@@ -50,29 +50,29 @@ func TestI6JustAddedGetsEverything(t *testing.T) {
 	require.Empty(t, alice.post(id, "before", "x").Code)
 
 	nodes[0].add("alice", id, "carol")
-	requireIntroduced(t, carol, id, 3)
+	requireNewConversation(t, carol, id, 3)
 	require.Empty(t, alice.post(id, "after", "x").Code)
-	requireDense(t, carol.until(id, 4), 3)
-	require.Empty(t, carol.post(id, "mine", "x").Code, "and may post")
-	requireDense(t, carol.until(id, 5), 3)
+	requireDense(t, carol.waitEvent(id, 4), 3)
+	require.Empty(t, carol.post(id, "mine", "x").Code, "the new member may send")
+	requireDense(t, carol.waitEvent(id, 5), 3)
 
 	nodes[1].remove("alice", id, "carol")
-	events := carol.until(id, 6)
+	events := carol.waitEvent(id, 6)
 	require.Equal(t, domain.MemberRemoved, events[len(events)-1].Type)
 	require.Empty(t, alice.post(id, "without", "x").Code)
-	alice.until(id, 7)
+	alice.waitEvent(id, 7)
 	require.Equal(t, domain.CodeNotFound, carol.post(id, "late", "x").Code)
-	require.Len(t, carol.pushed(id), 4, "the removal is the last that she gets")
+	require.Len(t, carol.pushed(id), 4, "the removal is the last event that carol gets")
 }
 
-// requireIntroduced waits for the conversation frame and the joining, and
-// asserts that they came in this order.
-func requireIntroduced(t *testing.T, s *socket, id domain.ConversationID, seq int64) {
+// requireNewConversation waits for the frame of a new conversation, and asserts that no
+// event came before it and that its head is at least seq.
+func requireNewConversation(t *testing.T, s *socket, id domain.ConversationID, seq int64) {
 	t.Helper()
-	var introduced struct{ Conversation domain.ConversationView }
-	s.next("conversation").into(t, &introduced)
-	require.Equal(t, id, introduced.Conversation.ConversationID)
-	require.GreaterOrEqual(t, introduced.Conversation.HeadSeq, seq)
+	var pushed struct{ Conversation domain.ConversationView }
+	s.next("conversation").into(t, &pushed)
+	require.Equal(t, id, pushed.Conversation.ConversationID)
+	require.GreaterOrEqual(t, pushed.Conversation.HeadSeq, seq)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.frames {
@@ -83,22 +83,22 @@ func requireIntroduced(t *testing.T, s *socket, id domain.ConversationID, seq in
 	}
 }
 
-// TestI6CreatorsDevicesAreIntroduced: every session of everybody who is newly
-// in it hears of a new conversation, the creator's too.
-func TestI6CreatorsDevicesAreIntroduced(t *testing.T) {
+// TestI6NewConversationReachesAllSessions: every session of every member is notified of a
+// new conversation, including those of the creator.
+func TestI6NewConversationReachesAllSessions(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
-	var everybody []*socket
+	var sessions []*socket
 	for i, user := range []domain.UserID{"alice", "alice", "bob", "bob"} {
-		everybody = append(everybody, connect(t, nodes[i%2].url, user, fmt.Sprint("device-", i)))
+		sessions = append(sessions, connect(t, nodes[i%2].url, user, fmt.Sprint("device-", i)))
 	}
 	id := nodes[0].group("alice", "bob")
-	for _, s := range everybody {
-		requireIntroduced(t, s, id, 1)
-		requireDense(t, s.until(id, 1), 1)
+	for _, s := range sessions {
+		requireNewConversation(t, s, id, 1)
+		requireDense(t, s.waitEvent(id, 1), 1)
 	}
-	require.Empty(t, everybody[2].post(id, "c", "x").Code)
-	for _, s := range everybody {
-		requireDense(t, s.until(id, 2), 1)
+	require.Empty(t, sessions[2].post(id, "c", "x").Code)
+	for _, s := range sessions {
+		requireDense(t, s.waitEvent(id, 2), 1)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRebuildBesideNodes: what was damaged is found, and is right again on every
-// node once it was rebuilt, while they run.
-func TestRebuildBesideNodes(t *testing.T) {
+// TestRebuildWhileNodesRun: im rebuild --verify finds damaged projections, and im rebuild
+// repairs them. Every running node then answers correctly.
+func TestRebuildWhileNodesRun(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob", "carol")

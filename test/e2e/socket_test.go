@@ -17,11 +17,11 @@ import (
 	"im/test/frametest"
 )
 
-// patience is how long a test waits for what must come; it is generous because
-// machines are shared, and no test measures time with it.
-const patience = time.Minute
+// waitTimeout bounds a wait for what must happen. It is generous because machines are
+// shared. No test measures time with it.
+const waitTimeout = time.Minute
 
-// frame is one frame from the server, as sent.
+// frame is one frame from the server.
 type frame struct {
 	Type string `json:"type"`
 	ID   string `json:"id"`
@@ -34,9 +34,8 @@ func (f frame) into(t testing.TB, v any) {
 	require.NoError(t, json.Unmarshal(f.raw, v), "frame %s", f.raw)
 }
 
-// socket is a client of the bare contract: no retries, no state, nothing
-// hidden. Every frame is kept in the order of its arrival, and has to be as
-// asyncapi.yaml describes it.
+// socket is a minimal client of the contract, without retries and without state. It keeps
+// every frame in the order of arrival, and checks each against asyncapi.yaml.
 type socket struct {
 	t        testing.TB
 	user     domain.UserID
@@ -45,23 +44,23 @@ type socket struct {
 
 	writing  sync.Mutex
 	ids      int
-	presence map[domain.UserID]*bool // that was told last
+	presence map[domain.UserID]*bool // last state by user; nil is unknown
 
-	mu     sync.Mutex
-	frames []frame
-	taken  []bool
-	news   chan struct{} // closed and replaced at each frame
-	ended  error
+	mu      sync.Mutex
+	frames  []frame
+	taken   []bool        // by frame: returned by await
+	changed chan struct{} // closed and replaced at each frame and at the end
+	ended   error         // why the socket has ended
 }
 
-// dial opens a socket without saying hello.
+// dial opens a socket without a hello frame.
 func dial(t testing.TB, url string, header http.Header) *socket {
 	t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: patience}
+	dialer := websocket.Dialer{Subprotocols: []string{"im.v1"}, HandshakeTimeout: waitTimeout}
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(url, "http")+"/v1/ws", header)
 	require.NoError(t, err)
 	_ = resp.Body.Close()
-	s := &socket{t: t, ws: ws, protocol: protocol(t), news: make(chan struct{}), presence: make(map[domain.UserID]*bool)}
+	s := &socket{t: t, ws: ws, protocol: protocol(t), changed: make(chan struct{}), presence: make(map[domain.UserID]*bool)}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -74,7 +73,7 @@ func dial(t testing.TB, url string, header http.Header) *socket {
 	return s
 }
 
-// connect opens a socket as a device of a user, up to welcome.
+// connect opens a socket as a device of a user and waits for welcome.
 func connect(t testing.TB, url string, user domain.UserID, device string) *socket {
 	t.Helper()
 	s := dial(t, url, nil)
@@ -84,6 +83,7 @@ func connect(t testing.TB, url string, user domain.UserID, device string) *socke
 	return s
 }
 
+// read keeps frames until the socket ends.
 func (s *socket) read() {
 	for {
 		_, data, err := s.ws.ReadMessage()
@@ -92,7 +92,7 @@ func (s *socket) read() {
 			s.ended = err
 		} else {
 			if _, err := s.protocol.FromServer(data); err != nil {
-				s.t.Errorf("not as described: %v\n%.2000s", err, data)
+				s.t.Errorf("a frame is not as asyncapi.yaml describes: %v\n%.2000s", err, data)
 			}
 			f := frame{raw: data}
 			if err := json.Unmarshal(data, &f); err != nil {
@@ -101,8 +101,8 @@ func (s *socket) read() {
 			s.frames = append(s.frames, f)
 			s.taken = append(s.taken, false)
 		}
-		close(s.news)
-		s.news = make(chan struct{})
+		close(s.changed)
+		s.changed = make(chan struct{})
 		s.mu.Unlock()
 		if err != nil {
 			return
@@ -120,7 +120,7 @@ func (s *socket) write(v any) {
 func (s *socket) writeRaw(kind int, data []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if err := s.ws.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.ws.SetWriteDeadline(time.Now().Add(waitTimeout)); err != nil {
 		return err
 	}
 	return s.ws.WriteMessage(kind, data)
@@ -151,16 +151,18 @@ func (s *socket) next(kind string) frame {
 	return s.wait("a frame "+kind, func(f frame) bool { return f.Type == kind })
 }
 
+// wait is await with waitTimeout; what names the expectation.
 func (s *socket) wait(what string, match func(frame) bool) frame {
 	s.t.Helper()
-	f, err := s.await(match, patience)
+	f, err := s.await(match, waitTimeout)
 	require.NoErrorf(s.t, err, "%s waits for %s; it has %s", s.user, what, s.summary())
 	return f
 }
 
-// await takes the first untaken frame that matches.
-func (s *socket) await(match func(frame) bool, patience time.Duration) (frame, error) {
-	deadline := time.After(patience)
+// await waits for the first frame that matches and was not taken yet, and takes it. It
+// returns an error after timeout, or when the socket has ended.
+func (s *socket) await(match func(frame) bool, timeout time.Duration) (frame, error) {
+	deadline := time.After(timeout)
 	for {
 		s.mu.Lock()
 		for i, f := range s.frames {
@@ -170,15 +172,15 @@ func (s *socket) await(match func(frame) bool, patience time.Duration) (frame, e
 				return f, nil
 			}
 		}
-		news, ended := s.news, s.ended
+		changed, ended := s.changed, s.ended
 		s.mu.Unlock()
 		if ended != nil {
 			return frame{}, ended
 		}
 		select {
-		case <-news:
+		case <-changed:
 		case <-deadline:
-			return frame{}, errors.New("nothing came in time")
+			return frame{}, errors.New("no matching frame in time")
 		}
 	}
 }
@@ -186,12 +188,13 @@ func (s *socket) await(match func(frame) bool, patience time.Duration) (frame, e
 // closed waits for the end of the socket and returns its close code.
 func (s *socket) closed() int {
 	s.t.Helper()
-	_, err := s.await(func(frame) bool { return false }, patience)
+	_, err := s.await(func(frame) bool { return false }, waitTimeout)
 	var closed *websocket.CloseError
 	require.ErrorAs(s.t, err, &closed, "%s", s.summary())
 	return closed.Code
 }
 
+// summary returns the frames that were not taken, shortened, for messages.
 func (s *socket) summary() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,12 +210,13 @@ func (s *socket) summary() string {
 		}
 	}
 	if s.ended != nil {
-		fmt.Fprintf(&b, "and ended: %v", s.ended)
+		fmt.Fprintf(&b, "then the socket ended: %v", s.ended)
 	}
 	return b.String()
 }
 
-// pushed returns all events of a conversation so far, in the order of arrival.
+// pushed returns all events of a conversation that were pushed so far, in the order of
+// arrival.
 func (s *socket) pushed(id domain.ConversationID) []domain.Event {
 	s.t.Helper()
 	s.mu.Lock()
@@ -231,9 +235,9 @@ func (s *socket) pushed(id domain.ConversationID) []domain.Event {
 	return events
 }
 
-// until waits until an event of a conversation with this seq was pushed, and
-// returns all of the conversation's.
-func (s *socket) until(id domain.ConversationID, seq int64) []domain.Event {
+// waitEvent waits until the event of a conversation with this seq is pushed. It returns all
+// events of the conversation that were pushed so far.
+func (s *socket) waitEvent(id domain.ConversationID, seq int64) []domain.Event {
 	s.t.Helper()
 	s.wait(fmt.Sprintf("event %d of %s", seq, id), func(f frame) bool {
 		if f.Type != "event" {
@@ -245,7 +249,7 @@ func (s *socket) until(id domain.ConversationID, seq int64) []domain.Event {
 	return s.pushed(id)
 }
 
-// requireDense asserts that events ascend one by one from first (I2, I4).
+// requireDense asserts that the seqs of events are first, first+1, … (I2, I4).
 func requireDense(t testing.TB, events []domain.Event, first int64) {
 	t.Helper()
 	for i, e := range events {
@@ -253,6 +257,7 @@ func requireDense(t testing.TB, events []domain.Event, first int64) {
 	}
 }
 
+// text returns the content of a text message.
 func text(s string) map[string]any { return map[string]any{"type": "text", "text": s} }
 
 // sent is the answer to send.

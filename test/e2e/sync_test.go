@@ -19,7 +19,8 @@ type syncPage struct {
 	Code          domain.Code               `json:"code"`
 }
 
-// sync runs a whole sync from cursor ("" lists everything), page by page.
+// sync runs a whole sync from a cursor, page by page; "" lists all conversations. It
+// returns the views, and the last page with all removed conversations.
 func (s *socket) sync(cursor string, limit int) (views map[domain.ConversationID]domain.ConversationView, last syncPage) {
 	s.t.Helper()
 	views = map[domain.ConversationID]domain.ConversationView{}
@@ -41,14 +42,14 @@ func (s *socket) sync(cursor string, limit int) (views map[domain.ConversationID
 			p.Removed = removed
 			return views, p
 		}
-		require.Nil(s.t, p.UnreadTotal, "only when done")
+		require.Nil(s.t, p.UnreadTotal, "unread_total is only in the last page")
 	}
-	s.t.Fatal("the sync never ends")
+	s.t.Fatal("the sync does not end")
 	return nil, syncPage{}
 }
 
-// TestSyncAfterAbsence: who was away learns from one sync what changed, and
-// pulls just what is missing.
+// TestSyncAfterAbsence: after an absence, one sync returns what changed, and the client
+// pulls only what it lacks.
 func TestSyncAfterAbsence(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -59,7 +60,7 @@ func TestSyncAfterAbsence(t *testing.T) {
 	for i := range 7 {
 		ids = append(ids, one.group("alice", "bob"))
 		require.Empty(t, alice.post(ids[i], "first", "hello").Code)
-		bob.until(ids[i], 2)
+		bob.waitEvent(ids[i], 2)
 		bob.write(map[string]any{"type": "ack", "acks": map[string]int64{ids[i].String(): 2}})
 	}
 	views, last := bob.sync("", 3)
@@ -79,23 +80,23 @@ func TestSyncAfterAbsence(t *testing.T) {
 
 	bob = connect(t, one.url, "bob", "phone")
 	changed, last := bob.sync(last.Cursor, 100)
-	require.Len(t, changed, 1, "what did not change is not sent again")
+	require.Len(t, changed, 1, "unchanged conversations are not sent again")
 	require.Equal(t, []domain.ConversationID{ids[5]}, last.Removed)
 	view := changed[ids[3]]
 	require.EqualValues(t, 22, view.HeadSeq)
 	require.EqualValues(t, 21, view.UnreadCount)
-	require.EqualValues(t, 2, view.AckedSeq, "this device had acknowledged so far")
+	require.EqualValues(t, 2, view.AckedSeq, "the acknowledgement of this device is kept")
 	require.True(t, view.Limited)
-	require.EqualValues(t, 26, *last.UnreadTotal, "21 there and one in each of five others")
+	require.EqualValues(t, 26, *last.UnreadTotal, "21 in the changed conversation and one in each of five others")
 	require.Len(t, bob.history(ids[3]), 22)
 
 	var refused syncPage
 	alice.request(map[string]any{"type": "sync", "cursor": last.Cursor}).into(t, &refused)
-	require.Equal(t, domain.CodeCursorInvalid, refused.Code, "a cursor is its user's")
+	require.Equal(t, domain.CodeCursorInvalid, refused.Code, "a cursor is valid for its user only")
 }
 
-// TestReadReachesAllDevices: what one device reads the others learn, on
-// whichever node, and reading never goes back.
+// TestReadReachesAllDevices: a read position of one device is pushed to the other devices
+// of the user, on any node, and never goes back.
 func TestReadReachesAllDevices(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -105,7 +106,7 @@ func TestReadReachesAllDevices(t *testing.T) {
 	for n := range 5 {
 		require.Empty(t, alice.post(id, fmt.Sprint(n), "x").Code)
 	}
-	phone.until(id, 6)
+	phone.waitEvent(id, 6)
 	for _, step := range []struct{ seq, read, unread int64 }{{4, 4, 2}, {2, 4, 2}, {1_000, 6, 0}} {
 		f := phone.request(map[string]any{"type": "read", "conversation_id": id, "seq": step.seq})
 		var state domain.ReadState
@@ -118,12 +119,12 @@ func TestReadReachesAllDevices(t *testing.T) {
 	}
 	require.Empty(t, phone.post(id, "answer", "x").Code)
 	views, _ := laptop.sync("", 10)
-	require.EqualValues(t, 7, views[id].ReadSeq, "sending moves one's own position")
+	require.EqualValues(t, 7, views[id].ReadSeq, "a send moves the read position of the sender")
 	require.Zero(t, views[id].UnreadCount)
 }
 
-// TestNewerSessionReplaces: the newer session of a device ends the older on
-// whichever node; other devices stay. Under the policy single they do not.
+// TestNewerSessionReplaces: a new session of a device ends the older one, on any node.
+// Sessions of other devices stay.
 func TestNewerSessionReplaces(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -136,6 +137,6 @@ func TestNewerSessionReplaces(t *testing.T) {
 
 	id := one.direct("bob", "alice")
 	require.Empty(t, connect(t, one.url, "bob", "phone").post(id, "c", "x").Code)
-	laptop.until(id, 2)
-	newest.until(id, 2)
+	laptop.waitEvent(id, 2)
+	newest.waitEvent(id, 2)
 }

@@ -16,31 +16,31 @@ import (
 	"im/tools/verify"
 )
 
-// verifying runs im verify --json and returns its report and exit code.
-func verifying(t *testing.T, env []string, args ...string) (*verify.Report, int) {
+// runVerify runs im verify --json and returns its report and exit code.
+func runVerify(t *testing.T, env []string, args ...string) (*verify.Report, int) {
 	t.Helper()
 	cmd := exec.Command(binary, append([]string{"verify", "--json", "--users", "9", "--rate", "60", "--no-floods"}, args...)...)
 	cmd.Env = append(os.Environ(), env...)
-	var out, said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &said
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
 	err := cmd.Run()
-	var ended *exec.ExitError
-	if err != nil && !errors.As(err, &ended) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
 		require.NoError(t, err)
 	}
 	report := new(verify.Report)
-	require.NoError(t, json.Unmarshal(out.Bytes(), report), "%s\n%s", out.Bytes(), said.Bytes())
+	require.NoError(t, json.Unmarshal(out.Bytes(), report), "%s\n%s", out.Bytes(), log.Bytes())
 	return report, cmd.ProcessState.ExitCode()
 }
 
-// TestVerify: im verify finds nothing wrong with two nodes, not even when one is
-// paused for a while and then drained, and finds the faults of a fault proxy.
+// TestVerify: im verify finds no breach on two nodes, even when one is paused and then
+// drained. It finds the breach that a fault proxy causes.
 func TestVerify(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 
 	t.Run("two nodes", func(t *testing.T) {
-		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
+		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
 		require.Zero(t, code, "%s", report.Text())
 		require.True(t, report.OK())
 		require.EqualValues(t, 11, report.Seed)
@@ -50,17 +50,17 @@ func TestVerify(t *testing.T) {
 	t.Run("a fault proxy", func(t *testing.T) {
 		proxy := faultproxy.New(one.url, faultproxy.Faults()["drops an event"]())
 		defer proxy.Close()
-		report, code := verifying(t, c.env, "--url", proxy.URL, "--duration", "4s")
+		report, code := runVerify(t, c.env, "--url", proxy.URL, "--duration", "4s")
 		require.Equal(t, 1, code)
 		require.Positive(t, report.BreachCount)
 		require.Equal(t, "I4", report.Breaches[0].Invariant)
 		require.NotEmpty(t, report.Breaches[0].Client)
 		require.NotZero(t, report.Breaches[0].Seq)
 	})
-	t.Run("a node stopped for a while, then drained", func(t *testing.T) {
-		meddled := make(chan struct{})
+	t.Run("a node is paused and then drained", func(t *testing.T) {
+		injected := make(chan struct{})
 		go func() {
-			defer close(meddled)
+			defer close(injected)
 			time.Sleep(3 * time.Second)
 			_ = two.cmd.Process.Signal(syscall.SIGSTOP)
 			time.Sleep(6 * time.Second)
@@ -68,8 +68,8 @@ func TestVerify(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			_ = two.cmd.Process.Signal(syscall.SIGTERM)
 		}()
-		report, code := verifying(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
-		<-meddled
+		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
+		<-injected
 		require.Zero(t, code, "%s", report.Text())
 		require.Positive(t, report.Reconnects)
 		require.NotEmpty(t, report.Faults)

@@ -1,9 +1,9 @@
-// Package pgtest gives each test a migrated database of its own on a real server.
+// Package pgtest creates a migrated database for each test on a real PostgreSQL server.
 //
-// The server is named by IM_TEST_DATABASE_URL, a URL of a role that may create
-// databases; the default is postgres on localhost's standard port. Tests, and
-// packages of tests, may run at once: databases are copied from a template that
-// is migrated once for each version of the schema.
+// IM_TEST_DATABASE_URL is the URL of the server, with a role that may create databases.
+// The default is the role postgres on the standard port of localhost. Tests and packages
+// may run concurrently. Databases are copied from a template, which is migrated once for
+// each version of the schema.
 package pgtest
 
 import (
@@ -29,14 +29,14 @@ import (
 )
 
 const (
-	defaultURL = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
-	patience   = time.Minute // for the server of a busy machine
-	staleAfter = time.Hour   // databases of tests that were killed
-	dayOld     = 24 * time.Hour
+	defaultURL  = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
+	timeout     = time.Minute    // bounds the work on the server
+	staleAfter  = time.Hour      // then the database of a killed test is dropped
+	templateAge = 24 * time.Hour // then the template of an older schema is dropped
 )
 
-// New returns the URL of a new, migrated, empty database that is dropped when
-// the test ends, whoever is still connected to it.
+// New returns the URL of a new, migrated and empty database. It is dropped when the test
+// ends, even if connections are still open.
 func New(t testing.TB) string {
 	t.Helper()
 	return create(t, func(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, error) {
@@ -44,15 +44,16 @@ func New(t testing.TB) string {
 	})
 }
 
-// NewEmpty is New without a schema.
+// NewEmpty is like New, but the database has no schema.
 func NewEmpty(t testing.TB) string {
 	t.Helper()
 	return create(t, func(context.Context, *pgx.Conn, *url.URL) (string, error) { return "template1", nil })
 }
 
+// create creates a database from the template that source returns.
 func create(t testing.TB, source func(context.Context, *pgx.Conn, *url.URL) (string, error)) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	server, err := serverURL()
 	if err != nil {
@@ -60,16 +61,16 @@ func create(t testing.TB, source func(context.Context, *pgx.Conn, *url.URL) (str
 	}
 	admin, err := pgx.Connect(ctx, server.String())
 	if err != nil {
-		t.Fatalf("the tests need PostgreSQL; IM_TEST_DATABASE_URL names it, a role that may create databases: %v", err)
+		t.Fatalf("the tests need PostgreSQL; set IM_TEST_DATABASE_URL to a role that may create databases: %v", err)
 	}
 	defer admin.Close(ctx)
 	from, err := source(ctx, admin, server)
 	if err != nil {
-		t.Fatalf("the template of test databases: %v", err)
+		t.Fatalf("creating the template of test databases: %v", err)
 	}
 	name := fmt.Sprintf("im_test_%d_%s", time.Now().Unix(), strings.ToLower(rand.Text()[:10]))
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(name)+" TEMPLATE "+identifier(from)); err != nil {
-		t.Fatalf("a test database: %v", err)
+		t.Fatalf("creating a test database: %v", err)
 	}
 	t.Cleanup(func() { drop(t, server, name) })
 	return databaseURL(server, name)
@@ -96,7 +97,7 @@ func databaseURL(server *url.URL, name string) string {
 func identifier(name string) string { return pgx.Identifier{name}.Sanitize() }
 
 func drop(t testing.TB, server *url.URL, name string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	admin, err := pgx.Connect(ctx, server.String())
 	if err != nil {
@@ -109,8 +110,9 @@ func drop(t testing.TB, server *url.URL, name string) {
 	}
 }
 
-// template makes the template of this schema if it is not there yet, and clears
-// away what tests that were killed have left, and templates of former schemas.
+// template returns the name of the template of the current schema, and creates it if it
+// does not exist. It drops databases of killed tests and templates of older schemas. An
+// advisory lock serializes concurrent tests.
 func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, error) {
 	name, err := templateName()
 	if err != nil {
@@ -119,7 +121,7 @@ func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, er
 	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock(hashtext('im.pgtest'))"); err != nil {
 		return "", err
 	}
-	defer admin.Exec(ctx, "SELECT pg_advisory_unlock(hashtext('im.pgtest'))") //nolint:errcheck // it ends with the connection
+	defer admin.Exec(ctx, "SELECT pg_advisory_unlock(hashtext('im.pgtest'))") //nolint:errcheck // the lock ends with the connection
 	if err := clearStale(ctx, admin, "im_test_", staleAfter); err != nil {
 		return "", err
 	}
@@ -129,13 +131,14 @@ func template(ctx context.Context, admin *pgx.Conn, server *url.URL) (string, er
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return found, err
 	}
-	if err := clearStale(ctx, admin, "im_template_", dayOld); err != nil {
+	if err := clearStale(ctx, admin, "im_template_", templateAge); err != nil {
 		return "", err
 	}
 	return makeTemplate(ctx, admin, server, fmt.Sprintf("im_template_%d_%s", time.Now().Unix(), name))
 }
 
-// makeTemplate gives the template its name when it is ready.
+// makeTemplate creates a template. The database gets the name of a template only after it
+// is migrated, so an interrupted creation leaves no broken template.
 func makeTemplate(ctx context.Context, admin *pgx.Conn, server *url.URL, name string) (string, error) {
 	draft := "im_test" + strings.TrimPrefix(name, "im_template")
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(draft)); err != nil {
@@ -148,7 +151,7 @@ func makeTemplate(ctx context.Context, admin *pgx.Conn, server *url.URL, name st
 	return name, err
 }
 
-// templateName names the schema by what it is made of.
+// templateName returns a hash of the migrations.
 func templateName() (string, error) {
 	hash := sha256.New()
 	err := fs.WalkDir(migrations.Files, ".", func(path string, entry fs.DirEntry, err error) error {
@@ -162,7 +165,8 @@ func templateName() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)[:8]), err
 }
 
-// clearStale drops databases by the time in their names: <prefix><seconds>_….
+// clearStale drops the databases that are older than age. Their names hold the time of
+// their creation: <prefix><Unix seconds>_….
 func clearStale(ctx context.Context, admin *pgx.Conn, prefix string, age time.Duration) error {
 	rows, err := admin.Query(ctx, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", prefix)
 	if err != nil {

@@ -27,7 +27,7 @@ type Node struct {
 	Chat *domain.Chat
 	URL  string
 
-	Quiet   bool // set before the first command: commits are not recorded
+	Quiet   bool // do not record commits; set before the first command
 	mu      sync.Mutex
 	commits []domain.Committed
 }
@@ -162,7 +162,7 @@ func (n *Node) Log(t testing.TB, id domain.ConversationID) (events []domain.Even
 	for i, e := range events {
 		require.Equal(t, int64(i+1), e.Seq, "the log has a hole or a repetition")
 		if i > 0 {
-			require.False(t, e.At.Before(events[i-1].At.Time), "time went back along the seqs")
+			require.False(t, e.At.Before(events[i-1].At.Time), "time goes backwards")
 		}
 	}
 	return events

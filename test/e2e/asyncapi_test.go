@@ -14,18 +14,19 @@ import (
 	"im/test/frametest"
 )
 
-// described is asyncapi.yaml, by which each frame is judged that a socket gets.
-var described = sync.OnceValues(func() (*frametest.Protocol, error) { return frametest.Read(im.AsyncAPI()) })
+// asyncAPI reads asyncapi.yaml once. Each frame that a socket receives is checked against
+// it.
+var asyncAPI = sync.OnceValues(func() (*frametest.Protocol, error) { return frametest.Read(im.AsyncAPI()) })
 
 func protocol(t testing.TB) *frametest.Protocol {
 	t.Helper()
-	p, err := described()
+	p, err := asyncAPI()
 	require.NoError(t, err)
 	return p
 }
 
-// TestEveryFrameIsServed: each message of asyncapi.yaml comes from the real
-// thing, but for gap, which takes a reader that is too slow.
+// TestEveryFrameIsServed: a node sends each message of asyncapi.yaml, except gap, which
+// needs a reader that is too slow.
 func TestEveryFrameIsServed(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
@@ -56,7 +57,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		answer := alice.request(request)
 		require.Equal(t, "sent", answer.Type, "%s", answer.raw)
 	}
-	bob.until(id, 11)
+	bob.waitEvent(id, 11)
 	message := "/v1/conversations/" + id.String() + "/messages/6"
 	for _, change := range []struct {
 		method, path string
@@ -72,7 +73,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		status, body := n.call("alice", change.method, change.path, change.body)
 		require.Equal(t, 200, status, "%s %s: %s", change.method, change.path, body)
 	}
-	bob.until(id, 17)
+	bob.waitEvent(id, 17)
 	for _, request := range []map[string]any{
 		{"type": "sync", "timeline_limit": 50},
 		{"type": "pull", "conversation_id": id, "after_seq": 0},
@@ -83,7 +84,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	} {
 		bob.request(request)
 	}
-	n.want(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
+	n.mustCall(200, serverToken(t), "POST", "/v1/users/bob/notices", map[string]any{"biz_type": "order", "data": nil})
 	bob.next("notice")
 	bob.write(map[string]any{"type": "watch", "user_ids": []string{"alice"}})
 	bob.next("presence")
@@ -99,7 +100,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	for _, s := range []*socket{alice, bob} {
 		s.mu.Lock()
 		for _, f := range s.frames {
-			name, _ := p.FromServer(f.raw) // the socket has judged
+			name, _ := p.FromServer(f.raw) // the socket has checked the frame
 			unseen = slices.DeleteFunc(unseen, func(n string) bool { return n == name })
 		}
 		s.mu.Unlock()

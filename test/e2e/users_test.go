@@ -9,9 +9,10 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 )
 
-// grantToken signs a token with more in it than a user.
+// grantToken signs a token of a user with further claims.
 func grantToken(t testing.TB, user domain.UserID, g auth.Grant) string {
 	t.Helper()
 	g.TTL = time.Hour
@@ -22,8 +23,8 @@ func grantToken(t testing.TB, user domain.UserID, g auth.Grant) string {
 
 func serverToken(t testing.TB) string { return grantToken(t, "backend", auth.Grant{Server: true}) }
 
-// want makes a call with a token and asserts its status.
-func (n *testNode) want(status int, bearer, method, path string, body any) []byte {
+// mustCall makes a call with a token, asserts the status, and returns the body.
+func (n *testNode) mustCall(status int, bearer, method, path string, body any) []byte {
 	n.t.Helper()
 	got, answer := n.callWith(bearer, method, path, body)
 	require.Equal(n.t, status, got, "%s %s: %s", method, path, answer)
@@ -34,8 +35,7 @@ type usersAnswer struct {
 	Users map[domain.UserID]domain.UserProfile `json:"users"`
 }
 
-// TestProfiles: what tokens and backends say of users stands beside pages, on
-// every node.
+// TestProfiles: profiles that tokens and backends set are part of pages, on every node.
 func TestProfiles(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -44,14 +44,14 @@ func TestProfiles(t *testing.T) {
 	bob.write(map[string]any{"type": "hello", "device_id": "phone", "token": grantToken(t, "bob", auth.Grant{Name: "Bob", Picture: "https://example.org/b.png"})})
 	bob.next("welcome")
 	require.Empty(t, bob.post(id, "c-1", "x").Code)
-	nodes[1].want(200, grantToken(t, "carol", auth.Grant{Name: "Carol"}), "GET", "/v1/sync", nil)
-	nodes[1].want(200, serverToken(t), "PUT", "/v1/users/alice", map[string]any{"name": "Alice", "metadata": map[string]any{"team": 7}})
+	nodes[1].mustCall(200, grantToken(t, "carol", auth.Grant{Name: "Carol"}), "GET", "/v1/sync", nil)
+	nodes[1].mustCall(200, serverToken(t), "PUT", "/v1/users/alice", map[string]any{"name": "Alice", "metadata": map[string]any{"team": 7}})
 
 	alice := connect(t, nodes[1].url, "alice", "phone")
-	require.Eventually(t, func() bool { // tokens' profiles are written behind
-		found := decode[usersAnswer](t, nodes[1].want(200, userToken(t, "alice"), "GET", "/v1/users?user_id=bob&user_id=carol", nil)).Users
+	eventually.True(t, "the profiles of the tokens are stored", func() bool { // asynchronously
+		found := decode[usersAnswer](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/users?user_id=bob&user_id=carol", nil)).Users
 		return len(found) == 2
-	}, patience, 10*time.Millisecond)
+	})
 	for _, request := range []map[string]any{
 		{"type": "sync"}, {"type": "pull", "conversation_id": id, "after_seq": 0},
 	} {
@@ -62,41 +62,41 @@ func TestProfiles(t *testing.T) {
 		require.Equal(t, "Bob", *page.Users["bob"].Name, "%v", request)
 		require.Equal(t, "https://example.org/b.png", *page.Users["bob"].AvatarURL)
 	}
-	messages := decode[domain.MessagePage](t, nodes[1].want(200, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/messages", nil))
+	messages := decode[domain.MessagePage](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/conversations/"+id.String()+"/messages", nil))
 	require.Len(t, messages.Users, 1)
-	eve := nodes[0].want(200, userToken(t, "eve"), "GET", "/v1/users?user_id=alice&user_id=bob&user_id=carol", nil)
-	require.JSONEq(t, `{"users":{}}`, string(eve), "strangers see nobody (I8)")
-	nodes[0].want(403, userToken(t, "eve"), "PUT", "/v1/users/bob", map[string]any{"name": "Mallory"})
+	eve := nodes[0].mustCall(200, userToken(t, "eve"), "GET", "/v1/users?user_id=alice&user_id=bob&user_id=carol", nil)
+	require.JSONEq(t, `{"users":{}}`, string(eve), "strangers see no profile (I8)")
+	nodes[0].mustCall(403, userToken(t, "eve"), "PUT", "/v1/users/bob", map[string]any{"name": "Mallory"})
 }
 
-// TestPreferencesAreSeenLive: a change is told to the user's sessions on every
-// node, and to nobody else's; an archived conversation comes back.
-func TestPreferencesAreSeenLive(t *testing.T) {
+// TestPreferencesArePushed: a change is pushed to all sessions of the user, on every node,
+// and to no other user. A new message unarchives a conversation.
+func TestPreferencesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
 	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
 	bob := connect(t, nodes[1].url, "bob", "phone")
 	path := "/v1/conversations/" + id.String() + "/preferences"
-	nodes[0].want(200, userToken(t, "alice"), "PATCH", path, map[string]any{"archived": true, "notify": "none"})
+	nodes[0].mustCall(200, userToken(t, "alice"), "PATCH", path, map[string]any{"archived": true, "notify": "none"})
 	want := domain.Preferences{Notify: "none", Archived: true}
 	for _, s := range []*socket{phone, laptop} {
-		var told struct{ Conversation domain.ConversationView }
-		s.next("conversation").into(t, &told)
-		require.Equal(t, id, told.Conversation.ConversationID)
-		require.Equal(t, want, told.Conversation.Preferences)
+		var pushed struct{ Conversation domain.ConversationView }
+		s.next("conversation").into(t, &pushed)
+		require.Equal(t, id, pushed.Conversation.ConversationID)
+		require.Equal(t, want, pushed.Conversation.Preferences)
 	}
 	require.Empty(t, bob.post(id, "c-1", "x").Code)
 	want.Archived = false
-	got := nodes[1].want(200, userToken(t, "alice"), "GET", path, nil)
+	got := nodes[1].mustCall(200, userToken(t, "alice"), "GET", path, nil)
 	require.Equal(t, want, decode[domain.Preferences](t, got))
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
 	_, err := bob.await(func(f frame) bool { return f.Type == "conversation" }, time.Millisecond)
-	require.Error(t, err, "preferences are one's own")
+	require.Error(t, err, "preferences are pushed to their user only")
 }
 
-// hello opens a socket with a token and says hello with it.
+// hello opens a socket and sends a hello frame with a token.
 func hello(t testing.TB, url, bearer, device string) *socket {
 	t.Helper()
 	s := dial(t, url, nil)
@@ -106,8 +106,8 @@ func hello(t testing.TB, url, bearer, device string) *socket {
 
 type sessionList struct{ Items []domain.LiveSession }
 
-// TestSessionsEnd: a user sees and ends sessions wherever they are, and a
-// backend all of them; the token stays good.
+// TestSessionsEnd: a user lists and ends own sessions on any node, and a backend ends all
+// sessions of a user. The token stays valid.
 func TestSessionsEnd(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -115,7 +115,7 @@ func TestSessionsEnd(t *testing.T) {
 	tablet := connect(t, nodes[1].url, "alice", "tablet")
 	bob := connect(t, nodes[1].url, "bob", "phone")
 	alice := grantToken(t, "alice", auth.Grant{Device: "phone"})
-	list := decode[sessionList](t, nodes[0].want(200, alice, "GET", "/v1/sessions", nil)).Items
+	list := decode[sessionList](t, nodes[0].mustCall(200, alice, "GET", "/v1/sessions", nil)).Items
 	require.Len(t, list, 3)
 	byDevice := map[domain.DeviceID]domain.LiveSession{}
 	for _, s := range list {
@@ -126,48 +126,48 @@ func TestSessionsEnd(t *testing.T) {
 	require.NotEqual(t, byDevice["phone"].NodeID, byDevice["laptop"].NodeID)
 
 	end := "/v1/sessions/" + string(byDevice["laptop"].SessionID)
-	nodes[0].want(404, userToken(t, "bob"), "DELETE", end, nil)
-	nodes[0].want(204, alice, "DELETE", end, nil)
+	nodes[0].mustCall(404, userToken(t, "bob"), "DELETE", end, nil)
+	nodes[0].mustCall(204, alice, "DELETE", end, nil)
 	require.Equal(t, 4401, laptop.closed())
-	require.Eventually(t, func() bool {
-		return len(decode[sessionList](t, nodes[0].want(200, alice, "GET", "/v1/sessions", nil)).Items) == 2
-	}, patience, 10*time.Millisecond)
-	nodes[0].want(404, alice, "DELETE", end, nil)
+	eventually.True(t, "the ended session is not listed", func() bool {
+		return len(decode[sessionList](t, nodes[0].mustCall(200, alice, "GET", "/v1/sessions", nil)).Items) == 2
+	})
+	nodes[0].mustCall(404, alice, "DELETE", end, nil)
 
-	nodes[0].want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
+	nodes[0].mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
 	require.Equal(t, 4401, tablet.closed())
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
-	connect(t, nodes[1].url, "alice", "tablet") // the token is still good
-	nodes[0].want(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
+	connect(t, nodes[1].url, "alice", "tablet") // the token is still valid
+	nodes[0].mustCall(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
 }
 
-// TestRevokedTokens open nothing any more on any node, and newer ones do.
+// TestRevokedTokens: revoked tokens are refused on every node, and newer ones are not.
 func TestRevokedTokens(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	old := userToken(t, "alice")
 	phone := hello(t, nodes[1].url, old, "phone")
 	phone.next("welcome")
-	nodes[1].want(200, old, "GET", "/v1/sync", nil)
+	nodes[1].mustCall(200, old, "GET", "/v1/sync", nil)
 
-	nodes[0].want(204, serverToken(t), "DELETE", "/v1/users/alice/sessions?revoke=true", nil)
+	nodes[0].mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions?revoke=true", nil)
 	require.Equal(t, 4401, phone.closed())
 	for _, n := range nodes {
 		require.Equal(t, 4400, hello(t, n.url, old, "phone").closed())
-		require.Eventually(t, func() bool {
+		eventually.True(t, "the old token is refused", func() bool {
 			status, _ := n.callWith(old, "GET", "/v1/sync", nil)
 			return status == 401
-		}, patience, 10*time.Millisecond)
+		})
 	}
 	fresh := userToken(t, "alice")
-	nodes[1].want(200, fresh, "GET", "/v1/sync", nil)
+	nodes[1].mustCall(200, fresh, "GET", "/v1/sync", nil)
 	hello(t, nodes[1].url, fresh, "phone").next("welcome")
-	nodes[1].want(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
+	nodes[1].mustCall(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
 }
 
-// TestBlocks: from the answer on, a block holds on every node, over both
-// transports; and nobody else is concerned.
+// TestBlocks: once it is answered, a block holds on every node and over both transports.
+// It does not affect other users.
 func TestBlocks(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -176,24 +176,24 @@ func TestBlocks(t *testing.T) {
 	for i, s := range bobs {
 		require.Empty(t, s.post(id, fmt.Sprint("before-", i), "x").Code)
 	}
-	nodes[0].want(204, userToken(t, "alice"), "PUT", "/v1/blocks/bob", nil)
+	nodes[0].mustCall(204, userToken(t, "alice"), "PUT", "/v1/blocks/bob", nil)
 	for i, s := range bobs {
 		require.Equal(t, domain.CodeBlocked, s.post(id, fmt.Sprint("after-", i), "x").Code)
-		body := nodes[i].want(403, userToken(t, "bob"), "POST", "/v1/messages",
+		body := nodes[i].mustCall(403, userToken(t, "bob"), "POST", "/v1/messages",
 			map[string]any{"to": "alice", "client_msg_id": "rest", "content": text("x")})
 		require.Equal(t, domain.CodeBlocked, decode[sent](t, body).Code)
 	}
-	nodes[1].want(403, userToken(t, "bob"), "POST", "/v1/messages",
+	nodes[1].mustCall(403, userToken(t, "bob"), "POST", "/v1/messages",
 		map[string]any{"to": "alice", "client_msg_id": "rest", "content": text("x")})
-	nodes[1].want(201, userToken(t, "alice"), "POST", "/v1/messages",
+	nodes[1].mustCall(201, userToken(t, "alice"), "POST", "/v1/messages",
 		map[string]any{"to": "bob", "client_msg_id": "rest", "content": text("x")})
 	require.Empty(t, connect(t, nodes[1].url, "carol", "phone").post(nodes[1].direct("carol", "alice"), "c", "x").Code)
 
-	list := decode[domain.Page[domain.Block]](t, nodes[1].want(200, userToken(t, "alice"), "GET", "/v1/blocks", nil))
+	list := decode[domain.Page[domain.Block]](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/blocks", nil))
 	require.Len(t, list.Items, 1)
-	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(nodes[1].want(200, userToken(t, "bob"), "GET", "/v1/blocks", nil)),
-		"who is blocked is not told")
-	nodes[1].want(204, userToken(t, "alice"), "DELETE", "/v1/blocks/bob", nil)
+	require.JSONEq(t, `{"items":[],"next_cursor":null}`, string(nodes[1].mustCall(200, userToken(t, "bob"), "GET", "/v1/blocks", nil)),
+		"the blocked user does not see the block")
+	nodes[1].mustCall(204, userToken(t, "alice"), "DELETE", "/v1/blocks/bob", nil)
 	require.Empty(t, bobs[0].post(id, "free", "x").Code)
 }
 
@@ -202,8 +202,8 @@ type statsAnswer struct {
 	Messages int64 `json:"messages"`
 }
 
-// TestNoticesAndStats: a backend reaches users on whichever node they are, once
-// each session, and sees who is there.
+// TestNoticesAndStats: a notice of a backend reaches each session of a user once, on any
+// node, and statistics count all nodes.
 func TestNoticesAndStats(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
@@ -219,7 +219,7 @@ func TestNoticesAndStats(t *testing.T) {
 		domain.NoticeResult
 	}
 	send := func(n *testNode, path string) notice {
-		return decode[notice](t, n.want(200, server, "POST", path, map[string]any{"biz_type": "order", "data": map[string]int{"order": 7}}))
+		return decode[notice](t, n.mustCall(200, server, "POST", path, map[string]any{"biz_type": "order", "data": map[string]int{"order": 7}}))
 	}
 	own := send(nodes[0], "/v1/users/alice/notices")
 	require.Equal(t, domain.NoticeResult{Online: 1, Sessions: 2}, own.NoticeResult)
@@ -237,19 +237,19 @@ func TestNoticesAndStats(t *testing.T) {
 		require.ElementsMatch(t, want, got)
 		require.Equal(t, "pong", s.request(map[string]any{"type": "ping"}).Type)
 		_, err := s.await(func(f frame) bool { return f.Type == "notice" }, time.Millisecond)
-		require.Error(t, err, "one more than there should be")
+		require.Error(t, err, "a session gets a notice only once")
 	}
-	require.Equal(t, domain.NoticeResult{}, send(nodes[0], "/v1/users/nobody/notices").NoticeResult)
+	require.Equal(t, domain.NoticeResult{}, send(nodes[0], "/v1/users/unknown/notices").NoticeResult)
 
-	stats := decode[statsAnswer](t, nodes[0].want(200, server, "GET", "/v1/stats", nil))
+	stats := decode[statsAnswer](t, nodes[0].mustCall(200, server, "GET", "/v1/stats", nil))
 	require.Equal(t, []int{2, 3, 2}, []int{stats.OnlineUsers, stats.Sessions, len(stats.Nodes)})
 	require.EqualValues(t, 1, stats.Messages)
-	nodes[0].want(403, userToken(t, "alice"), "GET", "/v1/stats", nil)
-	nodes[0].want(403, userToken(t, "alice"), "POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1})
+	nodes[0].mustCall(403, userToken(t, "alice"), "GET", "/v1/stats", nil)
+	nodes[0].mustCall(403, userToken(t, "alice"), "POST", "/v1/notices", map[string]any{"biz_type": "x", "data": 1})
 }
 
-// TestServerConversations: where it is set, only backends create conversations
-// and add members, for whomever they do it.
+// TestServerConversations: with IM_CONVERSATIONS=server, only backends create
+// conversations and add members, also on behalf of users.
 func TestServerConversations(t *testing.T) {
 	c := newCluster(t, "IM_CONVERSATIONS=server")
 	n := c.node("one")
@@ -258,21 +258,21 @@ func TestServerConversations(t *testing.T) {
 	toBob := map[string]any{"to": "bob", "client_msg_id": "c", "content": text("x")}
 	alice := connect(t, n.url, "alice", "phone")
 
-	n.want(403, userToken(t, "alice"), "POST", "/v1/conversations", group)
-	n.want(403, userToken(t, "alice"), "POST", "/v1/messages", toBob)
+	n.mustCall(403, userToken(t, "alice"), "POST", "/v1/conversations", group)
+	n.mustCall(403, userToken(t, "alice"), "POST", "/v1/messages", toBob)
 	var refused sent
 	alice.request(map[string]any{"type": "send", "to": "bob", "client_msg_id": "c", "content": text("x")}).into(t, &refused)
 	require.Equal(t, domain.CodeForbidden, refused.Code)
 
-	id := decode[domain.ConversationView](t, n.want(201, server, "POST", "/v1/conversations",
+	id := decode[domain.ConversationView](t, n.mustCall(201, server, "POST", "/v1/conversations",
 		map[string]any{"kind": "group", "members": []string{"alice", "bob"}})).ConversationID
-	n.want(200, server, "PUT", memberPath(id, "alice"), map[string]any{"role": "owner"})
-	n.want(403, userToken(t, "alice"), "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
-	n.want(200, userToken(t, "alice"), "PUT", memberPath(id, "bob"), map[string]any{"role": "admin"})
-	n.want(201, server, "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
+	n.mustCall(200, server, "PUT", memberPath(id, "alice"), map[string]any{"role": "owner"})
+	n.mustCall(403, userToken(t, "alice"), "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
+	n.mustCall(200, userToken(t, "alice"), "PUT", memberPath(id, "bob"), map[string]any{"role": "admin"})
+	n.mustCall(201, server, "PUT", memberPath(id, "carol"), map[string]any{"role": "member"})
 	require.Empty(t, alice.post(id, "mine", "x").Code)
 
-	n.want(201, server, "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"alice"}})
+	n.mustCall(201, server, "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"alice"}})
 	status, body := n.call("alice", "POST", "/v1/conversations", map[string]any{"kind": "direct", "members": []string{"backend"}})
-	require.Equal(t, 200, status, "what there is, is found: %s", body)
+	require.Equal(t, 200, status, "an existing direct conversation is returned: %s", body)
 }

@@ -11,10 +11,11 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 )
 
-// TestTypingOnAnotherNode: who types is seen on every node by the members, and
-// forgotten; strangers see nothing.
+// TestTypingOnAnotherNode: members on every node see that a user types, until it expires.
+// Others do not.
 func TestTypingOnAnotherNode(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -45,15 +46,15 @@ type presence struct {
 	LastSeenAt *time.Time    `json:"last_seen_at"`
 }
 
-// nextPresence waits for a presence frame of that state; nil is unknown. The state
-// before may be told again: when a user was last seen becomes known later.
+// nextPresence waits for a presence frame with the state online; nil is unknown. It skips
+// repetitions of the previous state: such a frame adds last_seen_at.
 func (s *socket) nextPresence(user domain.UserID, online *bool) presence {
 	s.t.Helper()
 	for {
 		var p presence
 		s.next("presence").into(s.t, &p)
 		require.Equal(s.t, user, p.UserID)
-		if before, told := s.presence[user]; told && reflect.DeepEqual(before, p.Online) && !reflect.DeepEqual(online, p.Online) {
+		if before, known := s.presence[user]; known && reflect.DeepEqual(before, p.Online) && !reflect.DeepEqual(online, p.Online) {
 			continue
 		}
 		s.presence[user] = p.Online
@@ -62,9 +63,8 @@ func (s *socket) nextPresence(user domain.UserID, online *bool) presence {
 	}
 }
 
-// TestPresence: who comes and goes on one node is seen on the other, by who
-// shares a conversation and by nobody else; a killed node's users go with its
-// lease.
+// TestPresence: users who share a conversation see each other's presence, across nodes.
+// Other users do not. The users of a killed node go offline when its lease expires.
 func TestPresence(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -78,20 +78,20 @@ func TestPresence(t *testing.T) {
 	bob := connect(t, two.url, "bob", "phone")
 	alice.nextPresence("bob", new(true))
 
-	ask := func(n *testNode, user domain.UserID) presence {
+	getPresence := func(n *testNode, user domain.UserID) presence {
 		status, body := n.call(user, "GET", "/v1/presence?user_id=bob", nil)
 		require.Equal(t, http.StatusOK, status, "%s", body)
 		return decode[struct{ Items []presence }](t, body).Items[0]
 	}
-	require.Equal(t, presence{"bob", new(true), nil}, ask(two, "alice"))
-	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"))
+	require.Equal(t, presence{"bob", new(true), nil}, getPresence(two, "alice"))
+	require.Equal(t, presence{"bob", new(false), nil}, getPresence(two, "eve"))
 
-	begun := time.Now()
+	began := time.Now()
 	require.NoError(t, bob.ws.Close())
 	seen := alice.nextPresence("bob", new(false))
 	require.NotNil(t, seen.LastSeenAt)
-	require.WithinDuration(t, begun, *seen.LastSeenAt, patience)
-	require.Equal(t, presence{"bob", new(false), nil}, ask(two, "eve"), "not even when bob was seen")
+	require.WithinDuration(t, began, *seen.LastSeenAt, waitTimeout)
+	require.Equal(t, presence{"bob", new(false), nil}, getPresence(two, "eve"), "a stranger does not see last_seen_at")
 
 	connect(t, two.url, "bob", "phone")
 	alice.nextPresence("bob", new(true))
@@ -101,8 +101,8 @@ func TestPresence(t *testing.T) {
 	require.NotContains(t, eve.summary(), "presence")
 }
 
-// TestPresenceWithoutRedis: while the map is away presence is unknown; then it
-// is right again by itself, without anybody's coming or going.
+// TestPresenceWithoutRedis: without Redis presence is unknown. When Redis is back, presence
+// becomes correct although no session starts or ends.
 func TestPresenceWithoutRedis(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -113,15 +113,15 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	alice.nextPresence("bob", new(true))
 	c.redis.Cut()
 	alice.nextPresence("bob", nil)
-	c.forgetRegistry()
+	c.flushRegistry()
 	c.redis.Mend()
 	require.Nil(t, alice.nextPresence("bob", new(true)).LastSeenAt)
 	require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
 	require.NotContains(t, alice.summary(), "presence")
 }
 
-// TestReceipts: what one member's devices have stored and what they have read
-// is seen by the others, on another node, and listed.
+// TestReceipts: delivery and read receipts of a member are pushed to the other members, on
+// another node, and are listed.
 func TestReceipts(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -129,7 +129,7 @@ func TestReceipts(t *testing.T) {
 	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
 	eve := connect(t, one.url, "eve", "phone")
 	require.Empty(t, alice.post(id, "c", "x").Code)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 
 	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
 	var delivered, read domain.Receipt
@@ -150,8 +150,8 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
-// TestTrace: a backend sees where a message goes, and which device and which user
-// of another node has come how far.
+// TestTrace: a backend sees to which nodes a message was routed, and how far each device
+// and each user has acknowledged and read, on every node.
 func TestTrace(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
@@ -161,24 +161,24 @@ func TestTrace(t *testing.T) {
 	require.NoError(t, err)
 	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})
 	require.Equal(t, http.StatusCreated, status, "%s", body)
-	bob.until(id, 2)
+	bob.waitEvent(id, 2)
 	trace := func() domain.Trace {
-		return decode[domain.Trace](t, one.want(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
+		return decode[domain.Trace](t, one.mustCall(http.StatusOK, backend, "GET", "/v1/conversations/"+id.String()+"/messages/2/trace", nil))
 	}
 	first := trace()
 	require.Equal(t, "one", *first.Committed.Node)
 	require.Len(t, first.Routed, 1)
 	require.Contains(t, string(first.Routed[0]), "two")
 	require.Len(t, first.Items, 3)
-	require.True(t, first.Items[0].Read, "who wrote it has read it")
+	require.True(t, first.Items[0].Read, "the sender has read it")
 	require.False(t, first.Items[1].Delivered)
 	require.Nil(t, first.Items[1].Sessions[0].Pushed)
 	require.Empty(t, first.Items[2].Sessions)
 
 	bob.write(map[string]any{"type": "ack", "acks": map[string]int64{id.String(): 2}})
 	bob.request(map[string]any{"type": "read", "conversation_id": id, "seq": 2})
-	require.Eventually(t, func() bool {
+	eventually.True(t, "the trace shows the delivery and the reading", func() bool {
 		m := trace().Items[1]
 		return m.Delivered && m.Read && len(m.Devices) == 1 && m.Devices[0].Acked && m.Sessions[0].Pushed != nil
-	}, patience, 50*time.Millisecond)
+	})
 }

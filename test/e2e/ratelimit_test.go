@@ -11,11 +11,12 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
+	"im/test/eventually"
 )
 
-// TestPaceOfSignals: pings and acknowledgements share a limit; what was acknowledged
-// beyond it is stored.
-func TestPaceOfSignals(t *testing.T) {
+// TestRateLimitOfSignals: pings and acknowledgements share a rate limit. An
+// acknowledgement that exceeds it is stored nevertheless.
+func TestRateLimitOfSignals(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SIGNALS=0.001:2")
 	n := c.node("one")
 	id := n.direct("alice", "bob")
@@ -37,15 +38,15 @@ func TestPaceOfSignals(t *testing.T) {
 	alice.next("error").into(t, &refused)
 	require.Equal(t, domain.CodeRateLimited, refused.Code)
 	bob := connect(t, n.url, "bob", "phone")
-	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type, "others are not meant")
-	require.Eventually(t, func() bool {
+	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type, "other users are not limited")
+	eventually.True(t, "the acknowledgement is stored", func() bool {
 		views, _ := alice.sync("", 10)
 		return views[id].AckedSeq == head
-	}, patience, 50*time.Millisecond, "an acknowledgement is never lost")
+	})
 }
 
-// from makes a call as if a proxy had passed it on from an address.
-func (n *testNode) from(address, bearer, method, path string, body []byte) *http.Response {
+// callFrom makes a call that a proxy forwarded from an address.
+func (n *testNode) callFrom(address, bearer, method, path string, body []byte) *http.Response {
 	n.t.Helper()
 	req, err := http.NewRequest(method, n.url+path, bytes.NewReader(body))
 	require.NoError(n.t, err)
@@ -58,10 +59,10 @@ func (n *testNode) from(address, bearer, method, path string, body []byte) *http
 	return resp
 }
 
-// TestPace: what goes beyond a rate is told when to come again, by either
-// transport, and each user and address by itself. The rates are such that
-// nothing comes back into a bucket while the test lasts.
-func TestPace(t *testing.T) {
+// TestRateLimit: a request that exceeds a rate limit is refused with a delay, over either
+// transport. Each user and each address has its own limit. The rates are so low that no
+// bucket refills during the test.
+func TestRateLimit(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SENDS=0.001:3", "IM_RATE_ADDRESS_READS=0.001:2", "IM_RATE_ADDRESS_CONNECTS=0.001:5",
 		"IM_TRUSTED_PROXIES=127.0.0.0/8")
 	n := c.node("one")
@@ -70,7 +71,7 @@ func TestPace(t *testing.T) {
 	message := []byte(`{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`)
 
 	alice := connect(t, n.url, "alice", "phone")
-	id := n.direct("alice", "bob") // her first
+	id := n.direct("alice", "bob") // alice's first send
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
 	require.Empty(t, alice.post(id, "c-2", "x").Code)
 	var refused struct {
@@ -82,24 +83,24 @@ func TestPace(t *testing.T) {
 	require.Equal(t, domain.CodeRateLimited, refused.Code)
 	require.Equal(t, domain.RetryAfter, refused.Retry)
 	require.InDelta(t, 1_000_000, refused.AfterMS, 100_000)
-	resp := n.from("192.0.2.1", userToken(t, "alice"), "POST", "/v1/messages", message)
+	resp := n.callFrom("192.0.2.1", userToken(t, "alice"), "POST", "/v1/messages", message)
 	require.Equal(t, http.StatusTooManyRequests, resp.StatusCode, "the same limit over REST")
 	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 	require.NoError(t, err)
 	require.InDelta(t, 1000, after, 100)
-	require.Equal(t, http.StatusCreated, n.from("192.0.2.1", userToken(t, "carol"), "POST", "/v1/messages", message).StatusCode)
+	require.Equal(t, http.StatusCreated, n.callFrom("192.0.2.1", userToken(t, "carol"), "POST", "/v1/messages", message).StatusCode)
 
 	for i, want := range []int{200, 200, 429, 429} {
-		require.Equal(t, want, n.from("1.1.1.1, 198.51.100.1", userToken(t, "dave"), "GET", "/v1/sync", nil).StatusCode, "call %d", i)
+		require.Equal(t, want, n.callFrom("1.1.1.1, 198.51.100.1", userToken(t, "dave"), "GET", "/v1/sync", nil).StatusCode, "call %d", i)
 	}
-	require.Equal(t, 429, n.from("2.2.2.2, 198.51.100.1", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode, "what the client says is hearsay")
-	require.Equal(t, 200, n.from("198.51.100.2", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode)
+	require.Equal(t, 429, n.callFrom("2.2.2.2, 198.51.100.1", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode, "addresses that the client wrote are ignored")
+	require.Equal(t, 200, n.callFrom("198.51.100.2", userToken(t, "erin"), "GET", "/v1/sync", nil).StatusCode)
 	for range 10 {
-		require.Equal(t, 200, n.from("198.51.100.1", server, "GET", "/v1/conversations", nil).StatusCode, "backends are not limited")
+		require.Equal(t, 200, n.callFrom("198.51.100.1", server, "GET", "/v1/conversations", nil).StatusCode, "backends are not limited")
 	}
 	for i, want := range []int{401, 401, 401, 401, 401, 429} {
-		require.Equal(t, want, n.from("198.51.100.3", "guess", "GET", "/v1/sync", nil).StatusCode, "guess %d", i)
+		require.Equal(t, want, n.callFrom("198.51.100.3", "guess", "GET", "/v1/sync", nil).StatusCode, "guess %d", i)
 	}
 	_, events := n.callWith(server, "GET", "/v1/conversations/"+id.String()+"/events", nil)
-	require.Len(t, decode[page](t, events).Events, 3, "what was refused was not stored")
+	require.Len(t, decode[page](t, events).Events, 3, "refused sends are not stored")
 }
