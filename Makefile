@@ -2,7 +2,11 @@
 
 GO            ?= go
 GOLANGCI_LINT := bin/golangci-lint-2.15.0
+GOTESTSUM     := bin/gotestsum-1.13.0
 SERVICES      := scripts/with-services
+
+# The tests that test/e2e skips with -short: they put load on a node for a while.
+LOAD := Overload|OneConversation|ReconnectStorm|DoNotRead
 
 .DEFAULT_GOAL := help
 
@@ -18,18 +22,34 @@ run: ## Run a whole cluster in one process, with a web chat at http://127.0.0.1:
 build: ## Build the static binary bin/im
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/im ./cmd/im
 
-# Tests that cut the connection to RabbitMQ hit a data race of a library (watermill#693).
-# They are built without -race only, so a second command runs them.
+# Whole nodes under faults, and load on whole nodes, take minutes: make ci runs them in
+# targets of their own.
+QUICK := $$($(GO) list ./... | grep -vE '^im/(test/(e2e|chaos)|tools/(verify|bench)|cmd/im)$$')
+UNITS := $$($(GO) list ./... | grep -vE '^im/test/(e2e|chaos)$$')
+
 .PHONY: test
-test: ## Run all Go tests against real services, which it starts if they are not running
-	$(SERVICES) $(GO) test -race -count=1 -timeout 15m ./...
+test: $(GOTESTSUM) ## Run the Go tests with -race, on real services that it finds or starts
+	@echo "1/3 packages"
+	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 15m $(UNITS)
+	@echo "2/3 whole nodes"
+	$(SERVICES) $(GOTESTSUM) --format testname -- -short -race -count=1 -timeout 15m ./test/e2e
+	@echo "3/3 the connection to RabbitMQ cut, without -race (watermill#693)"
 	$(SERVICES) scripts/test-without-race -count=1 -timeout 15m
+
+.PHONY: test-short
+test-short: $(GOTESTSUM) ## Run the tests of packages, without -race and whole nodes: the inner loop
+	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -short -timeout 5m $(QUICK)
+
+.PHONY: test-faults
+test-faults: $(GOTESTSUM) ## Run im verify under every fault, and nodes under load: short forms, with -race
+	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 -timeout 30m ./test/chaos
+	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 -timeout 30m -run '$(LOAD)' ./test/e2e
 
 .PHONY: test-web
 test-web: ## Test the web chat in a headless Chromium
 	scripts/test-web
 
-# `make test` includes a short form of these.
+# `make test-faults` runs a short form of these.
 .PHONY: chaos
 chaos: ## Run im verify under each fault in its long form (20 minutes)
 	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -timeout 60m -v -run 'Test[^S]' ./test/chaos
@@ -45,7 +65,7 @@ bench: ## Run all Go benchmarks
 
 .PHONY: overload
 overload: ## Overload a node for minutes: floods, 5,000 reconnects, 1,000 clients that do not read
-	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -v -parallel 1 -timeout 30m ./test/e2e -run 'Overload|OneConversation|ReconnectStorm|DoNotRead'
+	IM_LONG=1 $(SERVICES) $(GO) test -count=1 -v -parallel 1 -timeout 30m ./test/e2e -run '$(LOAD)'
 
 FUZZTIME ?= 1m
 .PHONY: fuzz
@@ -65,8 +85,12 @@ check-generated: ## Fail if go.mod or go.sum is not tidy; no code is generated
 	scripts/check-generated
 
 .PHONY: ci
-ci: lint check-generated test test-web ## Run all checks that a change must pass
+ci: lint check-generated test test-faults test-web ## Run all checks that a change must pass
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv bin/golangci-lint $@
+
+$(GOTESTSUM):
+	GOBIN=$(CURDIR)/bin $(GO) install gotest.tools/gotestsum@v1.13.0
+	mv bin/gotestsum $@

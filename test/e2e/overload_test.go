@@ -27,6 +27,15 @@ func shortOrLong[T any](short, long T) T {
 	return short
 }
 
+// skipLoad skips a test that puts load on a node for a while, with -short: make
+// test-faults runs it.
+func skipLoad(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("load: make test-faults runs it")
+	}
+}
+
 // resident returns the resident memory of a node in MiB.
 func (n *testNode) resident() int { return n.memory("VmRSS:") }
 
@@ -108,6 +117,7 @@ func names(prefix string, n int) (users []domain.UserID) {
 // is answered in time, memory is bounded, no accepted send is lost, and the node recovers
 // as soon as PostgreSQL does.
 func TestOverload(t *testing.T) {
+	skipLoad(t)
 	c := newSequentialCluster(t)
 	n := c.node("one")
 	users := names("u", shortOrLong(40, 100))
@@ -126,6 +136,7 @@ func TestOverload(t *testing.T) {
 
 // TestOneConversation: many users send to one conversation concurrently.
 func TestOneConversation(t *testing.T) {
+	skipLoad(t)
 	c := newSequentialCluster(t)
 	n := c.node("one")
 	users := names("u", shortOrLong(100, 200))
@@ -138,6 +149,7 @@ func TestOneConversation(t *testing.T) {
 // TestReconnectStorm: thousands of clients connect at once, as after the end of another
 // node. All are connected within the deadline.
 func TestReconnectStorm(t *testing.T) {
+	skipLoad(t)
 	c := newSequentialCluster(t)
 	n := c.node("one")
 	clients := shortOrLong(1000, 5000)
@@ -169,6 +181,7 @@ func TestReconnectStorm(t *testing.T) {
 // TestReadersThatDoNotRead: a socket that does not read costs the node a bounded buffer and
 // does not delay other sockets.
 func TestReadersThatDoNotRead(t *testing.T) {
+	skipLoad(t)
 	c := newSequentialCluster(t)
 	n := c.node("one")
 	users := names("u", shortOrLong(200, 1000))
