@@ -14,7 +14,7 @@
 // What is where:
 //
 //   - commands and decisions: Chat, Post, Creation, Changes, Edit, and the Command
-//     types behind them (post.go, members.go, update.go, edit.go, react.go, pin.go)
+//     types behind them (post.go, members.go, update.go, edit.go, marks.go)
 //   - state: Conversation, the input of Decide, and Fold, the projection of a whole
 //     log that stored projections are compared with
 //   - events: Event, EventType, and the bodies (body.go)

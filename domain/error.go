@@ -55,7 +55,7 @@ type Error struct {
 }
 
 // One error for each code, to match with errors.Is and to build on. ErrBlocked is in
-// blocks.go. CodeRejected has none: the contract reserves it for hooks.
+// preferences.go. CodeRejected has none: the contract reserves it for hooks.
 var (
 	ErrUnauthenticated     = &Error{Code: CodeUnauthenticated, Message: "a valid token is required"}
 	ErrTokenExpired        = &Error{Code: CodeTokenExpired, Message: "the token has expired"}

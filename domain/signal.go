@@ -1,6 +1,8 @@
 package domain
 
-import "encoding/json"
+import (
+	"encoding/json"
+)
 
 // Signal is a message to live sessions that is not part of the log: one of UserFrame,
 // Broadcast, ConversationFrame, EndSessions and PresenceChanged.
@@ -58,3 +60,17 @@ func (Broadcast) signal()         {}
 func (ConversationFrame) signal() {}
 func (EndSessions) signal()       {}
 func (PresenceChanged) signal()   {}
+
+// Typing and receipt frames are sent in small conversations only, because their number
+// grows with the square of the members.
+const (
+	TypingMembers  = 500 // maximum number of members for typing frames
+	ReceiptMembers = 50  // maximum number of members for receipt frames
+)
+
+// SignalScope has the properties of a conversation that decide which signals its
+// members get.
+type SignalScope struct {
+	Members  int  // current members
+	Receipts bool // Settings.Receipts
+}
