@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
@@ -135,4 +136,23 @@ func TestFirstSaveOfAnEpochHasEveryConversation(t *testing.T) {
 	c.waitFor(t, id, 1, 5)
 	c.waitFor(t, other, 1, 1)
 	require.Empty(t, c.resets, "it was saved")
+}
+
+// TestNewEpochDeliversUnacknowledgedEvents: an event that was committed between the
+// last push of the former epoch and the first sync of the new one is delivered, also to
+// a client that asks for no history.
+func TestNewEpochDeliversUnacknowledgedEvents(t *testing.T) {
+	s := imtest.NewServer(t)
+	id := s.NewConversation("alice", "bob")
+	c := start(t, "alice", Options{}, s.URL)
+	c.waitOnline(t)
+	s.Post(id, "bob", "before")
+	eventually.True(t, "everything acknowledged", func() bool { return s.Acked("alice", id) == 2 })
+	s.Set(refuseUpgrades(http.StatusServiceUnavailable))
+	s.Restore("e2", nil) // a failover without loss
+	s.HangUp(4004)
+	s.Post(id, "bob", "between")
+	s.Set(refuseUpgrades(0))
+	c.waitReset(t, "e2")
+	c.waitFor(t, id, 3, 3)
 }

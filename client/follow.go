@@ -52,8 +52,11 @@ func (e *engine) view(v Conversation) {
 
 // follow starts the stream of a conversation that has none: from its stored
 // position, else from what the server says this device has acknowledged, else as for
-// a new device. After a new epoch the acknowledgements do not count, because they are
-// about events of the earlier epoch, which are void.
+// a new device.
+//
+// After a new epoch the stored events are void, so it starts as for a new device. It
+// does not start above the acknowledgement, though: events that were committed around
+// the failover may be in no push, and this device has not handled them yet.
 func (e *engine) follow(v *Conversation) *stream {
 	id := v.ConversationID
 	position, known := e.positions[id]
@@ -62,6 +65,9 @@ func (e *engine) follow(v *Conversation) *stream {
 	}
 	if !known {
 		position = e.firstPosition(v)
+		if e.voided && v.AckedSeq > 0 {
+			position = max(min(position, v.AckedSeq), v.FloorSeq-1, 0)
+		}
 		e.inbox.start(id, position)
 	}
 	delete(e.positions, id)

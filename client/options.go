@@ -38,8 +38,9 @@ type Options struct {
 	// OnEvent is nil, the client still receives and acknowledges events.
 	OnEvent func(context.Context, *Client, Event) error
 	// OnReset reports a new epoch: the server's log may have lost events, for example
-	// after a restore. Stored events are void, and come again as on a new device. An
-	// error ends Run.
+	// after a restore. Stored events are void. They come again as on a new
+	// device, and at least those that this device has not acknowledged. An error ends
+	// Run.
 	OnReset func(ctx context.Context, c *Client, epoch string) error
 	// OnStatus receives changes of the connection's state. It may miss states that
 	// follow each other quickly, but always receives the last one.
