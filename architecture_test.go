@@ -64,6 +64,48 @@ func TestDependencyRule(t *testing.T) {
 	require.Greater(t, seen, 8)
 }
 
+// TestLayersOfAdapters holds which packages of its own adapter each package imports. A
+// package that is not listed here needs a place in these layers.
+func TestLayersOfAdapters(t *testing.T) {
+	layers := map[string][]string{
+		"im/realtime":              {"hub", "presence", "wire", "ws"},
+		"im/realtime/presence":     {"hub", "wire"},
+		"im/realtime/hub":          {"wire", "ws"},
+		"im/realtime/ws":           {"wire"},
+		"im/realtime/wire":         {},
+		"im/realtime/realtimetest": {},
+
+		"im/routing":                   {"broker", "registry", "internal/queue", "internal/quietlog"},
+		"im/routing/broker":            {"internal/queue", "internal/quietlog"},
+		"im/routing/registry":          {"internal/quietlog"},
+		"im/routing/internal/queue":    {},
+		"im/routing/internal/quietlog": {},
+
+		"im/store/postgres":                   {"appendlog", "feed", "internal/pg", "read", "rebuild", "search", "users"},
+		"im/store/postgres/appendlog":         {"internal/pg"},
+		"im/store/postgres/feed":              {"internal/pg"},
+		"im/store/postgres/read":              {"internal/pg", "users"},
+		"im/store/postgres/rebuild":           {"internal/pg"},
+		"im/store/postgres/search":            {"feed", "internal/pg", "read", "search/terms", "users"},
+		"im/store/postgres/search/terms":      {},
+		"im/store/postgres/users":             {"internal/dataload", "internal/pg"},
+		"im/store/postgres/internal/dataload": {"internal/pg"},
+		"im/store/postgres/internal/pg":       {},
+	}
+	for _, adapter := range []string{"im/realtime", "im/routing", "im/store/postgres"} {
+		for _, line := range list(t, "-f", `{{.ImportPath}} {{join .Imports " "}}`, adapter+"/...") {
+			name, imports, _ := strings.Cut(line, " ")
+			may, listed := layers[name]
+			require.True(t, listed, "%s has no place in the layers of its adapter", name)
+			for _, imported := range strings.Fields(imports) {
+				if sibling, ok := strings.CutPrefix(imported, adapter+"/"); ok {
+					require.Contains(t, may, sibling, "%s imports %s", name, imported)
+				}
+			}
+		}
+	}
+}
+
 // TestOnlyTestsImportTestSupport: go list names what a package imports beside its
 // tests.
 func TestOnlyTestsImportTestSupport(t *testing.T) {
