@@ -34,7 +34,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat) (*http.Server, 
 		return nil, err
 	}
 	return &http.Server{
-		Handler:           logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger),
+		Handler:           withRequestID(logged(routes{socket: n.gateway, rest: api, page: web.Handler(api), extra: n.o.Extra}, n.o.Logger)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second, // sockets set their own after the upgrade
 		WriteTimeout:      60 * time.Second,
@@ -76,7 +76,7 @@ func logged(next http.Handler, logger *slog.Logger) http.Handler {
 		began := time.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(recorder, r)
-		logger.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path,
+		logger.DebugContext(r.Context(), "request", "id", w.Header().Get(requestIDHeader), "method", r.Method, "path", r.URL.Path,
 			"status", recorder.status, "bytes", recorder.bytes, "took", time.Since(began))
 	})
 }

@@ -186,3 +186,17 @@ func TestLogged(t *testing.T) {
 		require.Equal(t, want != "", strings.Contains(log.String(), "path=/v1/sync"))
 	}
 }
+
+func TestRequestID(t *testing.T) {
+	next := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	for given, kept := range map[string]bool{
+		"trace-1": true, strings.Repeat("a", 64): true, "": false, strings.Repeat("a", 65): false, "a b": false, "a\"b": false, "é": false,
+	} {
+		r, w := httptest.NewRequest(http.MethodGet, "/", nil), httptest.NewRecorder()
+		r.Header.Set("X-Request-Id", given)
+		withRequestID(next).ServeHTTP(w, r)
+		got := w.Header().Get("X-Request-Id")
+		require.Equal(t, kept, got == given, "%q became %q", given, got)
+		require.NotEmpty(t, got)
+	}
+}

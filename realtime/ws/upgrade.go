@@ -44,7 +44,7 @@ type ConnOptions struct {
 // Upgrade answers the handshake of r. After an error, r has been answered too.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, o ConnOptions) (*Conn, error) {
 	hijacker := &hijacker{ResponseWriter: w, buffers: &u.buffers.source}
-	ws, err := u.ws.Upgrade(hijacker, r, nil)
+	ws, err := u.ws.Upgrade(hijacker, r, w.Header()) // the handshake answers with what is set so far
 	if err != nil {
 		return nil, err
 	}
