@@ -33,7 +33,7 @@ func goldens(t testing.TB, folder string) map[string][]byte {
 // the server.
 func TestScanAgreesWithDecoding(t *testing.T) {
 	t.Parallel()
-	for name, text := range goldens(t, "realtime") {
+	for name, text := range goldens(t, "realtime/wire") {
 		var frame struct{ Type, ID string }
 		require.NoError(t, json.Unmarshal(text, &frame), name)
 		require.Equal(t, frame.Type, string(typeOf(text)), name)
@@ -141,7 +141,7 @@ func TestFrames(t *testing.T) {
 }
 
 func FuzzScan(f *testing.F) {
-	for _, text := range goldens(f, "realtime") {
+	for _, text := range goldens(f, "realtime/wire") {
 		f.Add(unmask(appendFrame(nil, opText, text)))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
