@@ -22,15 +22,17 @@ run: ## Run a whole cluster in one process, with a web chat at http://127.0.0.1:
 build: ## Build the static binary bin/im
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/im ./cmd/im
 
-# Whole nodes under faults, and load on whole nodes, take minutes: make ci runs them in
-# targets of their own.
-QUICK := $$($(GO) list ./... | grep -vE '^im/(test/(e2e|chaos)|tools/(verify|bench)|cmd/im)$$')
+# Whole nodes under faults or load take minutes. make test leaves them out (-short), and
+# make test-faults runs them; make ci runs both. make test-short leaves out the tests
+# that wait for outages of services, too.
+OUTAGES := Outage|ConnectionCut|HalfOpen|SlowServer|NodeStopped|SessionsTerminated|AnswerLost|Failover|Stuck|StartAndStop|Lease|Epoch|Crash
+QUICK := $$($(GO) list ./... | grep -vE '^im/(test/(e2e|chaos)|tools/(verify|bench)|cmd/im|internal/devservices)$$')
 UNITS := $$($(GO) list ./... | grep -vE '^im/test/(e2e|chaos)$$')
 
 .PHONY: test
 test: $(GOTESTSUM) ## Run the Go tests with -race, on real services that it finds or starts
 	@echo "1/3 packages"
-	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -race -count=1 -timeout 15m $(UNITS)
+	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -short -race -count=1 -timeout 15m $(UNITS)
 	@echo "2/3 whole nodes"
 	$(SERVICES) $(GOTESTSUM) --format testname -- -short -race -count=1 -timeout 15m ./test/e2e
 	@echo "3/3 the connection to RabbitMQ cut, without -race (watermill#693)"
@@ -38,12 +40,13 @@ test: $(GOTESTSUM) ## Run the Go tests with -race, on real services that it find
 
 .PHONY: test-short
 test-short: $(GOTESTSUM) ## Run the tests of packages, without -race and whole nodes: the inner loop
-	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -short -timeout 5m $(QUICK)
+	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -short -skip '$(OUTAGES)' -timeout 5m $(QUICK)
 
 .PHONY: test-faults
 test-faults: $(GOTESTSUM) ## Run im verify under every fault, and nodes under load: short forms, with -race
 	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 -timeout 30m ./test/chaos
 	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 -timeout 30m -run '$(LOAD)' ./test/e2e
+	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 -timeout 30m -run 'Fault' ./tools/verify
 
 .PHONY: test-web
 test-web: ## Test the web chat in a headless Chromium

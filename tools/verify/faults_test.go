@@ -23,6 +23,15 @@ import (
 
 const secret = "a secret of 32 bytes, or of more"
 
+// skipLong skips a test that runs im verify for half a minute and more, with -short:
+// make test-faults runs it.
+func skipLong(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long: make test-faults runs it")
+	}
+}
+
 // startNode runs a node in the process and returns its URL and its tokens.
 func startNode(t *testing.T) (string, app.Tokens) {
 	t.Helper()
@@ -101,6 +110,7 @@ func TestNoFault(t *testing.T) {
 // TestNoFaultFloods does the same with readers that pause until their queue is full
 // and get a gap. It runs alone, because a flood has to fill the queue in time.
 func TestNoFaultFloods(t *testing.T) {
+	skipLong(t)
 	url, tokens := startNode(t)
 	o := options(url, tokens)
 	o.CompleteWithin, o.Duration, o.Floods = 20*time.Second, 10*time.Second, true
@@ -142,6 +152,7 @@ func TestServerTokenAlone(t *testing.T) {
 
 // TestFaults checks that each fault is reported under the guarantee that it breaks.
 func TestFaults(t *testing.T) {
+	skipLong(t)
 	t.Parallel()
 	url, tokens := startNode(t)
 	want := map[string][]string{
@@ -199,6 +210,7 @@ const swallowsGap = "swallows a gap"
 
 // TestFaultsOfGaps runs alone, as TestNoFaultFloods does.
 func TestFaultsOfGaps(t *testing.T) {
+	skipLong(t)
 	url, tokens := startNode(t)
 	proxy := faultproxy.New(url, faultproxy.Faults()[swallowsGap]())
 	defer proxy.Close()
