@@ -17,8 +17,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
-
-	"im/test/eventually"
 )
 
 // childDir is a variable that makes the test binary run a server in the folder that it
@@ -282,7 +280,8 @@ func start(t *testing.T, dir string, as *syscall.Credential) (url string, cmd *e
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		pid := postmaster(filepath.Join(dir, "postgres", "postmaster.pid"))
-		eventually.True(t, "the server ends with its parent", func() bool { return pid == 0 || syscall.Kill(pid, 0) != nil })
+		require.Eventually(t, func() bool { return pid == 0 || syscall.Kill(pid, 0) != nil }, 20*time.Second, 10*time.Millisecond,
+			"the server outlived its parent")
 	})
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
