@@ -171,7 +171,7 @@ func (c *Client) Conversation(id ConversationID) (v Conversation, ok bool) {
 	if known == nil {
 		return v, false
 	}
-	return *known, true
+	return known.Conversation, true
 }
 
 // User returns the user of the token; "" before the first connection.

@@ -200,9 +200,9 @@ func TestTokenRenewalIsRepeated(t *testing.T) {
 			return true
 		}
 	})
-	c := start(t, "alice", Options{Token: func(context.Context) (string, error) {
+	c := startWith(t, "alice", Options{Token: func(context.Context) (string, error) {
 		return fmt.Sprintf("alice-%d", min(calls.Add(1), 2)), nil
-	}}, s.URL)
+	}}, func(timing *timing) { timing.renewal = 10 * time.Millisecond }, s.URL)
 	c.waitOnline(t)
 	waitForCalls := func(more int64) {
 		until := calls.Load() + more

@@ -27,10 +27,12 @@ type NewGroup struct {
 
 // SettingsChange changes settings one by one; nil keeps one.
 type SettingsChange struct {
-	Posting  *string `json:"posting,omitempty"`  // everyone, or admins: an announcement channel
+	Posting  *string `json:"posting,omitempty"`  // everyone, admins (an announcement channel), or nobody (frozen)
 	Joining  *string `json:"joining,omitempty"`  // invite, or open: everyone who knows the id may join
 	History  *string `json:"history,omitempty"`  // all, or since_join: what new members can read
 	Receipts *bool   `json:"receipts,omitempty"` // whether members see each other's progress
+	// SlowModeS is how many seconds the messages of a member must be apart; 0: no limit.
+	SlowModeS *int `json:"slow_mode_s,omitempty"`
 }
 
 // GroupChange changes a group; nil keeps a field.

@@ -38,6 +38,21 @@
 // the change comes to OnEvent, on every device. Lists are iterators, which request a
 // page at a time; after an error they end.
 //
+// # Edits and recalls
+//
+// Client.Conversations has the conversations as the server would list them at the last
+// event: an edit, a recall, a reaction or a pin changes LastMessage, and UnreadCount and
+// MentionCount with it. An event names the changed message by its seq alone. If the
+// message is unread, and older than the events that this client has received since it
+// was made, the client asks the server for the counts; they follow within RepairDelay and
+// a round trip. Each change replaces LastMessage, so a Conversation that you hold stays as
+// it is.
+//
+// OnEvent receives edits and recalls as events with a target_seq. [MessageAfter] applies
+// them to a message that you show or store. A recall erases: when [MessageRecalled]
+// comes, delete what you have stored of the message and of its edits, quotes and search
+// indexes included. The client itself stores positions only, and no content.
+//
 // # Errors
 //
 // A refusal by the server is an [*Error] with one of the codes; match it by

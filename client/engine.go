@@ -45,6 +45,8 @@ type engine struct {
 	pulls     []*stream                // wait to be pulled
 	pulling   int                      // pulls under way
 	syncs     syncing
+	repairs   backoff   // between the syncs that settle doubts of the mirror
+	repairAt  time.Time // of the next one; zero: there are no doubts
 	watched   []UserID
 	lastID    int   // of a request
 	online    bool  // a sync was completed once
@@ -55,9 +57,9 @@ func newEngine(history int, logger *slog.Logger, delay backoff) *engine {
 	return &engine{
 		history: history, logger: logger, now: time.Now, limits: domain.DefaultLimits(),
 		positions: map[ConversationID]int64{}, streams: map[ConversationID]*stream{},
-		mirror: mirror{views: map[ConversationID]*Conversation{}},
+		mirror: newMirror(),
 		acks:   map[ConversationID]int64{}, outbox: outbox{delay: delay},
-		syncs: syncing{unknown: map[ConversationID]int64{}},
+		syncs: syncing{unknown: map[ConversationID]span{}}, repairs: backoff{first: RepairDelay, most: MaxRepairDelay},
 	}
 }
 
@@ -100,7 +102,7 @@ func (e *engine) begin(epoch string) {
 	if e.epoch != "" {
 		clear(e.positions)
 		clear(e.streams)
-		clear(e.mirror.views)
+		e.mirror.clear()
 		clear(e.acks)
 		clear(e.syncs.unknown)
 		e.inbox.reset(epoch)
@@ -219,12 +221,19 @@ func (e *engine) flush() {
 	if e.send == nil {
 		return
 	}
+	e.repair()
 	for len(e.pulls) > 0 && e.pulling < maxPulls && e.inbox.hasRoom() {
 		s := e.pulls[0]
 		e.pulls = e.pulls[1:]
 		e.pull(s)
 	}
 	for _, c := range e.outbox.ready(e.now(), e.limits.RequestsInFlight) {
+		if most := e.limits.FrameBytes; most > 0 && len(c.frame) > most {
+			// It would close the socket for good, and do so again after the next start.
+			e.outbox.remove(c)
+			c.answer(nil, ErrTooLarge)
+			continue
+		}
 		e.send(c.frame)
 	}
 }

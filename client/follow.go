@@ -70,9 +70,9 @@ func (e *engine) follow(v *Conversation) *stream {
 		}
 		e.inbox.start(id, position)
 	}
+	s := &stream{id: id, accepted: position, handled: position, head: max(v.HeadSeq, e.syncs.unknown[id].last), fresh: !known}
 	delete(e.positions, id)
 	delete(e.syncs.unknown, id)
-	s := &stream{id: id, accepted: position, handled: position, head: v.HeadSeq, fresh: !known}
 	e.streams[id] = s
 	return s
 }
@@ -91,7 +91,7 @@ func (e *engine) firstPosition(v *Conversation) int64 {
 		position = min(position, v.ReadSeq-1)
 	}
 	if pushed, ok := e.syncs.unknown[v.ConversationID]; ok {
-		position = min(position, pushed-1)
+		position = min(position, pushed.first-1)
 	}
 	return max(position, floor)
 }
@@ -127,7 +127,7 @@ func (e *engine) drop(id ConversationID) {
 		e.positions[id] = s.accepted
 		delete(e.streams, id)
 	}
-	delete(e.mirror.views, id)
+	e.mirror.drop(id)
 	delete(e.acks, id)
 	e.inbox.changed = true
 }
@@ -180,6 +180,6 @@ func (e *engine) pulled(s *stream, frame json.RawMessage, err error) {
 }
 
 func (e *engine) readState(f *ReadState) {
-	e.mirror.read(*f)
+	e.mirror.read(f)
 	e.inbox.changed = true
 }

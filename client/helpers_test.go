@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/test/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // testClient is a running client that records what its callbacks receive.
 type testClient struct {
@@ -45,10 +46,10 @@ func startWith(t testing.TB, user UserID, o Options, change func(*timing), urls 
 	var err error
 	c.Client, err = New(o)
 	require.NoError(t, err)
-	c.timing.tick, c.timing.renewal = 5*time.Millisecond, 10*time.Millisecond
+	c.timing.tick = 5 * time.Millisecond
 	c.timing.retry = backoff{first: time.Millisecond, most: 10 * time.Millisecond}
 	change(&c.timing)
-	c.engine.outbox.delay = c.timing.retry
+	c.engine.outbox.delay, c.engine.repairs = c.timing.retry, c.timing.retry
 	ctx, cancel := context.WithCancel(context.Background())
 	c.stop = cancel
 	go func() {

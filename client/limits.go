@@ -27,6 +27,12 @@ const (
 	// over after a connection that lasted for 10 s.
 	RetryDelay    = 500 * time.Millisecond
 	MaxRetryDelay = 20 * time.Second
+	// RepairDelay is the largest first delay before the client asks what an edit or a
+	// recall of a message that it does not hold has changed in the counts of unread
+	// messages. The delay is random, because every member may have to ask. Its ceiling
+	// doubles up to MaxRepairDelay while answers do not suffice.
+	RepairDelay    = 200 * time.Millisecond
+	MaxRepairDelay = 20 * time.Second
 	// TokenRetry is the delay between attempts to renew the token of a connection.
 	TokenRetry = 10 * time.Second
 )

@@ -63,7 +63,8 @@ func (c *Client) Recall(ctx context.Context, id ConversationID, seq int64, reaso
 	return c.Do(ctx, http.MethodDelete, withQuery(messagePath(id, seq), query), nil, nil)
 }
 
-// React adds the user's reaction to a message. Adding it again changes nothing.
+// React adds the user's reaction to a message. Adding it again changes nothing. An emoji
+// with U+FE0F and without it is the same one; EmojiForm returns it as it should be shown.
 func (c *Client) React(ctx context.Context, id ConversationID, seq int64, emoji string) error {
 	return c.Do(ctx, http.MethodPut, reactionPath(id, seq, emoji), nil, nil)
 }

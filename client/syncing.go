@@ -3,6 +3,7 @@ package client
 import (
 	"encoding/json"
 	"errors"
+	"time"
 
 	"im/domain"
 )
@@ -25,12 +26,15 @@ type syncing struct {
 	// full: the sync under way lists everything; seen is what it has listed.
 	full bool
 	seen map[ConversationID]bool
-	// unknown are conversations of which an event came before their state, with the
-	// lowest seq of such an event.
-	unknown map[ConversationID]int64
+	// unknown are conversations of which events came before their state. The state may
+	// be older than the events, so the highest seq is remembered too.
+	unknown map[ConversationID]span
 	// asked: a sync was made for the unknown ones already.
 	asked bool
 }
+
+// span are the lowest and the highest seq of events.
+type span struct{ first, last int64 }
 
 func (s *syncing) disconnected() {
 	s.active, s.again, s.full, s.seen, s.asked = false, false, false, nil, false
@@ -44,9 +48,11 @@ func (s *syncing) listed(id ConversationID) {
 
 // unknown records an event of a conversation without a state, and syncs.
 func (e *engine) unknown(id ConversationID, seq int64) {
-	if first, ok := e.syncs.unknown[id]; !ok || seq < first {
-		e.syncs.unknown[id] = seq
+	s, ok := e.syncs.unknown[id]
+	if !ok {
+		s = span{seq, seq}
 	}
+	e.syncs.unknown[id] = span{min(s.first, seq), max(s.last, seq)}
 	e.sync()
 }
 
@@ -104,6 +110,21 @@ func (e *engine) syncPage(page *domain.SyncPage) {
 	}
 	e.syncs.cursor = page.Cursor
 	e.synced()
+}
+
+// repair syncs again after a while if the mirror has doubts: their conversations have
+// changed, so they are listed.
+func (e *engine) repair() {
+	switch {
+	case len(e.mirror.doubts) == 0:
+		e.repairs.reset()
+		e.repairAt = time.Time{}
+	case e.repairAt.IsZero():
+		e.repairAt = e.now().Add(e.repairs.next())
+	case !e.syncs.active && !e.now().Before(e.repairAt):
+		e.repairAt = e.now().Add(e.repairs.next())
+		e.sync()
+	}
 }
 
 // synced ends a sync. Conversations that a full one did not list are gone.

@@ -10,6 +10,12 @@ type (
 	// ConversationID is a UUID. String and MarshalText return its text form,
 	// ParseConversationID reads it.
 	ConversationID = domain.ConversationID
+	// AttachmentID is a UUID, the id of an uploaded file.
+	AttachmentID = domain.AttachmentID
+	// AttachmentUpload is how a file is uploaded.
+	AttachmentUpload = domain.AttachmentUpload
+	// AttachmentLink is where a file can be read for a short time.
+	AttachmentLink = domain.AttachmentLink
 	// UserID is the app's own id of a user.
 	UserID = domain.UserID
 	// Event is a durable change of a conversation, identified by (conversation, seq).
@@ -24,6 +30,8 @@ type (
 	FoundMessage = domain.FoundMessage
 	// PinnedMessage is a pinned message, with the pin's user and time.
 	PinnedMessage = domain.PinnedMessage
+	// Reaction counts the reactions to a message with one emoji.
+	Reaction = domain.Reaction
 	// UserReaction is one user's reaction to a message.
 	UserReaction = domain.UserReaction
 	// Conversation is a conversation as the user sees it at its HeadSeq.

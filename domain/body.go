@@ -28,16 +28,20 @@ func (r Role) Moderates() bool { return r == RoleOwner || r == RoleAdmin }
 // Settings are the rules of a conversation, which the owner and admins of a group may
 // change.
 type Settings struct {
-	Posting  string `json:"posting"`  // who may post: everyone, admins (and the owner)
+	Posting  string `json:"posting"`  // who may post: everyone, admins (and the owner), nobody
 	Joining  string `json:"joining"`  // how users become members: invite, open (by themselves)
 	History  string `json:"history"`  // what members may read: all, since_join
 	Receipts bool   `json:"receipts"` // whether members get receipt frames of others
+	// SlowModeS is how many seconds the messages of a member must be apart. It is absent
+	// if 0, as it was before there was slow mode: hashes of creations must not change.
+	SlowModeS int `json:"slow_mode_s,omitempty"`
 }
 
 // The values of Settings.
 const (
 	PostingEveryone  = "everyone"
 	PostingAdmins    = "admins"
+	PostingNobody    = "nobody" // frozen: no user may post, edit or react
 	JoiningInvite    = "invite"
 	JoiningOpen      = "open"
 	HistoryAll       = "all"
@@ -98,7 +102,8 @@ type RecalledBody struct {
 	Reason    string `json:"reason,omitempty"` // for people, at most Limits.ReasonChars; "" for none
 }
 
-// ReactionBody is the body of reaction.added and reaction.removed.
+// ReactionBody is the body of reaction.added and reaction.removed. Emoji is normalized
+// (NormalizeEmoji); events that were written by earlier versions may hold U+FE0F.
 type ReactionBody struct {
 	TargetSeq int64  `json:"target_seq"`
 	Emoji     string `json:"emoji"`

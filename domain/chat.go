@@ -2,6 +2,7 @@ package domain
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 )
@@ -19,6 +20,8 @@ type Chat struct {
 	limits Limits
 	// backendOnly is set by BackendOnly.
 	backendOnly bool
+	uploads     Uploads // set by WithUploads; nil: attachments are not checked
+	hook        Hook    // nil: none
 }
 
 // NewChat returns a Chat over log.
@@ -33,19 +36,69 @@ func (c *Chat) BackendOnly() *Chat {
 	return &restricted
 }
 
-// Send posts a message and calls done exactly once. Done must not block, and may be
-// called before Send returns, on its goroutine. Messages that one goroutine sends to
-// one conversation are committed in that order; a refused one does not delay the
-// others. Send does not wait for the commit, with one exception: a message to a user
-// waits until their direct conversation is found or created.
+// WithUploads returns a Chat over the same log that checks which attachments messages name,
+// and asks for an upload before a message names it.
+func (c *Chat) WithUploads(u Uploads) *Chat {
+	with := *c
+	with.uploads = u
+	return &with
+}
+
+// settle finds out whether the attachment that a message names has been uploaded. It
+// returns what the commands have to check: nothing without Uploads.
+func (c *Chat) settle(ctx context.Context, user UserID, ref attachmentRef) (attachmentRef, error) {
+	switch {
+	case c.uploads == nil:
+		return attachmentRef{}, nil
+	case ref.id.IsZero():
+		return ref, nil
+	default:
+		return ref, c.uploads.SettleAttachment(ctx, user, ref.id)
+	}
+}
+
+// refOf returns what the commands have to check of a replaced content, which may be nil.
+func (c *Chat) refOf(content json.RawMessage) attachmentRef {
+	if c.uploads == nil || content == nil {
+		return attachmentRef{}
+	}
+	return refOf(content)
+}
+
+// Send posts a message and calls done exactly once. It keeps nothing of the post after it
+// has returned. Done must not block, and may be called before Send returns, on its
+// goroutine. Messages that one goroutine sends to one conversation are committed in that
+// order; a refused one does not delay the others.
+//
+// Send does not wait for the commit. It waits until it is known whether the file that a
+// message names has been uploaded and, without a hook, until the direct conversation of a
+// message to a user is found or created. With a hook, all messages of one sender are
+// submitted in the order of the calls.
 func (c *Chat) Send(ctx context.Context, a Actor, p Post, done func(Sent, error)) {
-	if err := p.check(a.User, c.limits); err != nil {
+	ref, err := p.check(a.User, c.limits)
+	if err == nil {
+		ref, err = c.settle(ctx, a.User, ref)
+	}
+	if err != nil {
 		done(Sent{}, err)
 		return
 	}
-	cmd := newPostMessage(a, p)
-	if p.To != "" {
-		id, err := c.direct(ctx, a, p.To, cmd)
+	if !c.hooked(a) {
+		c.post(ctx, p.To, newPostMessage(a, p, ref), done)
+		return
+	}
+	p = p.clone()
+	cmd := newPostMessage(a, p, ref)
+	c.hook.Call(ctx, p.proposal(a.User), func(v Verdict) {
+		cmd.judged(p, v, c.refOf(v.Content))
+		c.post(ctx, p.To, cmd, done)
+	})
+}
+
+// post submits the command for a post, which is to a user unless to is "".
+func (c *Chat) post(ctx context.Context, to UserID, cmd *postMessage, done func(Sent, error)) {
+	if to != "" {
+		id, err := c.direct(ctx, cmd.actor, to, cmd)
 		if err != nil {
 			done(Sent{}, err)
 			return
@@ -57,7 +110,11 @@ func (c *Chat) Send(ctx context.Context, a Actor, p Post, done func(Sent, error)
 			done(Sent{}, err)
 			return
 		}
-		done(Sent{Event: o.Events[0], Duplicate: o.Duplicate}, nil)
+		sent := Sent{Event: o.Events[0], Duplicate: o.Duplicate}
+		if sent.Duplicate || cmd.replaced {
+			sent.Content = changedContent(cmd.asked, &sent.Event)
+		}
+		done(sent, nil)
 	})
 }
 
@@ -73,7 +130,11 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 	}
 	creation := Creation{Kind: Direct, Members: []UserID{to}}
 	n := creation.decide(a.User, time.Now())
-	if _, err := cmd.Decide(n.state()); err != nil {
+	state := n.state()
+	if err := c.loadAttachment(ctx, state, cmd.attached.id); err != nil {
+		return ConversationID{}, err
+	}
+	if _, err := cmd.Decide(state); err != nil {
 		return ConversationID{}, err
 	}
 	if cmd.draft[0].ReplyTo != 0 {
@@ -81,6 +142,19 @@ func (c *Chat) direct(ctx context.Context, a Actor, to UserID, cmd *postMessage)
 	}
 	id, _, err = c.log.Create(ctx, n)
 	return id, err
+}
+
+// loadAttachment loads an attachment, if it exists.
+func (c *Chat) loadAttachment(ctx context.Context, state *Conversation, id AttachmentID) error {
+	if id.IsZero() {
+		return nil
+	}
+	a, err := c.log.FindAttachment(ctx, id)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	state.LoadAttachment(a)
+	return err
 }
 
 // Create creates a conversation. If there is one already, for the creator's client
@@ -161,13 +235,67 @@ func (c *Chat) RemoveMember(ctx context.Context, a Actor, id ConversationID, use
 	return c.submit(ctx, &removeMember{commandBase: commandBase{a, id}, user: user})
 }
 
+// Ban keeps a user out of a group until a time, or for good if until is nil. A member is
+// removed first, with an event of its own. To ban a user again changes the time and the
+// reason, which may be "".
+func (c *Chat) Ban(ctx context.Context, a Actor, id ConversationID, user UserID, until *Time, reason string) ([]Event, error) {
+	if err := checkText("/reason", &reason, c.limits.ReasonChars); err != nil {
+		return nil, err
+	}
+	return c.moderate(ctx, &moderate{commandBase{a, id}, Ban, user, Sanction{Until: until, Reason: reason}, c.limits.Bans})
+}
+
+// Unban lifts a ban: the user may join and be added again.
+func (c *Chat) Unban(ctx context.Context, a Actor, id ConversationID, user UserID) ([]Event, error) {
+	return c.lift(ctx, &lift{commandBase{a, id}, Ban, user})
+}
+
+// Mute forbids a user of a group to post, to edit and to react until a time, or for good
+// if until is nil. To mute a user again changes the time.
+func (c *Chat) Mute(ctx context.Context, a Actor, id ConversationID, user UserID, until *Time) ([]Event, error) {
+	return c.moderate(ctx, &moderate{commandBase{a, id}, Mute, user, Sanction{Until: until}, c.limits.Mutes})
+}
+
+// Unmute lifts a mute.
+func (c *Chat) Unmute(ctx context.Context, a Actor, id ConversationID, user UserID) ([]Event, error) {
+	return c.lift(ctx, &lift{commandBase{a, id}, Mute, user})
+}
+
+func (c *Chat) moderate(ctx context.Context, cmd *moderate) ([]Event, error) {
+	if _, err := ParseUserID("/user_id", string(cmd.user)); err != nil {
+		return nil, err
+	}
+	if cmd.want.Until != nil {
+		cmd.want.Until = new(TimeOf(cmd.want.Until.Time)) // the precision in which it is stored
+	}
+	return c.submit(ctx, cmd)
+}
+
+func (c *Chat) lift(ctx context.Context, cmd *lift) ([]Event, error) {
+	if _, err := ParseUserID("/user_id", string(cmd.user)); err != nil {
+		return nil, err
+	}
+	return c.submit(ctx, cmd)
+}
+
 // EditMessage replaces the content of a message of the actor. New mentions are
 // validated as for a new message; mentions that are kept are not.
 func (c *Chat) EditMessage(ctx context.Context, a Actor, id ConversationID, seq int64, want Edit) ([]Event, error) {
-	if err := checkMessage(want.Content, want.Mentions, c.limits); err != nil {
+	ref, err := checkMessage(want.Content, want.Mentions, c.limits)
+	if err == nil {
+		ref, err = c.settle(ctx, a.User, ref)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return c.submit(ctx, &editMessage{messageBase: messageBase{commandBase{a, id}, seq}, want: want})
+	cmd := &editMessage{messageBase: messageBase{commandBase{a, id}, seq}, want: want, attached: ref}
+	if c.hooked(a) {
+		v := c.askHook(ctx, Proposal{
+			ConversationID: id, TargetSeq: seq, Sender: a.User, Content: want.Content, Mentions: want.Mentions,
+		})
+		cmd.judged(v, c.refOf(v.Content))
+	}
+	return c.submit(ctx, cmd)
 }
 
 // RecallMessage removes the content of a message, for everyone and for good. Its
@@ -180,7 +308,8 @@ func (c *Chat) RecallMessage(ctx context.Context, a Actor, id ConversationID, se
 }
 
 // React adds a reaction of the actor to a message. The emoji is any text of 1 to
-// Limits.EmojiBytes bytes without control characters.
+// Limits.EmojiBytes bytes without control characters. U+FE0F is dropped before the bytes
+// are counted.
 func (c *Chat) React(ctx context.Context, a Actor, id ConversationID, seq int64, emoji string) ([]Event, error) {
 	return c.react(ctx, &react{messageBase: messageBase{commandBase{a, id}, seq}, emoji: emoji, limit: c.limits.MessageEmojis})
 }
@@ -191,6 +320,7 @@ func (c *Chat) Unreact(ctx context.Context, a Actor, id ConversationID, seq int6
 }
 
 func (c *Chat) react(ctx context.Context, cmd *react) ([]Event, error) {
+	cmd.emoji = NormalizeEmoji(cmd.emoji)
 	if err := checkEmoji(cmd.emoji, c.limits); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,15 @@ func newChat(t *testing.T) (*domain.Chat, *testLog) {
 		}
 		return nil
 	})
-	return domain.NewChat(log, domain.DefaultLimits()), log
+	return domain.NewChat(log, domain.DefaultLimits()).WithUploads(uploaded{}), log
+}
+
+// uploaded is a storage that has what the log says.
+type uploaded struct{}
+
+// SettleAttachment implements domain.Uploads.
+func (uploaded) SettleAttachment(context.Context, domain.UserID, domain.AttachmentID) error {
+	return nil
 }
 
 func text(s string) json.RawMessage {
@@ -95,7 +103,9 @@ func TestSendRefusesBadInput(t *testing.T) {
 		{"NUL", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"text","text":"\u0000"}`) }, domain.ErrInvalid, "/content/text"},
 		{"unpaired surrogate", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"text","text":"\ud800"}`) }, domain.ErrInvalid, "/content/text"},
 		{"image without source", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"image"}`) }, domain.ErrInvalid, "/content/url"},
-		{"image with two", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"image","url":"u","attachment_id":"a"}`) }, domain.ErrInvalid, "/content/url"},
+		{"image with two", func(p *domain.Post) {
+			p.Content = json.RawMessage(`{"type":"image","url":"u","attachment_id":"0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f"}`)
+		}, domain.ErrInvalid, "/content/url"},
 		{"negative width", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"image","url":"u","width":-1}`) }, domain.ErrInvalid, "/content/width"},
 		{"fractional size", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"file","url":"u","size":1.5}`) }, domain.ErrInvalid, "/content/size"},
 		{"custom without biz_type", func(p *domain.Post) { p.Content = json.RawMessage(`{"type":"custom","data":1}`) }, domain.ErrInvalid, "/content/biz_type"},
@@ -126,12 +136,15 @@ func TestSendAcceptsEveryContentType(t *testing.T) {
 	for _, content := range []string{
 		`{"type":"text","text":"hello 世界 😀"}`,
 		`{"type":"image","url":"https://example.org/a.png","text":"caption","name":"a.png","size":1,"mime":"image/png","width":2,"height":3,"preview":"x"}`,
-		`{"type":"file","attachment_id":"0198"}`,
+		`{"type":"file","attachment_id":"0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f"}`,
 		`{"type":"audio","url":"u","duration_ms":5}`,
 		`{"type":"video","url":"u","duration_ms":5,"width":1,"height":1}`,
 		`{"type":"custom","biz_type":"order","data":{"id":[1,2,null]}}`,
 	} {
-		chat, _ := newChat(t)
+		chat, log := newChat(t)
+		id, err := domain.ParseAttachmentID("", "0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f")
+		require.NoError(t, err)
+		log.SetAttachment(domain.Attachment{ID: id, Owner: "mia", State: domain.AttachmentReady})
 		sent, err := send(chat, domain.Actor{User: "mia"}, domain.Post{ConversationID: groupID, ClientMsgID: "c", Content: json.RawMessage(content)})
 		require.NoError(t, err, content)
 		require.Equal(t, `{"content":`+content+`}`, string(sent.Event.Body), "the sender's bytes are kept")

@@ -60,12 +60,17 @@ type Draft struct {
 
 	// Fields of message.posted:
 	ClientMsgID string
-	Hash        [32]byte // see IdempotencyKey
-	ReplyTo     int64    // seq of a message.posted of the conversation, which the log checks: ErrInvalid at /reply_to; 0 for none
-	Mentions    []UserID // sorted, without repetition; may hold Everyone; also of message.edited
+	Hash        [32]byte     // see IdempotencyKey
+	ReplyTo     int64        // seq of a message.posted of the conversation, which the log checks: ErrInvalid at /reply_to; 0 for none
+	Mentions    []UserID     // sorted, without repetition; may hold Everyone; also of message.edited
+	Attachment  AttachmentID // that the content names; zero: none; also of message.edited
 
 	// Member is the member of member.added, member.removed and member.role_changed.
 	Member MemberRole
+
+	// Sanction is the body of member.banned, member.unbanned, member.muted and
+	// member.unmuted.
+	Sanction SanctionBody
 
 	// Update is the body of conversation.updated.
 	Update *UpdatedBody
@@ -114,6 +119,9 @@ type Log interface {
 	// client id that was used with another hash is ErrIdempotencyConflict.
 	Create(ctx context.Context, c NewConversation) (id ConversationID, created bool, err error)
 
+	// FindAttachment returns an attachment, or ErrNotFound.
+	FindAttachment(ctx context.Context, id AttachmentID) (Attachment, error)
+
 	// FindDirect returns the direct conversation of a key, or ErrNotFound.
 	FindDirect(ctx context.Context, key string) (ConversationID, error)
 }
@@ -127,6 +135,11 @@ type Committed struct {
 	Audience []UserID
 	// Epoch is the epoch of the log; "" stands for the current one.
 	Epoch string
+	// Traces are the spans within which events were made, as W3C traceparents, by index in
+	// Events; nil if no event is traced. They are not part of what was committed.
+	Traces map[int]string
+	// Remote says that another node committed it, and sent it to this one.
+	Remote bool
 }
 
 // MaxAudience is the number of members up to which the nodes of a conversation's

@@ -28,38 +28,40 @@ const (
 )
 
 // checkContent validates the content of a posting or an edit, at /content. It must be
-// strict JSON; its bytes are kept unchanged.
-func checkContent(content json.RawMessage, limits Limits) error {
+// strict JSON; its bytes are kept unchanged. It returns the attachment that the content
+// names, if it names one.
+func checkContent(content json.RawMessage, limits Limits) (ref attachmentRef, err error) {
 	if len(content) > limits.ContentBytes {
-		return ErrTooLarge.WithField("/content", "longer than content_bytes")
+		return ref, ErrTooLarge.WithField("/content", "longer than content_bytes")
 	}
 	if len(content) == 0 {
-		return Invalid("/content", "is required")
+		return ref, Invalid("/content", "is required")
 	}
 	o, err := strictjson.Parse("/content", content)
 	if err != nil {
-		return InvalidJSON("/content", err)
+		return ref, InvalidJSON("/content", err)
 	}
 	if !isObject(content) {
-		return Invalid("/content", "must be an object")
+		return ref, Invalid("/content", "must be an object")
 	}
 	switch o.String("type") {
 	case contentText:
 		requireString(o, "text", limits.ContentBytes)
 	case contentImage, contentFile, contentAudio, contentVideo:
 		checkMedia(o, limits)
+		ref = attachmentOf(o)
 	case contentCustom:
 		requireString(o, "biz_type", maxBizType)
 		if !o.Has("data") {
 			o.Reject("data", "is required")
 		}
 	default:
-		return Invalid("/content/type", "must be text, image, file, audio, video or custom")
+		return ref, Invalid("/content/type", "must be text, image, file, audio, video or custom")
 	}
 	if complaints := o.Complaints(); complaints != nil {
-		return invalidFields(complaints)
+		return attachmentRef{}, invalidFields(complaints)
 	}
-	return nil
+	return ref, nil
 }
 
 // isObject reports whether text, which must be valid JSON, is an object.

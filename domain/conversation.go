@@ -33,7 +33,11 @@ type Conversation struct {
 	// slice and never writes to it, so clones can share it.
 	Pins []int64
 
-	messages map[int64]*MessageState // loaded by LoadMessage, owned by this copy
+	messages    map[int64]*MessageState     // loaded by LoadMessage, owned by this copy
+	attachments map[AttachmentID]Attachment // loaded by LoadAttachment, owned by this copy
+	present     present                     // loaded by LoadClock and LoadLastPost, owned by this copy
+
+	bans, mutes sanctionList
 
 	members       map[UserID]MemberState
 	membersShared bool     // a clone uses the map too: copy before writing
@@ -53,12 +57,12 @@ func NewConversationState(
 	}
 }
 
-// Clone returns a copy for tentative decisions, without the loaded messages. The two
-// share the map of members until either of them changes it.
+// Clone returns a copy for tentative decisions, without what was loaded for them. The two
+// share the maps of members, bans and mutes until either of them changes it.
 func (c *Conversation) Clone() *Conversation {
-	c.membersShared = true
+	c.membersShared, c.bans.shared, c.mutes.shared = true, true, true
 	clone := *c
-	clone.messages = nil
+	clone.messages, clone.attachments, clone.present = nil, nil, present{}
 	return &clone
 }
 
@@ -69,6 +73,9 @@ func (c *Conversation) Apply(d Draft, seq int64) {
 	c.Head = max(c.Head, seq)
 	if m := c.messages[d.Target]; m != nil {
 		m.apply(d, seq)
+	}
+	if d.Type == MessagePosted {
+		c.notePost(d.Sender, seq)
 	}
 	if !d.Type.ChangesState() {
 		return
@@ -94,6 +101,8 @@ func (c *Conversation) Apply(d Draft, seq int64) {
 		if at, pinned := slices.BinarySearch(c.Pins, d.Target); pinned {
 			c.Pins = slices.Delete(slices.Clone(c.Pins), at, at+1)
 		}
+	case MemberBanned, MemberUnbanned, MemberMuted, MemberUnmuted:
+		c.applySanction(d.Type, d.Sanction)
 	}
 }
 
@@ -154,7 +163,7 @@ func (c *Conversation) Audience() []UserID {
 // Size estimates the bytes that the state takes in memory.
 func (c *Conversation) Size() int {
 	const fixed, perMember = 512, 96
-	return fixed + len(c.Metadata) + perMember*len(c.members) + 8*len(c.Pins)
+	return fixed + len(c.Metadata) + perMember*len(c.members) + 8*len(c.Pins) + c.bans.size() + c.mutes.size()
 }
 
 // successor returns the member who becomes the owner when the owner leaves: the

@@ -8,10 +8,15 @@ import (
 // editMessage is the command for a checked Edit.
 type editMessage struct {
 	messageBase
-	want Edit
+	want     Edit
+	attached attachmentRef
+	refusal  error // of a hook, for an edit that the rules permit; nil: none
 }
 
-var _ MessageCommand = (*editMessage)(nil)
+var _, _ = MessageCommand((*editMessage)(nil)), AttachmentCommand((*editMessage)(nil))
+
+// Attachment implements AttachmentCommand.
+func (c *editMessage) Attachment() AttachmentID { return c.attached.id }
 
 func (c *editMessage) Size() int                  { return 256 + len(c.want.Content) }
 func (c *editMessage) MessageQuery() MessageQuery { return MessageQuery{Seq: c.seq, Content: true} }
@@ -27,7 +32,7 @@ func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	case m.Recalled:
 		return nil, errRecalled
 	}
-	if err := conv.mayPost(c.actor); err != nil {
+	if err := conv.maySpeak(c.actor, role); err != nil {
 		return nil, err
 	}
 	body := EditedBody{TargetSeq: c.seq, Content: c.want.Content, Mentions: m.Mentions}
@@ -40,10 +45,29 @@ func (c *editMessage) Decide(conv *Conversation) ([]Draft, error) {
 	if sameJSON(m.Content, &body.Content) && slices.Equal(m.Mentions, body.Mentions) {
 		return nil, nil
 	}
+	attached := c.attached
+	if _, known := conv.attachments[attached.id]; !known && attached.named && attached.text == refOf(m.Content).text {
+		attached = attachmentRef{} // the message has it from a time at which ids were not checked
+	}
+	if err := conv.mayAttach(c.actor.User, attached); err != nil {
+		return nil, err
+	}
+	if c.refusal != nil {
+		return nil, c.refusal
+	}
 	return []Draft{{
 		Type: MessageEdited, Sender: c.actor.User, Body: body.appendJSON(make([]byte, 0, len(body.Content)+64)),
 		Target: c.seq, Edit: &body, Mentions: distinct(body.Mentions),
+		Attachment: attached.id,
 	}}, nil
+}
+
+// judged puts the verdict of a hook into the command. Edits have no metadata to replace.
+func (c *editMessage) judged(v Verdict, ref attachmentRef) {
+	c.refusal = v.Refusal
+	if v.Content != nil {
+		c.want.Content, c.attached = v.Content, ref
+	}
 }
 
 // recallMessage is the command for a recall. To recall a message again changes nothing.
@@ -71,20 +95,21 @@ func (c *recallMessage) Decide(conv *Conversation) ([]Draft, error) {
 	return []Draft{d}, nil
 }
 
-// checkMessage validates the parts that edits and postings share.
-func checkMessage(content json.RawMessage, mentions []UserID, limits Limits) error {
-	if err := checkContent(content, limits); err != nil {
-		return err
+// checkMessage validates the parts that edits and postings share. It returns the attachment
+// that the content names.
+func checkMessage(content json.RawMessage, mentions []UserID, limits Limits) (ref attachmentRef, err error) {
+	if ref, err = checkContent(content, limits); err != nil {
+		return ref, err
 	}
 	for i, user := range mentions {
 		if user == Everyone {
 			continue
 		}
 		if _, err := ParseUserID(mentionPointer(i), string(user)); err != nil {
-			return err
+			return ref, err
 		}
 	}
-	return nil
+	return ref, nil
 }
 
 // distinct returns a sorted copy of mentions without repetition.

@@ -62,8 +62,11 @@ func AppendEvents(dst []byte, events []Event) []byte {
 	return appendArray(dst, events, func(dst []byte, e *Event) []byte { return e.AppendJSON(dst) })
 }
 
+// contentPrefix is what precedes the content in the body of a posting.
+const contentPrefix = `{"content":`
+
 func (b *PostedBody) appendJSON(dst []byte) []byte {
-	dst = append(append(dst, `{"content":`...), b.Content...)
+	dst = append(append(dst, contentPrefix...), b.Content...)
 	if b.ReplyTo != 0 {
 		dst = appendInt(append(dst, `,"reply_to":`...), b.ReplyTo)
 	}
@@ -216,6 +219,7 @@ func (v *ConversationView) AppendJSON(dst []byte) []byte {
 	dst = v.Settings.appendJSON(append(dst, `,"settings":`...))
 	dst = appendRaw(append(dst, `,"metadata":`...), v.Metadata)
 	dst = v.CreatedAt.AppendJSON(append(dst, `,"created_at":`...))
+	dst = v.ActiveAt.AppendJSON(append(dst, `,"active_at":`...))
 	dst = strictjson.AppendString(append(dst, `,"role":`...), string(v.Role))
 	if v.Peer != "" {
 		dst = strictjson.AppendString(append(dst, `,"peer":`...), string(v.Peer))
@@ -240,7 +244,7 @@ func (v *ConversationView) AppendJSON(dst []byte) []byte {
 
 // Size estimates the bytes that the view takes on the wire.
 func (v *ConversationView) Size() int {
-	n := 768 + len(v.Metadata)
+	n := 816 + len(v.Metadata)
 	for _, text := range []*string{v.Title, v.AvatarURL} {
 		if text != nil {
 			n += len(*text)
@@ -259,7 +263,11 @@ func (s *Settings) appendJSON(dst []byte) []byte {
 	dst = strictjson.AppendString(append(dst, `{"posting":`...), s.Posting)
 	dst = strictjson.AppendString(append(dst, `,"joining":`...), s.Joining)
 	dst = strictjson.AppendString(append(dst, `,"history":`...), s.History)
-	return append(strconv.AppendBool(append(dst, `,"receipts":`...), s.Receipts), '}')
+	dst = strconv.AppendBool(append(dst, `,"receipts":`...), s.Receipts)
+	if s.SlowModeS != 0 {
+		dst = appendInt(append(dst, `,"slow_mode_s":`...), int64(s.SlowModeS))
+	}
+	return append(dst, '}')
 }
 
 func (p *Preferences) appendJSON(dst []byte) []byte {

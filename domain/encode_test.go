@@ -148,7 +148,7 @@ func drawView(t *rapid.T) domain.ConversationView {
 	v := domain.ConversationView{
 		ConversationID: drawID(t), Kind: domain.Group, Title: drawOptional(t, drawText), AvatarURL: drawOptional(t, drawText),
 		Settings: domain.Settings{Posting: drawText(t), Joining: drawText(t), History: drawText(t), Receipts: drawBool(t)},
-		Metadata: drawRaw(t), CreatedAt: drawTime(t), Role: domain.RoleOwner, MemberCount: int(drawSeq(t)),
+		Metadata: drawRaw(t), CreatedAt: drawTime(t), ActiveAt: drawTime(t), Role: domain.RoleOwner, MemberCount: int(drawSeq(t)),
 		HeadSeq: drawSeq(t), FloorSeq: drawSeq(t), AckedSeq: drawSeq(t), ReadSeq: drawSeq(t),
 		UnreadCount: drawSeq(t), MentionCount: drawSeq(t),
 		Preferences: domain.Preferences{Notify: drawText(t), Pinned: drawBool(t), Archived: drawBool(t)},

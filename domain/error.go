@@ -51,15 +51,17 @@ type Error struct {
 	// After is how long the client should wait before it retries; zero: unknown.
 	After time.Duration
 
+	final bool // it is not worth another try, whatever the code says
 	cause error
 }
 
 // One error for each code, to match with errors.Is and to build on. ErrBlocked is in
-// preferences.go. CodeRejected has none: the contract reserves it for hooks.
+// preferences.go.
 var (
 	ErrUnauthenticated     = &Error{Code: CodeUnauthenticated, Message: "a valid token is required"}
 	ErrTokenExpired        = &Error{Code: CodeTokenExpired, Message: "the token has expired"}
 	ErrForbidden           = &Error{Code: CodeForbidden, Message: "not allowed in this role"}
+	ErrRejected            = &Error{Code: CodeRejected, Message: "rejected by the app"}
 	ErrNotFound            = &Error{Code: CodeNotFound, Message: "no such thing, or not yours to see"}
 	ErrConflict            = &Error{Code: CodeConflict, Message: "not possible in the present state"}
 	ErrIdempotencyConflict = &Error{Code: CodeIdempotencyConflict, Message: "the same client id was used for something else"}
@@ -122,8 +124,19 @@ func (e *Error) WithRetryAfter(delay time.Duration) *Error {
 	return &c
 }
 
-// Retry returns the advice on sending the same request again. It follows from the code.
+// Final returns a copy of e whose Retry is RetryNever.
+func (e *Error) Final() *Error {
+	c := *e
+	c.final = true
+	return &c
+}
+
+// Retry returns the advice on sending the same request again. It follows from the code,
+// unless the error is Final.
 func (e *Error) Retry() Retry {
+	if e.final {
+		return RetryNever
+	}
 	switch e.Code {
 	case CodeRateLimited:
 		return RetryAfter

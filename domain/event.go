@@ -12,6 +12,10 @@ const (
 	MemberAdded         EventType = "member.added"
 	MemberRemoved       EventType = "member.removed"
 	MemberRoleChanged   EventType = "member.role_changed"
+	MemberBanned        EventType = "member.banned"
+	MemberUnbanned      EventType = "member.unbanned"
+	MemberMuted         EventType = "member.muted"
+	MemberUnmuted       EventType = "member.unmuted"
 	MessagePosted       EventType = "message.posted"
 	MessageEdited       EventType = "message.edited"
 	MessageRecalled     EventType = "message.recalled"
@@ -28,7 +32,7 @@ func (t EventType) ChangesMembership() bool {
 
 // ChangesState reports whether an event of this type changes the Conversation that
 // commands are decided on, and with it the version. Postings, edits, recalls and
-// reactions do not. Pins do, and so do unknown types.
+// reactions do not. Pins, bans and mutes do, and so do unknown types.
 func (t EventType) ChangesState() bool {
 	switch t {
 	case MessagePosted, MessageEdited, MessageRecalled, ReactionAdded, ReactionRemoved:

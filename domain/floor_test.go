@@ -19,7 +19,7 @@ func TestCommandsBelowTheFloor(t *testing.T) {
 	reply := func(c commandBase, to int64) Command {
 		return newPostMessage(c.actor, Post{
 			ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), ReplyTo: &to,
-		})
+		}, attachmentRef{})
 	}
 	commands := map[string]func(commandBase) Command{
 		"edit": func(c commandBase) Command { return edit(c, "ho") }, "recall": recall, "pin": addPin, "unpin": removePin,

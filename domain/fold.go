@@ -30,6 +30,7 @@ type Fold struct {
 	Head        int64           // seq of the last event
 	Version     int64           // seq of the last event that ChangesState
 	LastMessage int64           // seq of the last message; 0: none
+	LastPosted  Time            // of the last message; the zero Time: none
 	DirectKey   string          // see DirectKey; "" for groups
 
 	Members   map[UserID]FoldedMember      // current and former members
@@ -37,6 +38,11 @@ type Fold struct {
 	Mentions  map[int64]FoldedMentions     // of the messages that have mentions now
 	Reactions map[FoldedReactor]FoldedMark // current ones
 	Pins      map[int64]FoldedMark         // of the messages that are pinned now
+	// Attachments are those that each message names, in its posting or in an edit, sorted;
+	// of messages that name some, and are not recalled.
+	Attachments map[int64][]AttachmentID
+	Bans        map[UserID]FoldedSanction // current ones, those that have ended by themselves included
+	Mutes       map[UserID]FoldedSanction // the same for mutes
 
 	counter messageCounter
 }
@@ -49,6 +55,8 @@ type FoldedMember struct {
 	// Read is the lower bound of the read position: the seq of the latest joining or
 	// of the member's own last message, whichever is higher.
 	Read int64
+	// Posted is the seq of the member's own last message; 0: none.
+	Posted int64
 }
 
 // FoldedRevisions are the seqs of the last edit and of the recall of a message; 0 for
@@ -79,6 +87,13 @@ type FoldedMark struct {
 	User UserID // its sender
 }
 
+// FoldedSanction is a ban or a mute, and the event that began or changed it last.
+type FoldedSanction struct {
+	FoldedMark
+	Until  Time // the zero Time: it has no end
+	Reason string
+}
+
 // ErrLogHole means that a log lacks an event, or does not begin with the creation of
 // the conversation.
 var ErrLogHole = errors.New("the log has a hole")
@@ -100,7 +115,7 @@ func (f *Fold) Apply(e *Event) error {
 	}
 	f.counter.add(e.Seq, e.Type == MessagePosted)
 	if e.Type == MessagePosted {
-		f.LastMessage = e.Seq
+		f.LastMessage, f.LastPosted = e.Seq, e.At
 	}
 	return nil
 }
@@ -122,6 +137,8 @@ func (f *Fold) apply(e *Event) error {
 		return f.react(e)
 	case MessagePinned, MessageUnpinned:
 		return f.pin(e)
+	case MemberBanned, MemberUnbanned, MemberMuted, MemberUnmuted:
+		return f.sanction(e)
 	}
 	return nil // an unknown type: see Apply
 }
@@ -136,6 +153,8 @@ func (f *Fold) create(e *Event) error {
 		Title: body.Title, AvatarURL: body.AvatarURL, Settings: body.Settings, Metadata: body.Metadata,
 		Members: make(map[UserID]FoldedMember, len(body.Members)), Revisions: map[int64]FoldedRevisions{},
 		Mentions: map[int64]FoldedMentions{}, Reactions: map[FoldedReactor]FoldedMark{}, Pins: map[int64]FoldedMark{},
+		Attachments: map[int64][]AttachmentID{},
+		Bans:        map[UserID]FoldedSanction{}, Mutes: map[UserID]FoldedSanction{},
 	}
 	for _, m := range body.Members {
 		f.Members[m.UserID] = FoldedMember{Role: m.Role, Joined: e.Seq, Read: e.Seq}
@@ -193,12 +212,36 @@ func (f *Fold) post(e *Event) error {
 		}
 	}
 	f.setMentions(e.Seq, e.Sender, body.Mentions)
+	if err := f.addAttachment(e.Seq, e.Body); err != nil {
+		return err
+	}
 	if m, ok := f.Members[e.Sender]; ok && m.Left == 0 {
-		m.Read = e.Seq
+		m.Read, m.Posted = e.Seq, e.Seq
 		f.Members[e.Sender] = m
 	}
 	return nil
 }
+
+// addAttachment adds the attachment that the content of a body names, if it names one. The
+// content is as it was sent, so the name of its member may be escaped.
+func (f *Fold) addAttachment(seq int64, raw json.RawMessage) error {
+	if !bytes.Contains(raw, []byte(`"attachment_id"`)) && !bytes.Contains(raw, []byte(`\u`)) {
+		return nil
+	}
+	var body struct {
+		Content json.RawMessage `json:"content"`
+	}
+	if err := json.Unmarshal(raw, &body); err != nil {
+		return err
+	}
+	id := attachmentIn(body.Content)
+	if at, known := slices.BinarySearchFunc(f.Attachments[seq], id, compareAttachments); !id.IsZero() && !known {
+		f.Attachments[seq] = slices.Insert(f.Attachments[seq], at, id)
+	}
+	return nil
+}
+
+func compareAttachments(a, b AttachmentID) int { return bytes.Compare(a[:], b[:]) }
 
 func (f *Fold) setMentions(seq int64, sender UserID, users []UserID) {
 	delete(f.Mentions, seq)
@@ -218,7 +261,11 @@ func (f *Fold) revise(e *Event) error {
 	t := f.Revisions[body.TargetSeq]
 	if e.Type == MessageRecalled {
 		t.Recalled = e.Seq
+		delete(f.Attachments, body.TargetSeq)
 	} else {
+		if err := f.addAttachment(body.TargetSeq, e.Body); err != nil {
+			return err
+		}
 		t.Edited = e.Seq
 	}
 	f.Revisions[body.TargetSeq] = t
@@ -231,7 +278,7 @@ func (f *Fold) react(e *Event) error {
 	if err := json.Unmarshal(e.Body, &body); err != nil {
 		return err
 	}
-	key := FoldedReactor{body.TargetSeq, body.Emoji, e.Sender}
+	key := FoldedReactor{body.TargetSeq, NormalizeEmoji(body.Emoji), e.Sender}
 	if e.Type == ReactionAdded {
 		f.Reactions[key] = FoldedMark{e.Seq, e.At, e.Sender}
 	} else {
@@ -251,6 +298,33 @@ func (f *Fold) pin(e *Event) error {
 		delete(f.Pins, body.TargetSeq)
 	}
 	return nil
+}
+
+func (f *Fold) sanction(e *Event) error {
+	var body SanctionBody
+	if err := json.Unmarshal(e.Body, &body); err != nil {
+		return err
+	}
+	kind := e.Type.SanctionKind()
+	list := f.Sanctions(kind)
+	if e.Type == kind.ends() {
+		delete(list, body.UserID)
+		return nil
+	}
+	s := FoldedSanction{FoldedMark: FoldedMark{e.Seq, e.At, e.Sender}, Reason: body.Reason}
+	if body.Until != nil {
+		s.Until = *body.Until
+	}
+	list[body.UserID] = s
+	return nil
+}
+
+// Sanctions returns the bans or the mutes.
+func (f *Fold) Sanctions(kind SanctionKind) map[UserID]FoldedSanction {
+	if kind == Ban {
+		return f.Bans
+	}
+	return f.Mutes
 }
 
 // MessageCount returns the number of messages, recalled ones included.

@@ -52,9 +52,9 @@ func TestFold(t *testing.T) {
 	)
 	require.Equal(t, []int64{24, 22, 17, 5, 2}, []int64{f.Head, f.Version, f.LastMessage, f.MessageCount(), int64(f.MemberCount())})
 	require.Equal(t, map[UserID]FoldedMember{
-		"alice": {Role: RoleOwner, Joined: 1, Read: 2},
-		"bob":   {Role: RoleMember, Joined: 19, Read: 19},
-		"carol": {Role: RoleMember, Joined: 15, Left: 22, Read: 17},
+		"alice": {Role: RoleOwner, Joined: 1, Read: 2, Posted: 2},
+		"bob":   {Role: RoleMember, Joined: 19, Read: 19, Posted: 4},
+		"carol": {Role: RoleMember, Joined: 15, Left: 22, Read: 17, Posted: 17},
 	}, f.Members)
 	require.Equal(t, map[int64]FoldedRevisions{2: {Edited: 23}, 3: {Recalled: 6}, 4: {Edited: 24}}, f.Revisions)
 	require.Equal(t, map[int64]FoldedMentions{4: {"bob", []UserID{"*", "alice", "bob"}}}, f.Mentions)
@@ -74,7 +74,27 @@ func TestFold(t *testing.T) {
 func TestFoldOfFormerMember(t *testing.T) {
 	f := folded(t, created, [3]string{"message.posted", "bob", `{"content":{}}`},
 		[3]string{"member.removed", "bob", `{"user_id":"bob","role":"member"}`}, [3]string{"message.posted", "bob", `{"content":{}}`})
-	require.Equal(t, FoldedMember{Role: RoleMember, Joined: 1, Left: 3, Read: 2}, f.Members["bob"])
+	require.Equal(t, FoldedMember{Role: RoleMember, Joined: 1, Left: 3, Read: 2, Posted: 2}, f.Members["bob"])
+}
+
+func TestFoldOfSanctions(t *testing.T) {
+	f := folded(t, created,
+		[3]string{"member.banned", "alice", `{"user_id":"eve","reason":"spam"}`},                     // 2
+		[3]string{"member.muted", "alice", `{"user_id":"bob","until":"2026-02-03T04:05:06Z"}`},       // 3
+		[3]string{"member.banned", "alice", `{"user_id":"mallory"}`},                                 // 4
+		[3]string{"member.unbanned", "alice", `{"user_id":"mallory"}`},                               // 5
+		[3]string{"member.muted", "alice", `{"user_id":"eve"}`},                                      // 6
+		[3]string{"member.banned", "bob", `{"user_id":"eve","until":"2026-02-03T04:05:06.000001Z"}`}, // 7
+		[3]string{"member.unmuted", "alice", `{"user_id":"nobody"}`},                                 // 8
+		[3]string{"member.unmuted", "alice", `{"user_id":"eve"}`},                                    // 9
+	)
+	until := TimeOf(time.Date(2026, 2, 3, 4, 5, 6, 0, time.UTC))
+	at := func(seq int64, by UserID) FoldedMark {
+		return FoldedMark{seq, TimeOf(testTime.Add(time.Duration(seq-1) * time.Second)), by}
+	}
+	require.Equal(t, map[UserID]FoldedSanction{"eve": {FoldedMark: at(7, "bob"), Until: TimeOf(until.Add(time.Microsecond))}}, f.Bans)
+	require.Equal(t, map[UserID]FoldedSanction{"bob": {FoldedMark: at(3, "alice"), Until: until}}, f.Mutes)
+	require.EqualValues(t, 9, f.Version)
 }
 
 func TestFoldOfDirect(t *testing.T) {
@@ -95,7 +115,7 @@ func TestFoldRefuses(t *testing.T) {
 	}
 	for _, e := range []EventType{
 		ConversationUpdated, MemberAdded, MemberRemoved, MemberRoleChanged, MessageEdited, MessageRecalled,
-		ReactionAdded, ReactionRemoved, MessagePinned, MessageUnpinned,
+		ReactionAdded, ReactionRemoved, MessagePinned, MessageUnpinned, MemberBanned, MemberUnbanned, MemberMuted, MemberUnmuted,
 	} {
 		err := f.Apply(&Event{Seq: 2, Type: e, Body: json.RawMessage(`["secret"]`)})
 		require.Error(t, err, e)
@@ -122,4 +142,22 @@ func TestMessageCounterOfLongLogs(t *testing.T) {
 	for seq, want := range counts {
 		require.Equal(t, want, n.upTo(int64(seq)), seq)
 	}
+}
+
+// Events of earlier versions hold emojis with U+FE0F: each reaction counts once.
+func TestFoldOfReactionsInSeveralForms(t *testing.T) {
+	f := folded(t, created,
+		[3]string{"message.posted", "alice", `{"content":{}}`},                            // 2
+		[3]string{"reaction.added", "alice", `{"target_seq":2,"emoji":"❤\uFE0F"}`},        // 3
+		[3]string{"reaction.added", "alice", `{"target_seq":2,"emoji":"❤"}`},              // 4
+		[3]string{"reaction.added", "bob", `{"target_seq":2,"emoji":"❤"}`},                // 5
+		[3]string{"reaction.added", "bob", `{"target_seq":2,"emoji":"👍\uFE0F"}`},          // 6
+		[3]string{"reaction.removed", "bob", `{"target_seq":2,"emoji":"👍"}`},              // 7
+		[3]string{"reaction.removed", "bob", `{"target_seq":2,"emoji":"❤\uFE0F"}`},        // 8
+		[3]string{"reaction.added", "alice", `{"target_seq":2,"emoji":"1️\uFE0F\u20E3"}`}, // 9
+	)
+	at := func(seq int64) FoldedMark {
+		return FoldedMark{seq, TimeOf(testTime.Add(time.Duration(seq-1) * time.Second)), "alice"}
+	}
+	require.Equal(t, map[FoldedReactor]FoldedMark{{2, "❤", "alice"}: at(4), {2, "1\u20E3", "alice"}: at(9)}, f.Reactions)
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -65,6 +66,9 @@ func decided(t *testing.T) map[string]domain.Event {
 	olga := domain.Actor{User: "olga"}
 	do := func(name string, change func(context.Context, *domain.Chat) ([]domain.Event, error)) {
 		chat, log := newChat(t)
+		id, err := domain.ParseAttachmentID("", "0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f")
+		require.NoError(t, err)
+		log.SetAttachment(domain.Attachment{ID: id, Owner: "olga", State: domain.AttachmentReady})
 		for seq := int64(2); seq < 42; seq++ {
 			body := domain.PostedBody{Content: text("hi")}
 			if seq == target {
@@ -94,6 +98,28 @@ func decided(t *testing.T) map[string]domain.Event {
 	})
 	do("member.removed", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
 		return c.RemoveMember(ctx, olga, groupID, "mia")
+	})
+	until := new(domain.TimeOf(testTime.Add(time.Hour)))
+	do("member.banned", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.Ban(ctx, olga, groupID, "eve", until, `"spam"`)
+	})
+	do("member.banned-for-good", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.Ban(ctx, olga, groupID, "eve", nil, "")
+	})
+	do("member.unbanned", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		if _, err := c.Ban(ctx, olga, groupID, "eve", nil, ""); err != nil {
+			return nil, err
+		}
+		return c.Unban(ctx, olga, groupID, "eve")
+	})
+	do("member.muted", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		return c.Mute(ctx, olga, groupID, "mia", until)
+	})
+	do("member.unmuted", func(ctx context.Context, c *domain.Chat) ([]domain.Event, error) {
+		if _, err := c.Mute(ctx, olga, groupID, "mia", nil); err != nil {
+			return nil, err
+		}
+		return c.Unmute(ctx, olga, groupID, "mia")
 	})
 	for name, p := range postings() {
 		p.ConversationID, p.ClientMsgID = groupID, "c-1"
@@ -167,7 +193,7 @@ func postings() map[string]domain.Post {
 		},
 		"image": {Content: json.RawMessage(`{"type":"image","url":"https://example.org/cat.png","text":"My cat",` +
 			`"name":"cat.png","size":73012,"mime":"image/png","width":640,"height":480,"preview":"LEHV6nWB2yk8"}`)},
-		"file":   {Content: json.RawMessage(`{"type":"file","attachment_id":"a-7","name":"plan.pdf"}`)},
+		"file":   {Content: json.RawMessage(`{"type":"file","attachment_id":"0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f","name":"plan.pdf"}`)},
 		"audio":  {Content: json.RawMessage(`{"type":"audio","url":"https://example.org/note.ogg","duration_ms":4200}`)},
 		"video":  {Content: json.RawMessage(`{"type":"video","url":"https://example.org/cat.mp4","width":640,"height":480,"duration_ms":9000}`)},
 		"custom": {Content: json.RawMessage(`{"type":"custom","biz_type":"order","data":{"order_id":7}}`)},

@@ -6,6 +6,7 @@ import "encoding/json"
 const (
 	CloseEnded    = 4401 // a backend ended the session, or its user from another session
 	CloseReplaced = 4402 // a newer session replaced it
+	CloseBanned   = 4404 // the app has banned the user
 )
 
 // LiveSession is a live session as lists show it.

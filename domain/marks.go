@@ -2,6 +2,7 @@ package domain
 
 import (
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -21,7 +22,7 @@ func (c *react) MessageQuery() MessageQuery {
 }
 
 func (c *react) Decide(conv *Conversation) ([]Draft, error) {
-	_, m, err := c.message(conv)
+	role, m, err := c.message(conv)
 	exists := err == nil && m.Reactions[Reactor{c.actor.User, c.emoji}]
 	switch {
 	case err != nil:
@@ -35,7 +36,7 @@ func (c *react) Decide(conv *Conversation) ([]Draft, error) {
 	case len(m.Emojis) >= c.limit && !slices.Contains(m.Emojis, c.emoji):
 		return nil, ErrLimitExceeded.WithMessage("the message has message_emojis different ones already")
 	}
-	if err := conv.mayPost(c.actor); err != nil {
+	if err := conv.maySpeak(c.actor, role); err != nil {
 		return nil, err
 	}
 	return c.drafts(ReactionAdded)
@@ -50,8 +51,17 @@ func (c *react) drafts(t EventType) ([]Draft, error) {
 	return []Draft{d}, nil
 }
 
-// checkEmoji validates the emoji of a reaction: any short text without control
-// characters, since clients only display it.
+// emojiSelector is U+FE0F. It asks for the emoji form of the character before it (❤ as
+// ❤️), and changes nothing else. Keyboards write some emojis with it and some without.
+const emojiSelector = "\uFE0F"
+
+// NormalizeEmoji returns the form in which the emoji of a reaction is stored and
+// compared: without U+FE0F. All ways to write an emoji have the same form, and different
+// emojis have different forms. U+FE0E stays: it asks for text, so the emoji is another one.
+func NormalizeEmoji(emoji string) string { return strings.ReplaceAll(emoji, emojiSelector, "") }
+
+// checkEmoji validates the emoji of a reaction, which is normalized: any short text
+// without control characters, since clients only display it.
 func checkEmoji(emoji string, limits Limits) error {
 	const pointer = "/emoji"
 	switch {

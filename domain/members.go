@@ -1,6 +1,9 @@
 package domain
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // commandBase holds the actor and target of a command, and implements all methods of
 // Command except Decide. Larger commands override Size.
@@ -27,11 +30,19 @@ func (c commandBase) role(conv *Conversation) (Role, error) {
 }
 
 func (c commandBase) draft(t EventType, m MemberRole) (Draft, error) {
-	body, err := json.Marshal(m)
+	body, err := marshal(m)
 	if err != nil {
-		return Draft{}, ErrInternal.WithCause(err)
+		return Draft{}, err
 	}
 	return Draft{Type: t, Sender: c.actor.User, Body: body, Member: m}, nil
+}
+
+func marshal(body any) (json.RawMessage, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, ErrInternal.WithCause(err)
+	}
+	return text, nil
 }
 
 func (c commandBase) drafts(t EventType, members ...MemberRole) ([]Draft, error) {
@@ -54,6 +65,7 @@ type addMembers struct {
 	as          Role
 	limit       int  // Limits.GroupMembers
 	backendOnly bool // see Chat.BackendOnly
+	single      bool // the request names one user in its path
 }
 
 var _ Command = (*addMembers)(nil)
@@ -76,9 +88,12 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 	}
 	var added []MemberRole
 	seen := map[UserID]bool{}
-	for _, user := range c.users {
+	for i, user := range c.users {
 		if _, in := conv.Member(user); in || seen[user] {
 			continue
+		}
+		if err := conv.checkBanned(user); err != nil {
+			return nil, c.at(i, err)
 		}
 		seen[user] = true
 		added = append(added, MemberRole{UserID: user, Role: c.as})
@@ -90,6 +105,15 @@ func (c *addMembers) Decide(conv *Conversation) ([]Draft, error) {
 		return nil, ErrLimitExceeded.WithMessage("the group would have more than group_members")
 	}
 	return c.drafts(MemberAdded, added...)
+}
+
+// at names the user of the request in the refusal of a banned one.
+func (c *addMembers) at(i int, err error) error {
+	var refused *Error
+	if c.single || !errors.As(err, &refused) {
+		return err
+	}
+	return refused.WithField("/user_ids/"+string(appendInt(nil, int64(i))), "is banned")
 }
 
 // putMember adds one user with a role, or changes the role of a member. It is also
@@ -117,7 +141,7 @@ func (c *putMember) Decide(conv *Conversation) ([]Draft, error) {
 	case !in && c.as == RoleOwner && conv.MemberCount() > 0:
 		return nil, Invalid("/role", "only a member can become the owner")
 	case !in:
-		add := addMembers{commandBase: c.commandBase, users: []UserID{c.user}, as: c.as, limit: c.limit, backendOnly: c.backendOnly}
+		add := addMembers{commandBase: c.commandBase, users: []UserID{c.user}, as: c.as, limit: c.limit, backendOnly: c.backendOnly, single: true}
 		return add.Decide(conv)
 	case current.Role == c.as:
 		return nil, nil
@@ -147,6 +171,9 @@ func (c *putMember) join(conv *Conversation) ([]Draft, error) {
 		return nil, ErrForbidden.WithMessage("users join an open group as members")
 	case conv.MemberCount() >= c.limit:
 		return nil, ErrLimitExceeded.WithMessage("the group would have more than group_members")
+	}
+	if err := conv.checkBanned(c.user); err != nil {
+		return nil, err
 	}
 	as := RoleMember
 	if conv.MemberCount() == 0 {

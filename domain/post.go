@@ -25,31 +25,34 @@ type Post struct {
 type Sent struct {
 	Event     Event // the message.posted
 	Duplicate bool  // it had been posted before, with the same ClientMsgID
+	// Content is that of the event if a hook has replaced the one of the Post; else nil.
+	Content json.RawMessage
 }
 
-// check validates everything that does not depend on the state.
-func (p *Post) check(sender UserID, limits Limits) error {
+// check validates everything that does not depend on the state. It returns the attachment
+// that the content names.
+func (p *Post) check(sender UserID, limits Limits) (ref attachmentRef, err error) {
 	if (p.To != "") == !p.ConversationID.IsZero() {
-		return Invalid("/conversation_id", "exactly one of conversation_id and to is required")
+		return ref, Invalid("/conversation_id", "exactly one of conversation_id and to is required")
 	}
 	if p.To != "" {
 		if _, err := ParseUserID("/to", string(p.To)); err != nil {
-			return err
+			return ref, err
 		}
 		if p.To == sender {
-			return Invalid("/to", "must be another user")
+			return ref, Invalid("/to", "must be another user")
 		}
 	}
 	if err := checkClientID("/client_msg_id", p.ClientMsgID); err != nil {
-		return err
+		return ref, err
 	}
-	if err := checkMessage(p.Content, p.Mentions, limits); err != nil {
-		return err
+	if ref, err = checkMessage(p.Content, p.Mentions, limits); err != nil {
+		return ref, err
 	}
 	if p.ReplyTo != nil && *p.ReplyTo < 1 {
-		return Invalid("/reply_to", "must be the seq of a message")
+		return ref, Invalid("/reply_to", "must be the seq of a message")
 	}
-	return checkMetadata(p.Metadata, limits)
+	return ref, checkMetadata(p.Metadata, limits)
 }
 
 func checkClientID(pointer, id string) error {
@@ -66,26 +69,36 @@ func mentionPointer(i int) string { return "/mentions/" + string(appendInt(nil, 
 type postMessage struct {
 	actor    Actor
 	target   ConversationID
-	draft    [1]Draft // an array, so that Decide needs no allocation
-	mentions []UserID // as they were sent, for pointers into the request
+	draft    [1]Draft        // an array, so that Decide needs no allocation
+	mentions []UserID        // as they were sent, for pointers into the request
+	asked    json.RawMessage // the content as it was sent
+	refusal  error           // of a hook, for a posting that the rules permit; nil: none
+	replaced bool            // a hook has changed the draft
+	attached attachmentRef
 }
 
-var _ Command = (*postMessage)(nil)
+var _ AttachmentCommand = (*postMessage)(nil)
 
-func newPostMessage(a Actor, p Post) *postMessage {
+func newPostMessage(a Actor, p Post, ref attachmentRef) *postMessage {
+	body := p.body()
+	text := body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64))
+	return &postMessage{
+		actor: a, target: p.ConversationID, mentions: p.Mentions, attached: ref, asked: text[len(contentPrefix):][:len(p.Content):len(p.Content)],
+		draft: [1]Draft{{
+			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
+			Body:    json.RawMessage(text),
+			Hash:    body.hash(),
+			ReplyTo: body.ReplyTo, Mentions: distinct(p.Mentions), Attachment: ref.id,
+		}},
+	}
+}
+
+func (p Post) body() PostedBody {
 	body := PostedBody{Content: p.Content, Mentions: p.Mentions, Metadata: p.Metadata}
 	if p.ReplyTo != nil {
 		body.ReplyTo = *p.ReplyTo
 	}
-	return &postMessage{
-		actor: a, target: p.ConversationID, mentions: p.Mentions,
-		draft: [1]Draft{{
-			Type: MessagePosted, Sender: a.User, ClientMsgID: p.ClientMsgID,
-			Body:    body.appendJSON(make([]byte, 0, len(p.Content)+len(p.Metadata)+64)),
-			Hash:    body.hash(),
-			ReplyTo: body.ReplyTo, Mentions: distinct(p.Mentions),
-		}},
-	}
+	return body
 }
 
 // hash returns the SHA-256 of the canonical form: it is equal for postings with equal
@@ -113,6 +126,9 @@ func (m *postMessage) Key() (IdempotencyKey, bool) {
 	return IdempotencyKey{Sender: m.draft[0].Sender, ClientMsgID: m.draft[0].ClientMsgID, Hash: m.draft[0].Hash}, true
 }
 
+// Attachment implements AttachmentCommand.
+func (m *postMessage) Attachment() AttachmentID { return m.attached.id }
+
 func (m *postMessage) Size() int { return 256 + len(m.draft[0].Body) }
 
 func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
@@ -120,7 +136,7 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.mayPost(m.actor); err != nil {
+	if err := c.maySpeak(m.actor, role); err != nil {
 		return nil, err
 	}
 	if c.Settings.Posting == PostingAdmins && !role.Moderates() {
@@ -131,6 +147,15 @@ func (m *postMessage) Decide(c *Conversation) ([]Draft, error) {
 	}
 	if err := c.mayMention(role, m.mentions); err != nil {
 		return nil, err
+	}
+	if err := c.mayAttach(m.actor.User, m.attached); err != nil {
+		return nil, err
+	}
+	if err := c.checkSlowMode(m.actor, role); err != nil {
+		return nil, err
+	}
+	if m.refusal != nil {
+		return nil, m.refusal
 	}
 	return m.draft[:], nil
 }

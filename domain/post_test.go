@@ -8,7 +8,7 @@ import (
 )
 
 func TestPostingHash(t *testing.T) {
-	hash := func(p Post) [32]byte { return newPostMessage(Actor{User: "mia"}, p).draft[0].Hash }
+	hash := func(p Post) [32]byte { return newPostMessage(Actor{User: "mia"}, p, attachmentRef{}).draft[0].Hash }
 	base := Post{Content: text("hi"), Metadata: json.RawMessage(`{"a":1,"b":[true,null]}`)}
 
 	same := base

@@ -62,6 +62,9 @@ func (s scenario) then(t *testing.T, cmd Command, want ...string) scenario {
 		if d.Member.UserID != "" {
 			line += " " + string(d.Member.UserID) + " " + string(d.Member.Role)
 		}
+		if d.Sanction.UserID != "" {
+			line += " " + string(d.Body)
+		}
 		if d.Type == ConversationUpdated {
 			line += " " + string(d.Body)
 		}
@@ -99,7 +102,7 @@ func remove(c commandBase, user UserID) Command { return &removeMember{commandBa
 func post(c commandBase, mentions ...UserID) Command {
 	return newPostMessage(c.actor, Post{
 		ConversationID: groupID, ClientMsgID: "c-1", Content: json.RawMessage(`{"type":"text","text":"hi"}`), Mentions: mentions,
-	})
+	}, attachmentRef{})
 }
 
 func TestPost(t *testing.T) {

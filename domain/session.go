@@ -17,16 +17,15 @@ type SessionEntry struct {
 
 // Admission is the store's answer to a new session.
 type Admission struct {
-	Number        int64     // of the session; higher than all numbers given before in the epoch
-	RevokedBefore time.Time // tokens of the user issued before are revoked; zero: none are
+	Number   int64 // of the session; higher than all numbers given before in the epoch
+	Standing Standing
 }
 
-// Memberships are all conversations of a user and the user's revocation, read at one
-// moment.
+// Memberships are all conversations of a user and the user's standing, read at one moment.
 type Memberships struct {
-	Epoch         string // of the log
-	List          []Membership
-	RevokedBefore time.Time // as in Admission
+	Epoch    string // of the log
+	List     []Membership
+	Standing Standing
 }
 
 // FeedPosition is the position of a reader in the feed of commits. It is opaque; ""
@@ -65,7 +64,10 @@ type Identity struct {
 // token without the time of issue counts as issued before it.
 func (id Identity) CheckRevoked(before time.Time) error {
 	if id.Issued.Before(before) {
-		return ErrUnauthenticated.WithMessage("the token has been revoked")
+		if id.Issued.IsZero() {
+			return ErrUnauthenticated.WithMessage("the token has been revoked: it does not say when it was issued (iat)")
+		}
+		return ErrUnauthenticated.WithMessage("the token has been revoked: it was issued before the revocation")
 	}
 	return nil
 }

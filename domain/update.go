@@ -13,15 +13,23 @@ type SettingsPatch struct {
 	Joining  *string
 	History  *string
 	Receipts *bool
+	// SlowModeS is 0 to MaxSlowModeS; 0 turns slow mode off.
+	SlowModeS *int64
 }
+
+// MaxSlowModeS is the maximum of Settings.SlowModeS: a day.
+const MaxSlowModeS = 86_400
 
 // check returns ErrInvalid for unknown values; a nil patch is valid.
 func (p *SettingsPatch) check() error {
 	if p == nil {
 		return nil
 	}
-	if p.Posting != nil && *p.Posting != PostingEveryone && *p.Posting != PostingAdmins {
-		return Invalid("/settings/posting", "must be everyone or admins")
+	if p.Posting != nil && *p.Posting != PostingEveryone && *p.Posting != PostingAdmins && *p.Posting != PostingNobody {
+		return Invalid("/settings/posting", "must be everyone, admins or nobody")
+	}
+	if p.SlowModeS != nil && (*p.SlowModeS < 0 || *p.SlowModeS > MaxSlowModeS) {
+		return Invalid("/settings/slow_mode_s", "must be 0 to 86400")
 	}
 	if p.Joining != nil && *p.Joining != JoiningInvite && *p.Joining != JoiningOpen {
 		return Invalid("/settings/joining", "must be invite or open")
@@ -48,6 +56,9 @@ func (p *SettingsPatch) apply(s Settings) Settings {
 	}
 	if p.Receipts != nil {
 		s.Receipts = *p.Receipts
+	}
+	if p.SlowModeS != nil {
+		s.SlowModeS = int(*p.SlowModeS)
 	}
 	return s
 }

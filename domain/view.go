@@ -25,6 +25,7 @@ type ConversationView struct {
 	Settings       Settings        `json:"settings"`
 	Metadata       json.RawMessage `json:"metadata"` // an object, null or nil
 	CreatedAt      Time            `json:"created_at"`
+	ActiveAt       Time            `json:"active_at"`      // of the newest message, or of the member's latest joining; lists are in its order
 	Role           Role            `json:"role"`           // of the member; owner for a backend
 	Peer           UserID          `json:"peer,omitempty"` // the other user of a direct conversation; "" for groups
 	MemberCount    int             `json:"member_count"`   // current members

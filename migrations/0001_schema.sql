@@ -34,15 +34,28 @@
 CREATE TABLE epoch (
     the_one           boolean     PRIMARY KEY DEFAULT true CHECK (the_one),
     epoch             text        NOT NULL, -- a random id
-    system_identifier bigint      NOT NULL, -- of the server on which the epoch began
-    timeline          text        NOT NULL, -- of the server's write-ahead log at that time
+    system_identifier bigint      NOT NULL, -- of the server on which the epoch began; 0: the server does not tell
+    timeline          text        NOT NULL, -- of the server's write-ahead log at that time; '': the server does not tell
     since             timestamptz NOT NULL DEFAULT now(),
     feed_gone         xid8        NOT NULL DEFAULT '0' -- the highest commits.tx that was deleted
 );
 
-INSERT INTO epoch (epoch, system_identifier, timeline)
-SELECT gen_random_uuid()::text, system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8)
-FROM pg_control_system();
+-- Some hosted servers refuse these functions.
+DO $$
+DECLARE
+    v_system   bigint := 0;
+    v_timeline text := '';
+BEGIN
+    BEGIN
+        SELECT system_identifier INTO v_system FROM pg_control_system();
+        v_timeline := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+    EXCEPTION WHEN OTHERS THEN
+        RAISE NOTICE 'the server does not tell its identity: %', SQLERRM;
+    END;
+    INSERT INTO epoch (epoch, system_identifier, timeline)
+    VALUES (gen_random_uuid()::text, coalesce(v_system, 0), coalesce(v_timeline, ''));
+END
+$$;
 
 
 -- Conversations and their log -----------------------------------------------------

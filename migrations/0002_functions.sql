@@ -272,7 +272,7 @@ BEGIN
     -- batch may be about one member: the last one counts.
     IF p_members IS NOT NULL THEN
         INSERT INTO members AS m (user_id, conversation_id, role, joined_seq, left_seq, read_seq, read_message_no, changed)
-        SELECT u.user_id, p_conversation_ids[p_conversation[u.event]],
+        SELECT u.user_id COLLATE "C", p_conversation_ids[p_conversation[u.event]],
             (array_agg(u.role ORDER BY u.event DESC))[1],
             coalesce(max(seqs[u.event]) FILTER (WHERE p_type[u.event] = 'member.added'), 0),
             CASE WHEN p_type[max(u.event)] = 'member.removed' THEN max(seqs[u.event]) END,
@@ -294,7 +294,7 @@ BEGIN
     -- A sender has read the conversation up to the message.
     UPDATE members m SET read_seq = p.seq, read_message_no = p.message_no, changed = pg_current_xact_id()
     FROM (
-        SELECT d.sender, p_conversation_ids[d.conv] AS conversation_id, max(seqs[d.n]) AS seq, max(v_message_nos[d.n]) AS message_no
+        SELECT d.sender COLLATE "C" AS sender, p_conversation_ids[d.conv] AS conversation_id, max(seqs[d.n]) AS seq, max(v_message_nos[d.n]) AS message_no
         FROM unnest(p_conversation, p_type, p_sender) WITH ORDINALITY AS d (conv, type, sender, n)
         WHERE statuses[d.n] = 0 AND d.type = 'message.posted'
         GROUP BY 1, 2 ORDER BY 1, 2

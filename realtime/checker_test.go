@@ -108,15 +108,6 @@ func (s *sentFrames) removeRefused(answer []byte) {
 	}
 }
 
-// removeLast removes the frame for which the server closed the socket.
-func (s *sentFrames) removeLast() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := len(s.frames); n > 0 {
-		s.frames = s.frames[:n-1]
-	}
-}
-
 func (s *sentFrames) check() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

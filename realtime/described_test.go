@@ -72,7 +72,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 		p.expect("event")
 	}
 	for i, content := range []string{
-		`{"type":"text","text":"x"}`, `{"type":"image","url":"u","width":1}`, `{"type":"file","attachment_id":"a"}`,
+		`{"type":"text","text":"x"}`, `{"type":"image","url":"u","width":1}`, `{"type":"file","url":"u","name":"n"}`,
 		`{"type":"audio","url":"u","duration_ms":1}`, `{"type":"video","url":"u"}`, `{"type":"custom","biz_type":"b","data":null}`,
 	} {
 		p.send(fmt.Sprintf(`{"type":"send","id":"s%d","conversation_id":"%s","client_msg_id":"c%d","content":%s}`, i, id, i, content))
@@ -91,6 +91,10 @@ func TestEveryFrameIsServed(t *testing.T) {
 		{domain.ReactionRemoved, domain.ReactionBody{TargetSeq: 2, Emoji: "x"}},
 		{domain.MessagePinned, domain.PinBody{TargetSeq: 2}},
 		{domain.MessageUnpinned, domain.PinBody{TargetSeq: 2}},
+		{domain.MemberBanned, domain.SanctionBody{UserID: "eve", Until: new(domain.TimeOf(time.Now())), Reason: "r"}},
+		{domain.MemberUnbanned, domain.SanctionBody{UserID: "eve"}},
+		{domain.MemberMuted, domain.SanctionBody{UserID: "bob"}},
+		{domain.MemberUnmuted, domain.SanctionBody{UserID: "bob"}},
 	} {
 		s.store.AppendOne(conversation, about.kind, "bob", "", about.body)
 		p.expect("event")

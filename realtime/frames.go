@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"im/domain"
@@ -19,24 +20,22 @@ const maxRequestID = 64 // code points
 func (k *socket) handle(ctx context.Context, data []byte) error {
 	o, err := strictjson.Parse("", data)
 	if err != nil {
+		k.g.metrics.frame("")
 		k.queue.Send(wire.Error(looseID(data), domain.InvalidJSON("", err)))
 		return nil
 	}
-	kind := o.String("type")
+	kind, began := o.String("type"), time.Now()
+	k.g.metrics.frame(kind)
 	id := requestID(o)
 	switch kind {
 	case "hello":
-		rejectID(o)
-		err = k.renew(ctx, o)
+		err = k.renew(ctx, id, o)
 	case "ack":
-		rejectID(o)
 		err = k.ack(ctx, o)
 	case "typing":
-		rejectID(o)
-		err = k.typing(ctx, o)
+		err = k.typing(ctx, id, o)
 	case "watch":
-		rejectID(o)
-		err = k.watch(o)
+		err = k.watch(id, o)
 	case "ping":
 		err = k.ping(ctx, id, o)
 	case "read":
@@ -47,6 +46,9 @@ func (k *socket) handle(ctx context.Context, data []byte) error {
 	default:
 		err = unknownType(o)
 	}
+	if err != nil || !answeredLater(kind) {
+		k.g.metrics.done(kind, began, err)
+	}
 	var code wire.CloseCode
 	switch {
 	case err == nil:
@@ -56,6 +58,17 @@ func (k *socket) handle(ctx context.Context, data []byte) error {
 		k.queue.Send(wire.Error(id, err))
 	}
 	return nil
+}
+
+// answeredLater reports whether the answer to a request comes from another goroutine,
+// which then counts it.
+func answeredLater(kind string) bool {
+	switch kind {
+	case "send", "sync", "pull", "read", "typing":
+		return true
+	default:
+		return false
+	}
 }
 
 func (k *socket) request(ctx context.Context, kind, id string, o *strictjson.Object) error {
@@ -90,12 +103,6 @@ func looseID(data []byte) string {
 		return ""
 	}
 	return frame.ID
-}
-
-func rejectID(o *strictjson.Object) {
-	if o.Has("id") {
-		o.Reject("id", "unknown field")
-	}
 }
 
 func unknownType(o *strictjson.Object) error {

@@ -8,8 +8,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"im/domain"
 	"im/internal/edge"
+	"im/internal/origin"
+	"im/internal/tracing"
 	"im/realtime/hub"
 	"im/realtime/presence"
 	"im/realtime/ws"
@@ -75,10 +79,15 @@ type GatewayOptions struct {
 	LastSeen      *presence.LastSeen
 	RateLimiter   edge.RateLimiter // optional
 	Logger        *slog.Logger     // optional
+	// Metrics is where the gateway registers its metrics, beside those of Requests.
+	// Both are optional.
+	Metrics  prometheus.Registerer
+	Requests *edge.Requests
+	Tracer   *tracing.Tracer // begins spans; optional
 
 	Limits domain.Limits // the contract's if zero
-	// AllowedOrigins are allowed beside the own host, as in https://app.example.com.
-	AllowedOrigins []string
+	// Origins decides which pages may connect. The default allows those of the own host.
+	Origins *origin.Policy
 	// Single: the registry lets a newer session of a user replace all others. The
 	// hub needs the same setting.
 	Single bool
@@ -117,11 +126,18 @@ func (o *GatewayOptions) setDefaults() {
 	if o.RateLimiter == nil {
 		o.RateLimiter = edge.Unlimited{}
 	}
+	if o.Requests == nil {
+		o.Requests = edge.NewRequests(nil)
+	}
+	if o.Origins == nil {
+		o.Origins, _ = origin.New(origin.Options{}) // without options it cannot fail
+	}
 }
 
 // Gateway serves GET /v1/ws. It is an http.Handler.
 type Gateway struct {
 	o        GatewayOptions
+	metrics  metrics
 	upgrader *ws.Upgrader
 	acks     *acks
 	typing   *presence.Typing
@@ -143,23 +159,28 @@ var _ http.Handler = (*Gateway)(nil)
 // NewGateway returns a gateway. Run has to run while it serves.
 func NewGateway(o GatewayOptions) *Gateway {
 	o.setDefaults()
-	return &Gateway{
+	g := &Gateway{
 		o: o, upgrader: ws.NewUpgrader(subprotocol, refuseUpgrade), acks: newAcks(&o), scopes: newScopes(),
 		typing: presence.NewTyping(o.Signaller), joins: make(chan struct{}, o.MaxJoins), sockets: make(map[*socket]struct{}),
 	}
+	g.registerMetrics(g.o.Metrics, g.o.Requests)
+	return g
 }
 
 // ServeHTTP makes a socket of the request, or refuses it with a problem document.
 // It returns when the socket's own goroutine runs.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !g.beginHandshake() {
-		writeProblem(w, http.StatusServiceUnavailable, errFull())
+		err := errFull()
+		g.metrics.refused(err)
+		writeProblem(w, http.StatusServiceUnavailable, err)
 		return
 	}
 	address := g.o.RateLimiter.Address(r)
 	identity, status, err := g.admit(r, address)
 	if err != nil {
 		g.abortHandshake()
+		g.metrics.refused(err)
 		writeProblem(w, status, err)
 		return
 	}

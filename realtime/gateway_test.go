@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/domain"
+	"im/internal/origin"
 	"im/realtime/hub"
 	"im/realtime/presence"
 	"im/realtime/realtimetest"
@@ -22,30 +24,34 @@ import (
 )
 
 func TestHandshake(t *testing.T) {
-	s := newTestServer(t, func(o *GatewayOptions) { o.AllowedOrigins = []string{"https://app.example.com"} })
+	s := newTestServer(t, func(o *GatewayOptions) {
+		o.Origins = must(origin.New(origin.Options{Allowed: []string{"https://app.example.com"}}))
+	})
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
-	origin := func(origin string) http.Header {
-		return http.Header{"Authorization": {"Bearer alice"}, "Origin": {origin}}
+	from := func(page string) http.Header {
+		return http.Header{"Authorization": {"Bearer alice"}, "Origin": {page}}
 	}
 	for name, c := range map[string]struct {
 		header    http.Header
 		protocols []string
 		status    int
 		code      string
+		detail    string
 	}{
-		"no token yet":       {nil, []string{subprotocol}, 101, ""},
-		"no subprotocol":     {bearer("alice"), nil, 101, ""},
-		"among subprotocols": {bearer("alice"), []string{"other", subprotocol}, 101, ""},
-		"other subprotocol":  {bearer("alice"), []string{"im.v2"}, 400, "invalid"},
-		"forged token":       {bearer("forged"), nil, 401, "unauthenticated"},
-		"expired token":      {bearer("expired"), nil, 401, "token_expired"},
-		"not a bearer":       {http.Header{"Authorization": {"Basic eHk="}}, nil, 401, "unauthenticated"},
-		"unverifiable token": {bearer("unverifiable"), nil, 503, "unavailable"},
-		"own origin":         {origin(s.server.URL), nil, 101, ""},
-		"allowed origin":     {origin("https://app.example.com"), nil, 101, ""},
-		"other origin":       {origin("https://evil.example.com"), nil, 403, "forbidden"},
-		"null origin":        {origin("null"), nil, 403, "forbidden"},
-		"other, no token":    {http.Header{"Origin": {"https://evil.example.com"}}, nil, 403, "forbidden"},
+		"no token yet":       {nil, []string{subprotocol}, 101, "", ""},
+		"no subprotocol":     {bearer("alice"), nil, 101, "", ""},
+		"among subprotocols": {bearer("alice"), []string{"other", subprotocol}, 101, "", ""},
+		"other subprotocol":  {bearer("alice"), []string{"im.v2"}, 400, "invalid", `offers "im.v2"; the subprotocol is im.v1`},
+		"forged token":       {bearer("forged"), nil, 401, "unauthenticated", "the reason of the verifier"},
+		"expired token":      {bearer("expired"), nil, 401, "token_expired", "expired"},
+		"not a bearer":       {http.Header{"Authorization": {"Basic eHk="}}, nil, 401, "unauthenticated", `must be "Bearer"`},
+		"unverifiable token": {bearer("unverifiable"), nil, 503, "unavailable", ""},
+		"own origin":         {from(s.server.URL), nil, 101, "", ""},
+		"allowed origin":     {from("https://app.example.com"), nil, 101, "", ""},
+		"allowed, port 443":  {from("https://APP.example.com:443"), nil, 101, "", ""},
+		"other origin":       {from("https://evil.example.com"), nil, 403, "forbidden", `the Origin "https://evil.example.com" differs from the Host "127.0.0.1:`},
+		"null origin":        {from("null"), nil, 403, "forbidden", "IM_ALLOWED_ORIGINS"},
+		"other, no token":    {http.Header{"Origin": {"https://evil.example.com"}}, nil, 403, "forbidden", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, response, err := s.dial(c.header, c.protocols...)
@@ -58,11 +64,13 @@ func TestHandshake(t *testing.T) {
 			var p struct {
 				Code   string `json:"code"`
 				Status int    `json:"status"`
+				Detail string `json:"detail"`
 			}
 			require.NoError(t, json.NewDecoder(response.Body).Decode(&p))
 			require.Equal(t, "application/problem+json", response.Header.Get("Content-Type"))
 			require.Equal(t, c.code, p.Code)
 			require.Equal(t, c.status, p.Status)
+			require.Contains(t, p.Detail, c.detail)
 		})
 	}
 	t.Run("not a handshake", func(t *testing.T) {
@@ -70,121 +78,10 @@ func TestHandshake(t *testing.T) {
 		require.NoError(t, err)
 		defer func() { _ = response.Body.Close() }()
 		require.Equal(t, http.StatusBadRequest, response.StatusCode)
-	})
-}
-
-func TestHello(t *testing.T) {
-	s := newTestServer(t, nil)
-	shortHello := newTestServer(t, func(o *GatewayOptions) { o.HelloTimeout = 300 * time.Millisecond })
-	t.Run("welcome", func(t *testing.T) {
-		p := s.open()
-		p.send(`{"type":"hello","device_id":"d","token":"alice","background":true}`)
-		w := p.expect("welcome")
-		require.Equal(t, "alice", w["user_id"])
-		require.Equal(t, "d", w["device_id"])
-		require.Equal(t, "node-1", w["node_id"])
-		require.Equal(t, "e1", w["epoch"])
-		require.EqualValues(t, 25000, w["heartbeat_ms"])
-		require.EqualValues(t, 65536, w["limits"].(map[string]any)["frame_bytes"])
-		require.NotEmpty(t, w["session_id"])
-		require.NotEmpty(t, w["server_time"])
-		require.NotEmpty(t, w["token_expires_at"])
-	})
-	t.Run("token of the handshake", func(t *testing.T) {
-		ws, _, err := s.dial(http.Header{"Authorization": {"Bearer bob#phone"}})
+		text, err := io.ReadAll(response.Body)
 		require.NoError(t, err)
-		defer func() { _ = ws.Close() }()
-		p := &client{t, ws, s.checker, s.checker.newSentFrames()}
-		p.send(`{"type":"hello","device_id":"laptop"}`)
-		p.expectError("invalid", "", "/device_id")
-		p.send(`{"type":"hello","device_id":"phone"}`)
-		p.expect("welcome")
+		require.Contains(t, string(text), "a proxy must pass on the headers Connection and Upgrade")
 	})
-	for name, c := range map[string]struct {
-		frame string
-		code  int
-	}{
-		"nothing":                {"", 4300},
-		"other frame":            {`{"type":"ping"}`, 4300},
-		"no JSON":                {`{`, 4300},
-		"no object":              {`[]`, 4300},
-		"no token":               {`{"type":"hello","device_id":"d"}`, 4400},
-		"empty token":            {`{"type":"hello","device_id":"d","token":""}`, 4400},
-		"forged token":           {`{"type":"hello","device_id":"d","token":"forged"}`, 4400},
-		"revoked token":          {`{"type":"hello","device_id":"d","token":"revoked"}`, 4400},
-		"expired token":          {`{"type":"hello","device_id":"d","token":"expired"}`, 4200},
-		"unverifiable":           {`{"type":"hello","device_id":"d","token":"unverifiable"}`, 4003},
-		"invalid field, timeout": {`{"type":"hello","device_id":"` + strings.Repeat("d", 65) + `","token":"alice"}`, 4300},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := s
-			if c.code == 4300 { // most of them may still be followed by a valid hello
-				server = shortHello
-			}
-			p := server.open()
-			p.t = t
-			if c.frame != "" {
-				p.send(c.frame)
-			}
-			p.expectClose(c.code)
-		})
-	}
-	t.Run("invalid field, then a valid hello", func(t *testing.T) {
-		for _, bad := range []string{
-			`{"type":"hello","token":"alice"}`, `{"type":"hello","device_id":"","token":"alice"}`,
-			`{"type":"hello","device_id":7,"token":"alice"}`, `{"type":"hello","device_id":"d","token":7}`,
-			`{"type":"hello","device_id":"d","token":"alice","more":1}`, `{"type":"hello","device_id":"d","token":"alice","background":1}`,
-			`{"type":"hello","device_id":"d","token":"alice#other"}`,
-		} {
-			p := s.open()
-			p.send(bad)
-			p.expectError("invalid", "")
-			p.send(`{"type":"hello","device_id":"d2","token":"alice"}`)
-			p.expect("welcome")
-		}
-	})
-	t.Run("store unavailable", func(t *testing.T) {
-		s.store.SetUnavailable(true)
-		defer s.store.SetUnavailable(false)
-		p := s.open()
-		p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
-		p.expectClose(4003)
-	})
-	t.Run("refused by the registry", func(t *testing.T) {
-		for err, code := range map[error]int{domain.ErrConflict: 4402, domain.ErrLimitExceeded: 4403} {
-			s.registry.refuse(err)
-			p := s.open()
-			p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
-			p.expectClose(code)
-		}
-		s.registry.refuse(domain.ErrUnavailable)
-		s.hello("alice", "d3")
-		s.registry.refuse(nil)
-	})
-}
-
-func TestRenewal(t *testing.T) {
-	s := newTestServer(t, nil)
-	p := s.open()
-	p.send(`{"type":"hello","device_id":"d","token":"alice/s"}`)
-	first := p.expect("welcome")
-	p.send(`{"type":"hello","device_id":"d","token":"alice/s"}`)
-	require.Equal(t, first["session_id"], p.expect("welcome")["session_id"])
-	p.send(`{"type":"hello","device_id":"d"}`)
-	p.expectError("invalid", "", "/token")
-	p.send(`{"type":"hello","device_id":"other","token":"alice/s"}`)
-	p.expectError("invalid", "", "/device_id")
-	p.send(`{"type":"hello","device_id":"d","token":"alice/more"}`)
-	p.expectError("invalid", "", "/token")
-	p.send(`{"type":"hello","device_id":"d","token":"unverifiable"}`)
-	p.expectError("unavailable", "")
-	p.send(`{"type":"hello","device_id":"d","token":"bob/s"}`)
-	p.expectClose(4400)
-
-	p = s.hello("alice", "d")
-	s.store.Revoke("alice")
-	p.send(`{"type":"hello","device_id":"d","token":"alice"}`)
-	p.expectClose(4400)
 }
 
 // TestRenewalWithoutPostgres: a renewal does not hold up the socket while revocations
@@ -295,11 +192,12 @@ func TestBadInput(t *testing.T) {
 		{`{"id":"r"}`, "r", "/type"},
 		{`{"type":7,"id":"r"}`, "r", "/type"},
 		{`{"type":"unknown","id":"r"}`, "r", "/type"},
-		{`{"type":"typing","conversation_id":"` + id + `","id":"r"}`, "r", "/id"},
+		{`{"type":"typing","conversation_id":"` + id + `","id":""}`, "", "/id"},
+		{`{"type":"typing","conversation_id":"x","id":"r"}`, "r", "/conversation_id"},
 		{`{"type":"watch"}`, "", "/user_ids"},
 		{`{"type":"watch","user_ids":["a b"]}`, "", "/user_ids"},
 		{`{"type":"watch","user_ids":"bob"}`, "", "/user_ids"},
-		{`{"type":"watch","user_ids":["bob"],"id":"r"}`, "r", "/id"},
+		{`{"type":"watch","user_ids":["a b"],"id":"r"}`, "r", "/user_ids"},
 		{`{"type":"watch","user_ids":["a"` + strings.Repeat(`,"a"`, 500) + `]}`, "", "/user_ids"},
 		{`{"type":"welcome"}`, "", "/type"},
 		{"{\"type\":\"ping\",\"id\":\"a\\u0000\"}", "", "/id"},
@@ -350,7 +248,9 @@ func TestBadInput(t *testing.T) {
 		{`{"type":"ack","acks":{"x":1}}`, "", "/acks/x"},
 		{`{"type":"ack","acks":{"` + id + `":-1}}`, "", "/acks/" + id},
 		{`{"type":"ack","acks":{"` + id + `":"1"}}`, "", "/acks/" + id},
-		{`{"type":"ack","id":"r","acks":{}}`, "r", "/id"},
+		{`{"type":"ack","id":"r","acks":{"x":1}}`, "r", "/acks/x"},
+		{`{"type":"hello","id":"r","token":"alice"}`, "r", "/device_id"},
+		{`{"type":"hello","id":7,"device_id":"1","token":"alice"}`, "", "/id"},
 		{`{"type":"ack","acks":{},"more":1}`, "", "/more"},
 	} {
 		p.send(c.frame)
@@ -362,23 +262,23 @@ func TestBadInput(t *testing.T) {
 	t.Run("a binary frame", func(t *testing.T) {
 		p := s.hello("alice", "2")
 		require.NoError(t, p.ws.WriteMessage(websocket.BinaryMessage, []byte(`{"type":"ping"}`)))
-		p.expectClose(4300)
+		p.expectEnd(4300, "invalid", "", "a frame is binary")
 	})
 	t.Run("invalid UTF-8", func(t *testing.T) {
 		p := s.hello("alice", "2")
 		p.send("{\"type\":\"ping\",\"id\":\"\xff\"}")
-		p.expectClose(4300)
+		p.expectEnd(4300, "invalid", "", "a frame is not valid UTF-8")
 	})
 	t.Run("a frame that is none", func(t *testing.T) {
 		p := s.hello("alice", "2")
 		_, err := p.ws.NetConn().Write([]byte{0xff, 0x80, 0, 0, 0, 0})
 		require.NoError(t, err)
-		p.expectClose(4300)
+		p.expectEnd(4300, "invalid", "", "websocket:")
 	})
 	t.Run("10 MB", func(t *testing.T) {
 		p := s.hello("alice", "2")
 		go func() { _ = p.ws.WriteMessage(websocket.TextMessage, make([]byte, 10<<20)) }()
-		p.expectClose(1009)
+		p.expectEnd(1009, "too_large", "", "a frame has more than 65536 bytes")
 	})
 }
 

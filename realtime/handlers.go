@@ -8,6 +8,7 @@ import (
 
 	"im/domain"
 	"im/internal/strictjson"
+	"im/internal/timeline"
 	"im/realtime/wire"
 )
 
@@ -21,6 +22,7 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 	if err != nil {
 		return err
 	}
+	timeline.Mark(timeline.Parsed, post.ClientMsgID)
 	if err := k.admit(domain.RateSend); err != nil {
 		return err
 	}
@@ -33,6 +35,9 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 		// The conversation may have to be created first, which blocks; the
 		// sending itself has its own timeout (sending).
 		ctx, cancel = context.WithTimeout(ctx, k.g.o.Request)
+	}
+	if k.g.o.Tracer != nil {
+		ctx, _ = k.g.o.Tracer.Request(ctx, "ws send", time.Now())
 	}
 	s := k.startSending(id)
 	k.g.o.Chat.Send(ctx, k.actor(), post, func(sent domain.Sent, err error) {
@@ -48,27 +53,32 @@ func (k *socket) send(ctx context.Context, id string, o *strictjson.Object) erro
 type sending struct {
 	socket   *socket
 	id       string
+	began    time.Time
 	timeout  *time.Timer
 	answered atomic.Bool
 }
 
 func (k *socket) startSending(id string) *sending {
-	s := &sending{socket: k, id: id}
-	s.timeout = time.AfterFunc(k.g.o.Request*9/10, func() { s.answer(wire.Error(id, domain.ErrUnavailable)) })
+	s := &sending{socket: k, id: id, began: time.Now()}
+	s.timeout = time.AfterFunc(k.g.o.Request*9/10, func() { s.answer(wire.Error(id, domain.ErrUnavailable), domain.ErrUnavailable) })
 	return s
 }
 
 func (s *sending) done(ctx context.Context, sent *domain.Sent, err error) {
 	s.timeout.Stop()
+	if s.socket.g.o.Tracer != nil {
+		endSpan(ctx, err)
+	}
 	if err != nil {
-		s.answer(s.socket.errorFrame(ctx, s.id, err))
+		s.answer(s.socket.errorFrame(ctx, s.id, err), err)
 		return
 	}
-	s.answer(wire.Sent(s.id, sent))
+	s.answer(wire.Sent(s.id, sent), nil)
 }
 
-func (s *sending) answer(f wire.Frame) {
+func (s *sending) answer(f wire.Frame, err error) {
 	if s.answered.CompareAndSwap(false, true) {
+		s.socket.g.metrics.done("send", s.began, err)
 		s.socket.queue.Send(f)
 		s.socket.requests.end()
 	}
@@ -113,7 +123,7 @@ func (k *socket) sync(ctx context.Context, id string, o *strictjson.Object) erro
 	if o.Has("cursor") && q.Cursor == "" {
 		return domain.ErrCursorInvalid // no server returns an empty cursor
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
+	return k.query(ctx, "sync", id, func(ctx context.Context) (wire.Frame, error) {
 		page, err := k.g.o.Reader.Sync(ctx, q)
 		if err != nil {
 			return nil, err
@@ -134,7 +144,7 @@ func (k *socket) pull(ctx context.Context, id string, o *strictjson.Object) erro
 	if err := invalidFields(o); err != nil {
 		return err
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
+	return k.query(ctx, "pull", id, func(ctx context.Context) (wire.Frame, error) {
 		page, err := k.g.o.Reader.Events(ctx, k.actor(), conversation, r)
 		if err != nil {
 			return nil, err
@@ -152,7 +162,7 @@ func (k *socket) read(ctx context.Context, id string, o *strictjson.Object) erro
 	if err := invalidFields(o); err != nil {
 		return err
 	}
-	return k.query(ctx, id, func(ctx context.Context) (wire.Frame, error) {
+	return k.query(ctx, "read", id, func(ctx context.Context) (wire.Frame, error) {
 		state, err := k.g.o.Reader.MarkRead(ctx, k.actor(), conversation, *seq)
 		if err != nil {
 			return nil, err
@@ -208,7 +218,7 @@ func (k *socket) ping(ctx context.Context, id string, o *strictjson.Object) erro
 
 // typing relays that the user is typing, or no longer. It is answered only by an
 // error. If the scope is not cached, it is looked up in another goroutine.
-func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
+func (k *socket) typing(ctx context.Context, request string, o *strictjson.Object) error {
 	id := conversationID(o)
 	on := o.Bool("on", true)
 	if err := invalidFields(o); err != nil {
@@ -219,9 +229,10 @@ func (k *socket) typing(ctx context.Context, o *strictjson.Object) error {
 	}
 	if scope, known := k.g.scopes.get(id); known && k.g.o.Hub.IsMember(k.session, id) {
 		k.relayTyping(id, scope, on)
+		k.g.metrics.done("typing", time.Now(), nil)
 		return nil
 	}
-	return k.query(ctx, "", func(ctx context.Context) (wire.Frame, error) {
+	return k.query(ctx, "typing", request, func(ctx context.Context) (wire.Frame, error) {
 		scope, err := k.g.o.SignalScopes.SignalScope(ctx, k.session.User, id)
 		if err != nil {
 			return nil, err
@@ -239,8 +250,8 @@ func (k *socket) relayTyping(id domain.ConversationID, scope domain.SignalScope,
 }
 
 // watch replaces the users whose presence the session watches. It is answered by
-// presence frames.
-func (k *socket) watch(o *strictjson.Object) error {
+// presence frames, one for each of them.
+func (k *socket) watch(id string, o *strictjson.Object) error {
 	names := o.Strings("user_ids")
 	requireField(o, "user_ids")
 	limit := k.g.o.Limits.WatchUsers
@@ -261,6 +272,6 @@ func (k *socket) watch(o *strictjson.Object) error {
 	if err := k.admit(domain.RateRead); err != nil {
 		return err
 	}
-	k.g.o.Watches.Set(k.session, users)
+	k.g.o.Watches.Set(k.session, id, users)
 	return nil
 }

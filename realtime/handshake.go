@@ -1,13 +1,13 @@
 package realtime
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"slices"
 	"strings"
 
 	"im/domain"
+	"im/internal/edge"
 )
 
 const subprotocol = "im.v1"
@@ -18,24 +18,24 @@ func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, i
 	if g.isDraining() {
 		return nil, http.StatusServiceUnavailable, errDraining()
 	}
-	if !g.originAllowed(r) {
-		return nil, http.StatusForbidden, domain.ErrForbidden.WithMessage("the origin is not allowed")
+	if err := g.o.Origins.Check(r); err != nil {
+		return nil, http.StatusForbidden, err
 	}
 	if offered := r.Header.Values("Sec-WebSocket-Protocol"); len(offered) > 0 && !offers(offered, subprotocol) {
-		return nil, http.StatusBadRequest, domain.ErrInvalid.WithMessage("the subprotocol is " + subprotocol)
+		return nil, http.StatusBadRequest, domain.ErrInvalid.WithMessage(fmt.Sprintf(
+			"the header Sec-WebSocket-Protocol offers %q; the subprotocol is %s", strings.Join(offered, ", "), subprotocol))
 	}
 	if err := g.o.RateLimiter.Admit(domain.RateConnect, "", from); err != nil {
 		return nil, http.StatusTooManyRequests, err
 	}
-	authorization := r.Header.Get("Authorization")
-	if authorization == "" {
+	if r.Header.Get("Authorization") == "" {
 		return nil, 0, nil
 	}
-	scheme, raw, ok := strings.Cut(authorization, " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return nil, http.StatusUnauthorized, domain.ErrUnauthenticated
+	raw, err := edge.BearerToken(r.Header)
+	if err != nil {
+		return nil, http.StatusUnauthorized, err
 	}
-	identity, err := g.o.Authenticator.Verify(r.Context(), strings.TrimSpace(raw))
+	identity, err := g.o.Authenticator.Verify(r.Context(), raw)
 	if err == nil && identity.User == "" {
 		err = domain.ErrUnauthenticated
 	}
@@ -43,21 +43,6 @@ func (g *Gateway) admit(r *http.Request, from netip.Prefix) (*domain.Identity, i
 		return nil, tokenStatus(err), err
 	}
 	return &identity, 0, nil
-}
-
-// originAllowed reports whether a request comes from no web page, from one of the
-// own host, or from one of an allowed origin.
-func (g *Gateway) originAllowed(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return len(r.Header.Values("Origin")) == 0
-	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
-	}
-	return strings.EqualFold(u.Host, r.Host) ||
-		slices.ContainsFunc(g.o.AllowedOrigins, func(allowed string) bool { return strings.EqualFold(allowed, origin) })
 }
 
 func offers(headers []string, protocol string) bool {

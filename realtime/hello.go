@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
 	"im/internal/strictjson"
 	"im/realtime/hub"
 	"im/realtime/wire"
@@ -16,20 +18,20 @@ import (
 
 // hello is the first frame of a socket, and any later one that renews its token.
 type hello struct {
+	id         string // of the request; "" for none
 	device     domain.DeviceID
 	token      string
 	background bool
 }
 
 // readHello reads the fields of a hello; its type was read before.
-func readHello(o *strictjson.Object) (hello, error) {
-	h := hello{token: o.String("token"), background: o.Bool("background", false)}
-	device := o.String("device_id")
-	id, err := domain.ParseDeviceID("/device_id", device)
+func readHello(id string, o *strictjson.Object) (hello, error) {
+	h := hello{id: id, token: o.String("token"), background: o.Bool("background", false)}
+	device, err := domain.ParseDeviceID("/device_id", o.String("device_id"))
 	if err != nil {
 		o.Reject("device_id", reasonOf(err))
 	}
-	h.device = id
+	h.device = device
 	return h, invalidFields(o)
 }
 
@@ -46,7 +48,7 @@ func (k *socket) greet(ctx context.Context) error {
 			continue
 		}
 		if errors.Is(err, wire.CloseHeartbeat) {
-			return wire.CloseProtocol
+			return brokeProtocol("", fmt.Sprintf("no valid hello came within %v", k.g.o.HelloTimeout))
 		}
 		if err != nil {
 			return err
@@ -57,24 +59,44 @@ func (k *socket) greet(ctx context.Context) error {
 		o, err := strictjson.Parse("", data)
 		if err != nil {
 			if !json.Valid(data) {
-				return wire.CloseProtocol
+				return brokeProtocol("", "the first frame is not JSON")
 			}
-			k.queue.Send(wire.Error("", domain.InvalidJSON("", err)))
+			k.queue.Send(wire.Error(looseID(data), domain.InvalidJSON("", err)))
 			continue
 		}
-		if o.String("type") != "hello" {
-			return wire.CloseProtocol
+		kind, id := o.String("type"), requestID(o)
+		if kind != "hello" {
+			return brokeProtocol(id, `the first frame must have the type "hello"`)
 		}
-		hello, err := readHello(o)
+		k.g.metrics.frame(kind)
+		began := time.Now()
+		hello, err := readHello(id, o)
 		if err == nil {
 			err = k.join(ctx, hello)
 		}
+		k.countHello(began, err)
 		var code wire.CloseCode
 		if err == nil || errors.As(err, &code) {
 			return err
 		}
-		k.queue.Send(wire.Error("", err))
+		k.queue.Send(wire.Error(id, err))
 	}
+}
+
+// countHello counts a hello, and whether a session began with it.
+func (k *socket) countHello(began time.Time, err error) {
+	var end *ending
+	switch {
+	case err == nil:
+		k.g.metrics.connected.Inc()
+		k.g.metrics.joins.Observe(time.Since(began).Seconds())
+	case errors.As(err, &end):
+		err = end.err
+		fallthrough
+	default:
+		k.g.metrics.refused(err)
+	}
+	k.g.metrics.done("hello", began, err)
 }
 
 // join makes the socket a session. It fails with a wire.CloseCode to end the
@@ -85,13 +107,12 @@ func (k *socket) join(ctx context.Context, h hello) error {
 		return err
 	}
 	if err := k.admitHello(identity); err != nil {
-		k.queue.Send(wire.Error("", err)) // states the delay
-		return wire.CloseOverloaded
+		return &ending{wire.CloseOverloaded, h.id, err} // states the delay
 	}
 	if identity.Device != "" && identity.Device != h.device {
 		return domain.Invalid("/device_id", "is not the device of the token")
 	}
-	done, err := k.awaitJoin()
+	done, err := k.awaitJoin(h.id)
 	if err != nil {
 		return err
 	}
@@ -102,13 +123,13 @@ func (k *socket) join(ctx context.Context, h hello) error {
 	s.SetBackground(h.background)
 	k.identity, k.session = identity, s
 	err = k.g.o.Hub.Join(ctx, s, hub.JoinSteps{
-		CheckRevoked: identity.CheckRevoked,
-		Register:     k.g.register,
-		Welcome:      k.welcome,
+		CheckStanding: func(s domain.Standing) error { return s.Check(*identity) },
+		Register:      k.g.register,
+		Welcome:       func(epoch string) wire.Frame { return k.welcome(h.id, epoch) },
 	})
 	if err != nil {
-		k.g.o.Logger.Info("session refused", "user", s.User, "error", err)
-		return closeCodeOf(err)
+		k.g.o.Logger.InfoContext(ctx, "session refused", edge.LogSession, string(s.ID), "user", s.User, "error", err)
+		return endingOf(h.id, err)
 	}
 	if !h.background {
 		k.g.noteOnline(s)
@@ -123,7 +144,7 @@ func (k *socket) join(ctx context.Context, h hello) error {
 func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error) {
 	if h.token == "" {
 		if k.identity == nil {
-			return nil, wire.CloseUnauthenticated
+			return nil, endingOf(h.id, domain.ErrUnauthenticated.WithMessage("a token is required, in the field token or in the header Authorization of the handshake"))
 		}
 		return k.identity, nil
 	}
@@ -132,9 +153,11 @@ func (k *socket) identify(ctx context.Context, h hello) (*domain.Identity, error
 	identity, err := k.g.o.Authenticator.Verify(ctx, h.token)
 	switch {
 	case err != nil:
-		return nil, closeCodeOf(err)
-	case identity.User == "", k.identity != nil && k.identity.User != identity.User:
-		return nil, wire.CloseUnauthenticated
+		return nil, endingOf(h.id, err)
+	case identity.User == "":
+		return nil, endingOf(h.id, domain.ErrUnauthenticated)
+	case k.identity != nil && k.identity.User != identity.User:
+		return nil, endingOf(h.id, domain.ErrUnauthenticated.WithMessage("the token is of another user than that of the handshake"))
 	}
 	return &identity, nil
 }
@@ -148,8 +171,8 @@ func (k *socket) admitHello(identity *domain.Identity) error {
 	return k.g.o.RateLimiter.Admit(domain.RateConnect, identity.User, netip.Prefix{})
 }
 
-// awaitJoin waits for one of the MaxJoins slots. It fails with a wire.CloseCode.
-func (k *socket) awaitJoin() (done func(), err error) {
+// awaitJoin waits for one of the MaxJoins slots. It fails with an ending.
+func (k *socket) awaitJoin(id string) (done func(), err error) {
 	timeout := time.NewTimer(k.g.o.JoinWait)
 	defer timeout.Stop()
 	select {
@@ -157,7 +180,7 @@ func (k *socket) awaitJoin() (done func(), err error) {
 		return func() { <-k.g.joins }, nil
 	case <-timeout.C:
 		k.g.o.Logger.Info("session refused: too many sessions are joining")
-		return nil, wire.CloseOverloaded
+		return nil, endingOf(id, domain.ErrUnavailable.WithMessage("too many sessions are joining this node"))
 	case <-k.queue.Done():
 		return nil, wire.CloseOverloaded // the socket was cut off
 	}
@@ -177,8 +200,8 @@ func (g *Gateway) register(ctx context.Context, e domain.SessionEntry) error {
 }
 
 // renew handles a later hello: a new token of the same user, scope and device.
-func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
-	h, err := readHello(o)
+func (k *socket) renew(ctx context.Context, id string, o *strictjson.Object) error {
+	h, err := readHello(id, o)
 	if err != nil {
 		return err
 	}
@@ -198,9 +221,9 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	case errors.Is(err, domain.ErrUnavailable):
 		return err // the old token is still valid
 	case err != nil:
-		return closeCodeOf(err)
+		return endingOf(id, err)
 	case identity.User != k.session.User:
-		return wire.CloseUnauthenticated
+		return endingOf(id, domain.ErrUnauthenticated.WithMessage("the token is of another user than the session"))
 	case h.device != k.session.Device, identity.Device != "" && identity.Device != h.device:
 		return domain.Invalid("/device_id", "is not the device of the session")
 	case identity.Scope != k.identity.Scope || identity.Server != k.identity.Server:
@@ -209,12 +232,13 @@ func (k *socket) renew(ctx context.Context, o *strictjson.Object) error {
 	k.identity = &identity
 	k.setBackground(ctx, h.background)
 	k.expireAt(identity.Expires)
-	k.queue.Send(k.welcome(k.session.Epoch()))
+	k.queue.Send(k.welcome(id, k.session.Epoch()))
 	return nil
 }
 
-func (k *socket) welcome(epoch string) wire.Frame {
-	return wire.Welcome(wire.WelcomeFields{
+// welcome returns the answer to the hello with an id; "" if it has none.
+func (k *socket) welcome(id, epoch string) wire.Frame {
+	return wire.Welcome(id, wire.WelcomeFields{
 		UserID: k.session.User, DeviceID: k.session.Device, SessionID: k.session.ID,
 		NodeID: k.g.o.Registry.ID(), Epoch: epoch, HeartbeatMS: k.g.o.Heartbeat.Milliseconds(),
 		ServerTime: domain.TimeOf(time.Now()), TokenExpiresAt: k.identity.Expires, Limits: k.g.o.Limits,

@@ -81,7 +81,7 @@ func TestClose(t *testing.T) {
 			o.Leeway = 100 * time.Millisecond
 		})
 		began := time.Now()
-		s.hello("alice", "1").expectClose(4200)
+		s.hello("alice", "1").expectEnd(4200, "token_expired", "", "the token of the session expired at 20")
 		require.GreaterOrEqual(t, time.Since(began), 100*time.Millisecond)
 	})
 	t.Run("4402 replaced by a newer session", func(t *testing.T) {

@@ -89,21 +89,29 @@ func (r *requests) next() func() {
 	return task
 }
 
-// query answers the request id by the frame that answer returns in another
+// query answers the request id of a kind by the frame that answer returns in another
 // goroutine. If answer returns nil, nothing is sent.
-func (k *socket) query(ctx context.Context, id string, answer func(context.Context) (wire.Frame, error)) error {
+func (k *socket) query(ctx context.Context, kind, id string, answer func(context.Context) (wire.Frame, error)) error {
 	if err := k.admit(domain.RateRead); err != nil {
 		return err
 	}
 	if err := k.requests.begin(); err != nil {
 		return err
 	}
+	began := time.Now()
 	start := k.requests.queue(func() {
 		defer k.requests.end()
 		if k.awaitRoom(ctx) != nil {
 			return // the session has ended
 		}
-		if f := k.answer(ctx, id, answer); f != nil {
+		ctx := ctx
+		if k.g.o.Tracer != nil {
+			ctx, _ = k.g.o.Tracer.Request(ctx, "ws "+kind, began)
+		}
+		f, err := k.answer(ctx, id, answer)
+		endSpan(ctx, err)
+		k.g.metrics.done(kind, began, err)
+		if f != nil {
 			k.queue.Send(f)
 		}
 	})
@@ -120,28 +128,27 @@ func (k *socket) query(ctx context.Context, id string, answer func(context.Conte
 }
 
 // answer calls answer with the timeout of requests, and turns an error or a panic
-// into an error frame.
-func (k *socket) answer(ctx context.Context, id string, answer func(context.Context) (wire.Frame, error)) (f wire.Frame) {
+// into an error frame, which it returns beside the error.
+func (k *socket) answer(ctx context.Context, id string, answer func(context.Context) (wire.Frame, error)) (f wire.Frame, err error) {
 	ctx, cancel := context.WithTimeout(ctx, k.g.o.Request)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {
-			k.g.o.Logger.Error("request failed with a panic", "panic", r, "stack", string(debug.Stack()))
-			f = wire.Error(id, domain.ErrInternal)
+			k.g.o.Logger.ErrorContext(ctx, "request failed with a panic", edge.LogRequest, id, "panic", r, "stack", string(debug.Stack()))
+			f, err = wire.Error(id, domain.ErrInternal), domain.ErrInternal
 		}
 	}()
-	f, err := answer(ctx)
-	if err != nil {
-		return k.errorFrame(ctx, id, err)
+	if f, err = answer(ctx); err != nil {
+		f = k.errorFrame(ctx, id, err)
 	}
-	return f
+	return f, err
 }
 
 // errorFrame encodes an error for the client. It logs an internal one, whose cause
 // the client does not see.
 func (k *socket) errorFrame(ctx context.Context, id string, err error) wire.Frame {
 	if edge.Coded(err).Code == domain.CodeInternal {
-		k.g.o.Logger.ErrorContext(ctx, "request failed", "user", k.session.User, "error", err)
+		k.g.o.Logger.ErrorContext(ctx, "request failed", edge.LogRequest, id, "user", k.session.User, "error", err)
 	}
 	return wire.Error(id, err)
 }

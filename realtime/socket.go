@@ -8,9 +8,12 @@ import (
 	"net/netip"
 	"os"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"im/domain"
+	"im/internal/edge"
+	"im/internal/timeline"
 	"im/realtime/hub"
 	"im/realtime/wire"
 	"im/realtime/ws"
@@ -37,7 +40,8 @@ type socket struct {
 	requests requests
 	address  netip.Prefix // for rate limits; zero if it is not limited by address
 
-	cancel context.CancelFunc // cancels the socket's requests
+	cancel  context.CancelFunc // cancels the socket's requests
+	tooSlow atomic.Bool        // cut off, because the client takes no bytes
 
 	// Only the reading goroutine uses these:
 	identity *domain.Identity // nil until a token was received
@@ -49,6 +53,7 @@ type socket struct {
 func newSocket(g *Gateway, identity *domain.Identity, from netip.Prefix) *socket {
 	k := &socket{g: g, identity: identity, address: from}
 	k.queue = ws.NewSendQueue(g.o.QueueBytes, k.startWriting, k.limitClosing)
+	k.queue.Measure(g.metrics.sockets)
 	k.requests.limit = g.o.Limits.RequestsInFlight
 	return k
 }
@@ -66,11 +71,15 @@ func (k *socket) write() {
 		if err := k.conn.Write(batch); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) { // a close frame would not get through either
 				code := wire.CloseTooSlow
+				k.tooSlow.Store(true)
 				k.g.o.Logger.Info("socket cut off: the client takes no bytes", "code", uint16(code), "reason", code.String())
 			}
 			k.cut()
 			return
 		}
+		k.g.metrics.sockets.Wrote(batch, k.queue.Origins())
+		markWritten(batch)
+		k.traceWritten(k.queue.Origins())
 	}
 }
 
@@ -96,7 +105,7 @@ func (k *socket) begin(ctx context.Context) {
 		k.finish(ctx, err)
 		return
 	}
-	go k.run(ctx)
+	go k.run(edge.WithLog(ctx, edge.LogSession, string(k.session.ID)))
 }
 
 // run serves the session until it ends or the next pong arrives. After a pong it
@@ -114,7 +123,7 @@ func (k *socket) run(ctx context.Context) {
 func (k *socket) guarded(ctx context.Context, serve func(context.Context) error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			k.g.o.Logger.Error("socket closed after a panic", "panic", r, "stack", string(debug.Stack()))
+			k.g.o.Logger.ErrorContext(ctx, "socket closed after a panic", "panic", r, "stack", string(debug.Stack()))
 			err = wire.CloseInternal
 		}
 	}()
@@ -130,13 +139,26 @@ func (k *socket) finish(ctx context.Context, err error) {
 	if !errors.As(err, &code) {
 		k.queue.Abandon()
 	}
+	if f := k.g.lastWords(err); f != nil {
+		k.queue.Send(f)
+	}
 	k.queue.Close(code)
 	k.leave(ctx)
 	<-k.queue.Done()
+	k.countEnd()
 	if code != 0 {
 		k.conn.Linger()
 	}
 	k.cut()
+}
+
+// countEnd counts the end of the socket by its close code.
+func (k *socket) countEnd() {
+	code := k.queue.Code()
+	if k.tooSlow.Load() {
+		code = wire.CloseTooSlow
+	}
+	k.g.metrics.closed(code)
 }
 
 // serve reads and handles frames until the socket has to end, or returns
@@ -153,6 +175,7 @@ func (k *socket) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		timeline.Mark(timeline.Read, "")
 		if k.queue.Closing() {
 			continue
 		}
@@ -188,7 +211,7 @@ func (k *socket) leave(ctx context.Context) {
 	defer cancel()
 	if k.session.Added() {
 		if err := k.g.o.Registry.Unregister(ctx, k.session.Entry()); err != nil {
-			k.g.o.Logger.Warn("session not unregistered", "error", err)
+			k.g.o.Logger.WarnContext(ctx, "session not unregistered", "error", err)
 		}
 		if !k.session.Background() {
 			k.g.noteOnline(k.session)
@@ -226,7 +249,10 @@ func (k *socket) expireAt(t domain.Time) {
 	if t.IsZero() {
 		return
 	}
-	k.expiry = time.AfterFunc(time.Until(t.Time)+k.g.o.Leeway, func() { k.queue.Close(wire.CloseTokenExpired) })
+	k.expiry = time.AfterFunc(time.Until(t.Time)+k.g.o.Leeway, func() {
+		k.queue.Send(wire.Error("", domain.ErrTokenExpired.WithMessage("the token of the session expired at "+t.UTC().Format(time.RFC3339)+"; reconnect with a new one")))
+		k.queue.Close(wire.CloseTokenExpired)
+	})
 }
 
 // closeAfter closes the socket after a delay, once its requests are answered.

@@ -13,17 +13,17 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/realtime/hub"
 	"im/realtime/presence"
 	"im/realtime/realtimetest"
-	"im/realtime/wire"
 	"im/test/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // tokens verifies tokens that name their user: "alice", or "alice/scope", with the
 // device after a "#". Some names are special.
@@ -34,7 +34,7 @@ func (v tokens) Verify(_ context.Context, raw string) (domain.Identity, error) {
 	case "expired":
 		return domain.Identity{}, domain.ErrTokenExpired
 	case "forged", "":
-		return domain.Identity{}, domain.ErrUnauthenticated
+		return domain.Identity{}, domain.ErrUnauthenticated.WithMessage("the reason of the verifier")
 	case "unverifiable":
 		return domain.Identity{}, domain.ErrUnavailable
 	}
@@ -221,9 +221,6 @@ func (c *client) send(text string) {
 func (c *client) receive() (answer, error) {
 	_ = c.ws.SetReadDeadline(time.Now().Add(eventually.Deadline))
 	_, data, err := c.ws.ReadMessage()
-	if websocket.IsCloseError(err, int(wire.CloseProtocol)) {
-		c.sent.removeLast()
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -266,6 +263,31 @@ func (c *client) expectClose(code int) {
 			require.True(c.t, websocket.IsCloseError(err, code), "%d expected: %v", code, err)
 			return
 		}
+	}
+}
+
+// expectEnd reads until the close frame, which must have the code. Right before it comes
+// an error with another code, the id of a request ("" for none), and a message that
+// contains the reason.
+func (c *client) expectEnd(closeCode int, code, id, reason string) {
+	c.t.Helper()
+	var last answer
+	for {
+		a, err := c.receive()
+		if err != nil {
+			require.True(c.t, websocket.IsCloseError(err, closeCode), "%d expected: %v", closeCode, err)
+			break
+		}
+		last = a
+	}
+	require.NotNil(c.t, last, "no frame before the close frame")
+	require.Equal(c.t, "error", last["type"], "%v", last)
+	require.Equal(c.t, code, last["code"], "%v", last)
+	require.Contains(c.t, last["message"], reason)
+	if id == "" {
+		require.NotContains(c.t, last, "id")
+	} else {
+		require.Equal(c.t, id, last["id"])
 	}
 }
 

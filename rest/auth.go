@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +14,9 @@ type caller struct {
 	domain.Actor
 	// device is the one that the token is bound to; "" if there is none.
 	device domain.DeviceID
+	// issued is the time of issue of a user's token, the zero Time if the token has none; nil
+	// for a backend that acts for a user.
+	issued *domain.Time
 }
 
 // admission authenticates calls and limits them: by rate, and by how many calls
@@ -34,9 +36,9 @@ func newAdmission(v Verifier, rates edge.RateLimiter, maxInFlight int) *admissio
 
 // admit returns the caller of r. The call is in flight until leave is called.
 func (a *admission) admit(r *http.Request, class domain.RateClass) (c caller, leave func(), err error) {
-	token, given := bearerToken(r.Header)
-	if !given {
-		return caller{}, nil, domain.ErrUnauthenticated
+	token, err := edge.BearerToken(r.Header)
+	if err != nil {
+		return caller{}, nil, err
 	}
 	address := a.rates.Address(r)
 	id, err := a.verifier.Verify(r.Context(), token)
@@ -61,28 +63,18 @@ func (a *admission) admit(r *http.Request, class domain.RateClass) (c caller, le
 	return c, func() { a.leave(c.User) }, nil
 }
 
-// bearerToken returns the first bearer token of the Authorization headers.
-func bearerToken(h http.Header) (token string, given bool) {
-	for _, line := range h.Values("Authorization") {
-		if scheme, token, ok := strings.Cut(line, " "); ok && strings.EqualFold(scheme, "Bearer") {
-			return token, true
-		}
-	}
-	return "", false
-}
-
 // callerOf returns the token's user, or the user that a backend acts for.
 func callerOf(id domain.Identity, onBehalfOf []string) (caller, error) {
 	switch {
 	case len(onBehalfOf) == 0:
-		return caller{domain.Actor{User: id.User, Backend: id.Server}, id.Device}, nil
+		return caller{domain.Actor{User: id.User, Backend: id.Server}, id.Device, &id.Issued}, nil
 	case !id.Server:
 		return caller{}, domain.ErrForbidden.WithMessage("X-IM-User takes a server token")
 	case len(onBehalfOf) > 1:
 		return caller{}, domain.Invalid("/X-IM-User", "must be given once")
 	}
 	user, err := domain.ParseUserID("/X-IM-User", onBehalfOf[0])
-	return caller{domain.Actor{User: user, OnBehalf: true}, ""}, err
+	return caller{Actor: domain.Actor{User: user, OnBehalf: true}}, err
 }
 
 func (a *admission) enter(user domain.UserID) bool {

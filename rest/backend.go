@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/url"
 	"time"
 
 	"im/domain"
@@ -9,14 +10,18 @@ import (
 
 // Backend is what the operations are made of. All parts are required.
 type Backend struct {
-	Commands  Commands
-	Reads     Reads
-	UserData  UserData
-	Positions Positions
-	Sessions  Sessions
-	Endings   Endings
-	Presence  Presence
-	Signals   Signals
+	Commands    Commands
+	Reads       Reads
+	UserData    UserData
+	Positions   Positions
+	Sessions    Sessions
+	Endings     Endings
+	Reports     Reports
+	Webhooks    Webhooks
+	Attachments Attachments
+	Push        Push
+	Presence    Presence
+	Signals     Signals
 }
 
 // Commands changes conversations and messages. A change without an event
@@ -37,6 +42,11 @@ type Commands interface {
 	Unreact(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, emoji string) ([]domain.Event, error)
 	Pin(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) ([]domain.Event, error)
 	Unpin(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) ([]domain.Event, error)
+
+	Ban(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID, until *domain.Time, reason string) ([]domain.Event, error)
+	Unban(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID) ([]domain.Event, error)
+	Mute(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID, until *domain.Time) ([]domain.Event, error)
+	Unmute(ctx context.Context, a domain.Actor, id domain.ConversationID, user domain.UserID) ([]domain.Event, error)
 }
 
 // Reads reads conversations, their messages and their log. What the actor may
@@ -56,6 +66,8 @@ type Reads interface {
 	Message(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64) (domain.Message, error)
 	Reactions(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, cursor string, limit int) (domain.Page[domain.UserReaction], error)
 	Pins(ctx context.Context, a domain.Actor, id domain.ConversationID, cursor string, limit int) (domain.Page[domain.PinnedMessage], error)
+	// Sanctions is domain.ErrForbidden for members who may not ban and mute.
+	Sanctions(ctx context.Context, a domain.Actor, id domain.ConversationID, kind domain.SanctionKind, cursor string, limit int) (domain.Page[domain.ListedSanction], error)
 	// SearchMessages searches the messages that the actor may read. It fails with
 	// domain.ErrInvalid at /q if the text has no words.
 	SearchMessages(ctx context.Context, a domain.Actor, q domain.SearchQuery) (domain.SearchPage, error)
@@ -105,9 +117,59 @@ type Sessions interface {
 // returned signal as well makes it faster.
 type Endings interface {
 	EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error)
-	EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error)
+	EndSessions(ctx context.Context, user domain.UserID, code int) (domain.EndSessions, error)
 	// Revoke makes tokens invalid that were issued before the returned time.
 	Revoke(ctx context.Context, user domain.UserID) (before time.Time, err error)
+	// BanUser makes all tokens of a user invalid until a time; nil: until UnbanUser. It
+	// fails with domain.ErrInvalid at /until if that is not in the future.
+	BanUser(ctx context.Context, user domain.UserID, until *domain.Time, reason string) error
+	UnbanUser(ctx context.Context, user domain.UserID) error
+}
+
+// Reports keeps reports of messages.
+type Reports interface {
+	// Report fails with domain.ErrNotFound for a message that the actor may not read, and
+	// with domain.ErrConflict for a recalled one. A second report changes nothing.
+	Report(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, r domain.NewReport) error
+	// ListReports lists the reports in a state; "" for all.
+	ListReports(ctx context.Context, state domain.ReportState, cursor string, limit int) (domain.Page[domain.Report], error)
+	DecideReport(ctx context.Context, id string, state domain.ReportState) (domain.Report, error)
+}
+
+// Webhooks keeps webhooks, and reads the events of all conversations.
+type Webhooks interface {
+	// CreateWebhook returns the webhook with its secret.
+	CreateWebhook(ctx context.Context, n domain.NewWebhook) (domain.Webhook, error)
+	ListWebhooks(ctx context.Context, cursor string, limit int) (domain.Page[domain.Webhook], error)
+	Webhook(ctx context.Context, id string) (domain.Webhook, error)
+	UpdateWebhook(ctx context.Context, id string, p domain.WebhookPatch) (domain.Webhook, error)
+	DeleteWebhook(ctx context.Context, id string) error
+	// RotateWebhook returns the webhook with its new secret.
+	RotateWebhook(ctx context.Context, id string) (domain.Webhook, error)
+	// TestWebhook makes a call and returns its result.
+	TestWebhook(ctx context.Context, id string) (domain.WebhookTest, error)
+	ReplayWebhook(ctx context.Context, id string, r domain.WebhookReplay) error
+	// WebhookDeliveries lists what was not taken, in a state; "" for all.
+	WebhookDeliveries(ctx context.Context, id string, state domain.DeliveryState, cursor string, limit int) (domain.Page[domain.Delivery], error)
+	// EventFeed returns the events after a cursor; from the beginning for "".
+	EventFeed(ctx context.Context, cursor string, limit int) (domain.EventFeed, error)
+}
+
+// Attachments stores files. Base is the address of the node as the client sees it.
+type Attachments interface {
+	CreateAttachment(ctx context.Context, a domain.Actor, n domain.NewAttachment, base *url.URL) (domain.AttachmentUpload, error)
+	// Attachment fails with domain.ErrNotFound unless the actor may read the file.
+	Attachment(ctx context.Context, a domain.Actor, id domain.AttachmentID, base *url.URL) (domain.AttachmentLink, error)
+}
+
+// Push keeps how devices get push notifications.
+type Push interface {
+	// PutPush is domain.ErrUnavailable, not to be retried, for a provider that is not set up.
+	PutPush(ctx context.Context, r domain.PushRegistration) error
+	RemovePush(ctx context.Context, user domain.UserID, device domain.DeviceID) error
+	// TestPush is domain.ErrNotFound for a device that is not registered.
+	TestPush(ctx context.Context, user domain.UserID, device domain.DeviceID) (domain.PushTest, error)
+	PushInfo() domain.PushInfo
 }
 
 // Presence answers who is online, as far as the actor may know.

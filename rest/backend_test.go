@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +31,16 @@ type fakeBackend struct {
 	acks       []domain.Ack
 	ended      []domain.EndSessions
 	revoked    []domain.UserID
+	banned     map[domain.UserID]domain.SanctionBody
+	webhooks   []domain.Webhook
+	replays    []domain.WebhookReplay
+	reports    []domain.Report
 	lastRange  domain.Range
 	lastSync   domain.SyncQuery
 	lastSearch domain.SearchQuery
 	listDevice domain.DeviceID // of the last list of conversations
 
+	pushes        map[domain.DeviceID]domain.PushRegistration // of all users
 	profiles      map[domain.UserID]domain.UserProfile
 	preferences   map[membership]domain.Preferences
 	readSeq       map[membership]int64
@@ -56,6 +62,7 @@ func newFakeBackend() *fakeBackend {
 	return &fakeBackend{
 		Log:         domaintest.NewLog(),
 		profiles:    map[domain.UserID]domain.UserProfile{},
+		banned:      map[domain.UserID]domain.SanctionBody{},
 		preferences: map[membership]domain.Preferences{},
 		readSeq:     map[membership]int64{},
 	}
@@ -64,7 +71,7 @@ func newFakeBackend() *fakeBackend {
 // backend returns the fake as the backend of a server with limits.
 func (f *fakeBackend) backend(limits domain.Limits) Backend {
 	return Backend{
-		Commands: domain.NewChat(f, limits), Reads: f, UserData: f, Positions: f, Sessions: f, Endings: f, Presence: f, Signals: f,
+		Commands: domain.NewChat(f, limits), Reads: f, UserData: f, Positions: f, Sessions: f, Endings: f, Reports: f, Webhooks: f, Attachments: f, Push: f, Presence: f, Signals: f,
 	}
 }
 
@@ -428,8 +435,113 @@ func (f *fakeBackend) EndSession(_ context.Context, user domain.UserID, session 
 	return end, nil
 }
 
-func (f *fakeBackend) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
-	return f.EndSession(ctx, user, "")
+func (f *fakeBackend) EndSessions(_ context.Context, user domain.UserID, code int) (domain.EndSessions, error) {
+	defer f.lock()()
+	end := domain.EndSessions{User: user, Code: code}
+	f.ended = append(f.ended, end)
+	return end, nil
+}
+
+func (f *fakeBackend) BanUser(_ context.Context, user domain.UserID, until *domain.Time, reason string) error {
+	defer f.lock()()
+	if until != nil && !until.After(now.Time) {
+		return domain.Invalid("/until", "must be in the future")
+	}
+	f.banned[user] = domain.SanctionBody{UserID: user, Until: until, Reason: reason}
+	return f.fail
+}
+
+func (f *fakeBackend) UnbanUser(_ context.Context, user domain.UserID) error {
+	defer f.lock()()
+	delete(f.banned, user)
+	return f.fail
+}
+
+// attachmentID is the id of each attachment.
+const attachmentID = "0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e60"
+
+func (f *fakeBackend) CreateAttachment(_ context.Context, a domain.Actor, n domain.NewAttachment, base *url.URL) (up domain.AttachmentUpload, err error) {
+	defer f.lock()()
+	if err := n.Check(domain.DefaultLimits()); err != nil {
+		return up, err
+	}
+	id, _ := domain.ParseAttachmentID("", attachmentID)
+	return domain.AttachmentUpload{
+		AttachmentID: id, UploadURL: base.JoinPath("files", attachmentID).String(), Method: "PUT", Headers: map[string]string{"Content-Type": n.MIME}, ExpiresAt: now,
+	}, f.fail
+}
+
+// Attachment knows one file, which only alice may read.
+func (f *fakeBackend) Attachment(_ context.Context, a domain.Actor, id domain.AttachmentID, base *url.URL) (link domain.AttachmentLink, err error) {
+	defer f.lock()()
+	if id.String() != attachmentID || a.User != "alice" {
+		return link, domain.ErrNotFound
+	}
+	return domain.AttachmentLink{AttachmentID: id, URL: base.JoinPath("files", attachmentID).String(), ExpiresAt: now, Name: "a.png", MIME: "image/png", Size: 3}, f.fail
+}
+
+// Report keeps one report of each user and message.
+func (f *fakeBackend) Report(ctx context.Context, a domain.Actor, id domain.ConversationID, seq int64, r domain.NewReport) error {
+	m, err := f.Message(ctx, a, id, seq)
+	if err != nil {
+		return err
+	}
+	defer f.lock()()
+	for _, known := range f.reports {
+		if known.ConversationID == id && known.Seq == seq && known.Reporter == a.User {
+			return nil
+		}
+	}
+	f.reports = append(f.reports, domain.Report{
+		ReportID: reportID, ConversationID: id, Seq: seq, Reporter: a.User, Category: r.Category, Text: r.Text, State: domain.ReportOpen,
+		CreatedAt: now, UpdatedAt: now, Sender: m.Sender, PostedAt: m.At, Content: m.Content,
+	})
+	return nil
+}
+
+// reportID is the id of each report.
+const reportID = "0198f2a1-7c3e-7b8d-9e4f-0a1b2c3d4e5f"
+
+func (f *fakeBackend) ListReports(ctx context.Context, state domain.ReportState, cursor string, limit int) (domain.Page[domain.Report], error) {
+	defer f.lock()()
+	list := slices.DeleteFunc(slices.Clone(f.reports), func(r domain.Report) bool { return state != "" && r.State != state })
+	return pageOf(list, cursor, limit)
+}
+
+func (f *fakeBackend) DecideReport(_ context.Context, id string, state domain.ReportState) (domain.Report, error) {
+	defer f.lock()()
+	for i := range f.reports {
+		if f.reports[i].ReportID == id {
+			f.reports[i].State = state
+			return f.reports[i], nil
+		}
+	}
+	return domain.Report{}, domain.ErrNotFound
+}
+
+// Sanctions lists the bans or mutes in the log.
+func (f *fakeBackend) Sanctions(ctx context.Context, a domain.Actor, id domain.ConversationID, kind domain.SanctionKind, cursor string, limit int) (domain.Page[domain.ListedSanction], error) {
+	if err := f.visible(ctx, a, id); err != nil {
+		return domain.Page[domain.ListedSanction]{}, err
+	}
+	var fold domain.Fold
+	for _, e := range f.EventsOf(id) {
+		if err := fold.Apply(&e); err != nil {
+			return domain.Page[domain.ListedSanction]{}, err
+		}
+	}
+	if !a.Backend && !fold.Members[a.User].Role.Moderates() {
+		return domain.Page[domain.ListedSanction]{}, domain.ErrForbidden
+	}
+	list := []domain.ListedSanction{}
+	for user, s := range fold.Sanctions(kind) {
+		listed := domain.ListedSanction{UserID: user, Reason: s.Reason, By: s.User, At: s.At}
+		if !s.Until.IsZero() {
+			listed.Until = &s.Until
+		}
+		list = append(list, listed)
+	}
+	return pageOf(list, cursor, limit)
 }
 
 func (f *fakeBackend) Revoke(_ context.Context, user domain.UserID) (time.Time, error) {

@@ -151,12 +151,38 @@ func (o object) integer(name string, minimum int64) *int64 {
 	return &n
 }
 
+// time returns a member that is a time (RFC 3339); nil if it is missing or null.
+func (o object) time(name string) *domain.Time {
+	value := o.nullableText(name).Value
+	if value == nil {
+		return nil
+	}
+	at, ok := parseTime(*value)
+	if !ok {
+		o.Reject(name, notATime)
+	}
+	return at
+}
+
 // flag returns a member; nil if it is missing.
 func (o object) flag(name string) *bool {
 	if !o.Has(name) {
 		return nil
 	}
 	return new(o.Bool(name, false))
+}
+
+// nullableTexts returns a member that is an array of strings, or null.
+func (o object) nullableTexts(name string) domain.Field[[]string] {
+	raw, given := o.Raw(name)
+	if !given || string(raw) == "null" {
+		return domain.Field[[]string]{Set: given}
+	}
+	list := o.Strings(name)
+	if list == nil {
+		return domain.Field[[]string]{Set: true} // check fails
+	}
+	return domain.Field[[]string]{Set: true, Value: &list}
 }
 
 // userIDs returns a member that is an array of user ids, or of the words in also;

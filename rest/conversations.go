@@ -124,6 +124,6 @@ func (o object) settings() *domain.SettingsPatch {
 	}
 	return &domain.SettingsPatch{
 		Posting: s.optionalText("posting"), Joining: s.optionalText("joining"), History: s.optionalText("history"),
-		Receipts: s.flag("receipts"),
+		Receipts: s.flag("receipts"), SlowModeS: s.integer("slow_mode_s", 0),
 	}
 }

@@ -284,7 +284,7 @@ func (c validCall) refused(t *testing.T, s *testServer, pointer string) {
 func (c validCall) read(t *testing.T, s *testServer) map[string]bool {
 	t.Helper()
 	limits := domain.DefaultLimits()
-	h := &handler{Backend: s.backend(limits), limits: limits}
+	h := &handler{Backend: s.backend(limits), limits: limits, address: hostOf}
 	for _, rt := range h.routes() {
 		if rt.operation != c.op.doc["operationId"] {
 			continue

@@ -58,7 +58,7 @@ func FuzzCall(f *testing.F) {
 		}
 		if rec.Code >= 400 && method != http.MethodHead {
 			var p edge.Problem
-			if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || statusOf(p.Code) != rec.Code {
+			if err := json.Unmarshal(rec.Body.Bytes(), &p); err != nil || StatusOf(p.Code) != rec.Code {
 				t.Fatalf("%s %s?%s %q: %d %s", method, path, query, body, rec.Code, rec.Body)
 			}
 		}

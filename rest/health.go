@@ -2,10 +2,13 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
+
+	"im/domain"
 )
 
 // checkTimeout is how long one dependency may take to answer.
@@ -27,6 +30,14 @@ type health struct {
 	checks   []Check
 	draining func() bool
 	logger   *slog.Logger
+	logged   *logged
+}
+
+// logged are the checks whose failure is in the log, with its reason. It is logged when
+// it begins, ends or gets another reason: load balancers ask often.
+type logged struct {
+	mu      sync.Mutex
+	reasons map[string]string
 }
 
 // live reports that the process runs, whatever its dependencies do.
@@ -36,8 +47,16 @@ func (h health) live(w http.ResponseWriter, _ *http.Request) {
 	}{"ok"})
 }
 
-// ready reports whether the node should get traffic. The causes go to the log
-// only, since they may contain addresses.
+// readiness is the answer of /readyz.
+type readiness struct {
+	Status string            `json:"status"`
+	Checks map[string]string `json:"checks"`
+	// Reasons are why checks failed, where that is known.
+	Reasons map[string]string `json:"reasons,omitempty"`
+}
+
+// ready reports whether the node should get traffic, and why not. The causes of the
+// reasons go to the log only, since they may contain addresses.
 func (h health) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
@@ -48,16 +67,16 @@ func (h health) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	running.Wait()
 
-	answer := struct {
-		Status string            `json:"status"`
-		Checks map[string]string `json:"checks"`
-	}{"ready", make(map[string]string, len(h.checks))}
+	answer := readiness{Status: "ready", Checks: make(map[string]string, len(h.checks)), Reasons: map[string]string{}}
 	status := http.StatusOK
 	for i, c := range h.checks {
 		answer.Checks[c.Name] = "ok"
+		h.log(r.Context(), c.Name, errs[i])
 		if errs[i] != nil {
-			h.logger.WarnContext(r.Context(), "dependency not ready", "dependency", c.Name, "error", errs[i])
 			answer.Checks[c.Name] = "failed"
+			if why, ok := reasonOf(errs[i]); ok {
+				answer.Reasons[c.Name] = why
+			}
 			if !c.Spare {
 				answer.Status, status = "unready", http.StatusServiceUnavailable
 			} else if status == http.StatusOK {
@@ -69,4 +88,28 @@ func (h health) ready(w http.ResponseWriter, r *http.Request) {
 		answer.Status, status = "draining", http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, answer)
+}
+
+// reasonOf returns the message of an error, if its author wrote one for people.
+func reasonOf(err error) (string, bool) {
+	known, ok := errors.AsType[*domain.Error](err)
+	if !ok || known.Message == domain.ErrUnavailable.Message {
+		return "", false
+	}
+	return known.Message, true
+}
+
+// log logs the failure of a check, unless it was logged already, and its end.
+func (h health) log(ctx context.Context, name string, err error) {
+	h.logged.mu.Lock()
+	defer h.logged.mu.Unlock()
+	before, failed := h.logged.reasons[name]
+	switch reason, _ := reasonOf(err); {
+	case err == nil && failed:
+		delete(h.logged.reasons, name)
+		h.logger.InfoContext(ctx, "dependency ready again", "dependency", name)
+	case err != nil && (!failed || reason != before):
+		h.logged.reasons[name] = reason
+		h.logger.WarnContext(ctx, "dependency not ready", "dependency", name, "error", err)
+	}
 }

@@ -2,6 +2,8 @@ package rest
 
 import (
 	"encoding/json"
+	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -76,6 +78,34 @@ func TestReactWithAnyText(t *testing.T) {
 		var body domain.ReactionBody
 		if err := json.Unmarshal(s.call(t, "bob", "PUT", path+"/reactions/"+escaped, "").want(t, 200).event(t).Body, &body); err != nil || body.Emoji != emoji {
 			t.Errorf("%s became %q, want %q", escaped, body.Emoji, emoji)
+		}
+	}
+}
+
+// TestReactionInAnyForm: with and without U+FE0F, it is one reaction.
+func TestReactionInAnyForm(t *testing.T) {
+	s := newTestServer(t)
+	path := s.postMessage(t)
+	for bare, form := range map[string]string{
+		"%F0%9F%91%8D":                      "%F0%9F%91%8D%EF%B8%8F",                      // 👍
+		"%E2%9D%A4":                         "%E2%9D%A4%EF%B8%8F",                         // ❤
+		"1%E2%83%A3":                        "1%EF%B8%8F%E2%83%A3",                        // 1 in a keycap
+		"%F0%9F%8F%B3%E2%80%8D%F0%9F%8C%88": "%F0%9F%8F%B3%EF%B8%8F%E2%80%8D%F0%9F%8C%88", // rainbow flag
+		"%F0%9F%A4%B7%F0%9F%8F%BD%E2%80%8D%E2%99%82": "%F0%9F%A4%B7%F0%9F%8F%BD%E2%80%8D%E2%99%82%EF%B8%8F", // man shrugging
+	} {
+		for _, calls := range [][2]string{{bare, form}, {form, bare}, {form, form}} {
+			want, _ := url.PathUnescape(bare)
+			var body domain.ReactionBody
+			added := s.call(t, "bob", "PUT", path+"/reactions/"+calls[0], "").want(t, 200).event(t)
+			if err := json.Unmarshal(added.Body, &body); err != nil || body.Emoji != want {
+				t.Errorf("%s became %+q, want %+q", calls[0], body.Emoji, want)
+			}
+			s.call(t, "bob", "PUT", path+"/reactions/"+calls[1], "").want(t, 204)
+			if m := s.message(t, "bob", path); !reflect.DeepEqual(m.Reactions, []domain.Reaction{{Emoji: want, Count: 1, Mine: true}}) {
+				t.Errorf("reactions: %+v", m.Reactions)
+			}
+			s.call(t, "bob", "DELETE", path+"/reactions/"+calls[1], "").want(t, 200)
+			s.call(t, "bob", "DELETE", path+"/reactions/"+calls[0], "").want(t, 204)
 		}
 	}
 }

@@ -70,6 +70,8 @@ func TestOperationsAnswerAsDescribed(t *testing.T) {
 		t.Errorf("receipts: %s", receipts.body)
 	}
 	s.call(t, "!shop", "GET", base+"/messages/1/trace", "").want(t, 200)
+	callAttachments(t, s)
+	callPush(t, s)
 	s.call(t, "eve", "GET", base+"/receipts", "").refused(t, domain.CodeNotFound, "")
 	added := s.call(t, "alice", "POST", base+"/members", `{"user_ids":["dave","erin"]}`).want(t, 200)
 	if n := strings.Count(string(added.body), `"member.added"`); n != 2 {
@@ -129,6 +131,8 @@ func TestOperationsAnswerAsDescribed(t *testing.T) {
 	s.call(t, "bob", "GET", "/v1/sync?timeline_limit=50&limit=1", "").want(t, 200)
 	s.call(t, "bob", "GET", "/v1/sync?device_id=phone", "").want(t, 200)
 
+	moderationOperations(t, s, base)
+	webhookOperations(t, s)
 	searchOperations(t, s, view.ConversationID.String())
 	userOperations(t, s)
 
@@ -154,7 +158,7 @@ func TestOperationsAnswerAsDescribed(t *testing.T) {
 func TestOperationsAreAllServed(t *testing.T) {
 	s := newTestServer(t)
 	filled := strings.NewReplacer(
-		"{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{emoji}", "x")
+		"{conversation_id}", domain.ConversationID{1}.String(), "{user_id}", "bob", "{seq}", "1", "{session_id}", "S1", "{webhook_id}", reportID, "{report_id}", reportID, "{emoji}", "x")
 	for _, r := range s.spec.operations {
 		got := s.call(t, "", r.method, filled.Replace(r.template), "")
 		if strings.HasPrefix(r.template, "/v1/") {

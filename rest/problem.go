@@ -10,8 +10,8 @@ import (
 	"im/internal/edge"
 )
 
-// statusOf returns the HTTP status of a code.
-func statusOf(code domain.Code) int {
+// StatusOf returns the HTTP status of a code.
+func StatusOf(code domain.Code) int {
 	switch code {
 	case domain.CodeInvalid:
 		return http.StatusBadRequest
@@ -40,7 +40,7 @@ func statusOf(code domain.Code) int {
 // answers. The log gets the errors that are not the client's.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	known := edge.Coded(err)
-	status := statusOf(known.Code)
+	status := StatusOf(known.Code)
 	switch {
 	case errors.Is(context.Cause(r.Context()), context.Canceled): // the client is gone
 	case status == http.StatusServiceUnavailable:

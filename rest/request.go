@@ -119,6 +119,18 @@ func (r *request) sessionID() domain.SessionID {
 	return domain.SessionID(id)
 }
 
+// reportID returns the report of the path, a UUID.
+func (r *request) reportID() string { return r.uuid("report_id") }
+
+// webhookID returns the webhook of the path, a UUID.
+func (r *request) webhookID() string { return r.uuid("webhook_id") }
+
+func (r *request) uuid(name string) string {
+	id, err := domain.ParseConversationID(pointer(name), pathValue(r.Request, name))
+	r.refuse(err)
+	return id.String()
+}
+
 // seq returns the message of the path.
 func (r *request) seq() int64 { return r.number("seq", "/seq", pathValue(r.Request, "seq"), 1) }
 
@@ -242,11 +254,19 @@ func (r *request) time(name string) *domain.Time {
 	if !given {
 		return nil
 	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		r.reject(name, "must be a time such as 2026-01-02T03:04:05Z")
+	at, ok := parseTime(text)
+	if !ok {
+		r.reject(name, notATime)
 	}
-	return new(domain.TimeOf(at))
+	return at
+}
+
+const notATime = "must be a time such as 2026-01-02T03:04:05Z"
+
+// parseTime parses a time of RFC 3339.
+func parseTime(text string) (*domain.Time, bool) {
+	at, err := time.Parse(time.RFC3339, text)
+	return new(domain.TimeOf(at)), err == nil
 }
 
 // flag returns a query parameter that is true or false; false if it is not given.

@@ -128,33 +128,6 @@ func TestTimeoutAnswersUnavailable(t *testing.T) {
 	}
 }
 
-func TestCORS(t *testing.T) {
-	s := newTestServer(t, func(o *Options) { o.AllowedOrigins = []string{"https://app.example"} })
-	const preflight = "Access-Control-Request-Method: PUT"
-	allowed := s.call(t, "", "OPTIONS", "/v1/messages", "", "Origin: https://app.example", preflight).want(t, 204).Header
-	for name, want := range map[string]string{
-		"Access-Control-Allow-Origin": "https://app.example", "Vary": "Origin",
-		"Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
-		"Access-Control-Allow-Headers": "Authorization, Content-Type, X-IM-User", "Access-Control-Allow-Credentials": "",
-	} {
-		if got := allowed.Get(name); got != want {
-			t.Errorf("%s: %q, want %q", name, got, want)
-		}
-	}
-	if h := s.call(t, "alice", "GET", "/v1/sync", "", "Origin: https://app.example").want(t, 200).Header; h.Get("Access-Control-Allow-Origin") == "" {
-		t.Error("the page may not read the answer")
-	}
-	if h := s.call(t, "", "GET", "/v1/sync", "", "Origin: https://app.example").want(t, 401).Header; h.Get("Access-Control-Allow-Origin") == "" {
-		t.Error("the page may not read the problem")
-	}
-	for _, origin := range []string{"https://evil.example", "https://app.example.evil.example", "null"} {
-		got := s.call(t, "", "OPTIONS", "/v1/messages", "", "Origin: "+origin, preflight).want(t, 404).Header
-		if got.Get("Access-Control-Allow-Origin") != "" || got.Get("Vary") != "Origin" {
-			t.Errorf("%s: %v", origin, got)
-		}
-	}
-}
-
 func TestReadiness(t *testing.T) {
 	var draining bool
 	var database, cache error
@@ -174,6 +147,11 @@ func TestReadiness(t *testing.T) {
 	check(200, `{"status":"ready","checks":{"postgres":"ok","redis":"ok"}}`)
 	cache = errors.New("dial redis://:password@host")
 	check(200, `{"status":"degraded","checks":{"postgres":"ok","redis":"failed"}}`)
+	cache = domain.ErrUnavailable.WithCause(cache)
+	check(200, `{"status":"degraded","checks":{"postgres":"ok","redis":"failed"}}`)
+	cache = domain.ErrUnavailable.WithMessage("Redis is full").WithCause(cache)
+	check(200, `{"status":"degraded","checks":{"postgres":"ok","redis":"failed"},"reasons":{"redis":"Redis is full"}}`)
+	cache = errors.New("dial redis://:password@host")
 	database = errors.New("dial postgres://user:password@host")
 	check(503, `{"status":"unready","checks":{"postgres":"failed","redis":"failed"}}`)
 	draining, database, cache = true, nil, nil

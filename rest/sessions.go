@@ -29,8 +29,14 @@ func (h *handler) endSession(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(list, func(s domain.LiveSession) bool { return s.SessionID == session }) {
+	at := slices.IndexFunc(list, func(s domain.LiveSession) bool { return s.SessionID == session })
+	if at < 0 {
 		return domain.ErrNotFound
+	}
+	// The user logs the device out, so it gets no more notifications. First, because the call
+	// finds no session when it is repeated.
+	if err := h.Push.RemovePush(r.Context(), r.User, list[at].DeviceID); err != nil {
+		return err
 	}
 	end, err := h.Endings.EndSession(r.Context(), r.User, session)
 	if err != nil {
@@ -55,7 +61,7 @@ func (h *handler) endSessions(w http.ResponseWriter, r *request) error {
 			return err
 		}
 	}
-	end, err := h.Endings.EndSessions(r.Context(), user)
+	end, err := h.Endings.EndSessions(r.Context(), user, domain.CloseEnded)
 	if err != nil {
 		return err
 	}

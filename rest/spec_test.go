@@ -15,14 +15,15 @@ import (
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
-	"go.uber.org/goleak"
 	"go.yaml.in/yaml/v3"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/internal/edge"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
@@ -53,6 +54,9 @@ func readSpec(t *testing.T) *spec {
 		t.Fatal(err)
 	}
 	for template, item := range s.root["paths"].(map[string]any) {
+		if template == "/dev/token" {
+			continue // im dev serves it: see TestTokenHandlerAsDescribed in cmd/im
+		}
 		pattern := "^" + placeholder.ReplaceAllString(regexp.QuoteMeta(template), "[^/]+") + "$"
 		for method, doc := range item.(map[string]any) {
 			if doc, ok := doc.(map[string]any); ok {
@@ -132,9 +136,6 @@ func (s *spec) check(t *testing.T, method string, u *url.URL, got *http.Response
 		path += "/" + url.PathEscape(text)
 	}
 	path = strings.TrimPrefix(path, "/")
-	if method == http.MethodOptions && got.StatusCode == http.StatusNoContent {
-		return // preflight requests are not described
-	}
 	pointer, kind := "#/components/schemas/Problem", "application/problem+json"
 	if r := s.operation(method, path); r != nil {
 		status := strconv.Itoa(got.StatusCode)
@@ -261,7 +262,7 @@ func (r reply) refused(t *testing.T, code domain.Code, field string) {
 	if err := json.Unmarshal(r.body, &p); err != nil {
 		t.Fatalf("status %d, not a problem: %s", r.StatusCode, r.body)
 	}
-	if p.Code != code || p.Status != r.StatusCode || p.Status != statusOf(code) {
+	if p.Code != code || p.Status != r.StatusCode || p.Status != StatusOf(code) {
 		t.Fatalf("status %d, code %s; want %s: %s", r.StatusCode, p.Code, code, r.body)
 	}
 	if _, named := p.Fields[field]; field != "" && !named {

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -13,26 +14,33 @@ import (
 type deliverer struct {
 	origin origin
 	hub    Hub
-	count  *counters
+	count  *metrics
+	logger *slog.Logger
+	traced bool
 }
 
 // deliver is the Watermill handler for the messages in this node's queue.
 func (d *deliverer) deliver(msg *message.Message) error {
 	e, err := decode(msg.Payload)
 	if err != nil {
-		d.count.malformed.Add(1)
+		d.count.malformed.Inc()
 		return nil //nolint:nilerr // it is counted; the log has what the message had
 	}
 	if e.origin == d.origin {
 		return nil // a broadcast of this node
 	}
+	if d.traced {
+		readTraces(msg.Metadata.Get(traceHeader), e.committed)
+	}
 	for _, c := range e.committed {
+		c.Remote = true
 		d.hub.Push(c)
 	}
 	for _, s := range e.signals {
 		d.hub.Signal(s)
 	}
-	d.count.delivered.Add(uint64(len(e.committed) + len(e.signals)))
+	d.count.delivered.Add(float64(len(e.committed) + len(e.signals)))
+	d.logger.Debug("received from another node", "commits", len(e.committed), "signals", len(e.signals))
 	return nil
 }
 

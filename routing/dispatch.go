@@ -3,11 +3,13 @@ package routing
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"im/domain"
+	"im/internal/tracing"
 	"im/routing/broker"
 	"im/routing/internal/queue"
 )
@@ -22,7 +24,9 @@ type dispatcher struct {
 	broker   broker.Broker
 	nodesOf  lookup // up to a quarter of a second old
 	nodesNow lookup
-	count    *counters
+	count    *metrics
+	logger   *slog.Logger
+	tracer   *tracing.Tracer // nil: there are no traces
 }
 
 // lookup returns the other nodes on which users have sessions. After an error they are
@@ -38,14 +42,20 @@ type outgoing struct {
 // dispatch is the Watermill handler that publishes a message to its destination.
 func (d *dispatcher) dispatch(msg *message.Message) error {
 	to := domain.NodeID(msg.Metadata.Get(destination))
-	if err := d.broker.Publish(to, msg); err != nil {
-		d.count.publishErrors.Add(1)
+	err := d.broker.Publish(to, msg)
+	if d.tracer != nil {
+		endSpans(msg, err)
+	}
+	if err != nil {
+		d.count.publishErrors.Inc()
 		return fmt.Errorf("routing: publish to node %q: %w", to, err)
 	}
 	if to == broker.AllNodes {
-		d.count.broadcast.Add(1)
+		d.count.broadcast.Inc()
+		d.logger.Debug("sent to all nodes", "bytes", len(msg.Payload))
 	} else {
-		d.count.sent.Add(1)
+		d.count.sent.Inc()
+		d.logger.Debug("sent to another node", "to", to, "bytes", len(msg.Payload))
 	}
 	return nil
 }
@@ -60,7 +70,7 @@ func (d *dispatcher) routeCommits(ctx context.Context, batch []domain.Committed)
 		}
 	}
 	nodes, err := d.nodesOf(ctx, users)
-	out := make(payloads)
+	out, traced := make(payloads), newTraces(d.tracer)
 	for i := range batch {
 		to := []domain.NodeID{broker.AllNodes}
 		if batch[i].Audience != nil && err == nil {
@@ -68,10 +78,11 @@ func (d *dispatcher) routeCommits(ctx context.Context, batch []domain.Committed)
 		}
 		if len(to) > 0 { // often all members are on this node: nothing is encoded then
 			out.add(d.origin, to, appendCommitted(nil, &batch[i]))
+			traced.add(to, &batch[i])
 		}
 	}
-	d.count.dispatched.Add(uint64(len(batch)))
-	return out.messages()
+	d.count.dispatched.Add(float64(len(batch)))
+	return out.messages(traced)
 }
 
 // routeSignals returns one message for each other node that has sessions of the users,
@@ -96,7 +107,7 @@ func (d *dispatcher) routeSignals(ctx context.Context, batch []outgoing) []*mess
 			out.add(d.origin, to, appendSignal(nil, batch[i].signal))
 		}
 	}
-	return out.messages()
+	return out.messages(nil)
 }
 
 // addressee returns the user whose nodes a signal is for. A signal without one is for
@@ -137,11 +148,12 @@ func (p payloads) add(from origin, to []domain.NodeID, record []byte) {
 	}
 }
 
-func (p payloads) messages() []*message.Message {
+func (p payloads) messages(traced *traces) []*message.Message {
 	msgs := make([]*message.Message, 0, len(p))
 	for node, payload := range p {
 		msg := message.NewMessage("", payload)
 		msg.Metadata.Set(destination, string(node))
+		traced.attach(msg, node)
 		msgs = append(msgs, msg)
 	}
 	return msgs

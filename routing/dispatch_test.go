@@ -66,7 +66,7 @@ func testDispatcher() *dispatcher {
 		}
 		return nodes, nil
 	}
-	return &dispatcher{nodesOf: find, nodesNow: find, count: &counters{}}
+	return &dispatcher{nodesOf: find, nodesNow: find, count: newMetrics(nil)}
 }
 
 // decodeAll returns the content of messages by destination.

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/internal/tracing"
 	"im/routing/broker"
 	"im/routing/internal/queue"
 	"im/routing/internal/quietlog"
@@ -26,15 +28,19 @@ const (
 	routerTimeout = 2 * time.Second // for handlers that run when the node stops
 )
 
-// Options are the parts of a Node. Name, Prefix, Logger, SessionsPerUser and
-// RedisTimeout may be zero.
+// Options are the parts of a Node. Name, Prefix, Logger, Metrics, Tracer, SessionsPerUser
+// and RedisTimeout may be zero.
 type Options struct {
 	Name   string                // such as the host's; the node id is this and a random suffix
 	Prefix string                // of all Redis keys; "im" if empty
-	Redis  redis.UniversalClient // from registry.OpenRedis: not every client keeps deadlines
+	Redis  redis.UniversalClient // from registry.Address.Connect: not every client keeps deadlines
 	Broker broker.Broker
 	Hub    Hub
 	Logger *slog.Logger
+	// Metrics is where the node registers its metrics.
+	Metrics prometheus.Registerer
+	// Tracer begins spans; nil: there are no traces.
+	Tracer *tracing.Tracer
 
 	SessionsPerUser int           // as in registry.Options
 	RedisTimeout    time.Duration // Timeout in registry.Options
@@ -47,7 +53,7 @@ type Node struct {
 
 	broker     broker.Broker
 	logger     *slog.Logger
-	count      *counters
+	count      *metrics
 	recover    recoverer
 	local      *localDelivery
 	commits    *source[domain.Committed] // for other nodes
@@ -69,22 +75,23 @@ func NewNode(o Options) (*Node, error) {
 	if _, err := rand.Read(from[:]); err != nil {
 		return nil, fmt.Errorf("routing: random origin: %w", err)
 	}
-	n := &Node{broker: o.Broker, logger: o.Logger, count: &counters{}}
+	n := &Node{broker: o.Broker, logger: o.Logger, count: newMetrics(o.Metrics)}
 	n.recover = recoverer{n.count, quietlog.New(o.Logger)}
 	n.local = newLocalDelivery(o.Hub, n.recover)
 	var err error
 	n.Registry, err = registry.New(registry.Options{
 		Name: o.Name, Prefix: o.Prefix, Redis: o.Redis, Logger: o.Logger, SessionsPerUser: o.SessionsPerUser, Timeout: o.RedisTimeout,
-		Sessions: o.Hub.Sessions, EndSession: n.endSession,
+		Sessions: o.Hub.Sessions, EndSession: n.endSession, Metrics: o.Metrics,
 	})
 	if err != nil {
 		return nil, err
 	}
-	d := &dispatcher{origin: from, broker: o.Broker, nodesOf: n.NodesOf, nodesNow: n.NodesNow, count: n.count}
+	d := &dispatcher{origin: from, broker: o.Broker, nodesOf: n.NodesOf, nodesNow: n.NodesNow, count: n.count, logger: o.Logger, tracer: o.Tracer}
 	n.dispatcher = d
 	n.commits = &source[domain.Committed]{queue.New[domain.Committed](commitBytes), d.routeCommits}
 	n.signals = &source[outgoing]{queue.New[outgoing](signalBytes), d.routeSignals}
-	n.deliverer = &deliverer{origin: from, hub: o.Hub, count: n.count}
+	n.deliverer = &deliverer{origin: from, hub: o.Hub, count: n.count, logger: o.Logger, traced: o.Tracer != nil}
+	n.register(o.Metrics)
 	return n, nil
 }
 
@@ -154,12 +161,29 @@ func (n *Node) ackAlways(handle message.HandlerFunc) message.HandlerFunc {
 // of the log.
 func (n *Node) Publish(batch []domain.Committed) {
 	for i := range batch {
-		n.countDrop(n.commits.queue.Put(batch[i], commitSize(&batch[i])))
+		if !n.knownLocal(&batch[i]) {
+			n.countDrop(n.commits.queue.Put(batch[i], commitSize(&batch[i])))
+		}
 	}
 }
 
-// Push is Publish for the sessions of this node.
-func (n *Node) Push(c domain.Committed) { n.countDrop(n.local.commits.Put(c, commitSize(&c))) }
+// fewUsers is how many members a commit may have to be looked at by Publish and to be
+// delivered by Push, in the goroutine that has committed.
+const fewUsers = 8
+
+// knownLocal reports whether a moment ago no member of a small conversation had a session
+// on another node. Then there is nothing to dispatch, and its goroutine need not wake up.
+func (n *Node) knownLocal(c *domain.Committed) bool {
+	if c.Audience == nil || len(c.Audience) > fewUsers || !n.RecentlyLocal(c.Audience) {
+		return false
+	}
+	n.count.dispatched.Inc()
+	return true
+}
+
+// Push is Publish for the sessions of this node. It delivers a commit to few members at
+// once, if nothing waits and no lock of the hub is held.
+func (n *Node) Push(c domain.Committed) { n.countDrop(n.local.push(c)) }
 
 // Signal queues a signal for the sessions that it is for, on this node and on others.
 // It never blocks. A signal that does not fit into a queue is counted and lost.
@@ -179,7 +203,7 @@ func (n *Node) endSession(node domain.NodeID, s domain.EndSessions) {
 
 func (n *Node) countDrop(fits bool) {
 	if !fits {
-		n.count.dropped.Add(1)
+		n.count.dropped.Inc()
 	}
 }
 
@@ -207,17 +231,22 @@ func signalSize(s domain.Signal) int {
 	}
 }
 
-// Ready returns domain.ErrUnavailable while Redis or the broker is unreachable. The
+// Ready returns domain.ErrUnavailable while Redis or the broker cannot be used. The
 // node works all the same, but delivers more slowly.
 func (n *Node) Ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return domain.ErrUnavailable.WithCause(err)
 	}
-	if err := n.Registry.Ready(); err != nil {
+	if err := n.RedisReady(); err != nil {
 		return err
 	}
-	if err := n.broker.Ready(); err != nil {
-		return domain.ErrUnavailable.WithCause(err)
-	}
-	return nil
+	return n.BrokerReady()
 }
+
+// RedisReady returns domain.ErrUnavailable while Redis cannot be used. Its message says
+// why.
+func (n *Node) RedisReady() error { return n.Registry.Ready() }
+
+// BrokerReady returns domain.ErrUnavailable while messages cannot be sent or received.
+// Its message says why.
+func (n *Node) BrokerReady() error { return n.broker.Ready() }

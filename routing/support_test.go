@@ -23,12 +23,13 @@ import (
 	"im/routing/registry"
 	"im/test/amqptest"
 	"im/test/eventually"
+	"im/test/leaktest"
 	"im/test/redistest"
 )
 
 func TestMain(m *testing.M) {
 	redistest.Discard()
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		// The AMQP client leaves this goroutine behind when it is closed during an outage.
 		// A connection that was left open would show by its reader.
 		goleak.IgnoreTopFunction("github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp.(*ConnectionWrapper).handleConnectionClose"))
@@ -80,6 +81,7 @@ func newAMQP(t *testing.T, prefix, address string) *broker.AMQP {
 	b, err := broker.NewAMQP(address, prefix, testLogger(t))
 	require.NoError(t, err)
 	amqptest.DeleteExchange(t, prefix+".all")
+	amqptest.DeleteExchange(t, prefix+".nodes")
 	return b
 }
 
@@ -193,6 +195,7 @@ type hub struct {
 	signals  []domain.Signal
 	sessions map[domain.SessionID]domain.SessionEntry
 	onPush   func(domain.Committed)
+	locked   atomic.Bool // TryPush refuses
 }
 
 var _ Hub = (*hub)(nil)
@@ -207,6 +210,14 @@ func (h *hub) Push(c domain.Committed) {
 	if hook != nil {
 		hook(c)
 	}
+}
+
+func (h *hub) TryPush(c domain.Committed) bool {
+	if h.locked.Load() {
+		return false
+	}
+	h.Push(c)
+	return true
 }
 
 func (h *hub) Signal(s domain.Signal) {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-//go:embed index.html style.css *.js icon.svg
-var files embed.FS
+//go:embed index.html icon.svg im.js push-worker.js page
+var chat embed.FS
 
 // contentType returns the MIME type of a file of this package. It does not depend on the
 // MIME table of the machine.
@@ -36,38 +36,60 @@ type asset struct {
 	data              []byte
 }
 
-// policy allows the page to load only its own files and to connect only to its own server.
-const policy = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+// policy allows the page to load only its own files and to connect only to its own server,
+// and to origins that are added to connect-src. Its service worker is such a file, too. Pictures in messages are at addresses of the
+// app's choice.
+const policy = "default-src 'self'; img-src 'self' https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; connect-src 'self'"
 
 // Handler answers GET and HEAD requests for the page at / and for its files. It passes
-// every other request to next. Browsers revalidate cached files at each visit, so a new
+// every other request to next. The page may also connect to some other origins, for
+// uploads. Browsers revalidate cached files at each visit, so a new
 // version is visible immediately.
-func Handler(next http.Handler) http.Handler {
-	assets := map[string]asset{}
-	entries, err := fs.ReadDir(files, ".")
-	if err != nil {
-		panic(err) // cannot happen: the directory is embedded
-	}
-	for _, entry := range entries {
-		data, err := files.ReadFile(entry.Name())
-		if err != nil {
-			panic(err)
-		}
-		sum := sha256.Sum256(data)
-		assets["/"+entry.Name()] = asset{contentType(entry.Name()), `"` + hex.EncodeToString(sum[:12]) + `"`, data}
-	}
+func Handler(next http.Handler, origins ...string) http.Handler {
+	assets := assetsOf(chat, "/")
 	assets["/"] = assets["/index.html"]
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		file, ok := assets[r.URL.Path]
-		if ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-			serve(w, r, file)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+	return pages{assets, strings.Join(append([]string{policy}, origins...), " "), next}
 }
 
-func serve(w http.ResponseWriter, r *http.Request, file asset) {
+// assetsOf returns the files of a file system by path, below a path.
+func assetsOf(files fs.FS, below string) map[string]asset {
+	assets := map[string]asset{}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(data)
+		assets[below+name] = asset{contentType(name), `"` + hex.EncodeToString(sum[:12]) + `"`, data}
+		return nil
+	})
+	if err != nil {
+		panic(err) // cannot happen: the files are embedded
+	}
+	return assets
+}
+
+// pages serves files, and passes requests for other things on.
+type pages struct {
+	assets map[string]asset // by path
+	policy string           // the Content-Security-Policy of HTML files
+	next   http.Handler
+}
+
+// ServeHTTP implements http.Handler.
+func (p pages) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	file, ok := p.assets[r.URL.Path]
+	if ok && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		serve(w, r, file, p.policy)
+		return
+	}
+	p.next.ServeHTTP(w, r)
+}
+
+func serve(w http.ResponseWriter, r *http.Request, file asset, policy string) {
 	h := w.Header()
 	h.Set("Content-Type", file.contentType)
 	h.Set("ETag", file.etag)

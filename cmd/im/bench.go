@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,11 @@ type benchCmd struct {
 	RedisURL    string `name:"redis-url" default:"${default_redis_url}" help:"URL of Redis, for --serve."`
 	AMQPURL     string `name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ, for --serve."`
 
+	TinodeURL        string `name:"tinode-url" placeholder:"http://HOST:PORT" help:"With compare: a running Tinode, with the built-in basic authentication and no validation of new accounts."`
+	TinodeKey        string `name:"tinode-key" default:"AQEAAAABAAD_rAp4DJh05a1HAwFT3A6K" help:"API key of Tinode. By default that of its default configuration."`
+	CentrifugoURL    string `name:"centrifugo-url" placeholder:"http://HOST:PORT" help:"With compare: a running Centrifugo, whose clients may subscribe and publish."`
+	CentrifugoSecret string `name:"centrifugo-secret" placeholder:"SECRET" help:"Its client.token.hmac_secret_key, of 32 bytes or more."`
+
 	Pairs    int           `help:"Pairs of users. By default the cases of the workload."`
 	InFlight int           `help:"Messages that each sender keeps in flight, at most 64. By default the cases of the workload."`
 	Members  int           `help:"Members of the groups of group and biggroup. By default 100 and 10,000."`
@@ -39,6 +45,7 @@ type benchCmd struct {
 
 	Profile   string   `placeholder:"FOLDER" help:"Folder for profiles of the nodes and of the load, taken in the first run of each case."`
 	DebugURLs []string `name:"debug-url" placeholder:"http://HOST:PORT" help:"With --url: where a node serves profiles (its IM_DEBUG_ADDR); repeatable."`
+	Timeline  bool     `help:"Trace the first node in the first run of each case, and print where the time of a message goes."`
 	JSON      bool     `name:"json" help:"Print a JSON object instead of tables."`
 }
 
@@ -67,16 +74,22 @@ func (c *benchCmd) options() (bench.Options, error) {
 	o := bench.Options{
 		Workloads: c.Workloads, Pairs: c.Pairs, InFlight: c.InFlight, Rate: c.Rate,
 		Members: c.Members, Sockets: c.Sockets, Missed: c.Missed, Listed: c.Listed, Events: c.Events,
-		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Target: benchTarget,
+		Warmup: c.Warmup, Duration: c.Duration, Runs: c.Runs, Profile: c.Profile, Timeline: c.Timeline, Target: benchTarget,
+		Peers: bench.Peers{
+			TinodeURL: strings.TrimSuffix(c.TinodeURL, "/"), TinodeKey: c.TinodeKey,
+			CentrifugoURL: strings.TrimSuffix(c.CentrifugoURL, "/"), CentrifugoSecret: c.CentrifugoSecret,
+		},
 	}
 	if err := bench.Check(o.Workloads); err != nil {
 		return o, usageError{err}
 	}
 	switch {
+	case slices.Contains(o.Workloads, "compare") && o.Peers.TinodeURL == "" && o.Peers.CentrifugoURL == "":
+		return o, usageError{bench.ErrNoPeer}
 	case min(o.Pairs, o.InFlight, o.Members, o.Sockets, o.Missed, o.Listed, int(o.Events)) < 0 || o.Rate < 0 || o.Warmup < 0:
 		return o, usageError{errors.New("sizes, --rate and --warmup must not be negative")}
 	case o.InFlight > 64:
-		return o, usageError{errors.New("--in-flight (IM_IN_FLIGHT) must be at most 64: a node accepts no more from one socket")}
+		return o, usageError{errors.New("--in-flight must be at most 64: a node accepts no more from one socket")}
 	case o.Duration <= 0 || o.Runs < 1:
 		return o, usageError{errors.New("--duration and --runs must be above 0")}
 	}

@@ -47,7 +47,7 @@ func measure(t *testing.T, env []string, args ...string) (results map[string][]b
 
 func measureFor(t *testing.T, duration string, env []string, args ...string) (results map[string][]bench.Result, progress, missing string) {
 	t.Helper()
-	p := start(t, env, benchArgs(duration, args...)...)
+	p := startPlain(t, env, benchArgs(duration, args...)...)
 	require.Equal(t, 0, p.wait(), "%s\n%s", p.out, p.err)
 	require.Contains(t, p.err.String(), "run 1 of ", "progress")
 	var report bench.Report
@@ -98,14 +98,23 @@ func TestBenchByItself(t *testing.T) {
 		"sync":     {"first_page_p50", "after_changes_p50"},
 		"idle":     {"connect_all", "server_memory"},
 		"biggroup": {"last_p50"},
+		"search":   {"acked", "end_p50", "server_cpu"},
 		"depth":    {"appended", "appended_ratio", "page_p50", "page_p50_ratio"},
 	}
 	workloads, _ := bench.Names()
+	workloads = slices.DeleteFunc(workloads, func(name string) bool { return name == "compare" }) // it needs servers of others
 	require.ElementsMatch(t, workloads, slices.Collect(maps.Keys(want)))
 	for _, workload := range workloads {
 		t.Run(workload, func(t *testing.T) {
 			t.Parallel()
-			results, _ := measure(t, []string{"TMPDIR=" + shortDir(t)}, workload)
+			if testing.Short() && workload != "direct" {
+				t.Skip("make test-faults runs it: it takes all cores")
+			}
+			args := []string{workload}
+			if workload == "search" {
+				args = append(args, "--rate", "200") // its own rate is that of a flood
+			}
+			results, _ := measure(t, []string{"TMPDIR=" + shortDir(t)}, args...)
 			require.Len(t, results, 1)
 			for _, r := range results[workload] {
 				require.Subset(t, metricsOf(r), want[workload], r.Case)
@@ -117,6 +126,9 @@ func TestBenchByItself(t *testing.T) {
 // TestBenchServe measures nodes on the services and leaves nothing behind.
 func TestBenchServe(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("make test-faults runs it: it takes all cores")
+	}
 	server := pgtest.NewEmpty(t)
 	profiles := shortDir(t)
 	env := slices.DeleteFunc(services(server), func(kv string) bool { return strings.HasPrefix(kv, "IM_ADDR=") })
@@ -181,19 +193,48 @@ func TestBenchRunningCluster(t *testing.T) {
 	require.True(t, found)
 	require.LessOrEqual(t, rate, 150.0, "the rate is not exceeded")
 
-	one := start(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "cross")...)
+	one := startPlain(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "cross")...)
 	require.Equal(t, 1, one.wait())
 	require.Contains(t, one.err.String(), "2 nodes")
-	none := start(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "limit")...)
+	none := startPlain(t, []string{"IM_URL=" + urls[0]}, benchArgs("300ms", "limit")...)
 	require.Equal(t, 1, none.wait())
 	require.Contains(t, none.err.String(), "IM_DATABASE_URL")
+}
+
+// TestBenchTimeline: the time line of a real node has all steps of a message.
+func TestBenchTimeline(t *testing.T) {
+	t.Parallel()
+	results, _ := measure(t, []string{"TMPDIR=" + shortDir(t)}, "direct", "--timeline")
+	line := results["direct"][0].Timeline
+	require.NotNil(t, line)
+	require.Positive(t, line.Messages)
+	var took []string
+	for _, s := range line.Steps {
+		took = append(took, s.From+" → "+s.To)
+	}
+	require.Equal(t, []string{
+		"read → parsed", "parsed → queued", "queued → taken", "taken → append", "append → committed", "committed → pushed",
+		"committed → answered", "committed → delivered", "committed → last delivered", "read → answered", "read → last delivered",
+	}, took)
+	require.NotEmpty(t, line.Woken)
+}
+
+// TestBenchCompareNeedsAPeer: without one there is nothing to compare with.
+func TestBenchCompareNeedsAPeer(t *testing.T) {
+	t.Parallel()
+	p := startPlain(t, nil, "bench", "compare")
+	require.Equal(t, 2, p.wait())
+	require.Contains(t, p.err.String(), "--tinode-url")
+	closed := startPlain(t, nil, "bench", "compare", "--centrifugo-url", "http://127.0.0.1:1", "--centrifugo-secret", "short")
+	require.Equal(t, 1, closed.wait(), closed.err)
+	require.Contains(t, closed.err.String(), "Centrifugo")
 }
 
 // TestBenchStopped: Ctrl-C ends the measurement and the processes that it started.
 func TestBenchStopped(t *testing.T) {
 	t.Parallel()
 	temp := shortDir(t)
-	p := start(t, []string{"TMPDIR=" + temp}, "bench", "direct", "--pairs", "1", "--duration", "10m")
+	p := startPlain(t, []string{"TMPDIR=" + temp}, "bench", "direct", "--pairs", "1", "--duration", "10m")
 	p.waitOutput("run 1 of 3")
 	p.signal(os.Interrupt)
 	require.Equal(t, 1, p.wait(), p.err)

@@ -104,17 +104,23 @@ func TestChatPlain(t *testing.T) {
 	all = append(all, "bob: while it was away")
 	bob.waitLines(all...)
 	alice.waitLines(all...)
+	alice.send("/help", "/shrug", "//help")
+	all = append(all, "alice: /help")
+	bob.waitLines(all...)
+	alice.waitNote("/quit: leave")
+	alice.waitNote("there is no command /shrug")
 	alice.send("good night\x1b[2J")
 	all = append(all, "alice: good night[2J") // control characters are removed
 	bob.waitLines(all...)
 	alice.leave()
-	bob.leave()
+	bob.send("/quit")
+	require.NoError(t, bob.cmd.Wait())
 }
 
 // TestChatPlainWithAllUsers: without --to, each line names its recipient.
 func TestChatPlainWithAllUsers(t *testing.T) {
 	t.Parallel()
-	url := printedURLs(t, startDev(t, filepath.Join(shortDir(t), "data"), "--ephemeral"))[0]
+	url := printedURLs(t, startDev(t, "", "--ephemeral"))[0]
 	alice, bob := startChat(t, url, "--user", "alice"), startChat(t, url, "--user", "bob")
 	alice.send("@bob hi", "no recipient", "@alice me?")
 	bob.waitLines("alice: hi")

@@ -15,9 +15,9 @@ import (
 func TestToken(t *testing.T) {
 	t.Parallel()
 	env := []string{"IM_JWT_SECRET=" + testSecret, "IM_JWT_ISSUER=", "IM_JWT_AUDIENCE=im"}
-	p := start(t, env, "token", "--user", "alice", "--server", "--ttl", "90m")
+	p := startPlain(t, env, "token", "--user", "alice", "--server", "--ttl", "90m")
 	require.Equal(t, 0, p.wait(), p.err)
-	verifier, err := auth.New(auth.Options{Secret: testSecret, Audience: "im"})
+	verifier, err := auth.New(auth.Options{Secret: testSecret, Audiences: []string{"im"}})
 	require.NoError(t, err)
 	identity, err := verifier.Verify(t.Context(), strings.TrimSpace(p.out.String()))
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestMigrate(t *testing.T) {
 	t.Parallel()
 	env := []string{"IM_DATABASE_URL=" + pgtest.NewEmpty(t)}
 	migrate := func(step string) string {
-		p := start(t, env, "migrate", step)
+		p := startPlain(t, env, "migrate", step)
 		require.Equal(t, 0, p.wait(), p.err)
 		return p.out.String()
 	}
@@ -41,7 +41,7 @@ func TestMigrate(t *testing.T) {
 	require.Contains(t, migrate("down"), "1 to run")
 	require.Contains(t, migrate("up"), "up to date")
 
-	p := start(t, []string{"IM_DATABASE_URL=postgres://u:hush@127.0.0.1:1/x"}, "migrate", "status")
+	p := startPlain(t, []string{"IM_DATABASE_URL=postgres://u:hush@127.0.0.1:1/x"}, "migrate", "status")
 	require.Equal(t, 1, p.wait())
 	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
 	require.NotContains(t, p.err.String(), "hush")
@@ -57,8 +57,10 @@ func TestServeRefusesADevelopmentSchema(t *testing.T) {
 	defer conn.Close(t.Context())
 	_, err = conn.Exec(t.Context(), `CREATE TABLE schema_version (version int); CREATE TABLE commits ()`)
 	require.NoError(t, err)
-	p := start(t, append(services(url), "IM_START_TIMEOUT=1h"), "serve")
-	require.Equal(t, 2, p.wait(), p.err)
-	require.Contains(t, p.err.String(), "IM_DATABASE_URL")
-	require.Contains(t, p.err.String(), "use a new database")
+	for _, migrate := range []string{"auto", "off"} {
+		p := startPlain(t, append(services(url), "IM_START_TIMEOUT=1h", "IM_MIGRATE="+migrate), "serve")
+		require.Equal(t, 2, p.wait(), p.err)
+		require.Contains(t, p.err.String(), "IM_DATABASE_URL")
+		require.Contains(t, p.err.String(), "use a new database")
+	}
 }

@@ -15,6 +15,7 @@ const (
 // it runs. Other commands read from it where to connect.
 type devInfo struct {
 	URLs        []string `json:"urls"`
+	AdminURLs   []string `json:"admin_urls,omitempty"` // for operators
 	DatabaseURL string   `json:"database_url,omitempty"`
 }
 
@@ -28,13 +29,21 @@ func writeDevInfo(data string, info devInfo) error {
 	return os.WriteFile(devInfoPath(data), append(text, '\n'), 0o600)
 }
 
+// readDevInfo returns what the `im dev` with that data folder has written, or zero if
+// none runs.
+func readDevInfo(data string) (info devInfo) {
+	text, err := os.ReadFile(devInfoPath(data))
+	if err != nil || json.Unmarshal(text, &info) != nil {
+		return devInfo{}
+	}
+	return info
+}
+
 // devURLs returns the URLs of the `im dev` with that data folder, or the default one
 // if none runs.
 func devURLs(data string) []string {
-	var info devInfo
-	text, err := os.ReadFile(devInfoPath(data))
-	if err != nil || json.Unmarshal(text, &info) != nil || len(info.URLs) == 0 {
-		return []string{defaultURL}
+	if urls := readDevInfo(data).URLs; len(urls) > 0 {
+		return urls
 	}
-	return info.URLs
+	return []string{defaultURL}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,12 +13,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"im/internal/app"
 )
 
 // startDev starts im dev on any port and waits for its greeting.
 func startDev(t *testing.T, data string, args ...string) *program {
 	t.Helper()
-	p := start(t, nil, append([]string{"dev", "--addr", "127.0.0.1:0", "--data", data}, args...)...)
+	if data != "" {
+		args = append(args, "--data", data)
+	}
+	p := start(t, nil, append([]string{"dev", "--addr", "127.0.0.1:0"}, args...)...)
 	p.waitOutput("Ctrl-C stops it")
 	return p
 }
@@ -47,6 +53,9 @@ func TestDev(t *testing.T) {
 	send, read := printedCommands(t, p)
 	require.Contains(t, shell(t, send), `"message.posted"`)
 	require.Contains(t, shell(t, read), "Hello, Bob")
+	pushed := strings.Replace(read, "/v1/sync?timeline_limit=10", "/v1/push", 1)
+	before := shell(t, pushed)
+	require.Contains(t, before, `"vapid_public_key":"`, "the web chat can subscribe to Web Push")
 	for _, want := range []string{"alice", "bob", "carol", "http://127.0.0.1:", "ws://127.0.0.1:", data} {
 		require.Contains(t, p.out.String(), want)
 	}
@@ -56,6 +65,7 @@ func TestDev(t *testing.T) {
 	require.Contains(t, second.err.String(), "in use")
 
 	require.True(t, exists(devInfoPath(data)))
+	requireDatabaseBeside(t, p, data)
 	p.signal(os.Interrupt)
 	require.Equal(t, 0, p.wait(), p.err)
 	require.False(t, exists(devInfoPath(data)))
@@ -64,6 +74,7 @@ func TestDev(t *testing.T) {
 	p = startDev(t, data)
 	_, read = printedCommands(t, p)
 	require.Contains(t, shell(t, read), "Hello, Bob", "the data is kept")
+	require.Equal(t, before, shell(t, strings.Replace(read, "/v1/sync?timeline_limit=10", "/v1/push", 1)), "subscriptions are bound to the key")
 	send, _ = printedCommands(t, p)
 	require.Contains(t, shell(t, strings.Replace(send, "$(date +%s)", "again", 1)), `"seq":3`)
 
@@ -76,10 +87,26 @@ func TestDev(t *testing.T) {
 	require.Equal(t, 0, p.wait(), p.err)
 }
 
+// requireDatabaseBeside: commands for operators find the database of im dev, and psql
+// reaches it as printed.
+func requireDatabaseBeside(t *testing.T, dev *program, data string) {
+	t.Helper()
+	for _, command := range []string{"migrate status", "rebuild --verify", "migrate up"} {
+		p := start(t, nil, append(strings.Fields(command), "--data", data)...)
+		require.Equal(t, 0, p.wait(), "%s: %s", command, p.err)
+	}
+	p := start(t, []string{"IM_DATABASE_URL=postgres://u@127.0.0.1:1/x"}, "migrate", "status", "--data", data)
+	require.Equal(t, 1, p.wait())
+	require.Contains(t, p.err.String(), "IM_DATABASE_URL", "a setting precedes it")
+	psql := regexp.MustCompile(`(?m)^ +database +(psql .*)$`).FindStringSubmatch(dev.out.String())
+	require.NotNil(t, psql, dev.out)
+	require.Contains(t, shell(t, psql[1]+" -Atc 'SELECT count(*) FROM epoch'"), "1")
+}
+
 // TestDevNodes: a message that is sent on one node is pushed on the other.
 func TestDevNodes(t *testing.T) {
 	t.Parallel()
-	p := startDev(t, filepath.Join(shortDir(t), "data"), "--nodes", "2", "--ephemeral")
+	p := startDev(t, "", "--nodes", "2", "--ephemeral")
 	urls := printedURLs(t, p)
 	require.Len(t, urls, 2)
 	tokenOf := func(user string) string {
@@ -110,6 +137,46 @@ func TestDevEphemeral(t *testing.T) {
 	entries, err = os.ReadDir(temp)
 	require.NoError(t, err)
 	require.Empty(t, entries)
+}
+
+// TestDevAdmin: im dev prints where the admin page is. It prints a server token only if
+// everyone knows the secret, and refuses that secret where other machines reach the API.
+func TestDevAdmin(t *testing.T) {
+	t.Parallel()
+	p := startDev(t, "", "--ephemeral")
+	printed := func(pattern string) string {
+		found := regexp.MustCompile(pattern).FindStringSubmatch(p.out.String())
+		require.NotNil(t, found, p.out)
+		return found[1]
+	}
+	admin := printed(`(?m)^ +admin +(\S+/)admin$`)
+	status := func(path, token string) int {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, admin+path, http.NoBody)
+		require.NoError(t, err)
+		request.Close = true
+		request.Header.Set("Authorization", "Bearer "+token)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode
+	}
+	require.Equal(t, http.StatusOK, status("admin", ""))
+	require.Equal(t, http.StatusOK, status("v1/stats", printed(`(?m)^ +operator +(\S+)$`)))
+	require.Equal(t, http.StatusForbidden, status("v1/stats", printed(`(?m)^ +alice +(\S+)$`)))
+	p.signal(os.Interrupt)
+	require.Equal(t, 0, p.wait(), p.err)
+
+	own := start(t, []string{"IM_JWT_SECRET=" + strings.Repeat("s", 32)}, "dev", "--addr", "127.0.0.1:0", "--ephemeral")
+	own.waitOutput("Ctrl-C stops it")
+	require.Contains(t, own.out.String(), "im token --user operator --server")
+	require.NotRegexp(t, `(?m)^ +operator `, own.out.String())
+	own.signal(os.Interrupt)
+	require.Equal(t, 0, own.wait(), own.err)
+
+	open := start(t, []string{"IM_ADMIN_ADDR=0.0.0.0:0"}, "dev", "--addr", "127.0.0.1:0", "--ephemeral")
+	require.Equal(t, 2, open.wait())
+	require.Contains(t, open.err.String(), "IM_JWT_SECRET is required for the admin address")
+	require.NotContains(t, open.out.String(), "web chat")
 }
 
 // TestDevPort: if the default port is taken, the next free one is used.
@@ -185,4 +252,26 @@ func printedURLs(t *testing.T, p *program) (urls []string) {
 		urls = append(urls, found[1])
 	}
 	return urls
+}
+
+// TestDevVAPIDKey: the key of the data folder is made once, is for its owner only, and is
+// used where no setting has one.
+func TestDevVAPIDKey(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	file := filepath.Join(data, "vapid.key")
+	require.NoError(t, os.WriteFile(file, nil, 0o600)) // a power cut can leave that
+	first, second, set := devCmd{Data: data}, devCmd{Data: data}, devCmd{Data: data}
+	require.NoError(t, first.chooseVAPIDKey())
+	require.NoError(t, second.chooseVAPIDKey())
+	require.Len(t, first.Push.VAPIDKey, 43)
+	require.Equal(t, first.Push, second.Push)
+	info, err := os.Stat(file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+
+	set.Push.VAPIDKey = "a"
+	require.NoError(t, set.chooseVAPIDKey())
+	require.Equal(t, app.Push{VAPIDKey: "a"}, set.Push, "a setting precedes it")
+	require.Error(t, (&devCmd{Data: file}).chooseVAPIDKey(), "no folder")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 
 	"im/domain"
 	"im/internal/app"
+	"im/internal/edge"
+	"im/internal/origin"
 )
 
 const (
@@ -29,44 +32,50 @@ type devTokenAnswer struct {
 }
 
 // tokenHandler issues a token for any user id that a request names. It exists in
-// `im dev` only, and serves only programs and pages of this machine. A page of
-// another site has another Origin; one whose name resolves to this machine (DNS
-// rebinding) has another Host.
+// `im dev` only, and serves only programs of this machine, and pages from there or of
+// allowed origins. A page of another site has another Origin; one whose name resolves to
+// this machine (DNS rebinding) has another Host.
 type tokenHandler struct {
 	signing app.Signing
 	addr    net.Addr // where the node listens
+	origins *origin.Policy
 }
 
-func newTokenHandler(signing app.Signing, addr net.Addr) *tokenHandler {
-	return &tokenHandler{signing, addr}
+func newTokenHandler(signing app.Signing, addr net.Addr, origins *origin.Policy) *tokenHandler {
+	return &tokenHandler{signing, addr, origins}
 }
 
 // ServeHTTP implements http.Handler.
 func (h *tokenHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method != http.MethodPost {
-		refuse(w, http.StatusNotFound, domain.CodeNotFound, "no such path or method")
+		edge.WriteProblem(w, http.StatusNotFound, domain.ErrNotFound.WithMessage("no such path or method"))
 		return
 	}
-	if origin := r.Header.Get("Origin"); !h.isOwnHost(r.Host) || origin != "" && origin != "http://"+r.Host || !isLoopback(r.RemoteAddr) {
-		refuse(w, http.StatusForbidden, domain.CodeForbidden, "tokens are issued only to pages and programs of this machine")
+	if !h.isOwnHost(r.Host) || !isLoopback(r.RemoteAddr) {
+		edge.WriteProblem(w, http.StatusForbidden, domain.ErrForbidden.WithMessage(
+			fmt.Sprintf("tokens are issued only on this machine: to requests from it, for localhost or %s (the Host is %q)", h.addr, r.Host)))
+		return
+	}
+	if err := h.origins.Check(r); err != nil {
+		edge.WriteProblem(w, http.StatusForbidden, edge.Coded(err))
 		return
 	}
 	var request devTokenRequest
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&request); err != nil {
-		refuse(w, http.StatusBadRequest, domain.CodeInvalid, `the body must be {"user":"…"}`)
+		edge.WriteProblem(w, http.StatusBadRequest, domain.ErrInvalid.WithMessage(`the body must be {"user":"…"}`))
 		return
 	}
 	user, err := domain.ParseUserID("/user", request.User)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, domain.CodeInvalid, "/user "+reason(err))
+		edge.WriteProblem(w, http.StatusBadRequest, edge.Coded(err))
 		return
 	}
 	signed, err := h.signing.Sign(user, false, devTokenTTL)
 	if err != nil {
-		refuse(w, http.StatusForbidden, domain.CodeForbidden, err.Error())
+		edge.WriteProblem(w, http.StatusForbidden, domain.ErrForbidden.WithMessage(err.Error()))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -103,14 +112,4 @@ func portOf(addr *net.TCPAddr) string {
 func isLoopback(remote string) bool {
 	addr, err := netip.ParseAddrPort(remote)
 	return err == nil && addr.Addr().Unmap().IsLoopback()
-}
-
-// refuse writes a problem document.
-func refuse(w http.ResponseWriter, status int, code domain.Code, message string) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(map[string]any{
-		"type": "about:blank", "title": http.StatusText(status), "status": status, "detail": message,
-		"code": code, "retry": domain.RetryNever,
-	})
 }

@@ -2,21 +2,28 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
+	"im"
 	"im/internal/app"
 	"im/internal/auth"
+	"im/internal/origin"
 )
 
 func TestTokenHandler(t *testing.T) {
 	t.Parallel()
-	handler := newTokenHandler(app.Signing{Secret: testSecret, UserClaim: "uid"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080})
+	origins, err := origin.New(origin.Options{Allowed: []string{"http://localhost:3000"}})
+	require.NoError(t, err)
+	handler := newTokenHandler(app.Signing{Secret: testSecret, UserClaim: "uid"}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8080}, origins)
 	newRequest := func() *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8080/dev/token", strings.NewReader(`{"user":"dave"}`))
 		r.RemoteAddr = "127.0.0.1:50000"
@@ -42,6 +49,7 @@ func TestTokenHandler(t *testing.T) {
 	})
 	for name, change := range map[string]func(*http.Request){
 		"own origin":        func(r *http.Request) { r.Header.Set("Origin", "http://127.0.0.1:8080") },
+		"allowed origin":    func(r *http.Request) { r.Header.Set("Origin", "http://localhost:3000") },
 		"localhost":         func(r *http.Request) { r.Host = "localhost:8080" },
 		"the IPv6 loopback": func(r *http.Request) { r.Host = "[::1]:8080"; r.RemoteAddr = "[::1]:50000" },
 	} {
@@ -68,6 +76,7 @@ func TestTokenHandler(t *testing.T) {
 			change(r)
 			w := serve(r)
 			require.Equal(t, http.StatusForbidden, w.Code)
+			require.Contains(t, w.Body.String(), `"code":"forbidden"`)
 			require.NotContains(t, w.Body.String(), "token\"")
 		})
 	}
@@ -83,4 +92,30 @@ func TestTokenHandler(t *testing.T) {
 	r := newRequest()
 	r.Method = http.MethodGet
 	require.Equal(t, http.StatusNotFound, serve(r).Code)
+}
+
+// TestTokenHandlerAsDescribed holds the fields of /dev/token against openapi.yaml.
+func TestTokenHandlerAsDescribed(t *testing.T) {
+	t.Parallel()
+	var description struct {
+		Paths      map[string]map[string]any
+		Components struct {
+			Schemas map[string]struct {
+				Required   []string
+				Properties map[string]any
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(im.OpenAPI(), &description))
+	require.Contains(t, description.Paths, devTokenPath)
+	require.Equal(t, []string{"post"}, slices.Collect(maps.Keys(description.Paths[devTokenPath])))
+	for schema, value := range map[string]any{"DevTokenRequest": devTokenRequest{}, "DevToken": devTokenAnswer{}} {
+		text, err := json.Marshal(value)
+		require.NoError(t, err)
+		var fields map[string]any
+		require.NoError(t, json.Unmarshal(text, &fields))
+		described := description.Components.Schemas[schema]
+		require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), slices.Collect(maps.Keys(described.Properties)), schema)
+		require.ElementsMatch(t, slices.Collect(maps.Keys(fields)), described.Required, schema)
+	}
 }

@@ -22,9 +22,14 @@ const welcomeText = `
 {{range $i, $url := .URLs}}{{if $i}}  node {{inc $i}}     {{$url}}
 {{else}}  web chat   {{$url}}
   API        {{$url}}/openapi.yaml, sockets at {{socket $url}}
-{{end}}{{end}}{{if .Users}}
+{{end}}{{end}}{{with .Admin}}  admin      {{.}}/admin
+{{end}}  database   psql '{{.Database}}'
+{{if .Users}}
   tokens, valid for a week
 {{range .Users}}  {{printf "%-6s" .Name}}     {{.Token}}
+{{end}}{{if .Admin}}
+  {{with .Operator}}server token, for the admin page
+  operator   {{.}}{{else}}for the admin page: im token --user operator --server{{end}}
 {{end}}
   send as alice
   curl {{$.URL}}/v1/messages -H 'Authorization: Bearer {{.Alice}}' -H 'Content-Type: application/json' -d '{"to":"bob","client_msg_id":"'$(date +%s)'","content":{"type":"text","text":"Hello, Bob"}}'
@@ -39,13 +44,17 @@ Ctrl-C stops it{{if .Kept}}; the data stays in {{.Kept}}{{end}}.
 
 type welcomeUser struct{ Name, Token string }
 
-// welcome writes the greeting. Without a secret it cannot sign tokens and shows none.
-func (c *devCmd) welcome(w io.Writer, urls []string) error {
+// welcome writes the greeting. Without a secret it cannot sign tokens and shows none. It
+// shows a server token only if the development secret signs it, which everyone knows.
+func (c *devCmd) welcome(w io.Writer, urls, admins []string, database string) error {
 	data := struct {
-		URL, Alice, Bob, Kept string
-		URLs                  []string
-		Users                 []welcomeUser
-	}{URL: urls[0], URLs: urls, Kept: c.Data}
+		URL, Admin, Database, Alice, Bob, Operator, Kept string
+		URLs                                             []string
+		Users                                            []welcomeUser
+	}{URL: urls[0], URLs: urls, Database: database, Kept: c.Data}
+	if len(admins) > 0 {
+		data.Admin = admins[0]
+	}
 	if c.Ephemeral {
 		data.Kept = ""
 	}
@@ -58,6 +67,13 @@ func (c *devCmd) welcome(w io.Writer, urls []string) error {
 			data.Users = append(data.Users, welcomeUser{name, signed})
 		}
 		data.Alice, data.Bob = data.Users[0].Token, data.Users[1].Token
+	}
+	if c.Secret == devSecret {
+		signed, err := c.Sign("operator", true, devTokenTTL)
+		if err != nil {
+			return err
+		}
+		data.Operator = signed
 	}
 	page, err := template.New("welcome").Funcs(template.FuncMap{
 		"inc":    func(i int) int { return i + 1 },

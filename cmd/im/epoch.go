@@ -9,7 +9,7 @@ import (
 )
 
 // epochCmd is for a log that was reset to an earlier state without a trace in the
-// server, for example when a dump was restored into the same server.
+// server: its files were put back while no node ran.
 type epochCmd struct {
 	New epochNewCmd `cmd:"" help:"Begin a new epoch: nodes close their sockets; clients drop what they stored and sync again."`
 }
@@ -19,7 +19,7 @@ type epochNewCmd struct{ databaseFlags }
 // Run implements the command.
 func (c *epochNewCmd) Run(ctx context.Context, std streams) error {
 	store, err := postgres.Open(ctx, postgres.Options{
-		URL: c.DatabaseURL, Node: "im-epoch", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
+		URL: c.url(), Node: "epoch", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
 	})
 	if err != nil {
 		return c.named(err)

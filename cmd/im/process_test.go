@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"im/internal/freeport"
+	"im/test/improcess"
 )
 
 // asProgram is the variable that makes the test binary run as im. So the tests of this
@@ -33,8 +34,26 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(plainDir)
+	os.Exit(code)
 }
+
+// plainDir is the folder of the program that plainProgram builds.
+var plainDir string
+
+// plainProgram returns the path of im without the race detector. With it, a process
+// needs half a second of CPU time before main.
+var plainProgram = sync.OnceValues(func() (string, error) {
+	if !raceEnabled {
+		return os.Args[0], nil
+	}
+	var err error
+	if plainDir, err = os.MkdirTemp("", "im-plain-"); err != nil {
+		return "", err
+	}
+	return improcess.Build(plainDir)
+})
 
 // program is a running im.
 type program struct {
@@ -48,6 +67,15 @@ type program struct {
 func start(t *testing.T, env []string, args ...string) *program {
 	t.Helper()
 	return startAs(t, nil, os.Args[0], env, args...)
+}
+
+// startPlain is start without the race detector, for commands that end soon, and for
+// measurements.
+func startPlain(t *testing.T, env []string, args ...string) *program {
+	t.Helper()
+	binary, err := plainProgram()
+	require.NoError(t, err)
+	return startAs(t, nil, binary, env, args...)
 }
 
 func startAs(t *testing.T, as *syscall.Credential, binary string, env []string, args ...string) *program {

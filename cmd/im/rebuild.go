@@ -38,7 +38,7 @@ func (c *rebuildCmd) Run(ctx context.Context, std streams) error {
 		return usageError{errors.New("--pause must not be negative")}
 	}
 	store, err := postgres.Open(ctx, postgres.Options{
-		URL: c.DatabaseURL, Node: "im-rebuild", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
+		URL: c.url(), Node: "rebuild", Limits: domain.DefaultLimits(), Logger: c.Logger(std.err),
 	})
 	if err != nil {
 		return c.named(err)

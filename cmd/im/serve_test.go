@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -135,26 +138,116 @@ func holdUp(t *testing.T, addr string) {
 	require.NoError(t, err)
 }
 
-// TestServeCreatesTheDatabase: a node can start on a server without its database.
+// TestServeCreatesTheDatabase: with IM_CREATE_DATABASE a node starts on a server without
+// its database.
 func TestServeCreatesTheDatabase(t *testing.T) {
 	t.Parallel()
-	at, err := url.Parse(pgtest.NewEmpty(t))
-	require.NoError(t, err)
-	admin, err := pgx.Connect(t.Context(), at.String())
-	require.NoError(t, err)
-	defer func() { _ = admin.Close(t.Context()) }()
-	name := "im_cmd_" + uuid.NewString()[:8]
-	at.Path = "/" + name
-	t.Cleanup(func() {
-		cleaner, err := pgx.Connect(t.Context(), envOr("IM_TEST_DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres"))
-		if err == nil {
-			_, _ = cleaner.Exec(t.Context(), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-			_ = cleaner.Close(t.Context())
-		}
-	})
-	env := append(services(at.String()), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
+	url, _ := missingDatabase(t)
+	env := append(services(url), "IM_PREFIX=cmd-"+uuid.NewString()[:8])
+	refused := start(t, env, "serve")
+	require.Equal(t, 2, refused.wait())
+	require.Contains(t, refused.err.String(), "IM_CREATE_DATABASE")
+
+	env = append(env, "IM_CREATE_DATABASE=true")
 	one, addrOne := launch(t, env)
 	two, addrTwo := launch(t, env) // concurrently
 	one.awaitReady(addrOne)
 	two.awaitReady(addrTwo)
+}
+
+func TestMigrateCreatesTheDatabase(t *testing.T) {
+	t.Parallel()
+	url, _ := missingDatabase(t)
+	env := []string{"IM_DATABASE_URL=" + url}
+	refused := start(t, env, "migrate", "up")
+	require.Equal(t, 1, refused.wait())
+	require.Contains(t, refused.err.String(), "im migrate up --create")
+	p := start(t, env, "migrate", "up", "--create")
+	require.Equal(t, 0, p.wait(), p.err)
+	require.Contains(t, p.out.String(), "up to date")
+}
+
+// TestServeChangesNothingBeforeItReachesEverything: while a service is missing, a node
+// neither creates the database nor migrates it. The error names every service that is
+// missing, with its address once.
+func TestServeChangesNothingBeforeItReachesEverything(t *testing.T) {
+	t.Parallel()
+	missing, exists := missingDatabase(t)
+	empty := pgtest.NewEmpty(t)
+	for name, c := range map[string]struct {
+		url   string
+		env   []string
+		names []string
+	}{
+		"no database, no Redis":         {missing, []string{"IM_CREATE_DATABASE=true", "IM_REDIS_URL=redis://127.0.0.1:1"}, []string{"IM_REDIS_URL"}},
+		"no schema, no RabbitMQ":        {empty, []string{"IM_AMQP_URL=amqp://127.0.0.1:1/"}, []string{"IM_AMQP_URL"}},
+		"no schema, neither of the two": {empty, []string{"IM_REDIS_URL=redis://127.0.0.1:1", "IM_AMQP_URL=amqp://127.0.0.1:1/"}, []string{"IM_REDIS_URL", "IM_AMQP_URL"}},
+		"nothing at all": {
+			"postgres://u@127.0.0.1:1/x",
+			[]string{"IM_REDIS_URL=redis://127.0.0.1:1", "IM_AMQP_URL=amqp://127.0.0.1:1/"},
+			[]string{"IM_DATABASE_URL", "IM_REDIS_URL", "IM_AMQP_URL"},
+		},
+		// Nobody waits for the time-out of the others, if one cannot be mended by waiting.
+		"a wrong role, no Redis": {
+			"postgres://no-such-role@" + hostOf(t, empty) + "/x",
+			[]string{"IM_REDIS_URL=redis://127.0.0.1:1", "IM_START_TIMEOUT=1h"},
+			[]string{"IM_DATABASE_URL", "IM_REDIS_URL"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := start(t, append(append(services(c.url), "IM_START_TIMEOUT=1s"), c.env...), "serve")
+			require.Equal(t, 2, p.wait())
+			last := lastLine(p.err.String())
+			for _, setting := range c.names {
+				require.Equal(t, 1, strings.Count(last, setting), last)
+			}
+			if strings.Contains(last, "IM_DATABASE_URL: not ready") {
+				require.Equal(t, 3, strings.Count(last, "127.0.0.1:1: "), last)
+			}
+			require.False(t, exists())
+			require.False(t, hasTables(t, empty))
+		})
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return lines[len(lines)-1]
+}
+
+func hostOf(t *testing.T, text string) string {
+	t.Helper()
+	u, err := url.Parse(text)
+	require.NoError(t, err)
+	return u.Host
+}
+
+func hasTables(t *testing.T, url string) (yes bool) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(t.Context()) }()
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public')`).Scan(&yes))
+	return yes
+}
+
+// missingDatabase returns the URL of a database that does not exist, and a function that
+// reports whether it does. It is dropped at the end.
+func missingDatabase(t *testing.T) (at string, exists func() bool) {
+	t.Helper()
+	admin := pgtest.NewEmpty(t)
+	u, err := url.Parse(admin)
+	require.NoError(t, err)
+	name := "im_cmd_" + uuid.NewString()[:8]
+	u.Path = "/" + name
+	run := func(sql string, args ...any) (yes bool) {
+		conn, err := pgx.Connect(context.Background(), admin)
+		require.NoError(t, err)
+		defer func() { _ = conn.Close(context.Background()) }()
+		err = conn.QueryRow(context.Background(), sql, args...).Scan(&yes)
+		require.True(t, err == nil || errors.Is(err, pgx.ErrNoRows), err)
+		return yes
+	}
+	t.Cleanup(func() { run("DROP DATABASE IF EXISTS " + name + " WITH (FORCE)") })
+	return u.String(), func() bool { return run("SELECT true FROM pg_database WHERE datname = $1", name) }
 }

@@ -24,9 +24,13 @@ type verifyCmd struct {
 	Duration       time.Duration `default:"30s" help:"How long users send."`
 	Rate           float64       `default:"50" help:"Sends per second of all users together."`
 	Users          int           `default:"20" help:"Number of users. Each has one to three devices at a time."`
-	Conversations  int           `env:"IM_VERIFY_CONVERSATIONS" help:"Number of conversations at the start, direct ones and groups. By default as many as users."`
+	Conversations  int           `help:"Number of conversations at the start, direct ones and groups. By default as many as users."`
 	Seed           uint64        `help:"Seed of the random choices, to repeat those of an earlier run as far as concurrency allows."`
 	Floods         bool          `default:"true" negatable:"" help:"Stop one reader at a time until its node drops events and reports a gap. Each flood sends 3 MiB to a conversation."`
+	Webhook        bool          `help:"Check webhooks, too: make one for all events, and receive its calls. Nodes must reach the receiver, and have its address in IM_WEBHOOK_ALLOW."`
+	WebhookListen  string        `default:"127.0.0.1:0" placeholder:"ADDR" help:"Address at which the receiver of the webhook listens."`
+	WebhookURL     string        `name:"webhook-url" placeholder:"URL" help:"URL at which nodes call the receiver. By default it is made of the address."`
+	WebhookAway    time.Duration `help:"How long the receiver is away, after a third of the run. The calls must come again within --settle: see IM_WEBHOOK_RETRIES."`
 	CompleteWithin time.Duration `default:"10s" help:"Longest time for an event to reach a connected session (I6)."`
 	Settle         time.Duration `default:"30s" help:"How long to wait, after the last send, for answers and events."`
 	Prefix         string        `name:"user-prefix" help:"Prefix of the names of users. By default it is random, so that runs do not share users."`
@@ -81,7 +85,11 @@ func (c *verifyCmd) options(progress io.Writer) (verify.Options, error) {
 			return verify.Options{}, usageError{errors.New("--user-prefix must be at most 32 letters, digits and any of . _ : @ - + =")}
 		}
 	}
+	if c.Webhook && c.serverToken() == nil {
+		return verify.Options{}, usageError{errors.New("--webhook needs --token or IM_JWT_SECRET")}
+	}
 	o := verify.Options{
+		Webhook: c.Webhook, WebhookListen: c.WebhookListen, WebhookURL: c.WebhookURL, WebhookAway: c.WebhookAway,
 		URLs: urls, Users: c.Users, Conversations: c.Conversations, Duration: c.Duration, Rate: c.Rate, Seed: c.Seed, Floods: c.Floods,
 		CompleteWithin: c.CompleteWithin, Settle: c.Settle, Prefix: c.Prefix, ServerToken: c.serverToken(),
 		Token: func(ctx context.Context, user string) (string, error) {

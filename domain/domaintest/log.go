@@ -22,6 +22,7 @@ type Log struct {
 	conversations map[domain.ConversationID]*conversation
 	order         []domain.ConversationID // in the order of their creation
 	commits       []domain.FeedHead       // of this epoch
+	attachments   map[domain.AttachmentID]domain.Attachment
 }
 
 // conversation is the log of one conversation and the projections of it.
@@ -31,6 +32,8 @@ type conversation struct {
 	events   []domain.Event
 	posted   map[messageKey]posting
 	messages map[int64]*message
+
+	lastPosts map[domain.UserID]domain.LastPost
 }
 
 // messageKey is an idempotency key within one conversation.
@@ -53,7 +56,7 @@ func NewLog() *Log {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678901000, time.UTC)
 	return &Log{
 		epoch: "e1", now: func() time.Time { return at },
-		conversations: map[domain.ConversationID]*conversation{},
+		conversations: map[domain.ConversationID]*conversation{}, attachments: map[domain.AttachmentID]domain.Attachment{},
 	}
 }
 
@@ -113,7 +116,7 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 	if c == nil {
 		return domain.Outcome{}, func() {}, domain.ErrNotFound
 	}
-	drafts, err := c.decide(cmd)
+	drafts, err := l.decide(c, cmd)
 	// A duplicate is answered as such even if the posting would be refused now. Only a
 	// user who may not know of the conversation gets ErrNotFound.
 	if key, ok := cmd.Key(); ok && !errors.Is(err, domain.ErrNotFound) {
@@ -128,20 +131,56 @@ func (l *Log) submit(cmd domain.Command) (_ domain.Outcome, publish func(), _ er
 	if err != nil {
 		return domain.Outcome{}, func() {}, err
 	}
+	for _, d := range drafts {
+		if a, named := l.attachments[d.Attachment]; named {
+			a.State, a.ConversationID = domain.AttachmentAttached, c.state.ID
+			l.attachments[a.ID] = a
+		}
+	}
 	events, publish := l.append(c, drafts)
 	return domain.Outcome{Events: events}, publish, nil
 }
 
+// SetAttachment stores an attachment, or replaces it.
+func (l *Log) SetAttachment(a domain.Attachment) { defer l.lock()(); l.attachments[a.ID] = a }
+
+// FindAttachment implements domain.Log.
+func (l *Log) FindAttachment(ctx context.Context, id domain.AttachmentID) (domain.Attachment, error) {
+	if err := l.enter(ctx, "FindAttachment"); err != nil {
+		return domain.Attachment{}, err
+	}
+	defer l.lock()()
+	if a, known := l.attachments[id]; known {
+		return a, nil
+	}
+	return domain.Attachment{}, domain.ErrNotFound
+}
+
 // decide calls the command's Decide with a copy of the state, and checks the target of
 // a reply, as production does.
-func (c *conversation) decide(cmd domain.Command) ([]domain.Draft, error) {
-	state := c.state.Clone()
+func (l *Log) decide(c *conversation, cmd domain.Command) ([]domain.Draft, error) {
+	now, state := l.now(), c.state.Clone()
+	if cmd, ok := cmd.(domain.AttachmentCommand); ok {
+		if a, known := l.attachments[cmd.Attachment()]; known {
+			state.LoadAttachment(a)
+		}
+	}
 	if cmd, ok := cmd.(domain.MessageCommand); ok {
 		if m := c.messages[cmd.MessageQuery().Seq]; m != nil {
 			state.LoadMessage(m.state())
 		}
 	}
+	state.LoadClock(now)
+	for user := range c.lastPosts {
+		state.LoadLastPost(user, c.lastPosts[user])
+	}
 	drafts, err := cmd.Decide(state)
+	if _, posters := state.Missing(); len(posters) > 0 { // users who have posted nothing
+		for _, user := range posters {
+			c.lastPosts[user] = domain.LastPost{}
+		}
+		return l.decide(c, cmd)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +225,9 @@ func (l *Log) append(c *conversation, drafts []domain.Draft) (events []domain.Ev
 		c.project(&e, d)
 		if key := (messageKey{d.Sender, d.ClientMsgID}); d.Type == domain.MessagePosted && c.posted[key].seq == 0 {
 			c.posted[key] = posting{e.Seq, d.Hash}
+		}
+		if d.Type == domain.MessagePosted {
+			c.lastPosts[d.Sender] = domain.LastPost{Seq: e.Seq, At: at}
 		}
 		membership = membership || d.Type.ChangesMembership()
 	}
@@ -250,7 +292,7 @@ func (l *Log) create(n domain.NewConversation) (_ domain.ConversationID, publish
 		members[m.UserID] = domain.MemberState{Role: m.Role, JoinedSeq: 1}
 	}
 	c := &conversation{
-		created: n, posted: map[messageKey]posting{}, messages: map[int64]*message{},
+		created: n, posted: map[messageKey]posting{}, messages: map[int64]*message{}, lastPosts: map[domain.UserID]domain.LastPost{},
 		state: domain.NewConversationState(n.ID, n.Created.Kind, n.Created.Title, n.Created.AvatarURL,
 			n.Created.Settings, n.Created.Metadata, 1, 1, members),
 		events: []domain.Event{{

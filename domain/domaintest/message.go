@@ -104,6 +104,8 @@ func NewDraft(kind domain.EventType, sender domain.UserID, body any) domain.Draf
 	switch body := body.(type) {
 	case domain.MemberRole:
 		d.Member = body
+	case domain.SanctionBody:
+		d.Sanction = body
 	case domain.UpdatedBody:
 		d.Update = &body
 	case domain.PostedBody:
@@ -113,7 +115,7 @@ func NewDraft(kind domain.EventType, sender domain.UserID, body any) domain.Draf
 	case domain.RecalledBody:
 		d.Target = body.TargetSeq
 	case domain.ReactionBody:
-		d.Target, d.Emoji = body.TargetSeq, body.Emoji
+		d.Target, d.Emoji = body.TargetSeq, domain.NormalizeEmoji(body.Emoji)
 	case domain.PinBody:
 		d.Target = body.TargetSeq
 	}

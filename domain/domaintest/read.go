@@ -105,9 +105,13 @@ func (l *Log) View(id domain.ConversationID, user domain.UserID) (domain.Convers
 	if c.state.Kind == domain.Direct {
 		v.Peer = domain.PeerOf(c.created.DirectKey, user)
 	}
+	v.ActiveAt = c.events[max(1, member.JoinedSeq)-1].At
 	if messages := c.ordered(); len(messages) > 0 {
 		last := messages[len(messages)-1].seenBy(user)
 		v.LastMessage = &last
+		if last.Seq > member.JoinedSeq {
+			v.ActiveAt = last.At
+		}
 	}
 	return v, true
 }

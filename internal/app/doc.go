@@ -10,8 +10,9 @@
 //
 // New validates the settings, connects to PostgreSQL, Redis and RabbitMQ at the
 // same time, and migrates the schema. A service that does not answer is retried
-// until Services.StartTimeout; each error names the setting at fault. New starts
-// nothing. Run starts the parts in this order:
+// until Services.StartTimeout; each error names the setting at fault. Migrations have
+// their own time, Services.MigrateTimeout; meanwhile AnswerWhileStarting answers
+// /healthz. New starts nothing. Run starts the parts in this order:
 //
 //	store      committers, and the tail that reads what other nodes commit
 //	hub        delivers events to the sockets of this node
@@ -19,6 +20,8 @@
 //	gate       writes profiles that tokens carry
 //	receipts   writes and announces read and delivery positions
 //	gateway    accepts sockets
+//	webhooks   delivers events to the app's backend
+//	hook       asks the app about messages
 //	HTTP       serves REST, the sockets and the web chat
 //
 // # Stop
@@ -30,6 +33,8 @@
 //	no new sockets      the gateway refuses them
 //	drain the sockets   requests are answered; clients are asked to reconnect elsewhere
 //	no new requests     REST calls in flight are finished
+//	hook                messages that wait for the app are decided
+//	webhooks            calls in flight are finished; other nodes take over
 //	receipts, gate      the last positions and profiles are written
 //	leave the registry  other nodes route nothing here any more
 //	routers, hub        committed events are passed on

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,10 +14,16 @@ import (
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
+	"im/attachment"
 	"im/domain"
+	"im/hook"
 	"im/internal/auth"
+	"im/internal/edge"
+	"im/internal/origin"
 	"im/internal/profiles"
 	"im/internal/ratelimit"
+	"im/internal/tracing"
+	"im/push"
 	"im/realtime"
 	"im/realtime/hub"
 	"im/realtime/presence"
@@ -24,65 +31,102 @@ import (
 	"im/routing/broker"
 	"im/routing/registry"
 	"im/store/postgres"
+	"im/stream"
+	"im/webhook"
 )
 
-// Timeouts of the steps of stopping. The contract permits 30 s for all of them.
-const (
-	drainTimeout    = 10 * time.Second // of the sockets
-	shutdownTimeout = 3 * time.Second  // of REST calls in flight
-	stopTimeout     = 28 * time.Second // of all steps together
-)
+// DefaultStop is the default of Options.Stop.
+const DefaultStop = 30 * time.Second
 
 // errOverdue is returned when a part does not stop in time. The process then ends
 // without it.
-var errOverdue = fmt.Errorf("stopping took more than %s", stopTimeout)
+var errOverdue = errors.New("stopping took too long (IM_DRAIN)")
 
-// Options configure a node. All but Broker, Extra and Drain are required.
+// Options configure a node. All but Broker, Admin, TLS, Operation, Tracing, Version, Extra,
+// Stop and Drain are required.
 type Options struct {
 	Name     string // the node id is this name with a random suffix
 	Services Services
 	Tokens   Tokens
 	Rules    Rules
+	Edge     Edge
 	Logger   *slog.Logger
 
 	// Broker replaces RabbitMQ, for nodes that share a process. By default the
 	// node connects to Services.AMQPURL.
 	Broker broker.Broker
+	// Operation says what operators see at the public address. OpenAdmins has used the
+	// rest of it.
+	Operation Operation
+	// Tracing says where spans are sent, and how many.
+	Tracing Tracing
+	// Version is the version of the program, for the metrics.
+	Version string
+	// Admin is where the node adds its handlers for operators.
+	Admin *Admin
+	// TLS makes the node speak TLS only. The admin address has its own.
+	TLS *tls.Config
 	// Extra are handlers of additional paths. They precede all others.
 	Extra map[string]http.Handler
-	// Drain is the timeout for draining the sockets. The default is 10 s.
+	// Stop is how long all steps of stopping may take. The default is DefaultStop.
+	Stop time.Duration
+	// Drain is the part of Stop for draining the sockets. The default is a third.
 	Drain time.Duration
 }
 
 // Node is one node of a cluster. Use New, Run and Close, in this order.
 type Node struct {
-	o        Options
-	redis    redis.UniversalClient
-	store    *postgres.Store
-	hub      *hub.Hub
-	gateway  *realtime.Gateway
-	receipts *presence.Receipts
-	presence *presence.Lookup
-	profiles *profiles.Recorder
-	limiter  *ratelimit.Limiter
-	routing  *routing.Node
-	http     *http.Server
-	serving  atomic.Bool // false before Run has started everything, and while it stops
+	o           Options
+	redis       redis.UniversalClient
+	amqp        *broker.AMQP // nil with Options.Broker
+	store       *postgres.Store
+	hub         *hub.Hub
+	gateway     *realtime.Gateway
+	receipts    *presence.Receipts
+	lastSeen    *presence.LastSeen
+	presence    *presence.Lookup
+	profiles    *profiles.Recorder
+	limiter     *ratelimit.Limiter
+	origins     *origin.Policy
+	routing     *routing.Node
+	webhooks    *webhook.Deliverer
+	hook        *hook.Caller
+	attachments *attachment.Service
+	push        *push.Pusher
+	http        *http.Server
+	metrics     *Metrics
+	tracer      *tracing.Tracer             // nil: there are no traces
+	untrace     func(context.Context) error // sends what waits, and stops the tracer
+	serving     atomic.Bool                 // false before Run has started everything, and from the begin of the drain on
+	drainer     *drainer
 }
 
 // New connects to the services, migrates the schema and assembles the node. Errors
 // name the setting at fault. The caller must Close the node.
 func New(ctx context.Context, o Options) (*Node, error) {
-	if o.Drain == 0 {
-		o.Drain = drainTimeout
+	if o.Stop == 0 {
+		o.Stop = DefaultStop
 	}
-	if err := errors.Join(o.Rules.check(), checkNames(o.Services.Prefix, o.Name)); err != nil {
+	if o.Drain == 0 {
+		o.Drain = o.Stop / 3
+	}
+	if err := o.check(); err != nil {
 		return nil, err
 	}
-	n := &Node{o: o}
+	origins, err := o.Edge.Origins(o.Rules, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{o: o, origins: origins, metrics: newMetrics(o.Version), drainer: newDrainer()}
+	if o.Admin != nil { // before the services are reached, which may take long
+		o.Admin.Handle("GET /metrics", n.metricsHandler())
+	}
 	// No token is verified before wire has created the recorder.
 	verifier, err := o.Tokens.verifier(o.Logger, func(id domain.Identity) { n.profiles.Record(id) })
 	if err != nil {
+		return nil, err
+	}
+	if n.tracer, n.untrace, err = openTracing(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := n.connect(ctx); err != nil {
@@ -100,51 +144,28 @@ func New(ctx context.Context, o Options) (*Node, error) {
 // after a loss of Redis.
 func (n *Node) ID() domain.NodeID { return n.routing.ID() }
 
-// connect connects to all services concurrently.
+// connect connects to all services. It changes nothing in the database before it has reached
+// all of them.
 func (n *Node) connect(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
-	client, err := registry.OpenRedis(s.RedisURL)
+	redisAddress, err := registry.ParseURL(s.RedisURL)
 	if err != nil {
 		return fmt.Errorf("IM_REDIS_URL: %w", err)
 	}
-	n.redis = client
 	if n.o.Broker == nil {
-		if n.o.Broker, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
+		if n.amqp, err = broker.NewAMQP(s.AMQPURL, s.Prefix, logger); err != nil {
 			return fmt.Errorf("IM_AMQP_URL: %w", err)
 		}
-	} else {
-		s.AMQPURL = ""
+		n.o.Broker = n.amqp
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		return reach(ctx, "IM_DATABASE_URL", s.StartTimeout, logger, n.openStore)
-	})
-	g.Go(func() error {
-		return reach(ctx, "IM_REDIS_URL", s.StartTimeout, logger, func(ctx context.Context) error { return pingRedis(ctx, client) })
-	})
-	if s.AMQPURL != "" {
-		g.Go(func() error {
-			return reach(ctx, "IM_AMQP_URL", s.StartTimeout, logger, func(ctx context.Context) error { return dialAMQP(ctx, s.AMQPURL) })
-		})
+	services := append(n.databases(), service{"IM_REDIS_URL", func(ctx context.Context) error { return n.openRedis(ctx, redisAddress) }})
+	if n.amqp != nil {
+		services = append(services, service{"IM_AMQP_URL", func(ctx context.Context) error { return checkAMQP(ctx, n.amqp) }})
 	}
-	return g.Wait()
-}
-
-func (n *Node) openStore(ctx context.Context) (err error) {
-	url := n.o.Services.DatabaseURL
-	if n.o.Services.Migrate == "auto" {
-		if err := Migrate(ctx, url, n.o.Logger); err != nil {
-			return err
-		}
+	if err := reachAll(ctx, s.StartTimeout, logger, services...); err != nil {
+		return err
 	}
-	n.store, err = postgres.Open(ctx, postgres.Options{
-		URL: url, Node: n.o.Name, Limits: domain.Limits(n.o.Rules.Limits), Logger: n.o.Logger,
-		// These are called during Run only, when n.routing and n.hub are set.
-		Publish:    func(batch []domain.Committed) { n.routing.Publish(batch) },
-		Push:       func(c domain.Committed) { n.routing.Push(c) },
-		EpochBegan: func(epoch string) { n.hub.EpochBegan(epoch) },
-	})
-	return err
+	return n.openStore(ctx)
 }
 
 // wire creates the parts and connects them to one another.
@@ -155,29 +176,73 @@ func (n *Node) wire(verifier *auth.Verifier) (err error) {
 	if o.Rules.Conversations == "server" {
 		chat = chat.BackendOnly()
 	}
-	n.limiter = o.Rules.limiter()
+	if n.attachments, err = n.openAttachments(); err != nil {
+		return err
+	}
+	if o.Rules.Attachments.Storage != "" {
+		chat = chat.WithUploads(n.attachments)
+	}
+	n.hook = o.Rules.Hook.caller(n.store, limits, o.Logger, n.metrics, n.tracer)
+	if o.Rules.Hook.URL != "" {
+		chat = chat.WithHook(n.hook)
+	}
+	n.limiter = o.Rules.limiter(n.metrics)
 	n.profiles = profiles.NewRecorder(n.store, limits, o.Logger)
 	watches := presence.NewWatches()
 	n.hub = hub.New(hub.Options{
 		Directory: n.store, Log: n.store, Presence: watches, Logger: o.Logger, Limits: limits, Single: single,
+		Metrics: n.metrics, Tracer: n.tracer,
 	})
 	n.routing, err = routing.NewNode(routing.Options{
 		Name: o.Name, Prefix: o.Services.Prefix, Redis: n.redis, Broker: o.Broker, Hub: n.hub, Logger: o.Logger,
-		SessionsPerUser: limits.SessionsPerUser,
+		SessionsPerUser: limits.SessionsPerUser, Metrics: n.metrics, Tracer: n.tracer,
 	})
 	if err != nil {
 		return err
 	}
 	n.presence = presence.NewLookup(n.routing, n.store)
-	n.receipts = presence.NewReceipts(n.store, n.routing, o.Logger)
+	if n.push, err = n.openPush(); err != nil {
+		return err
+	}
+	n.receipts = presence.NewReceipts(positions{n.store, n.push}, n.routing, o.Logger)
+	n.lastSeen = presence.NewLastSeen(n.store, n.routing, o.Logger)
+	if n.webhooks, err = n.deliverer(); err != nil {
+		return err
+	}
+	requests := edge.NewRequests(n.metrics)
 	n.gateway = realtime.NewGateway(realtime.GatewayOptions{
 		Hub: n.hub, Authenticator: verifier, Chat: chat, Reader: reader{n.store, n.receipts}, Registry: n.routing, Signaller: n.routing,
-		SignalScopes: n.store, Presence: n.presence, Watches: watches, LastSeen: presence.NewLastSeen(n.store, n.routing, o.Logger),
-		RateLimiter: n.limiter, Logger: o.Logger, Limits: limits, AllowedOrigins: o.Rules.AllowedOrigins, Single: single,
-		MaxSockets: o.Rules.MaxSessions,
+		SignalScopes: n.store, Presence: n.presence, Watches: watches, LastSeen: n.lastSeen,
+		RateLimiter: n.limiter, Logger: o.Logger, Limits: limits, Origins: n.origins, Single: single,
+		MaxSockets: o.Rules.MaxSessions, Metrics: n.metrics, Requests: requests, Tracer: n.tracer,
 	})
-	n.http, err = n.server(auth.NewRevocationChecker(verifier, n.store), chat)
+	n.registerMetrics()
+	n.http, err = n.server(auth.NewStandingChecker(verifier, n.store), chat, requests)
 	return err
+}
+
+// deliverer returns the deliverer of webhooks and of the event stream.
+func (n *Node) deliverer() (*webhook.Deliverer, error) {
+	rules := n.o.Rules
+	allowed, err := rules.Webhooks.allowed()
+	if err != nil {
+		return nil, err
+	}
+	o := webhook.Options{
+		Store: n.store, Allow: allowed, Retries: rules.Webhooks.Retries, NotifyDelay: rules.Push.Delay, Devices: n.routing,
+		Logger: n.o.Logger.With("component", "webhook"), Metrics: n.metrics,
+	}
+	address, err := rules.Events.address()
+	if err != nil {
+		return nil, err
+	}
+	if address != nil {
+		o.Stream = stream.New(address) // it connects at the first event: the node starts without the broker
+	}
+	if o.StreamFrom, err = rules.Events.from(); err != nil {
+		return nil, err
+	}
+	return webhook.New(o), nil
 }
 
 // Run serves on listener until ctx ends or a part of the node fails. It then stops
@@ -201,13 +266,20 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	stopProfiles := start(n.profiles.Run)
 	stopReceipts := start(n.receipts.Run)
 	stopGateway := start(n.gateway.Run)
+	stopWebhooks := start(n.webhooks.Run)
+	stopPush := start(n.push.Run)
+	stopAttachments := start(n.attachments.Run)
+	stopHook := start(n.hook.Run)
 	g.Go(func() error {
-		if err := n.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := n.http.Serve(n.listener(listener)); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil
 	})
 	n.serving.Store(true)
+	if n.o.Admin != nil {
+		n.o.Admin.Handle("POST /drain", http.HandlerFunc(n.serveDrain))
+	}
 
 	select {
 	case <-ctx.Done():
@@ -218,30 +290,39 @@ func (n *Node) Run(ctx context.Context, listener net.Listener) error {
 	go func() {
 		n.drain(context.WithoutCancel(ctx))
 		stopGateway()
+		stopHook() // what it decides still goes to the store
+		stopWebhooks()
+		stopPush()
+		stopAttachments()
 		stopReceipts()
 		stopProfiles()
 		stopRouting()
 		stopHub()
 		stopStore()
+		n.stopTracing(n.o.Stop / 10)
 		stopped <- g.Wait()
 	}()
 	select {
 	case err := <-stopped:
 		return err
-	case <-time.After(stopTimeout):
+	case <-time.After(n.o.Stop * 14 / 15): // what is left is for the process to exit
 		return errOverdue
 	}
+}
+
+// listener returns the listener with the PROXY protocol, if that is enabled, and with TLS
+// inside of it.
+func (n *Node) listener(l net.Listener) net.Listener {
+	trusted, _ := n.o.Rules.proxies() // New has checked them
+	l = &proxyListener{Listener: l, enabled: n.o.Edge.ProxyProtocol == "on", trusted: trusted, log: edge.NewRefusals(n.o.Logger)}
+	return withTLS(l, n.o.TLS)
 }
 
 // drain waits for sockets and then for requests to end. It cuts off those that
 // exceed their timeout.
 func (n *Node) drain(ctx context.Context) {
-	draining, cancel := context.WithTimeout(ctx, n.o.Drain)
-	defer cancel()
-	if err := n.gateway.Drain(draining); err != nil {
-		n.o.Logger.WarnContext(ctx, "sockets were closed before they had drained", "error", err)
-	}
-	finishing, cancel := context.WithTimeout(ctx, shutdownTimeout)
+	<-n.beginDrain(ctx)
+	finishing, cancel := context.WithTimeout(ctx, n.o.Stop/10)
 	defer cancel()
 	if err := n.http.Shutdown(finishing); err != nil {
 		n.o.Logger.WarnContext(ctx, "requests were cut off while the node stopped", "error", err)
@@ -251,11 +332,21 @@ func (n *Node) drain(ctx context.Context) {
 
 // Close closes the connection pools. Run must have returned, if it was called.
 func (n *Node) Close() {
+	n.stopTracing(0)
 	if n.store != nil {
 		n.store.Close()
 	}
 	if n.redis != nil {
 		_ = n.redis.Close()
+	}
+}
+
+// stopTracing sends the spans that wait, for as long as grace.
+func (n *Node) stopTracing(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := n.untrace(ctx); err != nil && grace > 0 {
+		n.o.Logger.WarnContext(ctx, "the last traces were not sent", "error", err)
 	}
 }
 

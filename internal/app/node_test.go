@@ -16,7 +16,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/routing/broker"
@@ -24,17 +25,18 @@ import (
 	"im/test/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const secret = "a secret of 32 bytes, or of more"
 
 // defaults returns the options of an empty command line.
-func defaults(t *testing.T) (o Options) {
+func defaults(t testing.TB) (o Options) {
 	t.Helper()
 	var flags struct {
 		Services
 		Tokens
 		Rules
+		Edge
 	}
 	parser, err := kong.New(&flags, Defaults(), kong.DefaultEnvars("UNSET"))
 	require.NoError(t, err)
@@ -42,7 +44,7 @@ func defaults(t *testing.T) (o Options) {
 	require.NoError(t, err)
 	logger := slog.New(slog.DiscardHandler)
 	return Options{
-		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Logger: logger,
+		Name: "test", Services: flags.Services, Tokens: flags.Tokens, Rules: flags.Rules, Edge: flags.Edge, Logger: logger,
 		Broker: broker.NewInProcess(logger), Drain: time.Second,
 	}
 }
@@ -53,7 +55,7 @@ func TestDefaultLimits(t *testing.T) {
 }
 
 // testOptions returns options with which a node starts.
-func testOptions(t *testing.T) Options {
+func testOptions(t testing.TB) Options {
 	t.Helper()
 	o := defaults(t)
 	o.Services.DatabaseURL = pgtest.New(t)
@@ -65,7 +67,7 @@ func testOptions(t *testing.T) Options {
 	return o
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -112,12 +114,13 @@ func TestTimeouts(t *testing.T) {
 	require.NoError(t, err)
 	defer n.Close()
 	for name, timeout := range map[string]time.Duration{
-		"headers": n.http.ReadHeaderTimeout, "bodies": n.http.ReadTimeout, "answers": n.http.WriteTimeout, "idle": n.http.IdleTimeout,
+		"headers": n.http.ReadHeaderTimeout, "bodies": n.http.ReadTimeout, "answers": n.http.WriteTimeout,
 	} {
 		require.Positive(t, timeout, name)
 		require.LessOrEqual(t, timeout, 2*time.Minute, name)
 	}
-	require.LessOrEqual(t, n.http.MaxHeaderBytes, 64<<10)
+	require.Greater(t, n.http.IdleTimeout, 10*time.Minute, "longer than load balancers keep connections")
+	require.Equal(t, 256<<10, n.http.MaxHeaderBytes)
 }
 
 // TestRunFails: if a part fails, Run stops the others in order and returns the error.
@@ -135,7 +138,7 @@ func TestReach(t *testing.T) {
 	unreachable := errors.New("unreachable")
 	t.Run("retries an unreachable service", func(t *testing.T) {
 		tries := 0
-		require.NoError(t, reach(t.Context(), "IM_X", time.Minute, logger, func(context.Context) error {
+		require.NoError(t, reach(t.Context(), nil, "IM_X", time.Minute, logger, func(context.Context) error {
 			if tries++; tries < 3 {
 				return unreachable
 			}
@@ -144,13 +147,13 @@ func TestReach(t *testing.T) {
 		require.Equal(t, 3, tries)
 	})
 	t.Run("fails after the timeout and names the setting", func(t *testing.T) {
-		err := reach(t.Context(), "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.WithCause(unreachable) })
+		err := reach(t.Context(), nil, "IM_X", time.Millisecond, logger, func(context.Context) error { return domain.ErrUnavailable.WithCause(unreachable) })
 		require.ErrorIs(t, err, unreachable)
 		require.True(t, strings.HasPrefix(err.Error(), "IM_X: "), err)
 	})
 	t.Run("does not retry a final error", func(t *testing.T) {
 		tries := 0
-		err := reach(t.Context(), "IM_X", time.Minute, logger, func(context.Context) error { tries++; return finalUnless(unreachable, false) })
+		err := reach(t.Context(), nil, "IM_X", time.Minute, logger, func(context.Context) error { tries++; return finalUnless(unreachable, false) })
 		require.ErrorIs(t, err, unreachable)
 		require.Equal(t, 1, tries)
 	})

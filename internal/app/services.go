@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	amqp091 "github.com/rabbitmq/amqp091-go"
-	"github.com/redis/go-redis/v9"
-
 	"im/domain"
+	"im/routing/broker"
+	"im/routing/registry"
 	"im/store/postgres"
 )
 
@@ -29,20 +27,70 @@ func isFinal(err error) bool {
 	return ok
 }
 
-// reach calls try until it succeeds, fails with a finalError, or timeout has passed.
-// Errors name the setting. The first failure is logged.
-func reach(ctx context.Context, setting string, timeout time.Duration, logger *slog.Logger, try func(context.Context) error) error {
+// service is a service that a node depends on.
+type service struct {
+	setting string
+	try     func(context.Context) error // reaches it once, and changes nothing in it
+}
+
+// reachAll reaches all services at the same time. Its error names each one that is not
+// reached. If one fails with a finalError, those that fail too are not retried any more.
+func reachAll(ctx context.Context, timeout time.Duration, logger *slog.Logger, services ...service) error {
+	hopeless := make(chan struct{})
+	stop := sync.OnceFunc(func() { close(hopeless) })
+	errs := make([]error, len(services))
+	var reaching sync.WaitGroup
+	for i, s := range services {
+		reaching.Go(func() {
+			errs[i] = reach(ctx, hopeless, s.setting, timeout, logger, func(ctx context.Context) error {
+				err := s.try(ctx)
+				if isFinal(err) {
+					stop()
+				}
+				return err
+			})
+		})
+	}
+	reaching.Wait()
+	return joined(errs)
+}
+
+// joined joins errors in one line.
+func joined(errs []error) (all error) {
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return all
+}
+
+// reach calls try until it succeeds, fails with a finalError, timeout has passed, or
+// hopeless is closed. Errors name the setting. The first failure is logged.
+func reach(
+	ctx context.Context, hopeless <-chan struct{}, setting string, timeout time.Duration, logger *slog.Logger, try func(context.Context) error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := try(ctx)
+	var why error // of the last attempt that timeout did not cut short
 	for logged := false; err != nil && !isFinal(err); err = try(ctx) {
+		if why == nil || ctx.Err() == nil {
+			why = err
+		}
 		if !logged && ctx.Err() == nil {
 			logger.WarnContext(ctx, "dependency unreachable, retrying", "setting", setting, "timeout", timeout, "error", Cause(err))
 			logged = true
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s: not ready after %s: %w", setting, timeout, Cause(err))
+			return fmt.Errorf("%s: not ready after %s: %w", setting, timeout, Cause(why))
+		case <-hopeless:
+			return fmt.Errorf("%s: %w", setting, Cause(err))
 		case <-time.After(retryPause):
 		}
 	}
@@ -53,66 +101,12 @@ func reach(ctx context.Context, setting string, timeout time.Duration, logger *s
 }
 
 // Cause returns the driver's error behind an error that is worded for clients. An
-// operator needs the former.
+// operator needs the former, in one line.
 func Cause(err error) error {
 	if d, ok := errors.AsType[*domain.Error](err); ok && d.Unwrap() != nil {
-		return d.Unwrap()
+		err = d.Unwrap()
 	}
-	return err
-}
-
-// Migrate applies all missing migrations to the database at url. It creates the
-// database if there is none.
-func Migrate(ctx context.Context, url string, logger *slog.Logger) error {
-	if err := ensureDatabase(ctx, url, logger); err != nil {
-		return err
-	}
-	err := postgres.Migrate(ctx, url, logger)
-	return finalUnless(err, !errors.Is(err, postgres.ErrDevelopmentSchema))
-}
-
-// SQLSTATEs that decide whether to retry or to create the database.
-const (
-	cannotConnectNow   = "57P03" // the server is starting or stopping
-	tooManyConnections = "53300"
-	invalidCatalog     = "3D000" // there is no such database
-	duplicateDatabase  = "42P04" // it was created concurrently
-	uniqueViolation    = "23505" // likewise, at another point of CREATE DATABASE
-)
-
-// ensureDatabase checks that the database can be reached and creates a missing one.
-func ensureDatabase(ctx context.Context, url string, logger *slog.Logger) error {
-	config, err := pgx.ParseConfig(url)
-	if err != nil { // the error may contain the URL, and with it the password
-		return finalError{errors.New("not a PostgreSQL URL (postgres://user:password@host:5432/database)")}
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err == nil {
-		return conn.Close(ctx)
-	}
-	if code := sqlState(err); code != invalidCatalog {
-		return finalUnless(err, code == "" || code == cannotConnectNow || code == tooManyConnections)
-	}
-	name := config.Database
-	config.Database = "postgres"
-	conn, err = pgx.ConnectConfig(ctx, config)
-	if err != nil {
-		return finalUnless(err, sqlState(err) == "")
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	logger.InfoContext(ctx, "creating the database", "name", name)
-	_, err = conn.Exec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
-	if code := sqlState(err); err != nil && code != duplicateDatabase && code != uniqueViolation {
-		return finalUnless(fmt.Errorf("database %s does not exist and cannot be created: %w", name, err), code == "")
-	}
-	return nil
-}
-
-func sqlState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-	return ""
+	return postgres.Readable(err)
 }
 
 // finalUnless returns err as a finalError unless it is temporary.
@@ -123,25 +117,19 @@ func finalUnless(err error, temporary bool) error {
 	return finalError{err}
 }
 
-// pingRedis checks once that Redis answers.
-func pingRedis(ctx context.Context, client redis.UniversalClient) error {
-	err := client.Ping(ctx).Err()
-	if redis.HasErrorPrefix(err, "NOAUTH") || redis.HasErrorPrefix(err, "WRONGPASS") {
-		return finalUnless(err, false)
+// openRedis connects to Redis, once.
+func (n *Node) openRedis(ctx context.Context, address *registry.Address) error {
+	client, err := address.Connect(ctx, n.o.Services.Prefix)
+	if err != nil {
+		_, final := errors.AsType[*registry.SettingError](err)
+		return finalUnless(err, !final)
 	}
-	return err
+	n.redis = client
+	return nil
 }
 
-// dialAMQP checks once that RabbitMQ accepts a connection.
-func dialAMQP(ctx context.Context, url string) error {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		deadline = time.Now().Add(retryPause)
-	}
-	conn, err := amqp091.DialConfig(url, amqp091.Config{Dial: amqp091.DefaultDial(max(time.Until(deadline), time.Millisecond))})
-	if err == nil {
-		return conn.Close()
-	}
-	refused, ok := errors.AsType[*amqp091.Error](err)
-	return finalUnless(err, !ok || refused.Recover || refused.Code == amqp091.ConnectionForced)
+// checkAMQP connects to RabbitMQ, once.
+func checkAMQP(ctx context.Context, b *broker.AMQP) error {
+	final, err := b.Check(ctx)
+	return finalUnless(err, !final)
 }

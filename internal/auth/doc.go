@@ -12,7 +12,7 @@
 //     issuer and audience are valid.
 //   - Keys that cannot be fetched cost a bounded wait. Until then, tokens of known keys
 //     stay valid.
-//   - A RevocationChecker refuses a revoked token at most a second after it was
-//     revoked. It is for single calls. Sessions do not use it: package realtime
-//     reads revocations together with the rest of what a session needs.
+//   - A StandingChecker refuses a revoked token, and the tokens of a banned user, at
+//     most a second after that was committed. It is for single calls. Sessions do not use it: package realtime
+//     reads both together with the rest of what a session needs.
 package auth

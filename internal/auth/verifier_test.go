@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,12 +14,13 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 const secret = "a secret of at least thirty-two bytes"
 
@@ -64,8 +67,9 @@ func verifier(t *testing.T, o Options) *Verifier {
 
 func TestNewNamesTheSettingAtFault(t *testing.T) {
 	for name, o := range map[string]Options{
-		"IM_JWT_SECRET": {Secret: "too short"},
-		"IM_JWKS_URL":   {JWKSURL: "ftp://keys.example"},
+		"IM_JWT_SECRET":        {Secret: "too short"},
+		"IM_JWKS_URL":          {JWKSURLs: []string{"https://keys.example", "ftp://keys.example"}},
+		"IM_JWT_SERVER_ISSUER": {JWKSURLs: []string{"https://a.example", "https://b.example"}, ServerIssuer: "a"},
 	} {
 		if _, err := New(o); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("New(%+v) = %v, want an error that names %s", o, err, name)
@@ -87,46 +91,116 @@ func TestVerifyWithSecret(t *testing.T) {
 		return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + parts[1] + "."
 	}
 	for name, c := range map[string]struct {
-		token string
-		want  error
+		token  string
+		reason string // "" if the token is valid
 	}{
-		"good":                        {valid, nil},
-		"expired within the leeway":   {hs(with(jwt.MapClaims{"exp": now.Add(-20 * time.Second).Unix()})), nil},
-		"expired":                     {hs(with(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()})), domain.ErrTokenExpired},
-		"expired, without user":       {hs(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()}), domain.ErrUnauthenticated},
-		"expired, forged":             {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), with(jwt.MapClaims{"exp": 1}), ""), domain.ErrUnauthenticated},
-		"without exp":                 {hs(without("exp")), domain.ErrUnauthenticated},
-		"exp is a string":             {hs(with(jwt.MapClaims{"exp": "tomorrow"})), domain.ErrUnauthenticated},
-		"exp out of range":            {hs(with(jwt.MapClaims{"exp": 1e300})), domain.ErrUnauthenticated},
-		"not yet valid":               {hs(with(jwt.MapClaims{"nbf": now.Add(time.Minute).Unix()})), domain.ErrUnauthenticated},
-		"valid within the leeway":     {hs(with(jwt.MapClaims{"nbf": now.Add(20 * time.Second).Unix()})), nil},
-		"issued in the future":        {hs(with(jwt.MapClaims{"iat": now.Add(time.Minute).Unix()})), domain.ErrUnauthenticated},
-		"without a user":              {hs(without("sub")), domain.ErrUnauthenticated},
-		"user is a number":            {hs(with(jwt.MapClaims{"sub": 7})), domain.ErrUnauthenticated},
-		"user outside the alphabet":   {hs(with(jwt.MapClaims{"sub": "a/b"})), domain.ErrUnauthenticated},
-		"user of dots":                {hs(with(jwt.MapClaims{"sub": ".."})), domain.ErrUnauthenticated},
-		"user of 128 characters":      {hs(with(jwt.MapClaims{"sub": strings.Repeat("a", 128)})), nil},
-		"user of 129 characters":      {hs(with(jwt.MapClaims{"sub": strings.Repeat("a", 129)})), domain.ErrUnauthenticated},
-		"device outside the alphabet": {hs(with(jwt.MapClaims{"device_id": "my phone"})), domain.ErrUnauthenticated},
-		"device is a number":          {hs(with(jwt.MapClaims{"device_id": 1})), domain.ErrUnauthenticated},
-		"empty":                       {"", domain.ErrUnauthenticated},
-		"not a token":                 {"a.b.c", domain.ErrUnauthenticated},
-		"too long":                    {hs(with(jwt.MapClaims{"pad": strings.Repeat("a", maxToken)})), domain.ErrUnauthenticated},
-		"other secret":                {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), validClaims(), ""), domain.ErrUnauthenticated},
-		"HS512":                       {signed(t, jwt.SigningMethodHS512, []byte(secret), validClaims(), ""), domain.ErrUnauthenticated},
-		"alg none":                    {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), ""), domain.ErrUnauthenticated},
-		"alg None":                    {bare(`{"alg":"None","typ":"JWT"}`), domain.ErrUnauthenticated},
-		"without alg":                 {bare(`{"typ":"JWT"}`), domain.ErrUnauthenticated},
-		"signature cut off":           {parts[0] + "." + parts[1] + ".", domain.ErrUnauthenticated},
-		"other claims":                {parts[0] + "." + strings.Split(hs(with(jwt.MapClaims{"sub": "bob"})), ".")[1] + "." + parts[2], domain.ErrUnauthenticated},
-		"a key that is not set":       {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), validClaims(), ""), domain.ErrUnauthenticated},
+		"good":                        {valid, ""},
+		"expired within the leeway":   {hs(with(jwt.MapClaims{"exp": now.Add(-20 * time.Second).Unix()})), ""},
+		"expired":                     {hs(with(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()})), "the token expired at 20"},
+		"expired, without user":       {hs(jwt.MapClaims{"exp": now.Add(-time.Minute).Unix()}), "the claim sub, which holds the user id (IM_JWT_USER_CLAIM), is missing"},
+		"expired, forged":             {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), with(jwt.MapClaims{"exp": 1}), ""), "the signature of the token does not fit IM_JWT_SECRET"},
+		"without exp":                 {hs(without("exp")), "the claim exp is missing"},
+		"exp is a string":             {hs(with(jwt.MapClaims{"exp": "tomorrow"})), "the claim exp is not a number"},
+		"exp is null":                 {hs(with(jwt.MapClaims{"exp": nil})), "the claim exp is not a number"},
+		"exp out of range":            {hs(with(jwt.MapClaims{"exp": 1e300})), "the claim exp is out of range"},
+		"exp in milliseconds":         {hs(with(jwt.MapClaims{"exp": now.Add(time.Hour).UnixMilli()})), "it counts seconds since 1970, not milliseconds"},
+		"exp with a fraction":         {hs(with(jwt.MapClaims{"exp": float64(now.Unix()) + 100.5})), ""},
+		"not yet valid":               {hs(with(jwt.MapClaims{"nbf": now.Add(time.Minute).Unix()})), "the token is not valid before 20"},
+		"valid within the leeway":     {hs(with(jwt.MapClaims{"nbf": now.Add(20 * time.Second).Unix()})), ""},
+		"nbf is a string":             {hs(with(jwt.MapClaims{"nbf": "tomorrow"})), "one of the claims nbf, iat and aud is not of its type"},
+		"issued in the future":        {hs(with(jwt.MapClaims{"iat": now.Add(time.Minute).Unix()})), "the token was issued in the future, at 20"},
+		"without a user":              {hs(without("sub")), "the claim sub, which holds the user id (IM_JWT_USER_CLAIM), is missing"},
+		"user is null":                {hs(with(jwt.MapClaims{"sub": nil})), "the claim sub is neither a string nor an integer"},
+		"user is a list":              {hs(with(jwt.MapClaims{"sub": []string{"alice"}})), "the claim sub is neither a string nor an integer"},
+		"user is a fraction":          {hs(with(jwt.MapClaims{"sub": json.RawMessage("7.5")})), "the claim sub is a number that is not written as an integer"},
+		"user has an exponent":        {hs(with(jwt.MapClaims{"sub": json.RawMessage("1e3")})), "the claim sub is a number that is not written as an integer"},
+		"user ends in .0":             {hs(with(jwt.MapClaims{"sub": json.RawMessage("7.0")})), "the claim sub is a number that is not written as an integer"},
+		"user is -0":                  {hs(with(jwt.MapClaims{"sub": json.RawMessage("-0")})), "the claim sub is a number that is not written as an integer"},
+		"user outside the alphabet":   {hs(with(jwt.MapClaims{"sub": "a/b"})), "the claim sub is not a user id: it must be 1 to 128 ASCII letters"},
+		"user of dots":                {hs(with(jwt.MapClaims{"sub": ".."})), "the claim sub is not a user id"},
+		"empty user":                  {hs(with(jwt.MapClaims{"sub": ""})), "the claim sub is not a user id"},
+		"user of 128 characters":      {hs(with(jwt.MapClaims{"sub": strings.Repeat("a", 128)})), ""},
+		"user of 129 characters":      {hs(with(jwt.MapClaims{"sub": strings.Repeat("a", 129)})), "the claim sub is not a user id"},
+		"user of 129 digits":          {hs(with(jwt.MapClaims{"sub": json.RawMessage(strings.Repeat("1", 129))})), "the claim sub is not a user id"},
+		"device outside the alphabet": {hs(with(jwt.MapClaims{"device_id": "my phone"})), "the claim device_id is not a device id"},
+		"device is true":              {hs(with(jwt.MapClaims{"device_id": true})), "the claim device_id is neither a string nor an integer"},
+		"empty":                       {"", "the token is empty"},
+		"not a token":                 {"a.b.c", "the token is not a JWT: its header or its claims cannot be decoded"},
+		"no parts":                    {"an-api-key", "the token is not a JWT: it has 1 instead of 3 parts"},
+		"encrypted":                   {"a.b.c.d.e", "the token is encrypted"},
+		"too long":                    {hs(with(jwt.MapClaims{"pad": strings.Repeat("a", MaxToken)})), "at most 16384 are allowed"},
+		"other secret":                {signed(t, jwt.SigningMethodHS256, []byte(strings.ToUpper(secret)), validClaims(), ""), "does not fit IM_JWT_SECRET"},
+		"HS512":                       {signed(t, jwt.SigningMethodHS512, []byte(secret), validClaims(), ""), `the algorithm (alg) of the token is "HS512"; HS256, RS256, ES256, EdDSA are allowed`},
+		"alg none":                    {signed(t, jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, validClaims(), ""), `the algorithm (alg) of the token is "none"`},
+		"alg None":                    {bare(`{"alg":"None","typ":"JWT"}`), `the algorithm (alg) of the token is "None"`},
+		"without alg":                 {bare(`{"typ":"JWT"}`), `the algorithm (alg) of the token is ""`},
+		"signature cut off":           {parts[0] + "." + parts[1] + ".", "does not fit IM_JWT_SECRET"},
+		"other claims":                {parts[0] + "." + strings.Split(hs(with(jwt.MapClaims{"sub": "bob"})), ".")[1] + "." + parts[2], "does not fit IM_JWT_SECRET"},
+		"a key that is not set":       {signed(t, jwt.SigningMethodEdDSA, newEd25519(t), validClaims(), ""), "IM_JWKS_URL is not set"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := verifier(t, Options{Secret: secret}).Verify(t.Context(), c.token)
-			if !errors.Is(err, c.want) && (err != nil || c.want != nil) {
-				t.Fatalf("got %v, want %v", err, c.want)
+			requireReason(t, err, c.reason, c.token)
+			if strings.HasPrefix(c.reason, "the token expired") != errors.Is(err, domain.ErrTokenExpired) {
+				t.Errorf("the code is wrong: %v", err)
 			}
 		})
+	}
+}
+
+// requireReason fails the test unless a token was refused with a reason, or accepted if
+// the reason is "". The error must not contain the token.
+func requireReason(t *testing.T, err error, reason, token string) {
+	t.Helper()
+	if reason == "" {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	var refused *domain.Error
+	if !errors.As(err, &refused) || refused.Code != domain.CodeUnauthenticated && refused.Code != domain.CodeTokenExpired {
+		t.Fatalf("got %v", err)
+	}
+	if !strings.Contains(refused.Message, reason) {
+		t.Errorf("the reason is %q, want %q", refused.Message, reason)
+	}
+	for part := range strings.SplitSeq(token, ".") {
+		if len(part) > 8 && strings.Contains(err.Error(), part) {
+			t.Errorf("the error contains a part of the token: %v", err)
+		}
+	}
+}
+
+// TestRefusalsAreLogged: the operator sees which check failed, and never the token.
+func TestRefusalsAreLogged(t *testing.T) {
+	var log bytes.Buffer
+	v, err := New(Options{Secret: secret, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := signed(t, jwt.SigningMethodHS256, []byte(secret), without("sub"), "")
+	for range 100 {
+		_, _ = v.Verify(t.Context(), token)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 1 {
+		t.Errorf("%d lines", lines)
+	}
+	if !strings.Contains(log.String(), "level=INFO") || !strings.Contains(log.String(), "the claim sub, which holds") || strings.Contains(log.String(), token) {
+		t.Error(log.String())
+	}
+}
+
+// TestNumericIDs: a JSON integer stands for its decimal digits, however many there are.
+func TestNumericIDs(t *testing.T) {
+	for number, want := range map[string]domain.UserID{
+		"0": "0", "7": "7", "-7": "-7", "9007199254740993": "9007199254740993", "123456789012345678901234567890": "123456789012345678901234567890",
+	} {
+		raw := signed(t, jwt.SigningMethodHS256, []byte(secret), with(jwt.MapClaims{"sub": json.RawMessage(number), "device_id": 5}), "")
+		got, err := verifier(t, Options{Secret: secret}).Verify(t.Context(), raw)
+		if err != nil || got.User != want || got.Device != "5" {
+			t.Errorf("%s: %+v, %v", number, got, err)
+		}
 	}
 }
 
@@ -171,24 +245,30 @@ func TestVerifyReadsClaims(t *testing.T) {
 }
 
 func TestVerifyIssuerAndAudience(t *testing.T) {
-	v := verifier(t, Options{Secret: secret, Issuer: "app", Audience: "im"})
+	v := verifier(t, Options{Secret: secret, Issuers: []string{"https://id.example/", " app"}, Audiences: []string{"im", "im-test"}})
+	const issuers, audiences = `one of "https://id.example/", "app"`, `one of "im", "im-test"`
 	for name, c := range map[string]struct {
 		claims jwt.MapClaims
-		want   error
+		reason string
 	}{
-		"both":           {with(jwt.MapClaims{"iss": "app", "aud": "im"}), nil},
-		"one of several": {with(jwt.MapClaims{"iss": "app", "aud": []string{"shop", "im"}}), nil},
-		"no issuer":      {with(jwt.MapClaims{"aud": "im"}), domain.ErrUnauthenticated},
-		"other issuer":   {with(jwt.MapClaims{"iss": "elsewhere", "aud": "im"}), domain.ErrUnauthenticated},
-		"no audience":    {with(jwt.MapClaims{"iss": "app"}), domain.ErrUnauthenticated},
-		"other audience": {with(jwt.MapClaims{"iss": "app", "aud": "shop"}), domain.ErrUnauthenticated},
-		"expired too":    {with(jwt.MapClaims{"iss": "elsewhere", "aud": "im", "exp": 1}), domain.ErrUnauthenticated},
+		"both":               {with(jwt.MapClaims{"iss": "app", "aud": "im"}), ""},
+		"the others":         {with(jwt.MapClaims{"iss": "https://id.example/", "aud": "im-test"}), ""},
+		"one of several":     {with(jwt.MapClaims{"iss": "app", "aud": []string{"shop", "im"}}), ""},
+		"no issuer":          {with(jwt.MapClaims{"aud": "im"}), "the claim iss is missing; IM_JWT_ISSUER requires " + issuers},
+		"issuer is a number": {with(jwt.MapClaims{"iss": 1, "aud": "im"}), "the claim iss is missing"},
+		"other issuer":       {with(jwt.MapClaims{"iss": "elsewhere", "aud": "im"}), `the claim iss is "elsewhere"; IM_JWT_ISSUER requires ` + issuers},
+		"without the slash":  {with(jwt.MapClaims{"iss": "https://id.example", "aud": "im"}), "they differ in the slash at the end"},
+		"no audience":        {with(jwt.MapClaims{"iss": "app"}), "the claim aud is missing; IM_JWT_AUDIENCE requires " + audiences},
+		"empty audience":     {with(jwt.MapClaims{"iss": "app", "aud": []string{}}), "the claim aud is missing"},
+		"other audience":     {with(jwt.MapClaims{"iss": "app", "aud": "shop"}), `the claim aud is "shop"; IM_JWT_AUDIENCE requires ` + audiences},
+		"other audiences":    {with(jwt.MapClaims{"iss": "app", "aud": []string{"shop", "pay"}}), `the claim aud is "shop", "pay"; IM_JWT_AUDIENCE requires ` + audiences},
+		"audience of 1":      {with(jwt.MapClaims{"iss": "app", "aud": 1}), "the claim aud is neither a string nor a list of strings"},
+		"a long issuer":      {with(jwt.MapClaims{"iss": strings.Repeat("x", 5000), "aud": "im"}), `xxx…"; IM_JWT_ISSUER requires `},
+		"expired too":        {with(jwt.MapClaims{"iss": "elsewhere", "aud": "im", "exp": 1}), `the claim iss is "elsewhere"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := v.Verify(t.Context(), signed(t, jwt.SigningMethodHS256, []byte(secret), c.claims, ""))
-			if !errors.Is(err, c.want) && (err != nil || c.want != nil) {
-				t.Fatalf("got %v, want %v", err, c.want)
-			}
+			requireReason(t, err, c.reason, "")
 		})
 	}
 }

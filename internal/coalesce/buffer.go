@@ -42,6 +42,7 @@ type Buffer[K comparable, V any] struct {
 
 	mu      sync.Mutex
 	pending map[K]V
+	since   time.Time // when the oldest of pending was added; valid if there is one
 }
 
 // New returns an empty buffer. Without Run it flushes only when asked to.
@@ -83,6 +84,17 @@ func (b *Buffer[K, V]) Len() int {
 	return len(b.pending)
 }
 
+// Age returns for how long values have waited: 0 if none waits. After a failed flush it
+// counts from the first try.
+func (b *Buffer[K, V]) Age() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.pending) == 0 {
+		return 0
+	}
+	return time.Since(b.since)
+}
+
 // Flush waits for a flush that is running and then writes everything that
 // waits. When it returns nil, all values added before the call were written or
 // dropped. If ctx ends first, it returns ctx.Err() and the values go on waiting.
@@ -92,10 +104,10 @@ func (b *Buffer[K, V]) Flush(ctx context.Context) error {
 	}
 	defer b.end()
 	b.mu.Lock()
-	batch := b.pending
+	batch, since := b.pending, b.since
 	b.pending = make(map[K]V)
 	b.mu.Unlock()
-	return b.write(ctx, batch)
+	return b.write(ctx, batch, since)
 }
 
 // FlushKey is Flush for one key.
@@ -107,11 +119,12 @@ func (b *Buffer[K, V]) FlushKey(ctx context.Context, key K) error {
 	b.mu.Lock()
 	value, waits := b.pending[key]
 	delete(b.pending, key)
+	since := b.since
 	b.mu.Unlock()
 	if !waits {
 		return nil
 	}
-	return b.write(ctx, map[K]V{key: value})
+	return b.write(ctx, map[K]V{key: value}, since)
 }
 
 // begin waits for its turn to flush, at most until ctx ends. Flushes do not overlap.
@@ -126,7 +139,7 @@ func (b *Buffer[K, V]) begin(ctx context.Context) error {
 
 func (b *Buffer[K, V]) end() { <-b.flushing }
 
-func (b *Buffer[K, V]) write(ctx context.Context, batch map[K]V) error {
+func (b *Buffer[K, V]) write(ctx context.Context, batch map[K]V, since time.Time) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -137,14 +150,14 @@ func (b *Buffer[K, V]) write(ctx context.Context, batch map[K]V) error {
 	}
 	err := b.o.Flush(ctx, batch)
 	if err != nil {
-		b.putBack(batch)
+		b.putBack(batch, since)
 	}
 	return err
 }
 
 // putBack keeps a failed batch. Values added since then are later than those of
 // the batch, so they are merged on top.
-func (b *Buffer[K, V]) putBack(batch map[K]V) {
+func (b *Buffer[K, V]) putBack(batch map[K]V, since time.Time) {
 	if b.o.Retain == 0 {
 		return
 	}
@@ -159,6 +172,7 @@ func (b *Buffer[K, V]) putBack(batch map[K]V) {
 			b.set(key, failed)
 		}
 	}
+	b.since = since
 }
 
 // merge requires b.mu.
@@ -172,6 +186,7 @@ func (b *Buffer[K, V]) merge(key K, value V) {
 // set requires b.mu.
 func (b *Buffer[K, V]) set(key K, value V) {
 	if len(b.pending) == 0 {
+		b.since = time.Now()
 		select {
 		case b.filled <- struct{}{}:
 		default:

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -126,7 +127,8 @@ func (p *Postgres) release() {
 	}
 }
 
-// start runs the server and waits until it answers.
+// start runs the server and waits until it answers. Processes of a server that was killed
+// may hold its shared memory for a moment longer: then it tries again.
 func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	if err := reap(ctx, p.dir); err != nil { // a server that an earlier process left running
 		return err
@@ -134,6 +136,19 @@ func (p *Postgres) start(ctx context.Context, bin string, id identity) error {
 	if err := p.openSocket(id); err != nil {
 		return err
 	}
+	for deadline := time.Now().Add(startTimeout); ; time.Sleep(restartPause) {
+		err := p.startOnce(ctx, bin, id)
+		if err == nil || !strings.Contains(err.Error(), "pre-existing shared memory block") || time.Now().After(deadline) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// restartPause is how long start waits for the processes of a killed server.
+const restartPause = 100 * time.Millisecond
+
+// startOnce tries once to run the server. The error has the end of the server's log.
+func (p *Postgres) startOnce(ctx context.Context, bin string, id identity) error {
 	cmd := exec.Command(filepath.Join(bin, "postgres"), //nolint:noctx // it runs longer than ctx: Close stops it
 		"-D", p.dir, "-k", p.socket, "-p", port,
 		"-c", "listen_addresses=",

@@ -16,18 +16,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 )
 
 // childDir is a variable that makes the test binary run a server in the folder that it
 // names, until it is killed. Some tests need such another process.
-const childDir = "IM_EMBEDDED_TEST_DIR"
+const childDir = "IM_TEST_DEVSERVICES_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		os.Exit(child(dir))
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 func child(dir string) int {

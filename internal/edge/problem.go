@@ -34,13 +34,20 @@ type Problem struct {
 	Retry        domain.Retry      `json:"retry"`
 	RetryAfterMS int64             `json:"retry_after_ms,omitempty"`
 	Fields       map[string]string `json:"fields,omitempty"`
+	RequestID    string            `json:"request_id,omitempty"`
 }
 
-// WriteProblem answers a request with status and e as a problem document.
+// RequestIDHeader names every answer, so that a caller and the log can refer to the same
+// request.
+const RequestIDHeader = "X-Request-Id"
+
+// WriteProblem answers a request with status and e as a problem document, which repeats
+// the request id of the header.
 func WriteProblem(w http.ResponseWriter, status int, e *domain.Error) {
 	body, err := json.Marshal(Problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: e.Message, Code: e.Code,
 		Retry: e.Retry(), RetryAfterMS: e.After.Milliseconds(), Fields: e.Fields,
+		RequestID: w.Header().Get(RequestIDHeader),
 	})
 	if err != nil {
 		status, body = http.StatusInternalServerError, []byte(`{}`) // cannot happen: strings marshal

@@ -32,12 +32,13 @@ func TestCoded(t *testing.T) {
 
 func TestWriteProblem(t *testing.T) {
 	w := httptest.NewRecorder()
+	w.Header().Set(RequestIDHeader, "r-1")
 	WriteProblem(w, http.StatusTooManyRequests, domain.ErrRateLimited.WithRetryAfter(1500*time.Millisecond))
 	require.Equal(t, http.StatusTooManyRequests, w.Code)
 	require.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
 	require.Equal(t, "2", w.Header().Get("Retry-After"), "whole seconds, rounded up")
 	require.JSONEq(t, `{"type":"about:blank","title":"Too Many Requests","status":429,"detail":"too many requests",
-		"code":"rate_limited","retry":"after","retry_after_ms":1500}`, w.Body.String())
+		"code":"rate_limited","retry":"after","retry_after_ms":1500,"request_id":"r-1"}`, w.Body.String())
 
 	w = httptest.NewRecorder()
 	WriteProblem(w, http.StatusUnauthorized, domain.ErrUnauthenticated)

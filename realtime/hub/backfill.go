@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"math"
 	"slices"
 
 	"im/domain"
@@ -16,6 +18,9 @@ const (
 	// maxBackfillRounds is how often a backfill reads on in a conversation that
 	// goes on growing, before it leaves the rest to a gap.
 	maxBackfillRounds = 8
+	// maxRemovalRounds is how many pages of a log are read for a removal that must be
+	// in it.
+	maxRemovalRounds = 100
 )
 
 // addJoining makes members of the local users who were added to a conversation
@@ -36,7 +41,10 @@ func (h *Hub) addJoining(ctx context.Context, sh *shard, v *conversation) error 
 	if err := h.catchUp(ctx, sh, v, views); err != nil {
 		return err
 	}
-	first := dropNonMembers(sh, v, joining, views)
+	first, removed := splitJoining(sh, v, joining, views)
+	if err := h.tellRemovals(ctx, sh, v, removed); err != nil {
+		return err
+	}
 	if first == 0 {
 		return nil
 	}
@@ -77,26 +85,72 @@ func (h *Hub) catchUp(ctx context.Context, sh *shard, v *conversation, views map
 	return nil
 }
 
-// dropNonMembers drops the joining users without a view, and returns the lowest
-// seq at which one of the others joined; 0 if there are none. It skips users who
-// have left or joined again since they were looked up.
-func dropNonMembers(sh *shard, v *conversation, joining map[*user]int64, views map[domain.UserID]domain.ConversationView) (first int64) {
+// splitJoining returns the lowest seq at which one of the joining users with a view joined,
+// 0 if there are none, and the users without a view: they were removed again. It skips users
+// who have left or joined again since they were looked up.
+func splitJoining(sh *shard, v *conversation, joining map[*user]int64, views map[domain.UserID]domain.ConversationView) (first int64, removed map[*user]int64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	removed = make(map[*user]int64)
 	for u, seq := range joining {
 		latest, still := v.joining[u]
 		if !still || latest != seq {
 			continue
 		}
 		if _, member := views[u.id]; !member {
-			delete(v.joining, u)
+			removed[u] = seq
 			continue
 		}
 		if first == 0 || seq < first {
 			first = seq
 		}
 	}
-	return first
+	return first, removed
+}
+
+// tellRemovals tells joining users of the first removal after they were added, which it
+// reads from the log, and forgets them. It does not wait until the hub has come to the
+// removal: the hub may have passed it already.
+func (h *Hub) tellRemovals(ctx context.Context, sh *shard, v *conversation, removed map[*user]int64) error {
+	if len(removed) == 0 {
+		return nil
+	}
+	since := make(map[domain.UserID]int64, len(removed))
+	for u, seq := range removed {
+		since[u.id] = seq
+	}
+	removals := make(map[domain.UserID]*domain.Event, len(removed))
+	after := slices.Min(slices.Collect(maps.Values(removed)))
+	for range maxRemovalRounds {
+		events, err := h.o.Log.LogRange(ctx, v.id, after, math.MaxInt64)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			ev := &events[i]
+			after = ev.Seq
+			for id, added := range membershipChanges(h.o.Logger, ev) {
+				if seq, wanted := since[id]; wanted && !added && ev.Seq > seq && removals[id] == nil {
+					removals[id] = ev
+				}
+			}
+		}
+		if len(events) == 0 || len(removals) >= len(removed) {
+			break
+		}
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for u, seq := range removed {
+		if latest, still := v.joining[u]; !still || latest != seq {
+			continue
+		}
+		delete(v.joining, u)
+		if ev := removals[u.id]; ev != nil {
+			u.tellRemoved(ev)
+		}
+	}
+	return nil
 }
 
 // backfill reads the events from first on until it holds all that were pushed.

@@ -5,7 +5,12 @@ import (
 	"iter"
 	"log/slog"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"im/domain"
+	"im/internal/tracing"
+	"im/realtime/ws"
 )
 
 // conversation is a conversation that has local members, or is about to have
@@ -91,15 +96,16 @@ func (v *conversation) needsReading() bool {
 }
 
 // apply pushes events in order. It drops those that were pushed, and stops before
-// a hole, which a reader fills. It requires the shard's lock.
-func (h *Hub) apply(v *conversation, events []domain.Event) {
+// a hole, which a reader fills. Traces are those of a domain.Committed. It requires the
+// shard's lock.
+func (h *Hub) apply(v *conversation, events []domain.Event, path ws.Path, traces map[int]string) {
 	for i := range events {
 		switch ev := &events[i]; {
 		case ev.Seq <= v.base:
 			h.applyMembership(v, ev)
 		case ev.Seq <= v.pushed:
 		case ev.Seq == v.pushed+1:
-			h.push(v, ev)
+			h.push(v, ev, path, traces[i])
 		default:
 			v.head = max(v.head, events[len(events)-1].Seq)
 			return
@@ -109,21 +115,43 @@ func (h *Hub) apply(v *conversation, events []domain.Event) {
 
 // push pushes the next event to the local members and then applies it to the
 // membership, so a member who leaves with it still receives it.
-func (h *Hub) push(v *conversation, ev *domain.Event) {
+func (h *Hub) push(v *conversation, ev *domain.Event, path ws.Path, traceparent string) {
 	v.pushed = ev.Seq
 	v.head = max(v.head, ev.Seq)
 	if len(v.members) > 0 {
 		encoded := v.encode(ev)
+		from := &ws.Origin{At: ev.At.UnixMicro(), Path: path}
+		if traceparent != "" {
+			from.Span = h.beginSpan(ev, path, traceparent)
+		}
+		if path == ws.PathTail {
+			h.metrics.healed.Inc()
+		}
 		for u, m := range v.members {
 			if ev.Seq > m.after {
-				u.sendEvent(v.id, ev.Seq, encoded.readableFrom(v.floor(m)))
+				u.sendEvent(v.id, ev.Seq, encoded.readableFrom(v.floor(m)), from)
 			}
 		}
+		from.Span.End("")
 	}
 	if ev.Type == domain.ConversationUpdated {
 		h.applySettings(v, ev)
 	}
 	h.applyMembership(v, ev)
+}
+
+// beginSpan begins the span of the delivery of an event to the local members.
+func (h *Hub) beginSpan(ev *domain.Event, path ws.Path, traceparent string) *tracing.Span {
+	kind := trace.SpanKindInternal
+	if path == ws.PathAMQP {
+		kind = trace.SpanKindConsumer
+	}
+	span := h.o.Tracer.After(traceparent, "deliver", kind)
+	span.Set(
+		attribute.String("im.conversation_id", ev.ConversationID.String()), attribute.Int64("im.seq", ev.Seq),
+		attribute.String("im.event_type", string(ev.Type)), attribute.String("im.path", path.String()),
+	)
+	return span
 }
 
 func (h *Hub) applySettings(v *conversation, ev *domain.Event) {
@@ -163,7 +191,7 @@ func (h *Hub) applyMembership(v *conversation, ev *domain.Event) {
 		listing := u.noteChange(v.id, change{ev.Seq, added})
 		switch {
 		case !added:
-			v.remove(u, ev.Seq)
+			v.remove(u, ev)
 		case !listing:
 			v.addJoining(u, ev.Seq)
 		}
@@ -180,13 +208,17 @@ func (v *conversation) addJoining(u *user, seq int64) {
 	v.joining[u] = max(v.joining[u], seq)
 }
 
-func (v *conversation) remove(u *user, seq int64) {
-	if m, member := v.members[u]; member && seq > m.after {
+// remove removes a user by an event. A member has received it. A user who was still to
+// join has received nothing, but may have the conversation from a sync, so the sessions
+// are told.
+func (v *conversation) remove(u *user, ev *domain.Event) {
+	if m, member := v.members[u]; member && ev.Seq > m.after {
 		delete(v.members, u)
-		u.remove(v.id)
+		u.remove(v.id, ev.Seq)
 	}
-	if v.joining[u] < seq {
+	if since, joining := v.joining[u]; joining && since < ev.Seq {
 		delete(v.joining, u)
+		u.tellRemoved(ev)
 	}
 }
 

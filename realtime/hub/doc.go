@@ -22,10 +22,11 @@
 //   - I6: everything that the commit feed names is pushed, even if Push was
 //     never called for it. What is committed after a session's welcome is pushed
 //     to it; what was committed before is in its sync. A user who is added while
-//     connected gets the conversation, then every event since the joining.
+//     connected gets the conversation, then every event since the joining; or, if
+//     removed before the hub has read the conversation, a gap and the removal.
 //   - I8: member.removed is the last event that a removed user receives. An
-//     added user receives nothing unless the loaded view lists it as a member. No
-//     session begins with a revoked token.
+//     added user receives nothing but the removal unless the loaded view lists
+//     it as a member. No session begins with a revoked token.
 //   - I9: a hole keeps no events in memory: the hub notes how far the log has
 //     come and reads. Under its locks the hub does no I/O, it only queues
 //     frames, so a slow reader delays no other.

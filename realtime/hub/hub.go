@@ -8,22 +8,25 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/internal/timeline"
+	"im/internal/tracing"
 	"im/realtime/wire"
+	"im/realtime/ws"
 )
 
 // Directory returns what the hub needs to know to let a session join, as of the
 // primary.
 type Directory interface {
-	// Admit returns the number of a new session of the user, and the revocations.
+	// Admit returns the number of a new session of the user, and the user's standing.
 	Admit(ctx context.Context, user domain.UserID) (domain.Admission, error)
 	// Memberships returns all conversations of a user with their heads.
 	Memberships(ctx context.Context, user domain.UserID) (domain.Memberships, error)
-	// RevokedBefore returns the time before which the user's tokens are revoked;
-	// zero if none are.
-	RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error)
+	// StandingOf returns the revocation and the ban of the user.
+	StandingOf(ctx context.Context, user domain.UserID) (domain.Standing, error)
 	// Views returns the conversation as each of the users sees it. Users who are
 	// not members at its head are left out.
 	Views(ctx context.Context, id domain.ConversationID, users []domain.UserID) (map[domain.UserID]domain.ConversationView, error)
@@ -57,6 +60,8 @@ type Options struct {
 	Log       Log
 	Presence  PresenceObserver // optional
 	Logger    *slog.Logger
+	Metrics   prometheus.Registerer // where the hub registers its metrics; optional
+	Tracer    *tracing.Tracer       // begins spans; optional
 
 	Limits domain.Limits // only SessionsPerUser is used
 	// Single: a newer session of a user replaces all others of the user, not
@@ -74,6 +79,7 @@ type Hub struct {
 	seed    maphash.Seed
 	users   users
 	pending readQueue
+	metrics metrics
 	wake    chan struct{} // asks for a reading of the feed at once
 
 	// epochMu is read-locked while memberships are added to the index, and locked
@@ -109,6 +115,7 @@ func New(o Options) *Hub {
 		o: o, seed: maphash.MakeSeed(), users: newUsers(), pending: newReadQueue(),
 		wake: make(chan struct{}, 1), known: make(chan struct{}),
 	}
+	h.register(o.Metrics)
 	for i := range h.shards {
 		h.shards[i].conversations = make(map[domain.ConversationID]*conversation)
 	}
@@ -134,18 +141,43 @@ func (h *Hub) Run(ctx context.Context) error {
 // Push takes events that were committed to one conversation. It accepts them in
 // any order and repeatedly, and does not block on anything but short locks.
 func (h *Hub) Push(c domain.Committed) {
+	h.epochMu.RLock()
+	defer h.epochMu.RUnlock()
+	sh := h.shard(c.ConversationID)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	h.pushCommitted(sh, &c)
+}
+
+// TryPush is Push if the locks of the hub are free. It reports whether they were.
+func (h *Hub) TryPush(c domain.Committed) bool {
+	if !h.epochMu.TryRLock() {
+		return false
+	}
+	defer h.epochMu.RUnlock()
+	sh := h.shard(c.ConversationID)
+	if !sh.mu.TryLock() {
+		return false
+	}
+	defer sh.mu.Unlock()
+	h.pushCommitted(sh, &c)
+	return true
+}
+
+// pushCommitted requires epochMu and sh.mu.
+func (h *Hub) pushCommitted(sh *shard, c *domain.Committed) {
 	if len(c.Events) == 0 {
 		return
 	}
-	h.epochMu.RLock()
-	defer h.epochMu.RUnlock()
+	if timeline.On() {
+		for i := range c.Events {
+			timeline.Mark(timeline.Pushed, c.Events[i].ClientMsgID)
+		}
+	}
 	if c.Epoch != "" && c.Epoch != h.epoch {
 		h.readFeedSoon() // one of the two epochs is old, and the feed decides which
 		return
 	}
-	sh := h.shard(c.ConversationID)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
 	v := sh.conversations[c.ConversationID]
 	if v == nil {
 		if !h.changesLocalMembers(c.Events) {
@@ -153,7 +185,11 @@ func (h *Hub) Push(c domain.Committed) {
 		}
 		v = sh.track(c.ConversationID, c.Events[0].Seq-1)
 	}
-	h.apply(v, c.Events)
+	path := ws.PathLocal
+	if c.Remote {
+		path = ws.PathAMQP
+	}
+	h.apply(v, c.Events, path, c.Traces)
 	h.schedule(sh, v)
 }
 

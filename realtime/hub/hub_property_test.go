@@ -181,9 +181,9 @@ func (p *scenario) connect(user domain.UserID) {
 	go func() {
 		defer close(g.joined)
 		g.err = p.hub.Join(context.WithValue(context.Background(), participantKey{}, g), g.r.s, JoinSteps{
-			CheckRevoked: g.r.checkRevoked,
-			Register:     func(context.Context, domain.SessionEntry) error { g.wait("register"); return nil },
-			Welcome:      func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },
+			CheckStanding: g.r.checkStanding,
+			Register:      func(context.Context, domain.SessionEntry) error { g.wait("register"); return nil },
+			Welcome:       func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },
 		})
 		g.after = p.store.Heads()
 		if g.err != nil {
@@ -258,7 +258,8 @@ func (p *scenario) end() {
 }
 
 // complete returns an error unless the session has left, or has received the heads
-// of all conversations that its user is in (I6).
+// of all conversations that its user is in, and the removals from those that its user
+// was in since the welcome (I6).
 func (p *scenario) complete(g *participant) error {
 	if gone := g.left || g.err != nil; gone {
 		return nil
@@ -273,7 +274,11 @@ func (p *scenario) complete(g *participant) error {
 		}
 	}
 	for _, id := range p.ids {
-		if head := p.store.Head(id); p.store.IsMember(id, g.r.s.User) && head > g.after[id] && reached[id] < head {
+		head := p.store.Head(id)
+		if !p.store.IsMember(id, g.r.s.User) {
+			head = p.lastRemoval(id, g.r.s.User)
+		}
+		if head > g.after[id] && reached[id] < head {
 			return fmt.Errorf("%v: at %d of %d", id, reached[id], head)
 		}
 	}
@@ -393,6 +398,19 @@ func (p *scenario) memberAt(id domain.ConversationID, user domain.UserID, seq in
 		}
 	}
 	return joined, member
+}
+
+// lastRemoval returns the seq at which a user was removed last; 0 for never.
+func (p *scenario) lastRemoval(id domain.ConversationID, user domain.UserID) (seq int64) {
+	for s := int64(1); s <= p.store.Head(id); s++ {
+		e := p.store.EventAt(id, s)
+		for who, enters := range membershipChanges(nil, &e) {
+			if who == user && !enters {
+				seq = s
+			}
+		}
+	}
+	return seq
 }
 
 func describe(frames []received) []string {

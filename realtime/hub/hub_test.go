@@ -144,16 +144,74 @@ func TestAddedWhileConnected(t *testing.T) {
 		eventually.True(t, "the events arrive", func() bool { return len(b.seqs(id)) == 1 })
 		require.Equal(t, []int64{s.store.Head(id)}, b.seqs(id))
 	})
-	t.Run("nothing to a user who was removed again", func(t *testing.T) {
-		s := newHarness(t, 5*time.Millisecond)
+	t.Run("only the removal to a user who was removed before the view was read", func(t *testing.T) {
+		for name, deliver := range map[string]func(*harness, ...domain.Event){
+			"push":       func(s *harness, events ...domain.Event) { s.push(events...) },
+			"tail":       func(s *harness, events ...domain.Event) { s.push(events[0]) },
+			"push twice": func(s *harness, events ...domain.Event) { s.push(events...); s.push(events...) },
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newHarness(t, 5*time.Millisecond)
+				b := s.connect("b", "1")
+				id := s.store.NewGroup("a")
+				added := s.store.AddMember(id, "b")
+				posted := s.store.Post(id, "a", "m")
+				removed := s.store.RemoveMember(id, "b")
+				deliver(s, added, posted, removed)
+				other := s.store.NewGroup("b")
+				eventually.True(t, "the events arrive", func() bool { return len(b.seqs(id)) == 1 && len(b.seqs(other)) == 1 })
+				require.Equal(t, []int64{removed.Seq}, b.seqs(id))
+				require.Equal(t, map[domain.ConversationID]int64{id: posted.Seq}, b.received()[1].Conversations, "a gap for what was before")
+			})
+		}
+	})
+	t.Run("the removal, though no view could be read before it", func(t *testing.T) {
+		s := newHarness(t, noTail)
+		b := s.connect("b", "1")
+		id := s.store.NewGroup("a")
+		s.store.SetUnavailable(true)
+		s.push(s.store.AddMember(id, "b"))
+		s.push(s.store.RemoveMember(id, "b"))
+		s.expectTypes(b, "welcome", "gap", "member.removed")
+		s.store.SetUnavailable(false)
+	})
+	t.Run("a removal once, though its addition comes again", func(t *testing.T) {
+		s := newHarness(t, noTail)
 		b := s.connect("b", "1")
 		id := s.store.NewGroup("a")
 		added := s.store.AddMember(id, "b")
-		s.store.RemoveMember(id, "b")
 		s.push(added)
-		other := s.store.NewGroup("b")
-		eventually.True(t, "the events arrive", func() bool { return len(b.seqs(other)) == 1 })
-		require.Empty(t, b.seqs(id))
+		eventually.True(t, "the addition arrives", func() bool { return len(b.seqs(id)) == 1 })
+		s.push(s.store.RemoveMember(id, "b"))
+		for range 3 {
+			s.push(added)
+			eventually.True(t, "nothing is kept", func() bool { return s.hub.Conversations() == 0 })
+		}
+		s.expectTypes(b, "welcome", "conversation", "member.added", "member.removed")
+	})
+	t.Run("the latest removal, though an older addition comes late", func(t *testing.T) {
+		s := newHarness(t, noTail)
+		b := s.connect("b", "1")
+		id := s.store.NewGroup("a", "c")
+		first, out := s.store.AddMember(id, "b"), s.store.RemoveMember(id, "b")
+		s.connect("c", "1") // so the hub tracks the conversation from here on
+		second, last := s.store.AddMember(id, "b"), s.store.RemoveMember(id, "b")
+		s.push(second)
+		eventually.True(t, "the removal arrives", func() bool { return len(b.seqs(id)) == 1 })
+		s.push(first, out)
+		s.push(last)
+		s.expectTypes(b, "welcome", "gap", "member.removed")
+		require.Equal(t, []int64{last.Seq}, b.seqs(id))
+	})
+	t.Run("what is kept of removals is bounded", func(t *testing.T) {
+		s := newHarness(t, noTail)
+		b := s.connect("b", "1")
+		for range maxLeft + 10 {
+			id := s.store.NewGroup("a")
+			s.push(s.store.AddMember(id, "b"), s.store.RemoveMember(id, "b"))
+			eventually.True(t, "the removal arrives", func() bool { return len(b.seqs(id)) > 0 })
+		}
+		require.Len(t, b.s.user.left, maxLeft)
 	})
 }
 
@@ -210,14 +268,20 @@ func TestJoin(t *testing.T) {
 		s.push(s.store.RemoveMember(id, "b"))
 		s.expectTypes(b, "welcome", "member.removed")
 	})
-	t.Run("an addition after the list was read is announced", func(t *testing.T) {
+	t.Run("an addition after the list was read makes a member", func(t *testing.T) {
 		s := newHarness(t, noTail)
 		id := s.store.NewGroup("a")
 		s.store.OnNextList(func() {
 			s.push(s.store.AddMember(id, "b"))
 		})
 		b := s.connect("b", "1")
-		s.expectTypes(b, "welcome", "conversation", "member.added")
+		s.push(s.store.Post(id, "a", "m"))
+		eventually.True(t, "the message arrives", func() bool { return slices.Contains(b.seqs(id), 3) })
+		if len(b.seqs(id)) == 1 { // the user became a member before the welcome, so the sync has the addition
+			s.expectTypes(b, "welcome", "message.posted")
+		} else {
+			s.expectTypes(b, "welcome", "conversation", "member.added", "message.posted")
+		}
 	})
 	t.Run("the list wins over an addition that it includes", func(t *testing.T) {
 		s := newHarness(t, noTail)
@@ -410,4 +474,24 @@ func TestSlowReader(t *testing.T) {
 	s.push(s.store.Post(id, "b", "m"))
 	eventually.True(t, "the events arrive", func() bool { q := slow.seqs(id); return q[len(q)-1] == 52 })
 	require.Less(t, len(slow.seqs(id)), 51)
+}
+
+// TestTryPush: it waits for no lock of the hub (I9), and otherwise does what Push does.
+func TestTryPush(t *testing.T) {
+	s := newHarness(t, noTail)
+	id := s.store.NewGroup("a")
+	a := s.connect("a", "1")
+	commit := domain.Committed{ConversationID: id, Events: []domain.Event{s.store.Post(id, "a", "m")}}
+	sh := s.hub.shard(id)
+
+	sh.mu.Lock()
+	require.False(t, s.hub.TryPush(commit))
+	sh.mu.Unlock()
+	s.hub.epochMu.Lock()
+	require.False(t, s.hub.TryPush(commit))
+	s.hub.epochMu.Unlock()
+	require.Empty(t, a.seqs(id))
+
+	require.True(t, s.hub.TryPush(commit))
+	eventually.True(t, "the event arrives", func() bool { return len(a.seqs(id)) == 1 })
 }

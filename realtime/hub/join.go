@@ -10,9 +10,9 @@ import (
 
 // JoinSteps are the caller's part in a join.
 type JoinSteps struct {
-	// CheckRevoked checks the session's token, given the time before which tokens
-	// of its user are revoked.
-	CheckRevoked func(before time.Time) error
+	// CheckStanding checks the session's token, given the revocation and the ban of its
+	// user.
+	CheckStanding func(domain.Standing) error
 	// Register enters the session in the registry of the cluster.
 	Register func(context.Context, domain.SessionEntry) error
 	// Welcome encodes the session's first frame.
@@ -24,9 +24,9 @@ type JoinSteps struct {
 // first and reads the conversations second, so that no event falls between; until
 // it is live, the session is already listed. After an error, too, call Leave.
 //
-// The token is checked twice. First, so that a session whose token is revoked
+// The token is checked twice. First, so that a session whose token is not accepted
 // does not replace one that is in order. Again once the session is registered:
-// a revocation in between has either ended the session or is seen now.
+// a revocation or a ban in between has either ended the session or is seen now.
 func (h *Hub) Join(ctx context.Context, s *Session, steps JoinSteps) error {
 	var err error
 	if s.epoch, err = h.awaitEpoch(ctx); err != nil {
@@ -36,7 +36,7 @@ func (h *Hub) Join(ctx context.Context, s *Session, steps JoinSteps) error {
 	if err != nil {
 		return err
 	}
-	if err := steps.CheckRevoked(admitted.RevokedBefore); err != nil {
+	if err := steps.CheckStanding(admitted.Standing); err != nil {
 		return err
 	}
 	s.number = admitted.Number
@@ -47,11 +47,11 @@ func (h *Hub) Join(ctx context.Context, s *Session, steps JoinSteps) error {
 	if err := steps.Register(ctx, s.Entry()); err != nil {
 		return err
 	}
-	before, err := h.listOnce(ctx, u, s.epoch)
+	standing, err := h.listOnce(ctx, u, s.epoch)
 	if err != nil {
 		return err
 	}
-	if err := steps.CheckRevoked(before); err != nil {
+	if err := steps.CheckStanding(standing); err != nil {
 		return err
 	}
 	h.epochMu.RLock()
@@ -85,63 +85,62 @@ func (h *Hub) awaitEpoch(ctx context.Context) (string, error) {
 // renewalTimeout is short because the session's other requests wait.
 const renewalTimeout = time.Second
 
-// CheckRenewal checks whether the token that renews a session is revoked. If the
-// directory does not answer soon, the token is accepted: a revocation also ends
-// the sessions that there are.
+// CheckRenewal checks whether the token that renews a session is revoked, or its user
+// banned. If the directory does not answer soon, the token is accepted: revocations and
+// bans also end the sessions that there are.
 func (h *Hub) CheckRenewal(ctx context.Context, id *domain.Identity) error {
 	ctx, cancel := context.WithTimeout(ctx, renewalTimeout)
 	defer cancel()
-	before, err := h.o.Directory.RevokedBefore(ctx, id.User)
+	standing, err := h.o.Directory.StandingOf(ctx, id.User)
 	if err != nil {
 		h.o.Logger.Warn("session renewed without a check of revocations: the database did not answer", "user", id.User, "error", err)
 		return nil
 	}
-	return id.CheckRevoked(before)
+	return standing.Check(*id)
 }
 
 // listOnce lists the user's conversations if this is the user's first session. It
-// returns the time before which tokens of the user are revoked. Further sessions
-// wait for the first one to finish.
-func (h *Hub) listOnce(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
+// returns the standing of the user. Further sessions wait for the first one to finish.
+func (h *Hub) listOnce(ctx context.Context, u *user, epoch string) (standing domain.Standing, err error) {
 	unlock, err := u.lockListing(ctx)
 	if err != nil {
-		return revokedBefore, err
+		return standing, err
 	}
 	if !u.isListed() {
 		defer unlock()
 		return h.list(ctx, u, epoch)
 	}
 	unlock()
-	return h.o.Directory.RevokedBefore(ctx, u.id)
+	return h.o.Directory.StandingOf(ctx, u.id)
 }
 
 // list reads the user's conversations and makes the user a member of each, from
 // the head in the list on. An event that comes in the course of it overrides the
 // list. Conversations that the hub tracks from above the list's head are read
 // again, because the list does not show what happened in between.
-func (h *Hub) list(ctx context.Context, u *user, epoch string) (revokedBefore time.Time, err error) {
+func (h *Hub) list(ctx context.Context, u *user, epoch string) (standing domain.Standing, err error) {
 	var outdated map[domain.ConversationID]struct{} // to read again; nil the first time
 	for outdated == nil || len(outdated) > 0 {
 		read, err := h.o.Directory.Memberships(ctx, u.id)
 		if err != nil {
-			return revokedBefore, err
+			return standing, err
 		}
 		if outdated, err = h.addListed(u, read, outdated, epoch); err != nil {
-			return revokedBefore, err
+			return standing, err
 		}
-		revokedBefore = read.RevokedBefore
+		standing = read.Standing
 	}
 	h.epochMu.RLock()
 	defer h.epochMu.RUnlock()
 	if h.epoch != epoch {
-		return revokedBefore, errEpochChanged()
+		return standing, errEpochChanged()
 	}
 	for id, c := range u.setListed() {
 		if c.added {
 			h.addLate(u, id, c.seq)
 		}
 	}
-	return revokedBefore, nil
+	return standing, nil
 }
 
 // addListed makes the user a member of the listed conversations (only of those

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"im/domain"
+	"im/realtime/ws"
 )
 
 // readQueue is the queue of the conversations for which the log has to be read.
@@ -119,6 +121,7 @@ func (h *Hub) readMissing(ctx context.Context, id domain.ConversationID) {
 		}
 		if err != nil {
 			h.o.Logger.Warn("log not read for pushes, retrying", "conversation", id.String(), "error", err)
+			h.metrics.stalled.Inc()
 			sh.mu.Lock()
 			v.state = stalled
 			sh.mu.Unlock()
@@ -158,7 +161,9 @@ func (h *Hub) fillHole(ctx context.Context, sh *shard, v *conversation) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.o.Timeout)
 	defer cancel()
+	began := time.Now()
 	events, err := h.o.Log.LogRange(ctx, v.id, after, upto)
+	h.metrics.reads.Observe(time.Since(began).Seconds())
 	if err != nil {
 		return err
 	}
@@ -170,7 +175,7 @@ func (h *Hub) fillHole(ctx context.Context, sh *shard, v *conversation) error {
 	if sh.conversations[v.id] != v {
 		return nil
 	}
-	h.apply(v, events)
+	h.apply(v, events, ws.PathTail, nil)
 	if v.pushed <= after {
 		return errHole
 	}
@@ -191,7 +196,7 @@ func (h *Hub) recheckMembership(ctx context.Context, sh *shard, v *conversation)
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	h.apply(v, events)
+	h.apply(v, events, ws.PathTail, nil)
 	if v.recheck != from {
 		return nil // the feed has named an earlier one
 	}

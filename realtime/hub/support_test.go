@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/realtime/realtimetest"
@@ -18,7 +19,7 @@ import (
 	"im/test/eventually"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var (
 	_ Directory = (*realtimetest.Store)(nil)
@@ -52,9 +53,9 @@ func newRecorder(user domain.UserID, device domain.DeviceID, limit int, wg *sync
 	return r
 }
 
-// checkRevoked checks a token that does not say when it was issued.
-func (r *recorder) checkRevoked(before time.Time) error {
-	return domain.Identity{User: r.s.User}.CheckRevoked(before)
+// checkStanding checks a token that does not say when it was issued.
+func (r *recorder) checkStanding(s domain.Standing) error {
+	return s.Check(domain.Identity{User: r.s.User})
 }
 
 func (r *recorder) write() {
@@ -175,9 +176,9 @@ func (s *harness) join(r *recorder) error {
 // joinWhile joins, and calls do while the session is being registered.
 func (s *harness) joinWhile(r *recorder, do func()) error {
 	return s.hub.Join(s.t.Context(), r.s, JoinSteps{
-		CheckRevoked: r.checkRevoked,
-		Register:     func(context.Context, domain.SessionEntry) error { do(); return nil },
-		Welcome:      func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },
+		CheckStanding: r.checkStanding,
+		Register:      func(context.Context, domain.SessionEntry) error { do(); return nil },
+		Welcome:       func(string) wire.Frame { return wire.Text([]byte(`{"type":"welcome"}`)) },
 	})
 }
 

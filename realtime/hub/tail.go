@@ -18,12 +18,19 @@ func (h *Hub) tail(ctx context.Context) {
 	failing := false
 	for {
 		h.retryStalled()
+		began := time.Now()
 		next, err := h.readFeed(ctx, position)
 		if err == nil {
 			position = next
+			h.metrics.tailed.Inc()
+			h.metrics.tail.Observe(time.Since(began).Seconds())
+			h.metrics.lastTail.Store(time.Now().UnixNano())
 		}
 		if ctx.Err() != nil {
 			return
+		}
+		if err != nil {
+			h.metrics.tailFail.Inc()
 		}
 		switch failed := err != nil; {
 		case failed && !failing:
@@ -106,6 +113,9 @@ func (h *Hub) reset(epoch string, reason wire.CloseCode) {
 	h.epochMu.Lock()
 	defer h.epochMu.Unlock()
 	if h.epoch != "" {
+		if reason == wire.CloseEpoch {
+			h.metrics.epochs.Inc()
+		}
 		h.o.Logger.Warn("all sessions ended", "reason", reason.String(), "epoch", epoch)
 	}
 	sessions := h.users.clear()

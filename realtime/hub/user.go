@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"im/domain"
@@ -23,9 +24,22 @@ type user struct {
 	// listed: the conversations have been read and entered into the index.
 	listed        bool
 	conversations map[domain.ConversationID]struct{} // nil while empty
+	// left are the latest removals that the sessions know, the oldest first: events may
+	// come again.
+	left []removal
 	// changes are the latest changes of membership that came before listed.
 	changes map[domain.ConversationID]change
 }
+
+// removal is the seq of the event that removed a user from a conversation.
+type removal struct {
+	id  domain.ConversationID
+	seq int64
+}
+
+// maxLeft bounds what is kept of a user who leaves many conversations. Events come again
+// within moments, if at all.
+const maxLeft = 64
 
 // change is a change of membership: the user was added or removed with an event.
 type change struct {
@@ -120,12 +134,12 @@ func (u *user) goLive(s *Session, welcome wire.Frame) bool {
 	return true
 }
 
-func (u *user) sendEvent(id domain.ConversationID, seq int64, f wire.Frame) {
+func (u *user) sendEvent(id domain.ConversationID, seq int64, f wire.Frame, from *ws.Origin) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, s := range u.sessions {
 		if s.live {
-			s.Queue.SendEvent(id, seq, f)
+			s.Queue.PushEvent(id, seq, f, from)
 		}
 	}
 }
@@ -190,10 +204,52 @@ func (n joinFrames) send(q *ws.SendQueue) {
 	}
 }
 
-func (u *user) remove(id domain.ConversationID) {
+// remove records that the user is no longer in a conversation, and that the sessions
+// know it.
+func (u *user) remove(id domain.ConversationID, seq int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.conversations, id)
+	u.leave(id, seq)
+}
+
+// leave records a removal, and reports whether it is news. It requires u.mu.
+func (u *user) leave(id domain.ConversationID, seq int64) bool {
+	for i := range u.left {
+		if known := &u.left[i]; known.id == id {
+			if seq <= known.seq {
+				return false
+			}
+			known.seq = seq
+			return true
+		}
+	}
+	if len(u.left) == maxLeft {
+		u.left = slices.Delete(u.left, 0, 1)
+	}
+	u.left = append(u.left, removal{id, seq})
+	return true
+}
+
+// tellRemoved sends the sessions an event that removes the user from a conversation of
+// which they have received nothing since the joining. A gap stands for what was between.
+func (u *user) tellRemoved(ev *domain.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !u.leave(ev.ConversationID, ev.Seq) {
+		return
+	}
+	gap, removed := wire.Gap(map[domain.ConversationID]int64{ev.ConversationID: ev.Seq - 1}, wire.GapRemoved), wire.Event(ev)
+	for _, s := range u.sessions {
+		if !s.live {
+			continue
+		}
+		if s.Queue.TrySend(gap) {
+			s.Queue.SendEvent(ev.ConversationID, ev.Seq, removed)
+		} else {
+			s.Queue.SkipTo(ev.ConversationID, ev.Seq)
+		}
+	}
 }
 
 func (u *user) end(end domain.EndSessions) {

@@ -64,6 +64,9 @@ func NewLastSeen(store Store, signaller Signaller, logger *slog.Logger) *LastSee
 	return l
 }
 
+// Age returns for how long last-seen times have waited to be written.
+func (l *LastSeen) Age() time.Duration { return l.seen.Age() }
+
 // Note records that a user is online here, or was until now; changed says that
 // this has just changed.
 func (l *LastSeen) Note(user domain.UserID, changed bool) {

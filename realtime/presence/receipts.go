@@ -53,6 +53,9 @@ func NewReceipts(positions Positions, signaller Signaller, logger *slog.Logger) 
 	return r
 }
 
+// Age returns for how long receipts have waited to be sent.
+func (r *Receipts) Age() time.Duration { return r.pending.Age() }
+
 func mergeReceipts(waiting, added domain.Receipt) domain.Receipt {
 	added.DeliveredSeq = max(waiting.DeliveredSeq, added.DeliveredSeq)
 	added.ReadSeq = max(waiting.ReadSeq, added.ReadSeq)

@@ -5,14 +5,14 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/realtime/hub"
 	"im/realtime/ws"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // newSession returns a session whose queue holds limit bytes and has no writer.
 func newSession(user domain.UserID, limit int) *hub.Session {

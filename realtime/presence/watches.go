@@ -21,15 +21,21 @@ import (
 type Watches struct {
 	wake chan struct{} // signals the Refresher that a watch is due
 
-	mu sync.Mutex
-	// viewers are the watching sessions by their users, each with the users that
-	// it watches and what was last sent of them; nil if nothing was.
-	viewers map[domain.UserID]map[*hub.Session]map[domain.UserID]*domain.Presence
+	mu      sync.Mutex
+	viewers map[domain.UserID]map[*hub.Session]*viewing // the watching sessions by their users
 	watched map[domain.UserID]map[*hub.Session]struct{}
 	due     map[watch]struct{}
 }
 
 var _ hub.PresenceObserver = (*Watches)(nil)
+
+// viewing is what a session watches.
+type viewing struct {
+	request string // the id of the watch request; "" for none
+	// sent is the presence that was last sent of each user; nil if none was yet. The
+	// first one answers the request.
+	sent map[domain.UserID]*domain.Presence
+}
 
 // watch is a session that watches a user.
 type watch struct {
@@ -41,15 +47,15 @@ type watch struct {
 func NewWatches() *Watches {
 	return &Watches{
 		wake:    make(chan struct{}, 1),
-		viewers: make(map[domain.UserID]map[*hub.Session]map[domain.UserID]*domain.Presence),
+		viewers: make(map[domain.UserID]map[*hub.Session]*viewing),
 		watched: make(map[domain.UserID]map[*hub.Session]struct{}),
 		due:     make(map[watch]struct{}),
 	}
 }
 
 // Set replaces the users that a session watches. Their presence is sent to it
-// once more, changed or not.
-func (w *Watches) Set(s *hub.Session, users []domain.UserID) {
+// once more, changed or not, as the answer to the request with an id; "" for none.
+func (w *Watches) Set(s *hub.Session, request string, users []domain.UserID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.remove(s)
@@ -66,9 +72,9 @@ func (w *Watches) Set(s *hub.Session, users []domain.UserID) {
 		w.due[watch{s, user}] = struct{}{}
 	}
 	if w.viewers[s.User] == nil {
-		w.viewers[s.User] = make(map[*hub.Session]map[domain.UserID]*domain.Presence, 1)
+		w.viewers[s.User] = make(map[*hub.Session]*viewing, 1)
 	}
-	w.viewers[s.User][s] = sent
+	w.viewers[s.User][s] = &viewing{request, sent}
 	w.signal()
 }
 
@@ -80,7 +86,7 @@ func (w *Watches) Remove(s *hub.Session) {
 }
 
 func (w *Watches) remove(s *hub.Session) {
-	for user := range w.viewers[s.User][s] {
+	for user := range w.sent(s) {
 		delete(w.due, watch{s, user})
 		if delete(w.watched[user], s); len(w.watched[user]) == 0 {
 			delete(w.watched, user)
@@ -89,6 +95,14 @@ func (w *Watches) remove(s *hub.Session) {
 	if delete(w.viewers[s.User], s); len(w.viewers[s.User]) == 0 {
 		delete(w.viewers, s.User)
 	}
+}
+
+// sent returns what was last sent to a session, by the users that it watches.
+func (w *Watches) sent(s *hub.Session) map[domain.UserID]*domain.Presence {
+	if v := w.viewers[s.User][s]; v != nil {
+		return v.sent
+	}
+	return nil
 }
 
 // Users returns the number of users that are watched.
@@ -112,8 +126,8 @@ func (w *Watches) MembershipChanged(user domain.UserID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.makeDue(user)
-	for s, sent := range w.viewers[user] {
-		for other := range sent {
+	for s, viewing := range w.viewers[user] {
+		for other := range viewing.sent {
 			w.due[watch{s, other}] = struct{}{}
 		}
 		w.signal()
@@ -159,7 +173,7 @@ func (w *Watches) putBack(list []watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, taken := range list {
-		if _, still := w.viewers[taken.session.User][taken.session][taken.user]; still {
+		if _, still := w.sent(taken.session)[taken.user]; still {
 			w.due[taken] = struct{}{}
 		}
 	}
@@ -170,10 +184,16 @@ func (w *Watches) putBack(list []watch) {
 func (w *Watches) send(list []watch, p domain.Presence) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	frame := wire.Presence(p)
+	change := wire.Presence("", p)
 	for _, taken := range list {
-		sent := w.viewers[taken.session.User][taken.session]
+		sent := w.sent(taken.session)
 		last, still := sent[taken.user]
+		frame := change
+		if still && last == nil {
+			if id := w.viewers[taken.session.User][taken.session].request; id != "" {
+				frame = wire.Presence(id, p)
+			}
+		}
 		switch {
 		case !still || last != nil && samePresence(*last, p):
 		case taken.session.Queue.TrySendDroppable(frame):

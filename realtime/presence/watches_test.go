@@ -30,7 +30,7 @@ func TestRefresherMakesAllDue(t *testing.T) {
 	w, src, begin := NewWatches(), &source{}, time.Now()
 	r := &Refresher{watches: w, lookup: NewLookup(src, nil), refreshed: begin}
 	s := newSession("a", 1000)
-	w.Set(s, []domain.UserID{"b"})
+	w.Set(s, "", []domain.UserID{"b"})
 	w.take()
 	due := func(after time.Duration) bool {
 		r.tick(begin.Add(after))
@@ -52,7 +52,7 @@ func TestRefresherMakesAllDue(t *testing.T) {
 func TestWatchesSendWhatHasChanged(t *testing.T) {
 	w := NewWatches()
 	s := newSession("a", 200)
-	w.Set(s, []domain.UserID{"b"})
+	w.Set(s, "", []domain.UserID{"b"})
 	list := w.take()[domain.PresenceQuery{Viewer: "a", User: "b"}]
 	require.Len(t, list, 1)
 	online := domain.Presence{UserID: "b", Online: new(true)}

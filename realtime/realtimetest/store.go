@@ -39,6 +39,7 @@ type Store struct {
 	acked       map[domain.Ack]bool
 	seen        map[domain.UserID]domain.Time
 	revoked     map[domain.UserID]time.Time
+	banned      map[domain.UserID]*domain.UserBan
 	lastSync    domain.SyncQuery
 	listed      func(context.Context)
 }
@@ -47,6 +48,7 @@ type Store struct {
 func NewStore() *Store {
 	s := &Store{
 		Log: domaintest.NewLog(), acked: make(map[domain.Ack]bool), seen: make(map[domain.UserID]domain.Time),
+		banned:  map[domain.UserID]*domain.UserBan{},
 		revoked: map[domain.UserID]time.Time{"revoked": time.Now()},
 	}
 	s.Intercept(func(_ context.Context, method string) error {
@@ -71,7 +73,7 @@ func (s *Store) available() error {
 // SetUnavailable makes reads and writes fail, or work again.
 func (s *Store) SetUnavailable(unavailable bool) { defer s.lock()(); s.unavailable = unavailable }
 
-// SetRevocationsStuck makes RevokedBefore wait until its context ends.
+// SetRevocationsStuck makes StandingOf wait until its context ends.
 func (s *Store) SetRevocationsStuck() { defer s.lock()(); s.stuck = true }
 
 // LoseFeed makes the next reading of the feed fail: its position is too old.
@@ -94,6 +96,9 @@ func (s *Store) OnNextList(f func()) {
 
 // Revoke revokes the tokens of a user that were issued until now.
 func (s *Store) Revoke(user domain.UserID) { defer s.lock()(); s.revoked[user] = time.Now() }
+
+// Ban bans the user from the app.
+func (s *Store) Ban(user domain.UserID) { defer s.lock()(); s.banned[user] = &domain.UserBan{} }
 
 // LostHeads returns the seqs that HeadLost was called with.
 func (s *Store) LostHeads() []int64 { defer s.lock()(); return append([]int64(nil), s.lostHeads...) }
@@ -200,23 +205,28 @@ func (s *Store) Admit(_ context.Context, user domain.UserID) (domain.Admission, 
 	}
 	defer s.lock()()
 	s.number++
-	return domain.Admission{Number: s.number, RevokedBefore: s.revoked[user]}, nil
+	return domain.Admission{Number: s.number, Standing: s.standing(user)}, nil
 }
 
-// RevokedBefore returns the time of the latest Revoke.
-func (s *Store) RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error) {
+// StandingOf returns what Revoke and Ban did last.
+func (s *Store) StandingOf(ctx context.Context, user domain.UserID) (domain.Standing, error) {
 	s.mu.Lock()
 	stuck := s.stuck
 	s.mu.Unlock()
 	if stuck {
 		<-ctx.Done()
-		return time.Time{}, ErrUnavailable
+		return domain.Standing{}, ErrUnavailable
 	}
 	if err := s.available(); err != nil {
-		return time.Time{}, err
+		return domain.Standing{}, err
 	}
 	defer s.lock()()
-	return s.revoked[user], nil
+	return s.standing(user), nil
+}
+
+// standing returns the standing of a user. The caller holds the lock.
+func (s *Store) standing(user domain.UserID) domain.Standing {
+	return domain.Standing{RevokedBefore: s.revoked[user], Ban: s.banned[user]}
 }
 
 // Memberships returns the user's conversations.
@@ -244,7 +254,7 @@ func (s *Store) memberships(user domain.UserID) (domain.Memberships, error) {
 		}
 	}
 	defer s.lock()()
-	m.RevokedBefore = s.revoked[user]
+	m.Standing = s.standing(user)
 	return m, nil
 }
 

@@ -23,6 +23,7 @@ const (
 	CloseEnded           CloseCode = domain.CloseEnded
 	CloseReplaced        CloseCode = domain.CloseReplaced
 	CloseTooMany         CloseCode = 4403
+	CloseBanned          CloseCode = domain.CloseBanned
 )
 
 // String returns the reason that the close frame states beside the code.
@@ -54,6 +55,8 @@ func (c CloseCode) String() string {
 		return "replaced by a newer session"
 	case CloseTooMany:
 		return "too many sessions"
+	case CloseBanned:
+		return "banned"
 	default:
 		return ""
 	}

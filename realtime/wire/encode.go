@@ -19,13 +19,17 @@ func Event(e *domain.Event) Frame {
 // Sent returns the answer to the send request id.
 func Sent(id string, sent *domain.Sent) Frame {
 	e := &sent.Event
-	buf := append(newPayload(192+len(id)+len(e.ClientMsgID)), `{"type":"sent","id":`...)
+	buf := append(newPayload(192+len(id)+len(e.ClientMsgID)+len(sent.Content)), `{"type":"sent","id":`...)
 	buf = append(strictjson.AppendString(buf, id), `,"conversation_id":"`...)
 	buf = append(e.ConversationID.AppendString(buf), `","client_msg_id":`...)
 	buf = append(strictjson.AppendString(buf, e.ClientMsgID), `,"seq":`...)
 	buf = append(strconv.AppendInt(buf, e.Seq, 10), `,"at":`...)
 	buf = append(e.At.AppendJSON(buf), `,"duplicate":`...)
-	return seal(opText, append(strconv.AppendBool(buf, sent.Duplicate), '}'))
+	buf = strconv.AppendBool(buf, sent.Duplicate)
+	if sent.Content != nil {
+		buf = append(append(buf, `,"content":`...), sent.Content...)
+	}
+	return seal(opText, append(buf, '}'))
 }
 
 // Page returns the answer to the pull request id.

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 )
 
@@ -53,6 +54,29 @@ func (f Frame) Payload() []byte {
 	default:
 		return f[2:]
 	}
+}
+
+// Type returns the type of a text frame of this package, as bytes of f, or the name of
+// a control frame.
+func (f Frame) Type() []byte {
+	const before = `{"type":"`
+	switch f[0] & 0xf {
+	case opPing:
+		return []byte("ws_ping")
+	case opPong:
+		return []byte("ws_pong")
+	case opClose:
+		return []byte("ws_close")
+	}
+	p := f.Payload()
+	if len(p) <= len(before) {
+		return nil
+	}
+	p = p[len(before):]
+	if end := bytes.IndexByte(p, '"'); end >= 0 {
+		return p[:end]
+	}
+	return nil
 }
 
 // Text returns the frame of an encoded JSON text.

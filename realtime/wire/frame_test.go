@@ -110,21 +110,22 @@ func goldenFrames() map[string]Frame {
 		Reactions: []domain.Reaction{{Emoji: "👍", Count: 2, Mine: true}}, Pinned: true,
 	}
 	direct := domain.ConversationView{
-		ConversationID: id, Kind: domain.Direct, Settings: domain.DefaultSettings(), CreatedAt: at, Role: domain.RoleMember, Peer: "bob",
+		ConversationID: id, Kind: domain.Direct, Settings: domain.DefaultSettings(), CreatedAt: at, ActiveAt: at, Role: domain.RoleMember, Peer: "bob",
 		MemberCount: 2, HeadSeq: 42, FloorSeq: 1, AckedSeq: 40, ReadSeq: 41, UnreadCount: 1, MentionCount: 1,
 		Preferences: domain.DefaultPreferences(), LastMessage: &message, Events: []domain.Event{posted}, Limited: true,
 	}
 	group := domain.ConversationView{
 		ConversationID: id, Kind: domain.Group, Title: &title, Settings: domain.DefaultSettings(), Metadata: json.RawMessage(`{"ticket":7}`),
-		CreatedAt: at, Role: domain.RoleAdmin, MemberCount: 3, HeadSeq: 1, FloorSeq: 1, ReadSeq: 1,
+		CreatedAt: at, ActiveAt: at, Role: domain.RoleAdmin, MemberCount: 3, HeadSeq: 1, FloorSeq: 1, ReadSeq: 1,
 		Preferences: domain.DefaultPreferences(), Events: []domain.Event{},
 	}
 	state := domain.ReadState{ConversationID: id, ReadSeq: 42, UnreadCount: 2, MentionCount: 1, UnreadTotal: 3}
 	return map[string]Frame{
-		"welcome": Welcome(WelcomeFields{
+		"welcome": Welcome("", WelcomeFields{
 			UserID: "alice", DeviceID: "phone-1", SessionID: "X5N3", NodeID: "chat-1.k3v9", Epoch: "01JGF3",
 			HeartbeatMS: 25000, ServerTime: at, TokenExpiresAt: at, Limits: domain.DefaultLimits(),
 		}),
+		"welcome-id": Welcome("r1", WelcomeFields{UserID: "alice", DeviceID: "phone-1", SessionID: "X5N3", NodeID: "chat-1.k3v9", Epoch: "01JGF3", HeartbeatMS: 25000, ServerTime: at, TokenExpiresAt: at, Limits: domain.DefaultLimits()}),
 		"sync_page": SyncPage("r1", &domain.SyncPage{
 			Epoch: "01JGF3", Conversations: []domain.ConversationView{direct, group}, Removed: []domain.ConversationID{gone},
 			Users: users, Cursor: "b3BhcXVl", Done: true, UnreadTotal: &total,
@@ -133,7 +134,8 @@ func goldenFrames() map[string]Frame {
 			Epoch: "01JGF3", Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{},
 			Users: map[domain.UserID]domain.Profile{}, Cursor: "b3BhcXVl",
 		}),
-		"sent": Sent("r2", &domain.Sent{Event: domain.Event{ConversationID: id, ClientMsgID: `c-"1"`, Seq: 42, At: at}, Duplicate: true}),
+		"sent":          Sent("r2", &domain.Sent{Event: domain.Event{ConversationID: id, ClientMsgID: `c-"1"`, Seq: 42, At: at}, Duplicate: true}),
+		"sent-replaced": Sent("r2", &domain.Sent{Event: domain.Event{ConversationID: id, ClientMsgID: "c-1", Seq: 42, At: at}, Content: json.RawMessage(`{"type":"text","text":"d***"}`)}),
 		"page": Page("r3", &domain.EventPage{
 			ConversationID: id, Epoch: "01JGF3", Events: []domain.Event{posted}, FromSeq: 42, ToSeq: 42, HeadSeq: 43, FloorSeq: 1, HasMore: true, Users: users,
 		}),
@@ -145,7 +147,7 @@ func goldenFrames() map[string]Frame {
 		"pong":              Pong("r5", at),
 		"pong-no-id":        Pong("", at),
 		"conversation":      Conversation(group),
-		"gap":               Gap(map[domain.ConversationID]int64{id: 97, gone: 7}),
+		"gap":               Gap(map[domain.ConversationID]int64{id: 97, gone: 7}, GapSlowReader),
 		"notice":            encode(domain.Notice{Type: "notice", NoticeID: "R4T9", BizType: "order", Data: json.RawMessage(`{"<id>":7}`)}),
 		"drain":             Drain(1730 * time.Millisecond),
 		"error":             Error("r6", domain.Invalid("/content/text", "must not be <empty>")),
@@ -153,8 +155,9 @@ func goldenFrames() map[string]Frame {
 		"error-after":       Error("r7", domain.ErrRateLimited.WithRetryAfter(1500*time.Microsecond)),
 		"typing":            Typing(id, "bob", true),
 		"receipt":           Receipt(domain.Receipt{ConversationID: id, UserID: "bob", DeliveredSeq: 42, ReadSeq: 7}),
-		"presence":          Presence(domain.Presence{UserID: "bob", Online: new(true)}),
-		"presence-unknown":  Presence(domain.Presence{UserID: "bob"}),
-		"presence-offline":  Presence(domain.Presence{UserID: "bob", Online: new(false), LastSeenAt: &at}),
+		"presence":          Presence("", domain.Presence{UserID: "bob", Online: new(true)}),
+		"presence-id":       Presence("r8", domain.Presence{UserID: "bob", Online: new(true)}),
+		"presence-unknown":  Presence("", domain.Presence{UserID: "bob"}),
+		"presence-offline":  Presence("", domain.Presence{UserID: "bob", Online: new(false), LastSeenAt: &at}),
 	}
 }

@@ -24,12 +24,14 @@ type WelcomeFields struct {
 	Limits         domain.Limits    `json:"limits"`
 }
 
-// Welcome returns the first frame of a session.
-func Welcome(fields WelcomeFields) Frame {
+// Welcome returns the answer to the hello request id; "" if the request has none. It is
+// the first frame of a session.
+func Welcome(id string, fields WelcomeFields) Frame {
 	return encode(struct {
 		Type string `json:"type"`
+		ID   string `json:"id,omitempty"`
 		WelcomeFields
-	}{"welcome", fields})
+	}{"welcome", id, fields})
 }
 
 // Conversation returns the frame that announces a conversation to a user who was
@@ -41,14 +43,23 @@ func Conversation(view domain.ConversationView) Frame {
 	}{"conversation", view})
 }
 
+// GapReason says why events were left out.
+type GapReason string
+
+// The reasons of gaps.
+const (
+	GapSlowReader GapReason = "slow_reader" // the socket did not take its pushes
+	GapRemoved    GapReason = "removed"     // the user was removed before the conversation could be pushed
+)
+
 // Gap returns the frame that names conversations of which events up to the given
-// seqs were dropped because the reader was too slow.
-func Gap(heads map[domain.ConversationID]int64) Frame {
+// seqs were left out.
+func Gap(heads map[domain.ConversationID]int64, reason GapReason) Frame {
 	return encode(struct {
 		Type          string                          `json:"type"`
 		Conversations map[domain.ConversationID]int64 `json:"conversations"`
-		Reason        string                          `json:"reason"`
-	}{"gap", heads, "slow_reader"})
+		Reason        GapReason                       `json:"reason"`
+	}{"gap", heads, reason})
 }
 
 // ReadState returns the answer to the read request id or, with "", the signal to
@@ -96,12 +107,14 @@ func Receipt(r domain.Receipt) Frame {
 	}{"receipt", r})
 }
 
-// Presence returns the frame of a user's presence.
-func Presence(p domain.Presence) Frame {
+// Presence returns the frame of a user's presence: an answer to the watch request id,
+// or a change with "".
+func Presence(id string, p domain.Presence) Frame {
 	return encode(struct {
 		Type string `json:"type"`
+		ID   string `json:"id,omitempty"`
 		domain.Presence
-	}{"presence", p})
+	}{"presence", id, p})
 }
 
 // Error returns the answer to the request id; "" if it has none that could be

@@ -89,10 +89,21 @@ func (c *Conn) renewReadDeadline() error {
 // in order; call Read again.
 var ErrPong = errors.New("a pong was received")
 
+// ProtocolError is a breach of the protocol by the peer. It is a wire.CloseProtocol.
+type ProtocolError struct {
+	Reason string // for the peer
+}
+
+// Error implements error.
+func (e *ProtocolError) Error() string { return "protocol error: " + e.Reason }
+
+// Unwrap returns the code to close the connection with.
+func (e *ProtocolError) Unwrap() error { return wire.CloseProtocol }
+
 // Read returns the next text frame; it is valid until the next call. Read fails
 // with a wire.CloseCode if the connection is to be closed with that code (or the
-// peer has closed it: wire.CloseNormal), with ErrPong, or with an error of the
-// network.
+// peer has closed it: wire.CloseNormal), with a ProtocolError, with ErrPong, or with
+// an error of the network.
 func (c *Conn) Read() ([]byte, error) {
 	c.release()
 	if c.reader.Buffered() > 0 {
@@ -112,8 +123,10 @@ func (c *Conn) readFrame() ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, readError(err)
-	case kind != websocket.TextMessage || !utf8.Valid(data):
-		return nil, wire.CloseProtocol
+	case kind != websocket.TextMessage:
+		return nil, &ProtocolError{"a frame is binary; frames are text"}
+	case !utf8.Valid(data):
+		return nil, &ProtocolError{"a frame is not valid UTF-8"}
 	default:
 		return data, nil
 	}
@@ -135,7 +148,7 @@ func readError(err error) error {
 	case isNetwork(err):
 		return err
 	default:
-		return wire.CloseProtocol // gorilla's protocol errors have no type
+		return &ProtocolError{err.Error()} // gorilla's protocol errors have no type
 	}
 }
 

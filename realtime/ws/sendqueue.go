@@ -37,21 +37,35 @@ type SendQueue struct {
 	// onClose is called once, with mu held, when the close frame is queued.
 	onClose func()
 	done    chan struct{}
+	metrics *Metrics
+	taken   []*Origin // of the events that Next returned last; the writer's
 
 	mu      sync.Mutex
 	queue   [][]byte
 	bytes   int                             // of queue
+	popped  uint64                          // frames that left queue
+	origins []origin                        // of the events in queue
+	code    wire.CloseCode                  // of the close frame; 0 without one
 	gaps    map[domain.ConversationID]int64 // the highest seq dropped
 	room    chan struct{}                   // closed when there is room again; nil if it is not waited for
 	writing bool
 	closing bool // the close frame is queued, or the queue was abandoned
 }
 
+// origin is the origin of the frame with a number. The first frame of a queue has 0.
+type origin struct {
+	frame uint64
+	of    *Origin
+}
+
 // NewSendQueue returns an empty queue that holds about limit bytes. Neither
 // startWriter nor onClose may block or call the queue.
 func NewSendQueue(limit int, startWriter, onClose func()) *SendQueue {
-	return &SendQueue{limit: limit, startWriter: startWriter, onClose: onClose, done: make(chan struct{})}
+	return &SendQueue{limit: limit, startWriter: startWriter, onClose: onClose, done: make(chan struct{}), metrics: unmeasured}
 }
+
+// Measure sets where the queue counts what it drops. Call it before the queue is used.
+func (q *SendQueue) Measure(m *Metrics) { q.metrics = m }
 
 // Send queues a frame that must not be dropped.
 func (q *SendQueue) Send(f wire.Frame) {
@@ -73,23 +87,34 @@ func (q *SendQueue) trySend(f wire.Frame, limit int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closing || q.bytes+len(f) > limit {
+		q.metrics.lostSignal.Inc()
 		return false
 	}
 	q.push(f)
 	return true
 }
 
-// SendEvent queues an event or drops it for a gap. Call it in ascending order of
-// seq, without a hole, for each conversation.
+// SendEvent is PushEvent for an event whose delivery time is not measured: a session
+// that joins a conversation gets what is older.
 func (q *SendQueue) SendEvent(id domain.ConversationID, seq int64, f wire.Frame) {
+	q.PushEvent(id, seq, f, nil)
+}
+
+// PushEvent queues an event or drops it for a gap. Call it in ascending order of
+// seq, without a hole, for each conversation. Origin is for the metrics; it may be nil.
+func (q *SendQueue) PushEvent(id domain.ConversationID, seq int64, f wire.Frame, from *Origin) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closing {
 		return
 	}
 	if _, dropped := q.gaps[id]; dropped || q.bytes+len(f) > q.limit {
+		q.metrics.lostEvents.Inc()
 		q.drop(id, seq)
 		return
+	}
+	if from != nil {
+		q.origins = append(q.origins, origin{q.popped + uint64(len(q.queue)), from})
 	}
 	q.push(f)
 }
@@ -113,7 +138,7 @@ func (q *SendQueue) Close(code wire.CloseCode) {
 	}
 	q.gaps = nil
 	q.push(wire.Close(code))
-	q.closing = true
+	q.closing, q.code = true, code
 	q.announceRoom()
 	q.onClose()
 }
@@ -122,7 +147,7 @@ func (q *SendQueue) Close(code wire.CloseCode) {
 func (q *SendQueue) Abandon() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.closing, q.queue, q.bytes, q.gaps = true, nil, 0, nil
+	q.closing, q.queue, q.bytes, q.gaps, q.origins = true, nil, 0, nil, nil
 	q.announceRoom()
 	q.finish()
 }
@@ -133,6 +158,24 @@ func (q *SendQueue) Closing() bool {
 	defer q.mu.Unlock()
 	return q.closing
 }
+
+// Code returns the code of Close; 0 if the queue was not closed by it.
+func (q *SendQueue) Code() wire.CloseCode {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.code
+}
+
+// Bytes returns how many bytes wait.
+func (q *SendQueue) Bytes() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
+// Origins returns the origins of the events that Next has returned last. Only the writer
+// may call it.
+func (q *SendQueue) Origins() []*Origin { return q.taken }
 
 // Done returns a channel that is closed when nothing more will be written.
 func (q *SendQueue) Done() <-chan struct{} { return q.done }
@@ -162,7 +205,7 @@ func (q *SendQueue) Next() [][]byte {
 		n++
 	}
 	if n == 0 {
-		q.writing = false
+		q.writing, q.taken = false, nil // an idle socket keeps no buffer
 		if q.closing {
 			q.finish()
 		}
@@ -173,6 +216,8 @@ func (q *SendQueue) Next() [][]byte {
 		q.queue = nil
 	}
 	q.bytes -= size
+	q.popped += uint64(n)
+	q.takeOrigins()
 	q.sendGaps()
 	if q.bytes <= q.limit/2 {
 		q.announceRoom()
@@ -194,6 +239,19 @@ func (q *SendQueue) push(f wire.Frame) {
 	}
 }
 
+// takeOrigins moves the origins of the frames that have left the queue to taken.
+func (q *SendQueue) takeOrigins() {
+	n := 0
+	q.taken = q.taken[:0]
+	for n < len(q.origins) && q.origins[n].frame < q.popped {
+		q.taken = append(q.taken, q.origins[n].of)
+		n++
+	}
+	if q.origins = q.origins[n:]; len(q.origins) == 0 {
+		q.origins = nil
+	}
+}
+
 func (q *SendQueue) drop(id domain.ConversationID, seq int64) {
 	if q.gaps == nil {
 		q.gaps = make(map[domain.ConversationID]int64)
@@ -209,16 +267,17 @@ func (q *SendQueue) sendGaps() {
 	if len(q.gaps) == 0 || q.bytes > q.limit/2 {
 		return
 	}
+	q.metrics.gaps.Add(float64(len(q.gaps)))
 	part := make(map[domain.ConversationID]int64, min(len(q.gaps), MaxGapConversations))
 	for id, head := range q.gaps {
 		part[id] = head
 		if len(part) == MaxGapConversations {
-			q.push(wire.Gap(part))
+			q.push(wire.Gap(part, wire.GapSlowReader))
 			clear(part)
 		}
 	}
 	if len(part) > 0 {
-		q.push(wire.Gap(part))
+		q.push(wire.Gap(part, wire.GapSlowReader))
 	}
 	q.gaps = nil
 }

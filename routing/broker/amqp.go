@@ -18,41 +18,67 @@ import (
 
 const (
 	connectPause     = 500 * time.Millisecond // between attempts to connect for the first time
-	topologyInterval = time.Second            // between declarations of queue, exchange and binding
+	firstInterval    = 20 * time.Millisecond  // the first interval of these; each is twice as long as the one before
+	topologyInterval = time.Second            // the longest interval between declarations of queue, exchanges and bindings
 	topologyMaxAge   = 5 * time.Second        // a declaration that is older proves nothing
+	publishCheck     = 5 * time.Second        // between checks of the right to publish
+	publishTimeout   = 3 * time.Second        // a call that takes longer goes on without its caller
+	deliveryTimeout  = 10 * time.Second       // within which the node gets a check, or anything else
 	heartbeat        = 5 * time.Second        // a dead connection is detected after 7.5 s
 	prefetch         = 64
 )
 
-var errNotConnected = errors.New("routing: not connected to the AMQP broker")
-
 // AMQP is the broker of one node over RabbitMQ. Each id of a node has a durable queue
-// of short-lived messages, and all queues are bound to one fanout exchange. Sending
-// and receiving use separate connections. Both connect again by themselves.
+// of short-lived messages, which is bound to the exchanges of topology. Sending and
+// receiving use separate connections, because RabbitMQ stops reading from a connection
+// that sends while it is short of memory. Both connect again by themselves.
 type AMQP struct {
-	url, prefix string
-	logger      Logger
+	address  *address
+	prefix   string
+	logger   Logger
+	topology *topology
 
-	publisher atomic.Pointer[amqp.Publisher] // nil while not connected
-	declared  atomic.Int64                   // Unix ms of the last declaration of the node's queue
+	topologyInterval, deliveryTimeout time.Duration
+
+	// dialed counts connections of each purpose: see dialer.
+	dialed struct{ publish, consume, check atomic.Uint64 }
+
+	sending, receiving problem
+	queueName          atomic.Value // of the subscription; string
+	declared           atomic.Int64 // Unix ms of the last declaration of the node's queue
+	unanswered         atomic.Int64 // Unix ms of the first check since the last delivery; 0 without one
+	stalled            atomic.Int64 // calls of the publisher that take longer than publishTimeout
+
+	mu        sync.RWMutex
+	publisher *amqp.Publisher // nil while not connected
+	dialer    *dialer         // of the publisher
+	inFlight  sync.WaitGroup  // calls of the publisher
 }
 
 var _ Broker = (*AMQP)(nil)
 
 // NewAMQP returns a broker that is not connected yet. Prefix starts all names of
-// queues and exchanges. The error does not contain the URL, which may hold a password.
+// queues and exchanges. The URL is one as RabbitMQ defines it, with several hosts or
+// several URLs with commas between them. The error does not contain the URL, which may
+// hold a password.
 func NewAMQP(url, prefix string, logger *slog.Logger) (*AMQP, error) {
-	if _, err := amqp091.ParseURI(url); err != nil {
-		return nil, errors.New("routing: not an AMQP URL (amqp://user:password@host:5672/vhost)")
+	a, err := parseURL(url)
+	if err != nil {
+		return nil, err
 	}
-	return &AMQP{url: url, prefix: prefix, logger: NewLogger(logger)}, nil
+	return &AMQP{
+		address: a, prefix: prefix, logger: NewLogger(logger),
+		topologyInterval: topologyInterval, deliveryTimeout: deliveryTimeout,
+		topology: &topology{all: prefix + ".all", nodes: prefix + ".nodes"},
+	}, nil
 }
 
 // Run implements Broker.
 func (b *AMQP) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := b.keepPublisher(ctx); err != nil && ctx.Err() == nil {
-			b.logger.Error("Cannot connect to publish, trying again", err, nil)
+			b.sending.set(err)
+			b.logger.Error("Cannot connect to publish, trying again", err, b.reason(err))
 			wait(ctx, connectPause)
 		}
 	}
@@ -62,125 +88,213 @@ func (b *AMQP) Run(ctx context.Context) error {
 // keepPublisher connects and keeps the publisher until ctx ends. An error means that
 // it could not connect; the publisher survives later outages by itself.
 func (b *AMQP) keepPublisher(ctx context.Context) error {
-	d := newDialer()
+	d := newDialer(b.address, &b.dialed.publish)
 	stop := context.AfterFunc(ctx, d.closeAll) // ends an attempt that hangs
-	publisher, err := amqp.NewPublisher(b.config("publish", d), b.logger)
+	publisher, err := amqp.NewPublisher(b.config("publish", d), watchedLogger{b.logger, b, d, &b.sending})
 	stop()
 	if err != nil {
-		return err
+		return d.explain(err)
 	}
+	b.setPublisher(publisher, d)
+	defer b.inFlight.Wait()
 	defer d.closeClient(publisher.Close)
-	b.publisher.Store(publisher)
-	<-ctx.Done()
-	b.publisher.Store(nil)
+	defer b.setPublisher(nil, nil)
+	b.watchPublisher(ctx, publisher, d)
 	return nil
 }
 
+// watchPublisher checks now and then that the user may publish, and after each new
+// connection, until ctx ends.
+func (b *AMQP) watchPublisher(ctx context.Context, publisher *amqp.Publisher, d *dialer) {
+	var checked time.Time
+	last := 0
+	for first := true; first || wait(ctx, topologyInterval); first = false {
+		opened, blocked := d.state()
+		fresh := opened != last || b.sending.get() != nil
+		if blocked != "" || !publisher.IsConnected() || !fresh && time.Since(checked) < publishCheck {
+			continue
+		}
+		last, checked = opened, time.Now()
+		b.sending.set(b.call(publisher, func() error { return b.check(publisher, fresh) }))
+	}
+}
+
+// check checks that the user may publish, and sends a message to this node.
+func (b *AMQP) check(publisher *amqp.Publisher, toAll bool) error {
+	queue, _ := b.queueName.Load().(string)
+	now := time.Now().UnixMilli()
+	first := queue != "" && b.unanswered.CompareAndSwap(0, now)
+	err := b.topology.checkPublishing(publisher.Connection(), queue, toAll)
+	if err != nil && first {
+		b.unanswered.CompareAndSwap(now, 0) // nothing was sent
+	}
+	return err
+}
+
+// delivers reports whether a message has come within the timeout after a check.
+func (b *AMQP) delivers() bool {
+	since := b.unanswered.Load()
+	return since == 0 || time.Since(time.UnixMilli(since)) < b.deliveryTimeout
+}
+
+func (b *AMQP) setPublisher(publisher *amqp.Publisher, d *dialer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.publisher, b.dialer = publisher, d
+}
+
 // Publish implements Broker. RabbitMQ does not confirm messages: the tail of the log
-// repairs what is lost.
+// repairs what is lost. While RabbitMQ takes no messages, Publish fails at once.
 func (b *AMQP) Publish(to domain.NodeID, msgs ...*message.Message) error {
-	publisher := b.publisher.Load()
+	b.mu.RLock()
+	publisher, d := b.publisher, b.dialer
+	b.mu.RUnlock()
 	if publisher == nil {
 		return errNotConnected
 	}
+	if _, blocked := d.state(); blocked != "" {
+		return blockedError(blocked)
+	}
 	topic := b.queue(to)
 	if to == AllNodes {
-		topic = b.exchange()
+		topic = b.topology.all
 	}
-	if err := publisher.Publish(topic, msgs...); err != nil {
-		return fmt.Errorf("routing: publish: %w", err)
+	err := b.call(publisher, func() error { return publisher.Publish(topic, msgs...) })
+	if err == nil {
+		return nil
 	}
+	if answer, ok := errors.AsType[*amqp091.Error](err); ok && answer.Code == amqp091.AccessRefused {
+		err = needs("write", "publishing", err)
+		b.sending.set(err) // until a check succeeds
+	}
+	return fmt.Errorf("routing: publish: %w", err)
+}
+
+// call runs a function of the publisher. A function that hangs goes on without its
+// caller, and until it ends no other is run. That keeps the order of messages.
+func (b *AMQP) call(publisher *amqp.Publisher, run func() error) error {
+	if err := b.beginCall(publisher); err != nil {
+		return err
+	}
+	const answered, late = 1, 2
+	var outcome atomic.Int32 // the first of them
+	done := make(chan error, 1)
+	go func() {
+		defer b.inFlight.Done()
+		done <- run()
+		if !outcome.CompareAndSwap(0, answered) {
+			b.stalled.Add(-1)
+		}
+	}()
+	timer := time.NewTimer(publishTimeout)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		if !outcome.CompareAndSwap(0, late) {
+			return <-done
+		}
+		b.stalled.Add(1)
+		return errStalled
+	}
+}
+
+// beginCall adds a call to those in flight, unless there is one that hangs.
+func (b *AMQP) beginCall(publisher *amqp.Publisher) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	switch {
+	case b.publisher != publisher:
+		return errNotConnected
+	case b.stalled.Load() > 0:
+		return errStalled
+	}
+	b.inFlight.Add(1)
 	return nil
 }
 
 // Ready implements Broker.
 func (b *AMQP) Ready() error {
-	if publisher := b.publisher.Load(); publisher == nil || !publisher.IsConnected() {
-		return errNotConnected
-	}
-	if time.Since(time.UnixMilli(b.declared.Load())) > topologyMaxAge {
-		return errors.New("routing: cannot declare the node's AMQP queue")
+	if err := errors.Join(b.sendingError(), b.receivingError()); err != nil {
+		return b.unavailable(err)
 	}
 	return nil
 }
 
-// Subscribe implements Broker.
-func (b *AMQP) Subscribe(ctx context.Context, node domain.NodeID) <-chan *message.Message {
-	out := make(chan *message.Message)
-	go func() {
-		defer close(out)
-		for ctx.Err() == nil {
-			if err := b.consume(ctx, b.queue(node), out); err != nil && ctx.Err() == nil {
-				b.logger.Error("Cannot connect to consume, trying again", err, nil)
-				wait(ctx, connectPause)
-			}
-		}
-	}()
-	return out
+// sendingError returns why messages cannot be sent.
+func (b *AMQP) sendingError() error {
+	b.mu.RLock()
+	publisher, d := b.publisher, b.dialer
+	b.mu.RUnlock()
+	if publisher == nil || !publisher.IsConnected() {
+		return errors.Join(b.sending.get(), errNotConnected)
+	}
+	if _, blocked := d.state(); blocked != "" {
+		return blockedError(blocked)
+	}
+	if b.stalled.Load() > 0 {
+		return errStalled
+	}
+	return b.sending.get()
 }
 
-// consume forwards messages until ctx ends. An error means that it could not connect;
-// the subscriber survives later outages by itself.
-func (b *AMQP) consume(ctx context.Context, queue string, out chan<- *message.Message) error {
-	d := newDialer()
-	stop := context.AfterFunc(ctx, d.closeAll)
-	subscriber, err := amqp.NewSubscriber(b.config("consume", d), b.logger)
-	stop()
-	if err != nil {
-		return err
+// receivingError returns why messages cannot be received.
+func (b *AMQP) receivingError() error {
+	switch {
+	case time.Since(time.UnixMilli(b.declared.Load())) > topologyMaxAge:
+		return errors.Join(b.receiving.get(), errNotDeclared)
+	case b.topology.consumers.Load() == 0:
+		return errors.Join(b.receiving.get(), errNoConsumer)
+	case !b.delivers():
+		return errNotDelivered
 	}
-	defer d.closeClient(subscriber.Close)
-	ctx, cancel := context.WithCancel(ctx)
-	messages, err := subscriber.Subscribe(ctx, queue)
-	if err != nil {
-		cancel()
-		return err
-	}
-	b.declared.Store(time.Now().UnixMilli())
-	var topology sync.WaitGroup
-	topology.Go(func() { b.keepTopology(ctx, subscriber, queue) })
-	forward(ctx, messages, out)
-	cancel()
-	timer := time.AfterFunc(closeTimeout, d.closeAll)
-	defer timer.Stop()
-	topology.Wait()
 	return nil
 }
 
-func forward(ctx context.Context, messages <-chan *message.Message, out chan<- *message.Message) {
-	for {
-		select {
-		case msg, ok := <-messages:
-			if !ok || !HandOver(ctx, out, msg) {
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
+// Check connects to RabbitMQ, once. Final reports whether an error stays until a
+// setting is changed. A limit that is reached is no error: the broker reports it.
+func (b *AMQP) Check(ctx context.Context) (final bool, err error) {
+	d := newDialer(b.address, &b.dialed.check)
+	defer d.closeAll()
+	defer context.AfterFunc(ctx, d.closeAll)()
+	conn, err := amqp091.DialConfig(b.address.uri, b.clientConfig("check", d))
+	if err == nil {
+		return false, conn.Close()
 	}
+	err = d.explain(err)
+	answer, answered := errors.AsType[*amqp091.Error](err)
+	if !answered {
+		return false, err
+	}
+	reason := b.describe(err)
+	if isLimit(answer) {
+		b.logger.log.Warn("RabbitMQ refuses the connection", "reason", reason, "error", err)
+		return false, nil
+	}
+	refused := answer.Server && (answer.Code == amqp091.AccessRefused || answer.Code == amqp091.NotAllowed)
+	return refused || isLoginError(err), fmt.Errorf("%s: %w", reason, err)
 }
 
-// keepTopology declares queue, exchange and binding regularly, so that one that was
-// deleted comes back. The client subscribes again by itself when its queue is deleted.
-func (b *AMQP) keepTopology(ctx context.Context, subscriber *amqp.Subscriber, queue string) {
-	for wait(ctx, topologyInterval) {
-		if subscriber.SubscribeInitialize(queue) == nil {
-			b.declared.Store(time.Now().UnixMilli())
-		}
-	}
+// isLoginError reports whether the client takes the end of a connection for a refusal.
+func isLoginError(err error) bool {
+	return errors.Is(err, amqp091.ErrSASL) || errors.Is(err, amqp091.ErrCredentials) || errors.Is(err, amqp091.ErrVhost)
 }
-
-func (b *AMQP) exchange() string { return b.prefix + ".all" }
 
 func (b *AMQP) queue(node domain.NodeID) string { return b.prefix + ".node." + string(node) }
 
-func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
+func (b *AMQP) clientConfig(purpose string, d *dialer) amqp091.Config {
 	properties := amqp091.NewConnectionProperties()
 	properties.SetClientConnectionName(b.prefix + " " + purpose)
+	return amqp091.Config{Heartbeat: heartbeat, Locale: "en_US", Properties: properties, Dial: d.dial}
+}
+
+func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
+	client := b.clientConfig(purpose, d)
 	return amqp.Config{
 		Connection: amqp.ConnectionConfig{
-			AmqpURI:    b.url,
-			AmqpConfig: &amqp091.Config{Heartbeat: heartbeat, Locale: "en_US", Properties: properties, Dial: d.dial},
+			AmqpURI:    b.address.uri,
+			AmqpConfig: &client,
 			Reconnect: &amqp.ReconnectConfig{
 				BackoffInitialInterval:     200 * time.Millisecond,
 				BackoffRandomizationFactor: 0.2,
@@ -189,20 +303,17 @@ func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
 			},
 		},
 		Marshaler: marshaler{},
-		Exchange: amqp.ExchangeConfig{
-			GenerateName: func(topic string) string {
-				if purpose == "publish" && topic != b.exchange() {
-					return "" // the default exchange: its routing key is the name of a queue
-				}
-				return b.exchange()
-			},
-			Type:    "fanout",
-			Durable: true,
-		},
+		Exchange: amqp.ExchangeConfig{GenerateName: func(topic string) string {
+			if topic == b.topology.all {
+				return topic
+			}
+			return b.topology.nodes
+		}},
 		Queue: amqp.QueueConfig{
 			GenerateName: amqp.GenerateQueueNameTopicName,
 			Durable:      true,
 			Arguments: amqp091.Table{
+				"x-queue-type":       amqp091.QueueTypeClassic, // whatever the default of the virtual host is
 				"x-expires":          int32(60_000),
 				"x-message-ttl":      int32(30_000),
 				"x-max-length":       int32(20_000),
@@ -210,10 +321,15 @@ func (b *AMQP) config(purpose string, d *dialer) amqp.Config {
 				"x-overflow":         "drop-head",
 			},
 		},
-		QueueBind:       amqp.QueueBindConfig{GenerateRoutingKey: func(string) string { return "" }},
-		Publish:         amqp.PublishConfig{GenerateRoutingKey: amqp.GenerateQueueNameTopicName},
-		Consume:         amqp.ConsumeConfig{Qos: amqp.QosConfig{PrefetchCount: prefetch}},
-		TopologyBuilder: &amqp.DefaultTopologyBuilder{},
+		QueueBind: amqp.QueueBindConfig{GenerateRoutingKey: func(string) string { return "" }},
+		Publish:   amqp.PublishConfig{GenerateRoutingKey: amqp.GenerateQueueNameTopicName},
+		Consume: amqp.ConsumeConfig{
+			Qos: amqp.QosConfig{PrefetchCount: prefetch},
+			// Else RabbitMQ moves a consumer to a queue that was deleted and declared at
+			// the same time, and delivers nothing to it.
+			Arguments: amqp091.Table{"x-cancel-on-ha-failover": true},
+		},
+		TopologyBuilder: b.topology,
 	}
 }
 

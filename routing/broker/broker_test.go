@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -16,12 +17,13 @@ import (
 	"im/domain"
 	"im/test/amqptest"
 	"im/test/eventually"
+	"im/test/leaktest"
 	"im/test/proxytest"
 	"im/test/redistest"
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	leaktest.Main(m,
 		// The AMQP client leaves this goroutine behind when it is closed during an outage.
 		// A connection that was left open would show by its reader.
 		goleak.IgnoreTopFunction("github.com/ThreeDotsLabs/watermill-amqp/v3/pkg/amqp.(*ConnectionWrapper).handleConnectionClose"))
@@ -38,7 +40,8 @@ func newAMQP(t *testing.T, prefix string) *AMQP {
 	t.Helper()
 	b, err := NewAMQP(amqptest.URL(), prefix, testLogger(t))
 	require.NoError(t, err)
-	amqptest.DeleteExchange(t, b.exchange())
+	amqptest.DeleteExchange(t, b.topology.all)
+	amqptest.DeleteExchange(t, b.topology.nodes)
 	return b
 }
 
@@ -159,6 +162,13 @@ type receiver struct {
 
 func newReceiver(t *testing.T, b Broker, node domain.NodeID) *receiver {
 	t.Helper()
+	r := run(t, b, node)
+	eventually.NoError(t, "the broker is ready; this test needs RabbitMQ at IM_TEST_AMQP_URL", b.Ready)
+	return r
+}
+
+// run is newReceiver without waiting until the broker is ready.
+func run(t *testing.T, b Broker, node domain.NodeID) *receiver {
 	r := &receiver{Broker: b}
 	ctx, cancel := context.WithCancel(context.Background())
 	var work sync.WaitGroup
@@ -175,7 +185,6 @@ func newReceiver(t *testing.T, b Broker, node domain.NodeID) *receiver {
 		}
 	})
 	t.Cleanup(func() { cancel(); work.Wait() })
-	eventually.NoError(t, "the broker is ready; this test needs RabbitMQ at IM_TEST_AMQP_URL", b.Ready)
 	return r
 }
 
@@ -217,10 +226,14 @@ func TestAMQPDeclaresDeletedTopologyAgain(t *testing.T) {
 			_, err := ch.QueueDelete(b.queue("a"), false, false, false)
 			return err
 		},
-		"binding": func(ch *amqp091.Channel) error {
-			return ch.QueueUnbind(b.queue("a"), "", b.exchange(), nil)
+		"binding to all": func(ch *amqp091.Channel) error {
+			return ch.QueueUnbind(b.queue("a"), "", b.topology.all, nil)
 		},
-		"exchange": func(ch *amqp091.Channel) error { return ch.ExchangeDelete(b.exchange(), false, false) },
+		"binding to a node": func(ch *amqp091.Channel) error {
+			return ch.QueueUnbind(b.queue("a"), b.queue("a"), b.topology.nodes, nil)
+		},
+		"exchange of all":   func(ch *amqp091.Channel) error { return ch.ExchangeDelete(b.topology.all, false, false) },
+		"exchange of nodes": func(ch *amqp091.Channel) error { return ch.ExchangeDelete(b.topology.nodes, false, false) },
 	} {
 		amqptest.Channel(t, func(ch *amqp091.Channel) { require.NoError(t, destroy(ch)) })
 		begun := time.Now()
@@ -228,6 +241,47 @@ func TestAMQPDeclaresDeletedTopologyAgain(t *testing.T) {
 		eventually.True(t, what+" is back for all nodes", reaches(AllNodes))
 		require.Less(t, time.Since(begun), 15*time.Second, what)
 	}
+}
+
+// TestAMQPQueueReplaced: someone deletes the queue while the node declares it. RabbitMQ
+// could move the consumer to the new queue, and deliver nothing to it.
+func TestAMQPQueueReplaced(t *testing.T) {
+	b := newAMQP(t, redistest.NewPrefix())
+	b.topologyInterval = time.Millisecond
+	a := newReceiver(t, b, "a")
+	for range 40 {
+		amqptest.Channel(t, func(ch *amqp091.Channel) {
+			_, err := ch.QueueDelete(b.queue("a"), false, false, false)
+			require.NoError(t, err)
+		})
+		before := a.count()
+		eventually.True(t, "messages arrive", func() bool {
+			_ = a.Publish("a", text("?"))
+			time.Sleep(5 * time.Millisecond)
+			return a.count() > before
+		})
+	}
+}
+
+// TestAMQPNothingDelivered: RabbitMQ takes messages and delivers none. The node says so,
+// and connects again.
+func TestAMQPNothingDelivered(t *testing.T) {
+	b := newAMQP(t, redistest.NewPrefix())
+	b.deliveryTimeout = time.Second
+	a := newReceiver(t, b, "a")
+	unbind := func(ch *amqp091.Channel) {
+		require.NoError(t, ch.QueueUnbind(b.queue("a"), b.queue("a"), b.topology.nodes, nil))
+	}
+	amqptest.Channel(t, func(ch *amqp091.Channel) {
+		eventually.True(t, "it is noticed", func() bool {
+			unbind(ch)
+			err := b.Ready()
+			return err != nil && strings.Contains(err.Error(), "RabbitMQ delivers nothing")
+		})
+	})
+	eventually.NoError(t, "the broker is ready again", b.Ready)
+	require.NoError(t, a.Publish("a", text("hello")))
+	a.expect(t, "hello")
 }
 
 func TestAMQPWithoutAServerIsNotReadyAndStopsAtOnce(t *testing.T) {

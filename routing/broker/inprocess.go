@@ -48,7 +48,7 @@ func (b *InProcess) Ready() error { return nil }
 // keeps the order, and two nodes that publish to each other cannot block each other.
 // A message that does not fit is dropped.
 func (b *InProcess) Subscribe(ctx context.Context, node domain.NodeID) <-chan *message.Message {
-	waiting := queue.New[message.Payload](receiverBytes)
+	waiting := queue.New[received](receiverBytes)
 	out := make(chan *message.Message)
 	var sources sync.WaitGroup
 	for _, topic := range []domain.NodeID{node, AllNodes} {
@@ -58,7 +58,7 @@ func (b *InProcess) Subscribe(ctx context.Context, node domain.NodeID) <-chan *m
 		}
 		sources.Go(func() {
 			for msg := range in {
-				waiting.Put(msg.Payload, len(msg.Payload))
+				waiting.Put(received{msg.Payload, msg.Metadata}, len(msg.Payload))
 				msg.Ack()
 			}
 		})
@@ -66,13 +66,21 @@ func (b *InProcess) Subscribe(ctx context.Context, node domain.NodeID) <-chan *m
 	go func() {
 		defer close(out)
 		defer sources.Wait()
-		for payloads := range waiting.Batches(ctx, receiverBytes) {
-			for _, payload := range payloads {
-				if !HandOver(ctx, out, message.NewMessage("", payload)) {
+		for batch := range waiting.Batches(ctx, receiverBytes) {
+			for _, r := range batch {
+				msg := message.NewMessage("", r.payload)
+				msg.Metadata = r.metadata
+				if !HandOver(ctx, out, msg) {
 					return
 				}
 			}
 		}
 	}()
 	return out
+}
+
+// received is a message that waits for the receiver.
+type received struct {
+	payload  message.Payload
+	metadata message.Metadata
 }

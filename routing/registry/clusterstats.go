@@ -27,7 +27,7 @@ func (r *Registry) ClusterStats(ctx context.Context) (domain.ClusterStats, error
 		err = s.readUsers(ctx)
 	}
 	if err != nil {
-		return domain.ClusterStats{}, domain.ErrUnavailable.WithCause(err)
+		return domain.ClusterStats{}, unavailable(err)
 	}
 	s.stats.Nodes = []domain.NodeStats{}
 	for _, node := range s.nodes {
@@ -74,8 +74,8 @@ func (s *statsScan) readNodes(ctx context.Context) error {
 
 // readUsers reads the users from every server of Redis.
 func (s *statsScan) readUsers(ctx context.Context) error {
-	cluster, ok := s.registry.redis.(*redis.ClusterClient)
-	if !ok {
+	cluster := clusterOf(s.registry.redis)
+	if cluster == nil {
 		return s.scan(ctx, s.registry.redis)
 	}
 	var mu sync.Mutex // ForEachMaster calls concurrently

@@ -35,7 +35,7 @@ func (r *Registry) SessionsOfEach(ctx context.Context, users []domain.UserID) (m
 	defer cancel()
 	entries, err := r.entriesOf(ctx, users)
 	if err != nil {
-		return nil, domain.ErrUnavailable.WithCause(err)
+		return nil, unavailable(err)
 	}
 	nodes := map[domain.NodeID]bool{}
 	for i, user := range users {
@@ -47,7 +47,7 @@ func (r *Registry) SessionsOfEach(ctx context.Context, users []domain.UserID) (m
 		}
 	}
 	if err := r.readLeases(ctx, nodes); err != nil {
-		return nil, domain.ErrUnavailable.WithCause(err)
+		return nil, unavailable(err)
 	}
 	for user, list := range each {
 		list = slices.DeleteFunc(list, func(s domain.LiveSession) bool { return !nodes[s.NodeID] })

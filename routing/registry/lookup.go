@@ -32,6 +32,13 @@ func (r *Registry) NodesOf(ctx context.Context, users map[domain.UserID]struct{}
 	return nodes, r.readNodesOf(ctx, unknown, nodes)
 }
 
+// RecentlyLocal reports whether it is known, and as recent as the answers of NodesOf are,
+// that none of the users has a session on another node. It does not ask Redis:
+// false may mean that it does not know.
+func (r *Registry) RecentlyLocal(users []domain.UserID) bool {
+	return r.recent.allLocal(users, time.Now())
+}
+
 // NodesNow is NodesOf without recent answers, for what the tail does not bring.
 func (r *Registry) NodesNow(ctx context.Context, users map[domain.UserID]struct{}) (map[domain.UserID][]domain.NodeID, error) {
 	nodes := make(map[domain.UserID][]domain.NodeID, len(users))
@@ -44,8 +51,8 @@ func (r *Registry) readNodesOf(ctx context.Context, users []domain.UserID, nodes
 		return nil
 	}
 	now := time.Now()
-	if r.current().resting(now) {
-		return errResting
+	if state := r.current(); state.resting(now) || !state.ready() {
+		return errResting // without refreshes, Redis may lack sessions of any node
 	}
 	limited, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
@@ -56,7 +63,8 @@ func (r *Registry) readNodesOf(ctx context.Context, users []domain.UserID, nodes
 		}
 		return err
 	}
-	r.lookedUp.Add(uint64(len(users)))
+	r.count.lookups.Observe(time.Since(now).Seconds())
+	r.count.lookedUp.Add(float64(len(users)))
 	own := r.ID()
 	for i, user := range users {
 		if list := r.livingNodes(user, own, entries[i].Val()); len(list) > 0 {
@@ -141,4 +149,17 @@ func (l *recentLookups) add(users []domain.UserID, nodes map[domain.UserID][]dom
 	for _, user := range users {
 		l.users.Add(user, recentLookup{nodes[user], at})
 	}
+}
+
+// allLocal reports whether all of the users are remembered to have no other node.
+func (l *recentLookups) allLocal(users []domain.UserID, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, user := range users {
+		recent, ok := l.users.Get(user)
+		if !ok || len(recent.nodes) > 0 || now.Sub(recent.at) > recentAge {
+			return false
+		}
+	}
+	return true
 }

@@ -19,15 +19,25 @@ func isOnline(t *testing.T, n *node, user domain.UserID) bool {
 	return online[user]
 }
 
+func devicesOnline(t *testing.T, n *node, user domain.UserID) int {
+	t.Helper()
+	online, err := n.DevicesOnline(t.Context(), []domain.UserID{user, "absent"})
+	require.NoError(t, err)
+	require.Zero(t, online["absent"])
+	return online[user]
+}
+
 func TestOnline(t *testing.T) {
 	c := newCluster(t, redistest.Shared(t))
 	a, b := c.start(t, "a"), c.start(t, "b")
 	t.Run("with a session on any node that is not in the background", func(t *testing.T) {
 		phone, laptop := b.connect(t, "bob", 1), b.connect(t, "bob", 2)
 		require.True(t, isOnline(t, a, "bob"))
+		require.Equal(t, 2, devicesOnline(t, a, "bob"))
 		phone.Background, laptop.Background = true, true
 		b.Reregister(t.Context(), phone)
 		require.True(t, isOnline(t, a, "bob"))
+		require.Equal(t, 1, devicesOnline(t, a, "bob"))
 		b.Reregister(t.Context(), laptop)
 		require.False(t, isOnline(t, a, "bob"))
 		laptop.Background = false
@@ -42,6 +52,7 @@ func TestOnline(t *testing.T) {
 		c.putEntry(t, "carol", "s", "c-dead d 1 eepoch-1 0")
 		eventually.True(t, "the death is noticed", func() bool { return a.MassChanges() > before })
 		require.False(t, isOnline(t, a, "carol"))
+		require.Zero(t, devicesOnline(t, a, "carol"))
 	})
 	t.Run("unknown after Redis lost data, and known again", func(t *testing.T) {
 		b.connect(t, "dave", 3)

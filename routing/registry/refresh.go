@@ -1,9 +1,11 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,7 +16,8 @@ import (
 const (
 	refreshInterval = time.Second
 	refreshTimeout  = time.Second // of each step of a refresh
-	leaseRenewal    = 3 * time.Second
+	// leaseRenewal lets each refresh renew the lease, which shows that Redis takes writes.
+	leaseRenewal = refreshInterval / 2
 	// rewriteInterval is how often all sessions are registered even if Redis seems to
 	// have all of them.
 	rewriteInterval = time.Minute
@@ -43,6 +46,8 @@ type refresher struct {
 	renewed   time.Time
 	rewritten time.Time // when all sessions were registered for the last time
 	server    string    // run id of the Redis server
+	changes   uint64    // of the connections, as of the last refresh
+	shards    shards    // of a cluster
 }
 
 // refresh runs one refresh and notes how it ended.
@@ -51,20 +56,31 @@ func (f *refresher) refresh(ctx context.Context) {
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		f.failed("refreshing the registry", err)
-		f.note(refreshFailed)
+		f.ended(err, callFailed, refreshFailed)
+		f.logFailure("refreshing the registry", err)
 	default:
-		f.note(refreshed)
+		f.ended(nil, refreshed)
+	}
+}
+
+// ended notes how a refresh ended.
+func (f *refresher) ended(err error, events ...event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failure.refresh = err
+	for _, e := range events {
+		f.apply(e)
 	}
 }
 
 func (f *refresher) try(ctx context.Context) error {
-	if err := f.keepLease(ctx); err != nil {
+	if err := f.write(ctx); err != nil {
 		return err
 	}
 	if err := f.readNodes(ctx); err != nil {
 		return err
 	}
+	f.noteChanges()
 	f.note(answered)
 	if !f.leased { // readNodes has found that the lease is gone
 		if err := f.keepLease(ctx); err != nil {
@@ -78,6 +94,17 @@ func (f *refresher) try(ctx context.Context) error {
 		f.rewritten = time.Now()
 	}
 	return f.removePending(ctx)
+}
+
+// write renews the lease and, in a cluster, the markers. The lease is kept while another
+// server of the cluster is away.
+func (f *refresher) write(ctx context.Context) error {
+	var lease error
+	var leasing sync.WaitGroup
+	leasing.Go(func() { lease = f.keepLease(ctx) })
+	shards := f.checkShards(ctx)
+	leasing.Wait()
+	return cmp.Or(shards, lease)
 }
 
 // keepLease takes the lease or renews it. Other nodes may have removed the entries of
@@ -120,6 +147,7 @@ func (f *refresher) rename() {
 	f.apply(leaseLost)
 	f.mu.Unlock()
 	f.leased = false
+	f.count.renamed.Inc()
 	f.log.Logger.Warn("the lease of this node was lost, continuing under a new node id", "before", before, "node_id", id)
 	select {
 	case f.renamed <- struct{}{}:
@@ -144,10 +172,10 @@ func (f *refresher) readNodes(ctx context.Context) error {
 		leases[i] = pipe.Exists(ctx, f.leaseKey(node))
 	}
 	var info *redis.StringCmd
-	if _, cluster := f.redis.(*redis.ClusterClient); !cluster {
+	if clusterOf(f.redis) == nil {
 		info = pipe.Info(ctx, "server")
 	}
-	_, _ = pipe.Exec(ctx) // each command has its error; miniredis has no INFO
+	_, _ = pipe.Exec(ctx) // each command has its error; not everyone may use INFO
 	alive := make(map[domain.NodeID]bool, len(nodes))
 	for i, node := range nodes {
 		n, err := leases[i].Result()
@@ -170,6 +198,19 @@ func (f *refresher) readNodes(ctx context.Context) error {
 		return nil
 	}
 	return f.redis.SRem(ctx, f.nodesKey(), forgotten...).Err()
+}
+
+// noteChanges notices that a connection to Redis ended or that there is one to another
+// server. A server that was restarted, or that was a replica, may lack sessions.
+func (f *refresher) noteChanges() {
+	client, ok := f.redis.(*Client)
+	if !ok {
+		return
+	}
+	if n := client.changes(); n != f.changes {
+		f.changes = n
+		f.note(sessionsMissing)
+	}
 }
 
 // noteServer notices that Redis was restarted or replaced.

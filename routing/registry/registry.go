@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -8,9 +9,9 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
 	"im/domain"
@@ -30,13 +31,15 @@ const (
 	MaxTimeout     = leaseTTL / 2
 )
 
-// Options are the parts and limits of a Registry. Name, Prefix, Logger, SessionsPerUser
-// and Timeout may be zero.
+// Options are the parts and limits of a Registry. Name, Prefix, Logger, Metrics,
+// SessionsPerUser and Timeout may be zero.
 type Options struct {
 	Name   string                // such as the host's; the node id is this and a random suffix
 	Prefix string                // of all Redis keys; "im" if empty
-	Redis  redis.UniversalClient // from OpenRedis: not every client keeps deadlines
+	Redis  redis.UniversalClient // from Address.Connect: not every client keeps deadlines
 	Logger *slog.Logger
+	// Metrics is where the registry registers its metrics.
+	Metrics prometheus.Registerer
 
 	// SessionsPerUser is how many live sessions a user may have in the whole
 	// cluster, as far as the registry knows; the contract's number if 0.
@@ -68,13 +71,13 @@ type Registry struct {
 	renamed         chan struct{} // holds a token after id has changed
 	nodes           *liveness
 	recent          *recentLookups
+	count           *metrics
 
-	lookedUp, redisErrors atomic.Uint64
-
-	mu     sync.Mutex
-	state  state
-	id     domain.NodeID
-	single bool // the session policy of the last registration
+	mu      sync.Mutex
+	state   state
+	failure failure
+	id      domain.NodeID
+	single  bool // the session policy of the last registration
 	// removals are the entries that are still to be removed from Redis.
 	removals map[domain.SessionID]removal
 }
@@ -115,6 +118,7 @@ func New(o Options) (*Registry, error) {
 		removals:        make(map[domain.SessionID]removal),
 	}
 	r.id = r.newID()
+	r.register(o.Metrics)
 	return r, nil
 }
 
@@ -150,10 +154,30 @@ func (r *Registry) ID() domain.NodeID {
 // reader.
 func (r *Registry) Renamed() <-chan struct{} { return r.renamed }
 
-// Ready returns domain.ErrUnavailable while Redis is unreachable.
+// failure is what went wrong with Redis.
+type failure struct {
+	refresh error     // of the last refresh, if that failed
+	refused error     // what Redis answered to a call that it did not carry out
+	at      time.Time // of refused
+}
+
+// refusedMemory is how long Ready reports a call that Redis refused. A call that got no
+// answer is left to the refreshes, because a slow server is not an unusable one.
+const refusedMemory = 5 * time.Second
+
+// errConnecting is the failure before the first refresh.
+var errConnecting = errors.New("routing: redis was not reached yet")
+
+// Ready returns domain.ErrUnavailable while Redis is unreachable, takes no writes or
+// refuses what the registry needs. The message says why, without addresses and names.
 func (r *Registry) Ready() error {
-	if !r.current().ready() {
-		return domain.ErrUnavailable.WithCause(errors.New("routing: redis does not answer"))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case !r.state.ready():
+		return unavailable(cmp.Or(r.failure.refresh, errConnecting))
+	case r.failure.refused != nil && time.Since(r.failure.at) < refusedMemory:
+		return unavailable(r.failure.refused)
 	}
 	return nil
 }
@@ -163,15 +187,6 @@ func (r *Registry) Ready() error {
 // announces them. A caller that keeps answers of Online asks again when the number has
 // changed, and for some seconds from then on.
 func (r *Registry) MassChanges() uint64 { return r.current().massChanges }
-
-// Stats are counts since the start of a Registry.
-type Stats struct {
-	LookedUp    uint64 // users whose entries a delivery read from Redis
-	RedisErrors uint64 // calls of Redis that failed
-}
-
-// Stats returns the counts so far.
-func (r *Registry) Stats() Stats { return Stats{r.lookedUp.Load(), r.redisErrors.Load()} }
 
 func (r *Registry) current() state {
 	r.mu.Lock()
@@ -193,9 +208,18 @@ func (r *Registry) apply(e event) {
 
 // failed notes that a call of Redis failed.
 func (r *Registry) failed(doing string, err error) {
-	r.redisErrors.Add(1)
-	r.note(callFailed)
-	r.log.Warn("redis call failed: "+doing, "error", err)
+	r.mu.Lock()
+	r.apply(callFailed)
+	if isAnswer(err) {
+		r.failure.refused, r.failure.at = err, time.Now()
+	}
+	r.mu.Unlock()
+	r.logFailure(doing, err)
+}
+
+func (r *Registry) logFailure(doing string, err error) {
+	r.count.redisErrors.Inc()
+	r.log.Warn("redis call failed: "+doing, "reason", describe(err), "error", err)
 }
 
 // atLeast returns d, or the timeout of a call where that is longer.

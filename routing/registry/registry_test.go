@@ -16,7 +16,7 @@ import (
 	"im/test/redistest"
 )
 
-// TestRegistry runs the suite on Redis and on what im dev has in its place.
+// TestRegistry runs the suite on each kind of Redis, and on what im dev has in its place.
 func TestRegistry(t *testing.T) {
 	suite := map[string]func(*testing.T, *cluster){
 		"a newer session of a device replaces the older one, across nodes": testReplace,
@@ -38,7 +38,7 @@ func TestRegistry(t *testing.T) {
 		"removing spares a session that came back under a new node":        testRemovalOfOneNode,
 		"a session that ends while all are registered does not stay":       testEndDuringRegistration,
 	}
-	for service, open := range services() {
+	for service, open := range services(t) {
 		t.Run(service, func(t *testing.T) {
 			for name, test := range suite {
 				t.Run(name, func(t *testing.T) {
@@ -50,8 +50,21 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-func services() map[string]func(testing.TB) redis.UniversalClient {
-	return map[string]func(testing.TB) redis.UniversalClient{"Redis": redistest.Shared, "miniredis": redistest.Embedded}
+type opener = func(testing.TB) redis.UniversalClient
+
+// shared opens clients of what tests share.
+func shared() map[string]opener {
+	return map[string]opener{"Redis": redistest.Shared, "miniredis": redistest.Embedded}
+}
+
+// services starts the other kinds of Redis as well.
+func services(t *testing.T) map[string]opener {
+	redisCluster := redistest.StartCluster(t, 0)
+	sentinels := redistest.StartSentinelSet(t, nil, nil)
+	all := shared()
+	all["Redis Cluster"] = func(t testing.TB) redis.UniversalClient { return connect(t, redisCluster.URL(), patient) }
+	all["Sentinel"] = func(t testing.TB) redis.UniversalClient { return connect(t, sentinels.URL(), patient) }
+	return all
 }
 
 func testReplace(t *testing.T, c *cluster) {
@@ -314,7 +327,7 @@ func testEndDuringRegistration(t *testing.T, c *cluster) {
 
 // TestRegisterThousands takes much of the processor, so it does not run beside the suite.
 func TestRegisterThousands(t *testing.T) {
-	for service, open := range services() {
+	for service, open := range shared() {
 		t.Run(service, func(t *testing.T) { testRegisterThousands(t, newCluster(t, open(t))) })
 	}
 }

@@ -153,9 +153,6 @@ func (f *refresher) registerAll(ctx context.Context) error {
 }
 
 func (f *refresher) writeAll(ctx context.Context) error {
-	if err := f.loadScript(ctx); err != nil {
-		return err
-	}
 	for chunk := range slices.Chunk(f.sessions(), writeChunk) {
 		if err := f.keepLease(ctx); err != nil {
 			return err
@@ -167,14 +164,6 @@ func (f *refresher) writeAll(ctx context.Context) error {
 	return nil
 }
 
-// loadScript loads registerScript into the server: unlike Run, a pipeline cannot send
-// its text when the server does not know it.
-func (f *refresher) loadScript(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, f.atLeast(refreshTimeout))
-	defer cancel()
-	return registerScript.Load(ctx, f.redis).Err()
-}
-
 // writeSome registers sessions that live already, so their number is not limited.
 func (f *refresher) writeSome(ctx context.Context, some []domain.SessionEntry) error {
 	ctx, cancel := context.WithTimeout(ctx, f.atLeast(refreshTimeout))
@@ -182,24 +171,46 @@ func (f *refresher) writeSome(ctx context.Context, some []domain.SessionEntry) e
 	f.mu.Lock()
 	node, single := f.id, f.single
 	f.mu.Unlock()
-	pipe := f.redis.Pipeline()
-	answers := make([]*redis.Cmd, len(some))
-	for i, e := range some {
-		answers[i] = registerScript.EvalSha(ctx, pipe, []string{f.userKey(e.User)}, registerArgs(node, e, single, 0)...)
+	run := func(evaluate evaluation, entries []domain.SessionEntry) []*redis.Cmd {
+		pipe := f.redis.Pipeline()
+		answers := make([]*redis.Cmd, len(entries))
+		for i, e := range entries {
+			answers[i] = evaluate(ctx, pipe, []string{f.userKey(e.User)}, registerArgs(node, e, single, 0)...)
+		}
+		_, _ = pipe.Exec(ctx) // each command has its error
+		return answers
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return err
-	}
-	for i, e := range some {
-		list, err := answers[i].Slice()
-		if err != nil {
+	// Unlike Script.Run, a pipeline cannot send the text of the script to a server that
+	// does not know it. In a cluster these are some of the servers.
+	var unknown []domain.SessionEntry
+	for i, answer := range run(registerScript.EvalSha, some) {
+		if redis.HasErrorPrefix(answer.Err(), "NOSCRIPT") {
+			unknown = append(unknown, some[i])
+		} else if err := f.written(node, some[i], answer); err != nil {
 			return err
 		}
-		if answer := registerAnswer(list); answer.hasNewer() {
-			f.end(node, e.User, e.Session)
-		} else {
-			f.endReplaced(e.User, answer)
+	}
+	for i, answer := range run(registerScript.Eval, unknown) {
+		if err := f.written(node, unknown[i], answer); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// evaluation is Eval or EvalSha of a script.
+type evaluation func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
+
+// written ends what the answer of registerScript says.
+func (f *refresher) written(node domain.NodeID, e domain.SessionEntry, cmd *redis.Cmd) error {
+	list, err := cmd.Slice()
+	if err != nil {
+		return err
+	}
+	if answer := registerAnswer(list); answer.hasNewer() {
+		f.end(node, e.User, e.Session)
+	} else {
+		f.endReplaced(e.User, answer)
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/test/eventually"
@@ -23,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) {
 	redistest.Discard()
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 func testLogger(t *testing.T) *slog.Logger {
@@ -31,6 +32,25 @@ func testLogger(t *testing.T) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
+}
+
+// patient are parameters of a URL for a suite on a busy machine: a slow call is not an
+// outage.
+const patient = "read_timeout=1m&write_timeout=1m&dial_timeout=1m"
+
+// connect connects as a node does. Parameters are added to the URL.
+func connect(t testing.TB, url, parameters string) *Client {
+	t.Helper()
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	address, err := ParseURL(url + separator + parameters)
+	require.NoError(t, err)
+	client, err := address.Connect(t.Context(), "im")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // promptly is how long a call may take that does not wait for Redis, on a busy machine.

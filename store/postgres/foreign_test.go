@@ -79,7 +79,7 @@ func TestI8HiddenAndMissingConversationsTakeTheSameRoundTrips(t *testing.T) {
 		require.ErrorIs(t, ask(t.Context(), nowhere), domain.ErrNotFound, name) // prepares the statements
 		trips := func(id domain.ConversationID) int64 {
 			least := int64(math.MaxInt64)
-			for range 5 { // the least: queries of the store's own may be counted too
+			for range 30 { // the least: on a busy machine, queries of the store's own are counted with most
 				before := answers.Load()
 				require.ErrorIs(t, ask(t.Context(), id), domain.ErrNotFound, name)
 				least = min(least, answers.Load()-before)

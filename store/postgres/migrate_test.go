@@ -16,7 +16,7 @@ import (
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	url := pgtest.NewEmpty(t)
-	log := slog.New(slog.DiscardHandler)
+	o := postgres.MigrateOptions{URL: url, Logger: slog.New(slog.DiscardHandler)}
 	_, err := postgres.Open(t.Context(), postgres.Options{URL: url})
 	require.ErrorIs(t, err, domain.ErrUnavailable)
 	require.ErrorContains(t, err, "run the migrations")
@@ -24,7 +24,7 @@ func TestMigrate(t *testing.T) {
 	var migrating sync.WaitGroup
 	for range 6 { // nodes that start at the same time
 		migrating.Go(func() {
-			if err := postgres.Migrate(t.Context(), url, log); err != nil {
+			if err := postgres.Migrate(t.Context(), o); err != nil {
 				t.Error(err)
 			}
 		})
@@ -41,19 +41,19 @@ func TestMigrate(t *testing.T) {
 		conn := storetest.Connect(t, url)
 		_, err := conn.Exec(t.Context(), `UPDATE im_schema_version SET version = version + 1`)
 		require.NoError(t, err)
-		require.NoError(t, postgres.Migrate(t.Context(), url, log))
+		require.NoError(t, postgres.Migrate(t.Context(), o))
 		_, err = conn.Exec(t.Context(), `UPDATE im_schema_version SET version = version - 1`)
 		require.NoError(t, err)
 	})
 	t.Run("down and up again", func(t *testing.T) {
 		for range status.Latest + 1 {
-			require.NoError(t, postgres.MigrateDown(t.Context(), url, log))
+			require.NoError(t, postgres.MigrateDown(t.Context(), o))
 		}
 		var left int
 		require.NoError(t, storetest.Connect(t, url).QueryRow(t.Context(), `SELECT count(*) FROM pg_class c
 			JOIN pg_namespace n ON n.oid = c.relnamespace WHERE nspname = 'public' AND relname <> 'im_schema_version'`).Scan(&left))
 		require.Zero(t, left)
-		require.NoError(t, postgres.Migrate(t.Context(), url, log))
+		require.NoError(t, postgres.Migrate(t.Context(), o))
 	})
 }
 
@@ -65,11 +65,11 @@ func TestMigrateRefusesADevelopmentSchema(t *testing.T) {
 	conn := storetest.Connect(t, url)
 	_, err := conn.Exec(t.Context(), `ALTER TABLE im_schema_version RENAME TO schema_version; UPDATE schema_version SET version = 15`)
 	require.NoError(t, err)
-	log := slog.New(slog.DiscardHandler)
+	o := postgres.MigrateOptions{URL: url, Logger: slog.New(slog.DiscardHandler)}
 	_, statusErr := postgres.Migrations(t.Context(), url)
 	for name, err := range map[string]error{
-		"up":     postgres.Migrate(t.Context(), url, log),
-		"down":   postgres.MigrateDown(t.Context(), url, log),
+		"up":     postgres.Migrate(t.Context(), o),
+		"down":   postgres.MigrateDown(t.Context(), o),
 		"status": statusErr,
 	} {
 		require.ErrorIs(t, err, domain.ErrInternal, name)

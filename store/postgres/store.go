@@ -1,19 +1,28 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/internal/tracing"
 	"im/store/postgres/appendlog"
+	"im/store/postgres/attachments"
 	"im/store/postgres/feed"
 	"im/store/postgres/internal/pg"
+	"im/store/postgres/push"
 	"im/store/postgres/read"
 	"im/store/postgres/rebuild"
+	"im/store/postgres/reports"
 	"im/store/postgres/search"
 	"im/store/postgres/users"
+	"im/store/postgres/webhooks"
 )
 
 // Options configure a Store. Only URL is required.
@@ -24,14 +33,21 @@ type Options struct {
 	Node string
 	// Limits bound pages; the zero value means domain.DefaultLimits.
 	Limits domain.Limits
-	// Committers is the number of connections that append; 2 if zero.
-	Committers int
-	// Readers is the number of connections that everything else shares; 8 if zero.
-	Readers int
+	// Connections is the most connections to PostgreSQL. If it is zero, it is
+	// pool_max_conns of the URL, or else 10. Some work that is rare, such as the deletion
+	// of old rows, uses one more.
+	Connections int
+	// Committers is the number of connections that append, and Readers that of those that
+	// everything else shares. If zero, they follow from Connections.
+	Committers, Readers int
 	// QueueBytes bounds the waiting commands of all committers together; 64 MiB if zero.
 	QueueBytes int
 	// CacheBytes bounds the cached states of all committers together; 64 MiB if zero.
 	CacheBytes int
+	// CommandTimeout is how long an append waits for its answer; 8 s if zero.
+	CommandTimeout time.Duration
+	// ReportRetention is how long reports of messages are kept; 90 days if zero.
+	ReportRetention time.Duration
 	// Publish and Push are called with every commit of this Store before its callers get
 	// their answers; for each conversation in the order of its commits. Publish gets all
 	// conversations of a transaction at once, for other nodes. Push gets one conversation
@@ -44,7 +60,14 @@ type Options struct {
 	EpochBegan func(epoch string)
 	// Logger never gets the content of messages; slog.Default if nil.
 	Logger *slog.Logger
+	// Metrics is where the store registers its metrics. Optional.
+	Metrics prometheus.Registerer
+	// Tracer begins spans, of statements too; nil: there are no traces.
+	Tracer *tracing.Tracer
 }
+
+// DefaultReportRetention is the default of Options.ReportRetention.
+const DefaultReportRetention = 90 * 24 * time.Hour
 
 // Store is the log and all reads of it. It has the methods of its parts, which share one
 // pool of connections. Close it after Run has returned.
@@ -55,38 +78,57 @@ type Store struct {
 	*users.Records
 	*search.Index
 	*rebuild.Rebuilder
+	*reports.Reports
+	*webhooks.Webhooks
+	*attachments.Attachments
+	*push.Pushes
 
-	db *pg.DB
+	db              *pg.DB
+	reportRetention time.Duration
 }
 
 var _ domain.Log = (*Store)(nil)
 
-// Open connects, and checks that the schema exists. It fails with
-// domain.ErrUnavailable when the server cannot be reached.
+// Open connects, and checks that the schema is one that this program can use. It fails
+// with domain.ErrUnavailable when the server cannot be reached, or lacks migrations.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	logger := o.Logger.With("component", "store")
-	db, err := pg.Open(ctx, pg.Options{URL: o.URL, Readers: o.Readers, EpochBegan: o.EpochBegan, Logger: logger})
+	config, err := pg.ParseURL(o.URL, "im/"+o.Node)
+	if err == nil {
+		err = o.share(config.Connections)
+	}
 	if err != nil {
+		return nil, pg.Translate(err)
+	}
+	config.Trace(o.Tracer)
+	db, err := pg.Open(ctx, pg.Options{Config: config, Readers: o.Readers, EpochBegan: o.EpochBegan, Logger: logger})
+	if err != nil {
+		return nil, explainSchema(ctx, o.URL, err)
+	}
+	if err := checkSchema(ctx, db); err != nil {
+		db.Close()
 		return nil, err
 	}
-	s := &Store{db: db, Changes: feed.New(db), Queries: read.New(db), Rebuilder: rebuild.New(db)}
+	db.RegisterPool(o.Metrics)
+	s := &Store{db: db, Changes: feed.New(db), Queries: read.New(db), Rebuilder: rebuild.New(db), Reports: reports.New(db), reportRetention: o.ReportRetention}
+	s.Webhooks, s.Attachments = webhooks.New(db, s.Changes), attachments.New(db)
+	s.Pushes = push.New(db, s.Changes)
 	s.Records = users.New(db, users.Options{Node: o.Node, Lookups: o.Readers / 2})
 	s.Log = appendlog.New(db, appendlog.Options{
-		Node: o.Node, Committers: o.Committers, QueueBytes: o.QueueBytes, CacheBytes: o.CacheBytes,
-		Publish: o.Publish, Push: o.Push,
+		Node: o.Node, Committers: o.Committers, QueueBytes: o.QueueBytes, CacheBytes: o.CacheBytes, Timeout: o.CommandTimeout,
+		Publish: o.Publish, Push: o.Push, Metrics: o.Metrics, Tracer: o.Tracer,
 	})
 	s.Index = search.New(db, s.Changes, s.Queries, search.Options{
-		Searches: max(1, o.Readers/2), Appending: s.Appending,
+		Searches: max(1, o.Readers/2), Appending: s.Appending, Metrics: o.Metrics,
 	})
 	return s, nil
 }
 
 func (o Options) withDefaults() Options {
-	defaultTo(&o.Committers, 2)
-	defaultTo(&o.Readers, 8)
 	defaultTo(&o.QueueBytes, 64<<20)
 	defaultTo(&o.CacheBytes, 64<<20)
+	o.ReportRetention = cmp.Or(o.ReportRetention, DefaultReportRetention)
 	if o.Limits == (domain.Limits{}) {
 		o.Limits = domain.DefaultLimits()
 	}
@@ -105,19 +147,70 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// defaultConnections is the number of connections of a node unless it is set.
+const defaultConnections = 10
+
+// share divides the connections between appends and everything else. ofURL is
+// pool_max_conns of the URL, or 0.
+func (o *Options) share(ofURL int) error {
+	total := cmp.Or(o.Connections, ofURL, defaultConnections)
+	switch {
+	case o.Connections != 0 && ofURL != 0 && o.Connections != ofURL:
+		return &pg.ConfigError{Reason: fmt.Sprintf(
+			"pool_max_conns is %d, and IM_DATABASE_CONNECTIONS is %d: remove one of them", ofURL, o.Connections)}
+	case total < 2:
+		return &pg.ConfigError{Reason: "a node needs at least 2 connections (IM_DATABASE_CONNECTIONS, or pool_max_conns in the URL)"}
+	}
+	committers := 2
+	if total < 4 {
+		committers = 1
+	}
+	defaultTo(&o.Committers, committers)
+	defaultTo(&o.Readers, total-committers)
+	return nil
+}
+
+// CheckURL parses a connection string, for a node with at most that many connections (0:
+// as many as the connection string says). The error contains no password.
+func CheckURL(url string, connections int) error {
+	config, err := pg.ParseURL(url, "im")
+	if err != nil {
+		return err
+	}
+	return (&Options{Connections: connections}).share(config.Connections)
+}
+
+// PoolSize returns pool_max_conns of a connection string; 0 if it has none.
+func PoolSize(url string) int {
+	config, err := pg.ParseURL(url, "im")
+	if err != nil {
+		return 0
+	}
+	return config.Connections
+}
+
+// ErrConfig is the cause of errors that say what in the URL, in the database or in a
+// pooler must be changed. A retry does not help.
+var ErrConfig = pg.ErrConfig
+
+// ErrNoSession is the cause of the error of Migrate behind a connection pooler that gives
+// the sessions of the server to other clients between two transactions.
+var ErrNoSession = pg.ErrNoSession
+
 func defaultTo(n *int, value int) {
 	if *n == 0 {
 		*n = value
 	}
 }
 
-// Run appends submitted commands, deletes old rows and updates the search index, until
-// ctx ends. Then it accepts no more commands, writes those that it has accepted (for 5 s
-// at most) and returns nil.
+// Run appends submitted commands, deletes old rows, repairs restored ones and updates the
+// search index, until ctx ends. Then it accepts no more commands, writes those that it has
+// accepted (for 5 s at most) and returns nil.
 func (s *Store) Run(ctx context.Context) error {
 	var running errgroup.Group
 	running.Go(func() error { return s.Log.Run(ctx) })
 	running.Go(func() error { return s.sweep(ctx) })
+	running.Go(func() error { return s.repairChanged(ctx) })
 	running.Go(func() error { return s.Index.Run(ctx) })
 	return running.Wait()
 }

@@ -5,14 +5,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
+
+	"im/test/leaktest"
 
 	"im/domain"
 	"im/test/pgtest"
 	"im/test/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestSendAndRead(t *testing.T) {
 	t.Parallel()

@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"im/store/postgres/internal/pg"
 )
@@ -34,19 +31,11 @@ DELETE FROM device_cursors d USING (
 ) unused
 WHERE d.user_id = unused.user_id AND d.device_id = unused.device_id`
 
-	// After a restore, "changed" of some rows may be a transaction that is still in the
-	// future. Until then, every sync would report these rows as new.
-	sweepConversationsSQL = `
-UPDATE conversations SET changed = pg_current_xact_id() WHERE id IN (
-	SELECT id FROM conversations WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
-	ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
-)`
+	sweepReportsSQL = `DELETE FROM reports WHERE created_at < now() - $1::interval`
 
-	sweepMembersSQL = `
-UPDATE members SET changed = pg_current_xact_id() WHERE (user_id, conversation_id) IN (
-	SELECT user_id, conversation_id FROM members WHERE changed >= pg_snapshot_xmax(pg_current_snapshot())
-	ORDER BY user_id, conversation_id LIMIT 5000 FOR UPDATE SKIP LOCKED
-)`
+	sweepBansSQL = `DELETE FROM user_bans WHERE until < now()`
+
+	sweepFailuresSQL = `DELETE FROM webhook_failures WHERE failed_at < now() - interval '30 days'`
 )
 
 // sweep deletes old rows every few minutes, until ctx ends. All nodes do that; a node
@@ -54,27 +43,21 @@ UPDATE members SET changed = pg_current_xact_id() WHERE (user_id, conversation_i
 func (s *Store) sweep(ctx context.Context) error {
 	ticker := time.NewTicker(sweepInterval)
 	defer ticker.Stop()
-	swept := s.db.KnownEpoch() // the epoch in which "changed" was corrected last
 	for n := 1; ; n++ {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return nil
 		}
-		epoch := s.db.KnownEpoch()
-		err := s.sweepOnce(ctx, n%devicesEvery == 0, epoch != swept)
-		if err == nil {
-			swept = epoch
-		} else if ctx.Err() == nil {
+		if err := s.sweepOnce(ctx, n%devicesEvery == 0); err != nil && ctx.Err() == nil {
 			s.db.Logger.Warn("deleting old rows failed; the next sweep tries again", "error", err)
 		}
 	}
 }
 
-// sweepOnce deletes old commits, unused devices if devices is set, and corrects "changed"
-// if changed is set. It uses a connection of its own, because it may take longer than the
-// statement timeout of the pool.
-func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
+// sweepOnce deletes old commits, old reports, bans from the app that have ended, old failures
+// of webhooks, notifications that no node sends, and unused devices if devices is set. It uses a connection of its own, because it may take longer than the statement timeout of the pool.
+func (s *Store) sweepOnce(ctx context.Context, devices bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepTimeout)
 	defer cancel()
 	conn, err := s.db.Connect(ctx)
@@ -86,22 +69,18 @@ func (s *Store) sweepOnce(ctx context.Context, devices, changed bool) error {
 		return err
 	}
 	if devices {
-		if _, err := conn.Exec(ctx, sweepDevicesSQL); err != nil {
+		if _, err = conn.Exec(ctx, sweepDevicesSQL); err != nil {
 			return err
 		}
 	}
-	if changed {
-		return errors.Join(sweepAll(ctx, conn, sweepConversationsSQL), sweepAll(ctx, conn, sweepMembersSQL))
+	if _, err := conn.Exec(ctx, sweepReportsSQL, s.reportRetention); err != nil {
+		return err
 	}
-	return nil
-}
-
-// sweepAll runs a statement that processes a limited number of rows until none is left.
-func sweepAll(ctx context.Context, conn *pgx.Conn, sql string) error {
-	for {
-		tag, err := conn.Exec(ctx, sql)
-		if err != nil || tag.RowsAffected() == 0 {
-			return err
-		}
+	if _, err := conn.Exec(ctx, sweepBansSQL); err != nil {
+		return err
 	}
+	if _, err := conn.Exec(ctx, sweepFailuresSQL); err != nil {
+		return err
+	}
+	return s.SweepPushes(ctx)
 }

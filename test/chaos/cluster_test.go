@@ -84,7 +84,8 @@ func (c *cluster) newNode(name string) *node {
 	n.env = append(os.Environ(),
 		"IM_DATABASE_URL=postgres://postgres@"+n.postgres.Addr()+"/"+c.database+"?sslmode=disable",
 		"IM_REDIS_URL=redis://"+n.redis.Addr()+"/0", "IM_AMQP_URL=amqp://guest:guest@"+n.rabbit.Addr()+"/",
-		"IM_PREFIX="+c.prefix, "IM_JWT_SECRET="+secret, "IM_ADDR="+n.addr, "IM_NODE_NAME="+name, "IM_START_TIMEOUT=60s")
+		"IM_PREFIX="+c.prefix, "IM_JWT_SECRET="+secret, "IM_ADDR="+n.addr, "IM_NODE_NAME="+name, "IM_START_TIMEOUT=60s", "IM_CREATE_DATABASE=true",
+		"IM_WEBHOOK_ALLOW=127.0.0.0/8", "IM_WEBHOOK_RETRIES="+strings.TrimSuffix(strings.Repeat("1s,", 120), ","))
 	c.t.Cleanup(n.cleanUp)
 	return n
 }

@@ -6,7 +6,7 @@
 // Probes concurrently measure the latency of sends, the latency of their delivery to
 // another node, and the time to recovery. docs/reliability.md has the figures.
 //
-//	IM_LONG=1               the long form (make chaos)
-//	IM_SOAK=1h              the soak, of that duration (make soak)
-//	IM_CHAOS_REPORT=file    appends the figures to a file, as rows of a table
+//	IM_TEST_LONG=1       the long form (make chaos)
+//	IM_TEST_SOAK=1h      the soak, of that duration (make soak)
+//	IM_TEST_REPORT=file  appends the figures to a file, as rows of a table
 package chaos

@@ -41,7 +41,8 @@ func (p *probe) atNode(n *node) *probe {
 
 // TestNodeKilled: clients of a killed node connect to other nodes and miss no event.
 func TestNodeKilled(t *testing.T) {
-	s := newScenario(t, 3, shortOrLong(14*time.Second, time.Minute))
+	away := shortOrLong(4*time.Second, time.Minute) // of the endpoint of the webhook
+	s := newScenario(t, 3, shortOrLong(14*time.Second, time.Minute), func(o *verify.Options) { o.WebhookAway = away })
 	duration := shortOrLong(4*time.Second, 15*time.Second)
 	s.inject(fault{
 		name: "a node killed (SIGKILL), and started again", duration: duration,
@@ -53,6 +54,8 @@ func TestNodeKilled(t *testing.T) {
 	})
 	r := s.requireNoBreach()
 	require.Less(t, r.MaxOutage, slack*verify.Millis(5000), "a client waited for longer than for a reconnect")
+	require.Equal(t, r.LogEvents, r.WebhookEvents, "the webhook got every event")
+	require.Positive(t, r.WebhookRefused)
 }
 
 // killBeforePublish kills a node while the answer to its commit is held back, so that it

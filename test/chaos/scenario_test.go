@@ -14,8 +14,8 @@ import (
 	"im/tools/verify"
 )
 
-// longForm reports whether IM_LONG asks for the long form of the tests.
-func longForm() bool { return os.Getenv("IM_LONG") != "" }
+// longForm reports whether IM_TEST_LONG asks for the long form of the tests.
+func longForm() bool { return os.Getenv("IM_TEST_LONG") != "" }
 
 // shortOrLong returns short, or long in the long form.
 func shortOrLong[T any](short, long T) T {
@@ -83,7 +83,7 @@ func (s *scenario) load(duration time.Duration, set []func(*verify.Options)) {
 			return sign("backend", true)
 		},
 		Users: shortOrLong(12, 30), Conversations: shortOrLong(12, 30), Rate: shortOrLong(25.0, 40.0),
-		Duration: duration, CompleteWithin: 15 * time.Second, Settle: waitTimeout, Prefix: "v",
+		Duration: duration, CompleteWithin: 15 * time.Second, Settle: waitTimeout, Prefix: "v", Webhook: true,
 	}
 	for _, set := range set {
 		set(&options)
@@ -142,9 +142,9 @@ func (s *scenario) record(f fault, lasted time.Duration, got figures) {
 	s.appendToReport(row)
 }
 
-// appendToReport appends a line to the file that IM_CHAOS_REPORT names.
+// appendToReport appends a line to the file that IM_TEST_REPORT names.
 func (s *scenario) appendToReport(row string) {
-	path := os.Getenv("IM_CHAOS_REPORT")
+	path := os.Getenv("IM_TEST_REPORT")
 	if path == "" {
 		return
 	}

@@ -26,12 +26,12 @@ type measure struct {
 	take  func() float64 // negative: cannot be measured now
 }
 
-// TestSoak runs for the duration in IM_SOAK, with a fault every minute. The first node
+// TestSoak runs for the duration in IM_TEST_SOAK, with a fault every minute. The first node
 // is never restarted; its memory, files and goroutines must not grow.
 func TestSoak(t *testing.T) {
-	duration, err := time.ParseDuration(os.Getenv("IM_SOAK"))
+	duration, err := time.ParseDuration(os.Getenv("IM_TEST_SOAK"))
 	if err != nil {
-		t.Skip("IM_SOAK is not set: make soak")
+		t.Skip("IM_TEST_SOAK is not set: make soak")
 	}
 	every := min(time.Minute, duration/5)
 	s := newScenario(t, 3, duration, func(o *verify.Options) { o.CompleteWithin = time.Minute })

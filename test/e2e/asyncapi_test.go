@@ -28,9 +28,9 @@ func protocol(t testing.TB) *frametest.Protocol {
 // TestEveryFrameIsServed: a node sends each message of asyncapi.yaml, except gap, which
 // needs a reader that is too slow.
 func TestEveryFrameIsServed(t *testing.T) {
-	c := newCluster(t)
+	c, _ := newFileCluster(t)
 	n := c.node("one")
-	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	alice, bob := connect(t, n.URL, "alice", "phone"), connect(t, n.URL, "bob", "phone")
 	id := n.create("alice", map[string]any{"kind": "group", "members": []domain.UserID{"bob"}, "title": "<Release>", "metadata": map[string]any{"a": 1}})
 	status, body := n.call("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"title": nil, "settings": map[string]any{"posting": "admins"}})
 	require.Equal(t, 200, status, "%s", body)
@@ -42,7 +42,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	for i, content := range []map[string]any{
 		text("x"),
 		{"type": "image", "url": "u", "text": "t", "name": "n", "size": 1, "mime": "image/png", "width": 2, "height": 3, "preview": "p"},
-		{"type": "file", "attachment_id": "a"},
+		fileContent(n.uploaded("alice", "a", "image/png", png)),
 		{"type": "audio", "url": "u", "duration_ms": 4},
 		{"type": "video", "url": "u"},
 		{"type": "custom", "biz_type": "order", "data": []any{nil}},
@@ -69,11 +69,15 @@ func TestEveryFrameIsServed(t *testing.T) {
 		{"PUT", message + "/pin", nil},
 		{"DELETE", message + "/pin", nil},
 		{"DELETE", message, nil},
+		{"PUT", "/v1/conversations/" + id.String() + "/bans/carol", map[string]any{"reason": "r"}},
+		{"DELETE", "/v1/conversations/" + id.String() + "/bans/carol", nil},
+		{"PUT", "/v1/conversations/" + id.String() + "/mutes/bob", map[string]any{}},
+		{"DELETE", "/v1/conversations/" + id.String() + "/mutes/bob", nil},
 	} {
 		status, body := n.call("alice", change.method, change.path, change.body)
 		require.Equal(t, 200, status, "%s %s: %s", change.method, change.path, body)
 	}
-	bob.waitEvent(id, 17)
+	bob.waitEvent(id, 21)
 	for _, request := range []map[string]any{
 		{"type": "sync", "timeline_limit": 50},
 		{"type": "pull", "conversation_id": id, "after_seq": 0},
@@ -91,7 +95,7 @@ func TestEveryFrameIsServed(t *testing.T) {
 	alice.write(map[string]any{"type": "typing", "conversation_id": id})
 	bob.next("typing")
 	alice.next("receipt")
-	n.signal(syscall.SIGTERM)
+	n.Signal(syscall.SIGTERM)
 	bob.next("drain")
 	bob.closed()
 

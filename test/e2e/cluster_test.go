@@ -8,11 +8,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,7 +19,7 @@ import (
 
 	"im/domain"
 	"im/internal/auth"
-	"im/internal/freeport"
+	"im/test/improcess"
 	"im/test/pgtest"
 	"im/test/proxytest"
 )
@@ -41,15 +38,12 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "im")
-	args := []string{"build", "-o", binary}
+	var flags []string
 	if raceEnabled {
-		args = append(args, "-race")
+		flags = append(flags, "-race")
 	}
-	build := exec.Command("go", append(args, "im/cmd/im")...)
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "building im:", err)
+	if binary, err = improcess.Build(dir, flags...); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
@@ -136,90 +130,18 @@ func (c *cluster) registered(user domain.UserID) bool {
 
 // testNode is one process of im serve.
 type testNode struct {
-	t   testing.TB
-	url string
-	cmd *exec.Cmd
-	log *lockedBuffer
-
-	exited chan struct{}
-	err    error // of the process; valid after exited is closed
+	*improcess.Process
+	t testing.TB
 }
 
 // node starts a node and waits until it is ready. env is set in addition to that of the
 // cluster.
 func (c *cluster) node(name string, env ...string) *testNode {
 	c.t.Helper()
-	addr, err := freeport.Addr()
-	require.NoError(c.t, err)
-	n := &testNode{t: c.t, url: "http://" + addr, log: &lockedBuffer{}, exited: make(chan struct{})}
-	n.cmd = exec.Command(binary, "serve")
-	n.cmd.Env = append(append(os.Environ(), c.env...), append([]string{
-		"IM_ADDR=" + addr, "IM_NODE_NAME=" + name, "IM_LOG_FORMAT=json",
-	}, env...)...)
-	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
-	require.NoError(c.t, n.cmd.Start())
-	go func() {
-		n.err = n.cmd.Wait()
-		close(n.exited)
-	}()
-	c.t.Cleanup(n.cleanUp)
-	c.waitReady(n)
+	env = append(append(slices.Clone(c.env), "IM_NODE_NAME="+name, "IM_LOG_FORMAT=json"), env...)
+	n := &testNode{Process: improcess.Serve(c.t, binary, env...), t: c.t}
+	n.AwaitReady()
 	return n
-}
-
-// waitReady waits until each node reports that it reaches all services.
-func (c *cluster) waitReady(nodes ...*testNode) {
-	c.t.Helper()
-	for _, n := range nodes {
-		require.Eventually(c.t, func() bool {
-			resp, err := http.Get(n.url + "/readyz")
-			if err != nil {
-				return false
-			}
-			defer func() { _ = resp.Body.Close() }()
-			var state struct{ Status string }
-			return json.NewDecoder(resp.Body).Decode(&state) == nil && state.Status == "ready"
-		}, 2*waitTimeout, 20*time.Millisecond, "the node is not ready: %s", n.log)
-	}
-}
-
-func (n *testNode) signal(s syscall.Signal) { require.NoError(n.t, n.cmd.Process.Signal(s)) }
-
-// wait waits until the process exits, and returns its error.
-func (n *testNode) wait() error {
-	select {
-	case <-n.exited:
-		return n.err
-	case <-time.After(2 * waitTimeout):
-		return fmt.Errorf("%s still runs: %s", n.url, n.log)
-	}
-}
-
-// stop ends the node with SIGTERM. It must exit with 0.
-func (n *testNode) stop() {
-	n.t.Helper()
-	n.signal(syscall.SIGTERM)
-	require.NoError(n.t, n.wait(), "%s", n.log)
-}
-
-// cleanUp ends the process. It fails the test if the node has logged a data race or a
-// panic.
-func (n *testNode) cleanUp() {
-	_ = n.cmd.Process.Signal(syscall.SIGCONT)
-	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	if err := n.wait(); err != nil {
-		_ = n.cmd.Process.Kill()
-		<-n.exited
-	}
-	log := n.log.String()
-	for _, bad := range []string{"DATA RACE", "panic:", "fatal error:"} {
-		if strings.Contains(log, bad) {
-			n.t.Errorf("%s in the log of a node:\n%s", bad, log)
-		}
-	}
-	if n.t.Failed() {
-		n.t.Logf("log of %s:\n%s", n.url, log)
-	}
 }
 
 // call makes a REST call as a user and returns the status and the body of the answer.
@@ -248,7 +170,7 @@ func (n *testNode) callText(user domain.UserID, method, path, body string) (int,
 
 func (n *testNode) do(bearer, method, path string, body []byte) (int, []byte) {
 	n.t.Helper()
-	req, err := http.NewRequest(method, n.url+path, bytes.NewReader(body))
+	req, err := http.NewRequest(method, n.URL+path, bytes.NewReader(body))
 	require.NoError(n.t, err)
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
@@ -313,22 +235,4 @@ func decode[T any](t testing.TB, data []byte) T {
 	var v T
 	require.NoError(t, json.Unmarshal(data, &v), "%s", data)
 	return v
-}
-
-// lockedBuffer collects the output of a process.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -17,7 +17,7 @@ func TestEpochChange(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
 	bob.waitEvent(id, 2)
 	_, before := bob.sync("", 10)
@@ -31,7 +31,7 @@ func TestEpochChange(t *testing.T) {
 
 	require.Equal(t, 4004, alice.closed())
 	require.Equal(t, 4004, bob.closed())
-	alice, bob = connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob = connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	var refused syncPage
 	bob.request(map[string]any{"type": "sync", "cursor": before.Cursor}).into(t, &refused)
 	require.Equal(t, domain.CodeCursorInvalid, refused.Code)
@@ -47,7 +47,7 @@ func TestEpochChange(t *testing.T) {
 func TestEpochNew(t *testing.T) {
 	c := newCluster(t)
 	one := c.node("one")
-	alice := connect(t, one.url, "alice", "phone")
+	alice := connect(t, one.URL, "alice", "phone")
 	command := exec.Command(binary, "epoch", "new")
 	command.Env = c.env
 	out, err := command.Output()
@@ -55,7 +55,7 @@ func TestEpochNew(t *testing.T) {
 	require.Equal(t, 4004, alice.closed())
 
 	var welcome struct{ Epoch string }
-	again := dial(t, one.url, nil)
+	again := dial(t, one.URL, nil)
 	again.write(map[string]any{"type": "hello", "device_id": "phone", "token": userToken(t, "alice")})
 	again.next("welcome").into(t, &welcome)
 	require.Equal(t, welcome.Epoch+"\n", string(out))

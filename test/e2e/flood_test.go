@@ -173,7 +173,7 @@ func floodAll(t *testing.T, n *testNode, conversations []domain.ConversationID, 
 		bearer := userToken(t, user)
 		g.Go(func() error {
 			var retries int
-			ws, err := connectWithRetry(n.url, bearer, time.Now().Add(waitTimeout), &retries)
+			ws, err := connectWithRetry(n.URL, bearer, time.Now().Add(waitTimeout), &retries)
 			if err != nil {
 				return err
 			}

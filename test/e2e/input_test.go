@@ -19,7 +19,7 @@ func TestBadFrames(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.direct("alice", "bob")
-	alice := connect(t, n.url, "alice", "phone")
+	alice := connect(t, n.URL, "alice", "phone")
 	before := alice.history(id)
 
 	send := func(rest string) string {
@@ -128,20 +128,20 @@ func TestFramesThatCloseTheSocket(t *testing.T) {
 		"10 MB":         {websocket.TextMessage, make([]byte, 10<<20), websocket.CloseMessageTooBig},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := connect(t, n.url, "alice", name[:2])
+			s := connect(t, n.URL, "alice", name[:2])
 			_ = s.writeRaw(bad.kind, bad.frame) // the server may close the socket during the write
 			require.Equal(t, bad.code, s.closed())
 		})
 	}
 	t.Run("no hello first", func(t *testing.T) {
-		s := dial(t, n.url, nil)
+		s := dial(t, n.URL, nil)
 		s.write(map[string]any{"type": "ping"})
 		require.Equal(t, 4300, s.closed())
 	})
 	t.Run("no hello in time", func(t *testing.T) {
-		require.Equal(t, 4300, dial(t, n.url, nil).closed())
+		require.Equal(t, 4300, dial(t, n.URL, nil).closed())
 	})
-	require.NotEmpty(t, connect(t, n.url, "alice", "after").user)
+	require.NotEmpty(t, connect(t, n.URL, "alice", "after").user)
 }
 
 // TestBadRequests: each invalid REST call is answered with a status and a code of the

@@ -44,7 +44,7 @@ func TestLargeGroup(t *testing.T) {
 	}
 
 	last := name(limits.GroupMembers - 2)
-	alice, member := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, last, "phone")
+	alice, member := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, last, "phone")
 	posted := alice.post(id, "c", "to all of you")
 	require.Empty(t, posted.Code)
 	require.Equal(t, domain.MessagePosted, member.waitEvent(id, posted.Seq)[0].Type)

@@ -17,7 +17,7 @@ import (
 func TestI1AcceptedIsDurable(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
-	alice := connect(t, one.url, "alice", "phone")
+	alice := connect(t, one.URL, "alice", "phone")
 
 	id := one.direct("alice", "bob")
 	answer := alice.post(id, "c-1", "over the socket")
@@ -26,11 +26,11 @@ func TestI1AcceptedIsDurable(t *testing.T) {
 		map[string]any{"client_msg_id": "c-2", "content": text("over REST")})
 	require.Equal(t, http.StatusCreated, status, "%s", body)
 
-	require.Len(t, connect(t, two.url, "bob", "phone").history(id), 3)
-	one.stop()
-	two.stop()
+	require.Len(t, connect(t, two.URL, "bob", "phone").history(id), 3)
+	one.Stop()
+	two.Stop()
 	three := c.node("three")
-	events := connect(t, three.url, "bob", "phone").history(id)
+	events := connect(t, three.URL, "bob", "phone").history(id)
 	require.Len(t, events, 3)
 	require.JSONEq(t, `{"content":{"type":"text","text":"over the socket"}}`, string(events[1].Body))
 	require.JSONEq(t, `{"content":{"type":"text","text":"over REST"}}`, string(events[2].Body))
@@ -53,7 +53,7 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 	}
 	var work errgroup.Group
 	for i, user := range users {
-		s := connect(t, nodes[i%2].url, user, "phone")
+		s := connect(t, nodes[i%2].URL, user, "phone")
 		work.Go(func() error {
 			var requests []string
 			for n := range each {
@@ -78,7 +78,7 @@ func TestI2DenseUnderConcurrentAppends(t *testing.T) {
 		})
 	}
 	require.NoError(t, work.Wait())
-	reader := connect(t, nodes[0].url, users[0], "tablet")
+	reader := connect(t, nodes[0].URL, users[0], "tablet")
 	for _, id := range ids {
 		events := reader.history(id)
 		require.Len(t, events, 1+senders*each)
@@ -113,7 +113,7 @@ func TestI3OnceOverTransportsAndNodes(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].direct("alice", "bob")
-	sockets := []*socket{connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")}
+	sockets := []*socket{connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "alice", "laptop")}
 
 	const messages = 20
 	for n := range messages {
@@ -154,8 +154,8 @@ func TestI3OnceOverTransportsAndNodes(t *testing.T) {
 func TestI3OneDirectConversation(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
-	alice := connect(t, nodes[0].url, "alice", "phone")
-	bob := connect(t, nodes[1].url, "bob", "phone")
+	alice := connect(t, nodes[0].URL, "alice", "phone")
+	bob := connect(t, nodes[1].URL, "bob", "phone")
 
 	var mu sync.Mutex
 	ids := map[domain.ConversationID]bool{}

@@ -38,7 +38,7 @@ func TestMessageChangesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
-	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
+	alice, bob := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "bob", "phone")
 	seq := alice.post(id, "c-1", "secret text").Seq
 	reply := decode[domain.Event](t, func() []byte {
 		status, body := nodes[1].call("bob", "POST", "/v1/conversations/"+id.String()+"/messages",
@@ -96,7 +96,7 @@ func TestUnreadFollowsEditsAndRecalls(t *testing.T) {
 	c := newCluster(t)
 	n := c.node("one")
 	id := n.group("alice", "bob")
-	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	alice, bob := connect(t, n.URL, "alice", "phone"), connect(t, n.URL, "bob", "phone")
 	first, second := alice.post(id, "1", "one").Seq, alice.post(id, "2", "two").Seq
 	counts := func() []int64 {
 		views, last := bob.sync("", 10)
@@ -118,7 +118,7 @@ func TestEditRacingRecallOnTwoNodes(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].direct("alice", "bob")
-	alice := connect(t, nodes[0].url, "alice", "phone")
+	alice := connect(t, nodes[0].URL, "alice", "phone")
 	for round := range 15 {
 		seq := alice.post(id, fmt.Sprint(round), "secret text").Seq
 		var racing sync.WaitGroup
@@ -137,7 +137,45 @@ func TestEditRacingRecallOnTwoNodes(t *testing.T) {
 		})
 		racing.Wait()
 	}
-	for _, e := range connect(t, nodes[1].url, "bob", "phone").history(id) {
+	for _, e := range connect(t, nodes[1].URL, "bob", "phone").history(id) {
 		require.NotContains(t, string(e.Body), "secret text", "%s %d", e.Type, e.Seq)
+	}
+}
+
+// TestReactionInAnyForm: an emoji with and without U+FE0F is one reaction, on every node,
+// in answers and in pushes.
+func TestReactionInAnyForm(t *testing.T) {
+	c := newCluster(t)
+	nodes := []*testNode{c.node("one"), c.node("two")}
+	id := nodes[0].group("alice", "bob", "carol")
+	alice := connect(t, nodes[1].URL, "alice", "phone")
+	seq := alice.post(id, "c-1", "hello").Seq
+	path := messagePath(id, seq)
+	for _, emoji := range []struct{ bare, form string }{
+		{"👍", "👍\uFE0F"}, {"❤", "❤\uFE0F"}, {"1\u20E3", "1\uFE0F\u20E3"}, {"❤\u200D🔥", "❤\uFE0F\u200D🔥"}, {"🇩🇪", "🇩🇪\uFE0F"},
+	} {
+		bare, form := path+"/reactions/"+url.PathEscape(emoji.bare), path+"/reactions/"+url.PathEscape(emoji.form)
+		body := fmt.Sprintf(`{"target_seq":%d,"emoji":%q}`, seq, emoji.bare)
+		made := []domain.Event{nodes[0].change("bob", "PUT", form, nil), nodes[1].change("carol", "PUT", bare, nil)}
+		nodes[1].unchanged("bob", "PUT", bare, nil)
+		nodes[0].unchanged("carol", "PUT", form, nil)
+		status, answer := nodes[1].call("bob", "GET", path, nil)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, []domain.Reaction{{Emoji: emoji.bare, Count: 2, Mine: true}}, decode[domain.Message](t, answer).Reactions)
+		made = append(made, nodes[1].change("bob", "DELETE", bare, nil), nodes[0].change("carol", "DELETE", form, nil))
+		nodes[0].unchanged("bob", "DELETE", form, nil)
+		events := alice.waitEvent(id, made[3].Seq)
+		require.Equal(t, made, events[len(events)-4:])
+		for _, e := range made {
+			require.JSONEq(t, body, string(e.Body))
+		}
+	}
+	for _, forms := range [][2]string{{"👍", "👍🏽"}, {"🏴", "🏴󠁧󠁢󠁥󠁮󠁧󠁿"}, {"🇩🇪", "🇩"}, {"🤷\u200D♀", "🤷\u200D♂"}, {"+1", "👍"}} {
+		for _, emoji := range forms {
+			nodes[0].change("bob", "PUT", path+"/reactions/"+url.PathEscape(emoji), nil)
+		}
+		for _, emoji := range forms {
+			nodes[1].change("bob", "DELETE", path+"/reactions/"+url.PathEscape(emoji), nil)
+		}
 	}
 }

@@ -34,7 +34,7 @@ func TestI6RabbitMQCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	exchangeMessages(t, alice, bob, id, "before")
 	for round := range 3 {
 		c.amqp.Cut()
@@ -44,7 +44,8 @@ func TestI6RabbitMQCut(t *testing.T) {
 		c.amqp.Mend()
 		exchangeMessages(t, alice, bob, id, fmt.Sprint("mended", round))
 	}
-	c.waitReady(one, two)
+	one.AwaitReady()
+	two.AwaitReady()
 	exchangeMessages(t, alice, bob, id, "after")
 }
 
@@ -54,13 +55,13 @@ func TestI6TailAlone(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	c.amqp.Cut()
 	c.redis.Cut()
 	exchangeMessages(t, alice, bob, id, "alone")
 
 	group := one.group("alice", "dora")
-	carol := connect(t, two.url, "carol", "phone") // sockets open without Redis
+	carol := connect(t, two.URL, "carol", "phone") // sockets open without Redis
 	one.add("alice", group, "carol")
 	requireNewConversation(t, carol, group, 2)
 	require.Empty(t, alice.post(group, "c", "x").Code)
@@ -74,7 +75,7 @@ func TestI6TailAlone(t *testing.T) {
 func TestSessionsEndWithoutRabbitMQ(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
-	phone, tablet := connect(t, one.url, "alice", "phone"), connect(t, two.url, "alice", "tablet")
+	phone, tablet := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "alice", "tablet")
 	c.amqp.Cut()
 	one.mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions", nil)
 	require.Equal(t, 4401, phone.closed())
@@ -87,15 +88,16 @@ func TestI6RedisCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	c.redis.Cut()
 	exchangeMessages(t, alice, bob, id, "cut")
-	carol := connect(t, two.url, "carol", "phone")
+	carol := connect(t, two.URL, "carol", "phone")
 	c.redis.Mend()
-	c.waitReady(one, two)
+	one.AwaitReady()
+	two.AwaitReady()
 	exchangeMessages(t, alice, bob, id, "mended")
 
-	connect(t, one.url, "carol", "phone")
+	connect(t, one.URL, "carol", "phone")
 	require.Equal(t, 4402, carol.closed(), "a session that started without Redis is registered afterwards")
 }
 
@@ -104,7 +106,7 @@ func TestRedisFlushed(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	exchangeMessages(t, alice, bob, id, "before")
 	c.flushRegistry()
 	exchangeMessages(t, alice, bob, id, "flushed")
@@ -119,7 +121,7 @@ func TestI1PostgreSQLCut(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
 	exchangeMessages(t, alice, bob, id, "before")
 
 	accepted := map[string]int64{}

@@ -19,9 +19,9 @@ import (
 	"im/test/eventually"
 )
 
-// shortOrLong returns long if IM_LONG=1 asks for the long form of the tests, or short.
+// shortOrLong returns long if IM_TEST_LONG=1 asks for the long form of the tests, or short.
 func shortOrLong[T any](short, long T) T {
-	if os.Getenv("IM_LONG") == "1" {
+	if os.Getenv("IM_TEST_LONG") == "1" {
 		return long
 	}
 	return short
@@ -45,7 +45,7 @@ func (n *testNode) peak() int { return n.memory("VmHWM:") }
 // memory returns a value of /proc/…/status in MiB.
 func (n *testNode) memory(name string) int {
 	n.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.Pid()))
 	require.NoError(n.t, err)
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, name); ok {
@@ -71,7 +71,7 @@ func memoryBound(mib int) int {
 func requireRecovered(t *testing.T, n *testNode, conversations []domain.ConversationID, users []domain.UserID) {
 	t.Helper()
 	began := time.Now()
-	probe := connect(t, n.url, users[0], "probe")
+	probe := connect(t, n.URL, users[0], "probe")
 	defer func() { _ = probe.ws.Close() }()
 	for i, id := range conversations {
 		eventually.True(t, "a send is accepted", func() bool { return probe.post(id, fmt.Sprint("after-", i), "x").Code == "" })
@@ -91,7 +91,7 @@ func requireAccepted(t *testing.T, n *testNode, user domain.UserID, all []*flood
 		maps.Copy(accepted[f.id], f.sent)
 	}
 	for id, own := range accepted {
-		reader := connect(t, n.url, user, "reader")
+		reader := connect(t, n.URL, user, "reader")
 		events := reader.history(id)
 		_ = reader.ws.Close()
 		requireDense(t, events, 1)
@@ -160,7 +160,7 @@ func TestReconnectStorm(t *testing.T) {
 	for i := range clients {
 		bearer := userToken(t, domain.UserID(fmt.Sprint("u", i)))
 		g.Go(func() error {
-			ws, err := connectWithRetry(n.url, bearer, deadline, &retries[i])
+			ws, err := connectWithRetry(n.URL, bearer, deadline, &retries[i])
 			if err == nil {
 				t.Cleanup(func() { _ = ws.Close() })
 			}
@@ -195,7 +195,7 @@ func TestReadersThatDoNotRead(t *testing.T) {
 		bearer := userToken(t, user)
 		g.Go(func() error {
 			var retries int
-			ws, err := connectWithRetry(n.url, bearer, time.Now().Add(waitTimeout), &retries)
+			ws, err := connectWithRetry(n.URL, bearer, time.Now().Add(waitTimeout), &retries)
 			if err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func TestReadersThatDoNotRead(t *testing.T) {
 		})
 	}
 	require.NoError(t, g.Wait())
-	alice, bob := connect(t, n.url, "alice", "phone"), connect(t, n.url, "bob", "phone")
+	alice, bob := connect(t, n.URL, "alice", "phone"), connect(t, n.URL, "bob", "phone")
 	words := strings.Repeat("x", 30_000)
 	last := sent{}
 	for i := range shortOrLong(150, 600) {

@@ -15,8 +15,8 @@ func TestI4AscendingWithoutAHole(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob", "carol")
-	alice := connect(t, nodes[0].url, "alice", "phone")
-	bob := connect(t, nodes[1].url, "bob", "phone")
+	alice := connect(t, nodes[0].URL, "alice", "phone")
+	bob := connect(t, nodes[1].URL, "bob", "phone")
 
 	const messages = 150
 	readers := []*socket{alice, bob}
@@ -25,7 +25,7 @@ func TestI4AscendingWithoutAHole(t *testing.T) {
 		require.Empty(t, sender.post(id, fmt.Sprint("c-", n), "x").Code)
 		if n%50 == 25 {
 			readers = append(readers[:2:2], append([]*socket{
-				connect(t, nodes[n/50%2].url, "carol", fmt.Sprint("device-", n)),
+				connect(t, nodes[n/50%2].URL, "carol", fmt.Sprint("device-", n)),
 			}, readers[2:]...)...)
 		}
 	}
@@ -45,8 +45,8 @@ func TestI6NewMemberGetsEverything(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
-	alice := connect(t, nodes[0].url, "alice", "phone")
-	carol := connect(t, nodes[1].url, "carol", "phone")
+	alice := connect(t, nodes[0].URL, "alice", "phone")
+	carol := connect(t, nodes[1].URL, "carol", "phone")
 	require.Empty(t, alice.post(id, "before", "x").Code)
 
 	nodes[0].add("alice", id, "carol")
@@ -90,7 +90,7 @@ func TestI6NewConversationReachesAllSessions(t *testing.T) {
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	var sessions []*socket
 	for i, user := range []domain.UserID{"alice", "alice", "bob", "bob"} {
-		sessions = append(sessions, connect(t, nodes[i%2].url, user, fmt.Sprint("device-", i)))
+		sessions = append(sessions, connect(t, nodes[i%2].URL, user, fmt.Sprint("device-", i)))
 	}
 	id := nodes[0].group("alice", "bob")
 	for _, s := range sessions {

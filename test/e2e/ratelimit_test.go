@@ -20,7 +20,7 @@ func TestRateLimitOfSignals(t *testing.T) {
 	c := newCluster(t, "IM_RATE_USER_SIGNALS=0.001:2")
 	n := c.node("one")
 	id := n.direct("alice", "bob")
-	alice := connect(t, n.url, "alice", "phone")
+	alice := connect(t, n.URL, "alice", "phone")
 	head := alice.post(id, "c", "x").Seq
 	for range 2 {
 		require.Equal(t, "pong", alice.request(map[string]any{"type": "ping"}).Type)
@@ -37,7 +37,7 @@ func TestRateLimitOfSignals(t *testing.T) {
 	alice.write(map[string]any{"type": "ack", "acks": map[string]any{id.String(): head}})
 	alice.next("error").into(t, &refused)
 	require.Equal(t, domain.CodeRateLimited, refused.Code)
-	bob := connect(t, n.url, "bob", "phone")
+	bob := connect(t, n.URL, "bob", "phone")
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type, "other users are not limited")
 	eventually.True(t, "the acknowledgement is stored", func() bool {
 		views, _ := alice.sync("", 10)
@@ -48,7 +48,7 @@ func TestRateLimitOfSignals(t *testing.T) {
 // callFrom makes a call that a proxy forwarded from an address.
 func (n *testNode) callFrom(address, bearer, method, path string, body []byte) *http.Response {
 	n.t.Helper()
-	req, err := http.NewRequest(method, n.url+path, bytes.NewReader(body))
+	req, err := http.NewRequest(method, n.URL+path, bytes.NewReader(body))
 	require.NoError(n.t, err)
 	req.Header.Set("Authorization", "Bearer "+bearer)
 	req.Header.Set("Content-Type", "application/json")
@@ -70,7 +70,7 @@ func TestRateLimit(t *testing.T) {
 	require.NoError(t, err)
 	message := []byte(`{"to":"bob","client_msg_id":"c","content":{"type":"text","text":"x"}}`)
 
-	alice := connect(t, n.url, "alice", "phone")
+	alice := connect(t, n.URL, "alice", "phone")
 	id := n.direct("alice", "bob") // alice's first send
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
 	require.Empty(t, alice.post(id, "c-2", "x").Code)

@@ -16,7 +16,7 @@ func TestRebuildWhileNodesRun(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob", "carol")
-	alice := connect(t, one.url, "alice", "phone")
+	alice := connect(t, one.URL, "alice", "phone")
 	require.Empty(t, alice.post(id, "c-1", "x").Code)
 	rebuild := func(args ...string) (string, error) {
 		command := exec.Command(binary, append([]string{"rebuild"}, args...)...)

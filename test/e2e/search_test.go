@@ -41,7 +41,7 @@ func TestSearch(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob", "frank")
-	alice := connect(t, nodes[0].url, "alice", "phone")
+	alice := connect(t, nodes[0].URL, "alice", "phone")
 	seq := alice.post(id, "c-1", "Wir treffen uns in 北京 um 8 👍").Seq
 	took := nodes[1].waitFound("bob", "北京", 1)
 	require.Less(t, took, 2*time.Second*slowness)
@@ -68,15 +68,15 @@ func TestSearchContinuesWithoutNode(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two"), c.node("three")}
 	id := nodes[2].group("alice", "bob")
-	alice := connect(t, nodes[2].url, "alice", "phone")
+	alice := connect(t, nodes[2].URL, "alice", "phone")
 	alice.post(id, "1", "needle")
 	nodes[2].waitFound("bob", "needle", 1)
-	nodes[0].signal(syscall.SIGSTOP)
+	nodes[0].Signal(syscall.SIGSTOP)
 	alice.post(id, "2", "needle")
 	require.Less(t, nodes[2].waitFound("bob", "needle", 2), 5*time.Second*slowness)
-	require.NoError(t, nodes[1].cmd.Process.Kill())
+	nodes[1].Signal(syscall.SIGKILL)
 	alice.post(id, "3", "needle")
 	require.Less(t, nodes[2].waitFound("bob", "needle", 3), 5*time.Second*slowness)
-	nodes[0].signal(syscall.SIGCONT)
+	nodes[0].Signal(syscall.SIGCONT)
 	nodes[0].waitFound("alice", "needle", 3)
 }

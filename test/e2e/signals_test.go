@@ -20,8 +20,8 @@ func TestTypingOnAnotherNode(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	eve := connect(t, two.url, "eve", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
+	eve := connect(t, two.URL, "eve", "phone")
 
 	alice.write(map[string]any{"type": "typing", "conversation_id": id})
 	for _, on := range []bool{true, false} {
@@ -70,12 +70,12 @@ func TestPresence(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 	one.group("alice", "bob")
 	one.group("eve", "frank")
-	alice, eve := connect(t, one.url, "alice", "phone"), connect(t, one.url, "eve", "phone")
+	alice, eve := connect(t, one.URL, "alice", "phone"), connect(t, one.URL, "eve", "phone")
 	for _, s := range []*socket{alice, eve} {
 		s.write(map[string]any{"type": "watch", "user_ids": []string{"bob"}})
 		require.Nil(t, s.nextPresence("bob", new(false)).LastSeenAt)
 	}
-	bob := connect(t, two.url, "bob", "phone")
+	bob := connect(t, two.URL, "bob", "phone")
 	alice.nextPresence("bob", new(true))
 
 	getPresence := func(n *testNode, user domain.UserID) presence {
@@ -93,9 +93,9 @@ func TestPresence(t *testing.T) {
 	require.WithinDuration(t, began, *seen.LastSeenAt, waitTimeout)
 	require.Equal(t, presence{"bob", new(false), nil}, getPresence(two, "eve"), "a stranger does not see last_seen_at")
 
-	connect(t, two.url, "bob", "phone")
+	connect(t, two.URL, "bob", "phone")
 	alice.nextPresence("bob", new(true))
-	two.signal(syscall.SIGKILL)
+	two.Signal(syscall.SIGKILL)
 	alice.nextPresence("bob", new(false))
 	require.Equal(t, "pong", eve.request(map[string]any{"type": "ping"}).Type)
 	require.NotContains(t, eve.summary(), "presence")
@@ -107,8 +107,8 @@ func TestPresenceWithoutRedis(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	one.group("alice", "bob")
-	alice := connect(t, one.url, "alice", "phone")
-	connect(t, two.url, "bob", "phone")
+	alice := connect(t, one.URL, "alice", "phone")
+	connect(t, two.URL, "bob", "phone")
 	alice.write(map[string]any{"type": "watch", "user_ids": []string{"bob"}})
 	alice.nextPresence("bob", new(true))
 	c.redis.Cut()
@@ -126,8 +126,8 @@ func TestReceipts(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob")
-	alice, bob := connect(t, one.url, "alice", "phone"), connect(t, two.url, "bob", "phone")
-	eve := connect(t, one.url, "eve", "phone")
+	alice, bob := connect(t, one.URL, "alice", "phone"), connect(t, two.URL, "bob", "phone")
+	eve := connect(t, one.URL, "eve", "phone")
 	require.Empty(t, alice.post(id, "c", "x").Code)
 	bob.waitEvent(id, 2)
 
@@ -156,7 +156,7 @@ func TestTrace(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.group("alice", "bob", "carol")
-	bob := connect(t, two.url, "bob", "phone")
+	bob := connect(t, two.URL, "bob", "phone")
 	backend, err := auth.Sign(secret, "backend", auth.Grant{TTL: time.Hour, Server: true})
 	require.NoError(t, err)
 	status, body := one.call("alice", "POST", "/v1/conversations/"+id.String()+"/messages", map[string]any{"client_msg_id": "c", "content": text("x")})

@@ -23,7 +23,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	c := newCluster(t, fmt.Sprint("IM_LIMIT_REQUESTS_IN_FLIGHT=", limit))
 	n := c.node("one")
 	id := n.direct("alice", "bob")
-	alice := connect(t, n.url, "alice", "phone")
+	alice := connect(t, n.URL, "alice", "phone")
 	for i := range 35 {
 		require.Empty(t, alice.post(id, fmt.Sprint(i), strings.Repeat("x", 30_000)).Code)
 	}
@@ -37,7 +37,7 @@ func TestAnswersThatAreNotRead(t *testing.T) {
 	for end := time.Now().Add(waitTimeout); status("alice") != http.StatusTooManyRequests; {
 		require.True(t, time.Now().Before(end), "the limit of requests in flight is not enforced")
 		for range limit { // repeated: a connection whose requests were all refused holds nothing
-			conn, err := net.Dial("tcp", strings.TrimPrefix(n.url, "http://"))
+			conn, err := net.Dial("tcp", strings.TrimPrefix(n.URL, "http://"))
 			require.NoError(t, err)
 			t.Cleanup(func() { _ = conn.Close() })
 			require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4<<10))
@@ -66,7 +66,7 @@ func TestSlowloris(t *testing.T) {
 	const headersTimeout = 20 * time.Second // 5 s and a margin for a busy machine; less than the timeout of bodies
 	c := newCluster(t)
 	n := c.node("one")
-	address := strings.TrimPrefix(n.url, "http://")
+	address := strings.TrimPrefix(n.URL, "http://")
 	open := func(t *testing.T, text string) net.Conn {
 		t.Helper()
 		conn, err := net.Dial("tcp", address)
@@ -114,7 +114,7 @@ func TestSlowloris(t *testing.T) {
 	}
 	t.Run("hello", func(t *testing.T) {
 		t.Parallel()
-		s := dial(t, n.url, nil)
+		s := dial(t, n.URL, nil)
 		conn := s.ws.NetConn()
 		_, err := conn.Write([]byte{0x81, 0xfe, 0x40, 0, 1, 2, 3, 4}) // the header of a masked frame of 16 KiB, which is never completed
 		require.NoError(t, err)

@@ -53,8 +53,8 @@ func (s *socket) sync(cursor string, limit int) (views map[domain.ConversationID
 func TestSyncAfterAbsence(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
-	alice := connect(t, one.url, "alice", "phone")
-	bob := connect(t, two.url, "bob", "phone")
+	alice := connect(t, one.URL, "alice", "phone")
+	bob := connect(t, two.URL, "bob", "phone")
 
 	var ids []domain.ConversationID
 	for i := range 7 {
@@ -78,7 +78,7 @@ func TestSyncAfterAbsence(t *testing.T) {
 	}
 	one.remove("alice", ids[5], "bob")
 
-	bob = connect(t, one.url, "bob", "phone")
+	bob = connect(t, one.URL, "bob", "phone")
 	changed, last := bob.sync(last.Cursor, 100)
 	require.Len(t, changed, 1, "unchanged conversations are not sent again")
 	require.Equal(t, []domain.ConversationID{ids[5]}, last.Removed)
@@ -101,8 +101,8 @@ func TestReadReachesAllDevices(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
 	id := one.direct("alice", "bob")
-	alice := connect(t, one.url, "alice", "phone")
-	phone, laptop := connect(t, one.url, "bob", "phone"), connect(t, two.url, "bob", "laptop")
+	alice := connect(t, one.URL, "alice", "phone")
+	phone, laptop := connect(t, one.URL, "bob", "phone"), connect(t, two.URL, "bob", "laptop")
 	for n := range 5 {
 		require.Empty(t, alice.post(id, fmt.Sprint(n), "x").Code)
 	}
@@ -128,15 +128,15 @@ func TestReadReachesAllDevices(t *testing.T) {
 func TestNewerSessionReplaces(t *testing.T) {
 	c := newCluster(t)
 	one, two := c.node("one"), c.node("two")
-	old := connect(t, one.url, "alice", "phone")
-	laptop := connect(t, one.url, "alice", "laptop")
-	newer := connect(t, two.url, "alice", "phone")
+	old := connect(t, one.URL, "alice", "phone")
+	laptop := connect(t, one.URL, "alice", "laptop")
+	newer := connect(t, two.URL, "alice", "phone")
 	require.Equal(t, 4402, old.closed())
-	newest := connect(t, two.url, "alice", "phone")
+	newest := connect(t, two.URL, "alice", "phone")
 	require.Equal(t, 4402, newer.closed())
 
 	id := one.direct("bob", "alice")
-	require.Empty(t, connect(t, one.url, "bob", "phone").post(id, "c", "x").Code)
+	require.Empty(t, connect(t, one.URL, "bob", "phone").post(id, "c", "x").Code)
 	laptop.waitEvent(id, 2)
 	newest.waitEvent(id, 2)
 }

@@ -40,14 +40,14 @@ func TestProfiles(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob", "carol")
-	bob := dial(t, nodes[0].url, nil)
+	bob := dial(t, nodes[0].URL, nil)
 	bob.write(map[string]any{"type": "hello", "device_id": "phone", "token": grantToken(t, "bob", auth.Grant{Name: "Bob", Picture: "https://example.org/b.png"})})
 	bob.next("welcome")
 	require.Empty(t, bob.post(id, "c-1", "x").Code)
 	nodes[1].mustCall(200, grantToken(t, "carol", auth.Grant{Name: "Carol"}), "GET", "/v1/sync", nil)
 	nodes[1].mustCall(200, serverToken(t), "PUT", "/v1/users/alice", map[string]any{"name": "Alice", "metadata": map[string]any{"team": 7}})
 
-	alice := connect(t, nodes[1].url, "alice", "phone")
+	alice := connect(t, nodes[1].URL, "alice", "phone")
 	eventually.True(t, "the profiles of the tokens are stored", func() bool { // asynchronously
 		found := decode[usersAnswer](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/users?user_id=bob&user_id=carol", nil)).Users
 		return len(found) == 2
@@ -75,8 +75,8 @@ func TestPreferencesArePushed(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
-	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
-	bob := connect(t, nodes[1].url, "bob", "phone")
+	phone, laptop := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "alice", "laptop")
+	bob := connect(t, nodes[1].URL, "bob", "phone")
 	path := "/v1/conversations/" + id.String() + "/preferences"
 	nodes[0].mustCall(200, userToken(t, "alice"), "PATCH", path, map[string]any{"archived": true, "notify": "none"})
 	want := domain.Preferences{Notify: "none", Archived: true}
@@ -111,9 +111,9 @@ type sessionList struct{ Items []domain.LiveSession }
 func TestSessionsEnd(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
-	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
-	tablet := connect(t, nodes[1].url, "alice", "tablet")
-	bob := connect(t, nodes[1].url, "bob", "phone")
+	phone, laptop := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "alice", "laptop")
+	tablet := connect(t, nodes[1].URL, "alice", "tablet")
+	bob := connect(t, nodes[1].URL, "bob", "phone")
 	alice := grantToken(t, "alice", auth.Grant{Device: "phone"})
 	list := decode[sessionList](t, nodes[0].mustCall(200, alice, "GET", "/v1/sessions", nil)).Items
 	require.Len(t, list, 3)
@@ -138,7 +138,7 @@ func TestSessionsEnd(t *testing.T) {
 	require.Equal(t, 4401, phone.closed())
 	require.Equal(t, 4401, tablet.closed())
 	require.Equal(t, "pong", bob.request(map[string]any{"type": "ping"}).Type)
-	connect(t, nodes[1].url, "alice", "tablet") // the token is still valid
+	connect(t, nodes[1].URL, "alice", "tablet") // the token is still valid
 	nodes[0].mustCall(403, userToken(t, "bob"), "DELETE", "/v1/users/alice/sessions", nil)
 }
 
@@ -147,14 +147,14 @@ func TestRevokedTokens(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	old := userToken(t, "alice")
-	phone := hello(t, nodes[1].url, old, "phone")
+	phone := hello(t, nodes[1].URL, old, "phone")
 	phone.next("welcome")
 	nodes[1].mustCall(200, old, "GET", "/v1/sync", nil)
 
 	nodes[0].mustCall(204, serverToken(t), "DELETE", "/v1/users/alice/sessions?revoke=true", nil)
 	require.Equal(t, 4401, phone.closed())
 	for _, n := range nodes {
-		require.Equal(t, 4400, hello(t, n.url, old, "phone").closed())
+		require.Equal(t, 4400, hello(t, n.URL, old, "phone").closed())
 		eventually.True(t, "the old token is refused", func() bool {
 			status, _ := n.callWith(old, "GET", "/v1/sync", nil)
 			return status == 401
@@ -162,7 +162,7 @@ func TestRevokedTokens(t *testing.T) {
 	}
 	fresh := userToken(t, "alice")
 	nodes[1].mustCall(200, fresh, "GET", "/v1/sync", nil)
-	hello(t, nodes[1].url, fresh, "phone").next("welcome")
+	hello(t, nodes[1].URL, fresh, "phone").next("welcome")
 	nodes[1].mustCall(200, userToken(t, "bob"), "GET", "/v1/sync", nil)
 }
 
@@ -172,7 +172,7 @@ func TestBlocks(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].direct("alice", "bob")
-	bobs := []*socket{connect(t, nodes[0].url, "bob", "phone"), connect(t, nodes[1].url, "bob", "laptop")}
+	bobs := []*socket{connect(t, nodes[0].URL, "bob", "phone"), connect(t, nodes[1].URL, "bob", "laptop")}
 	for i, s := range bobs {
 		require.Empty(t, s.post(id, fmt.Sprint("before-", i), "x").Code)
 	}
@@ -187,7 +187,7 @@ func TestBlocks(t *testing.T) {
 		map[string]any{"to": "alice", "client_msg_id": "rest", "content": text("x")})
 	nodes[1].mustCall(201, userToken(t, "alice"), "POST", "/v1/messages",
 		map[string]any{"to": "bob", "client_msg_id": "rest", "content": text("x")})
-	require.Empty(t, connect(t, nodes[1].url, "carol", "phone").post(nodes[1].direct("carol", "alice"), "c", "x").Code)
+	require.Empty(t, connect(t, nodes[1].URL, "carol", "phone").post(nodes[1].direct("carol", "alice"), "c", "x").Code)
 
 	list := decode[domain.Page[domain.Block]](t, nodes[1].mustCall(200, userToken(t, "alice"), "GET", "/v1/blocks", nil))
 	require.Len(t, list.Items, 1)
@@ -208,8 +208,8 @@ func TestNoticesAndStats(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	server := serverToken(t)
-	phone, laptop := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "alice", "laptop")
-	bob := connect(t, nodes[1].url, "bob", "phone")
+	phone, laptop := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "alice", "laptop")
+	bob := connect(t, nodes[1].URL, "bob", "phone")
 	require.Empty(t, phone.post(nodes[0].direct("alice", "bob"), "c", "x").Code)
 
 	type notice struct {
@@ -256,7 +256,7 @@ func TestServerConversations(t *testing.T) {
 	server := serverToken(t)
 	group := map[string]any{"kind": "group", "members": []string{"bob"}}
 	toBob := map[string]any{"to": "bob", "client_msg_id": "c", "content": text("x")}
-	alice := connect(t, n.url, "alice", "phone")
+	alice := connect(t, n.URL, "alice", "phone")
 
 	n.mustCall(403, userToken(t, "alice"), "POST", "/v1/conversations", group)
 	n.mustCall(403, userToken(t, "alice"), "POST", "/v1/messages", toBob)

@@ -40,7 +40,7 @@ func TestVerify(t *testing.T) {
 	one, two := c.node("one"), c.node("two")
 
 	t.Run("two nodes", func(t *testing.T) {
-		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "8s", "--seed", "11")
+		report, code := runVerify(t, c.env, "--url", one.URL, "--url", two.URL, "--duration", "8s", "--seed", "11")
 		require.Zero(t, code, "%s", report.Text())
 		require.True(t, report.OK())
 		require.EqualValues(t, 11, report.Seed)
@@ -48,7 +48,7 @@ func TestVerify(t *testing.T) {
 		require.Greater(t, report.Checked, int64(500))
 	})
 	t.Run("a fault proxy", func(t *testing.T) {
-		proxy := faultproxy.New(one.url, faultproxy.Faults()["drops an event"]())
+		proxy := faultproxy.New(one.URL, faultproxy.Faults()["drops an event"]())
 		defer proxy.Close()
 		report, code := runVerify(t, c.env, "--url", proxy.URL, "--duration", "4s")
 		require.Equal(t, 1, code)
@@ -62,13 +62,13 @@ func TestVerify(t *testing.T) {
 		go func() {
 			defer close(injected)
 			time.Sleep(3 * time.Second)
-			_ = two.cmd.Process.Signal(syscall.SIGSTOP)
+			two.Signal(syscall.SIGSTOP)
 			time.Sleep(6 * time.Second)
-			_ = two.cmd.Process.Signal(syscall.SIGCONT)
+			two.Signal(syscall.SIGCONT)
 			time.Sleep(3 * time.Second)
-			_ = two.cmd.Process.Signal(syscall.SIGTERM)
+			two.Signal(syscall.SIGTERM)
 		}()
-		report, code := runVerify(t, c.env, "--url", one.url, "--url", two.url, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
+		report, code := runVerify(t, c.env, "--url", one.URL, "--url", two.URL, "--duration", "16s", "--settle", "60s", "--complete-within", "20s")
 		<-injected
 		require.Zero(t, code, "%s", report.Text())
 		require.Positive(t, report.Reconnects)

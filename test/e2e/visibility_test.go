@@ -73,8 +73,8 @@ func TestSinceJoinHidesOlderMessages(t *testing.T) {
 		"kind": "group", "members": []string{"bob"}, "settings": map[string]any{"history": "since_join"},
 	})
 	path := "/v1/conversations/" + id.String()
-	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
-	online := connect(t, nodes[1].url, "carol", "phone")
+	alice, bob := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "bob", "phone")
+	online := connect(t, nodes[1].URL, "carol", "phone")
 	require.EqualValues(t, 2, alice.post(id, "a", "confidential").Seq)
 	require.EqualValues(t, 3, bob.post(id, "b", "confidential too").Seq)
 	nodes[0].change("bob", "PUT", messagePath(id, 2)+"/reactions/x", nil)
@@ -83,7 +83,7 @@ func TestSinceJoinHidesOlderMessages(t *testing.T) {
 
 	nodes[0].add("alice", id, "carol") // 6
 	requireNewConversation(t, online, id, 6)
-	sockets := []*socket{online, connect(t, nodes[0].url, "carol", "laptop")}
+	sockets := []*socket{online, connect(t, nodes[0].URL, "carol", "laptop")}
 	view := func() domain.ConversationView {
 		views, _ := online.sync("", 10)
 		return views[id]
@@ -150,9 +150,9 @@ func TestOpenGroup(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].create("alice", map[string]any{"kind": "group", "members": []string{"bob"}, "title": "open to all", "metadata": map[string]any{"a": "private"}})
-	require.EqualValues(t, 2, connect(t, nodes[0].url, "alice", "phone").post(id, "c", "private").Seq)
+	require.EqualValues(t, 2, connect(t, nodes[0].URL, "alice", "phone").post(id, "c", "private").Seq)
 	nodes[0].change("alice", "PATCH", "/v1/conversations/"+id.String(), map[string]any{"settings": map[string]any{"joining": "open"}})
-	eve := connect(t, nodes[1].url, "eve", "phone")
+	eve := connect(t, nodes[1].URL, "eve", "phone")
 	join := restCall{"PUT", "/v1/conversations/{id}/members/eve", map[string]any{"role": "member"}}
 	for _, call := range conversationCalls {
 		if call.name() == join.name() {
@@ -191,8 +191,8 @@ func TestRemovalIsLastEvent(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	id := nodes[0].group("alice", "bob")
-	alice := connect(t, nodes[0].url, "alice", "phone")
-	devices := []*socket{connect(t, nodes[0].url, "bob", "phone"), connect(t, nodes[1].url, "bob", "laptop")}
+	alice := connect(t, nodes[0].URL, "alice", "phone")
+	devices := []*socket{connect(t, nodes[0].URL, "bob", "phone"), connect(t, nodes[1].URL, "bob", "laptop")}
 	require.Empty(t, alice.post(id, "1", "x").Code)
 	nodes[1].remove("alice", id, "bob") // 3
 	other := nodes[1].group("alice", "bob")
@@ -217,7 +217,7 @@ func TestReceiptsOff(t *testing.T) {
 	c := newCluster(t)
 	nodes := []*testNode{c.node("one"), c.node("two")}
 	without, with := nodes[0].group("alice", "bob"), nodes[0].group("alice", "bob")
-	alice, bob := connect(t, nodes[0].url, "alice", "phone"), connect(t, nodes[1].url, "bob", "phone")
+	alice, bob := connect(t, nodes[0].URL, "alice", "phone"), connect(t, nodes[1].URL, "bob", "phone")
 	for _, id := range []domain.ConversationID{without, with} {
 		require.Empty(t, alice.post(id, "c", "x").Code)
 	}

@@ -131,7 +131,9 @@ func (c *Conn) handle(f *Frame) {
 		}
 	case "read":
 		if conv := s.convs[f.ConversationID]; conv != nil {
-			c.Send(s.markRead(conv, c.user, f.Seq, f.ID))
+			state := s.markRead(conv, c.user, f.Seq, c)
+			state["id"] = f.ID
+			c.Send(state)
 		}
 	case "typing":
 		if conv := s.convs[f.ConversationID]; conv != nil {

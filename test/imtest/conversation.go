@@ -61,8 +61,9 @@ func (s *Server) create(creator domain.UserID, wanted creation) domain.Conversat
 	}
 	s.convs[c.id] = c
 	s.order = append(s.order, c.id)
+	e := s.store(c, domain.Event{Type: domain.ConversationCreated, Sender: creator, Body: encode(body)})
 	s.introduce(c, c.users()...)
-	s.append(c, domain.Event{Type: domain.ConversationCreated, Sender: creator, Body: encode(body)})
+	s.push(c, e)
 	return c.id
 }
 
@@ -78,18 +79,29 @@ func (s *Server) introduce(c *conversation, users ...domain.UserID) {
 	}
 }
 
+// append appends an event and pushes it to the members.
 func (s *Server) append(c *conversation, e domain.Event) domain.Event {
+	e = s.store(c, e)
+	s.push(c, e)
+	return e
+}
+
+// store appends an event, whose seq and time it sets.
+func (s *Server) store(c *conversation, e domain.Event) domain.Event {
 	e.ConversationID, e.Seq, e.At = c.id, c.head()+1, domain.TimeOf(time.Now())
 	c.events = append(c.events, e)
 	s.changes++
 	c.changed = s.changes
 	c.apply(&e)
+	return e
+}
+
+func (s *Server) push(c *conversation, e domain.Event) {
 	for conn := range s.conns {
 		if c.isMember(conn.user) {
 			conn.push(e)
 		}
 	}
-	return e
 }
 
 // send appends the message of a request, once.
@@ -133,10 +145,12 @@ func (s *Server) addMember(c *conversation, user domain.UserID, role domain.Role
 	seq := c.head() + 1
 	c.members = append(c.members, domain.Member{UserID: user, Role: role, JoinedSeq: seq})
 	c.read[user] = seq
-	s.introduce(c, user)
-	return s.append(c, domain.Event{
+	e := s.store(c, domain.Event{
 		Type: domain.MemberAdded, Sender: c.members[0].UserID, Body: encode(domain.MemberRole{UserID: user, Role: role}),
 	})
+	s.introduce(c, user)
+	s.push(c, e)
+	return e
 }
 
 func (s *Server) removeMember(c *conversation, by, user domain.UserID) domain.Event {
@@ -147,12 +161,21 @@ func (s *Server) removeMember(c *conversation, by, user domain.UserID) domain.Ev
 	return e
 }
 
-func (s *Server) markRead(c *conversation, user domain.UserID, seq int64, id string) map[string]any {
-	c.read[user] = max(c.read[user], min(seq, c.head()))
-	return map[string]any{
-		"type": "read_state", "id": id, "conversation_id": c.id, "read_seq": c.read[user],
-		"unread_count": c.unread(user), "mention_count": 0, "unread_total": 0,
+// markRead moves a read position and returns the read_state frame, which it also sends to
+// the other connections of the user.
+func (s *Server) markRead(c *conversation, user domain.UserID, seq int64, by *Conn) map[string]any {
+	if seq = min(seq, c.head()); seq > c.read[user] {
+		c.read[user] = seq
+		s.changes++
+		c.changed = s.changes
 	}
+	unread, mentions := c.unread(user)
+	state := map[string]any{
+		"type": "read_state", "conversation_id": c.id, "read_seq": c.read[user],
+		"unread_count": unread, "mention_count": mentions, "unread_total": 0,
+	}
+	s.sendTo(state, func(to *Conn) bool { return to.user == user && to != by })
+	return state
 }
 
 func (s *Server) online(user domain.UserID) bool {
@@ -169,11 +192,23 @@ func (s *Server) view(c *conversation, user domain.UserID, timeline int) domain.
 	v := domain.ConversationView{
 		ConversationID: c.id, Kind: c.kind, Title: c.title, AvatarURL: c.avatarURL, Settings: c.settings, Metadata: c.metadata,
 		Role: c.member(user).Role, MemberCount: len(c.members), HeadSeq: c.head(), FloorSeq: 1, ReadSeq: c.read[user],
-		AckedSeq: s.acked[ackKey{user, c.id}], UnreadCount: c.unread(user), Preferences: c.preferences(user),
-		Events: c.events[max(0, len(c.events)-timeline):],
+		AckedSeq: s.acked[ackKey{user, c.id}], Preferences: c.preferences(user), LastMessage: c.lastMessage(user),
+		Events: slices.Clone(c.events[max(0, len(c.events)-timeline):]),
 	}
+	v.UnreadCount, v.MentionCount = c.unread(user)
 	if len(c.events) > 0 {
 		v.CreatedAt = c.events[0].At
+		v.ActiveAt = v.CreatedAt
+	}
+	if joined := c.member(user).JoinedSeq; joined > c.head() { // the event follows the frame
+		v.ActiveAt = domain.TimeOf(time.Now())
+	} else if joined > 0 {
+		v.ActiveAt = c.events[joined-1].At
+	}
+	for _, e := range c.events {
+		if e.Type == domain.MessagePosted && e.At.After(v.ActiveAt.Time) {
+			v.ActiveAt = e.At
+		}
 	}
 	if c.kind == domain.Direct {
 		for _, m := range c.members {
@@ -222,21 +257,58 @@ func (c *conversation) preferences(user domain.UserID) domain.Preferences {
 	return domain.DefaultPreferences()
 }
 
-func (c *conversation) unread(user domain.UserID) (n int64) {
-	for _, e := range c.events {
-		if e.Type == domain.MessagePosted && e.Sender != user && e.Seq > c.read[user] {
-			n++
+// unread counts the messages of others above the read position that are not recalled,
+// and those of them that mention the user.
+func (c *conversation) unread(user domain.UserID) (unread, mentions int64) {
+	for seq := c.read[user] + 1; seq <= c.head(); seq++ {
+		m := c.messages[seq]
+		if m == nil || m.Recalled || m.Sender == user {
+			continue
+		}
+		unread++
+		if slices.Contains(m.Mentions, user) || slices.Contains(m.Mentions, domain.Everyone) {
+			mentions++
 		}
 	}
-	return n
+	return unread, mentions
 }
 
-// apply moves the messages on by an event.
-func (c *conversation) apply(e *domain.Event) {
-	if e.Type == domain.MessagePosted {
-		if m, err := domain.MessageOf(e); err == nil {
-			c.messages[e.Seq] = &m
+// lastMessage returns the newest message, as user sees it; nil if there is none.
+func (c *conversation) lastMessage(user domain.UserID) *domain.Message {
+	for seq := c.head(); seq > 0; seq-- {
+		if m := c.message(seq, user); m != nil {
+			return m
 		}
+	}
+	return nil
+}
+
+// update changes the conversation by a conversation.updated.
+func (c *conversation) update(e *domain.Event) {
+	var body domain.UpdatedBody
+	_ = json.Unmarshal(e.Body, &body)
+	if body.Title.Set {
+		c.title = body.Title.Value
+	}
+	if body.AvatarURL.Set {
+		c.avatarURL = body.AvatarURL.Value
+	}
+	if body.Metadata.Set {
+		c.metadata = body.Metadata.Or(nil)
+	}
+	if body.Settings != nil {
+		c.settings = *body.Settings
+	}
+}
+
+// apply moves the conversation and its messages on by an event.
+func (c *conversation) apply(e *domain.Event) {
+	switch e.Type {
+	case domain.MessagePosted:
+		c.post(e)
+		return
+	case domain.ConversationUpdated:
+		c.update(e)
 		return
 	}
 	var body struct {
@@ -253,6 +325,7 @@ func (c *conversation) apply(e *domain.Event) {
 		_ = m.Edited(e.At, e.Body)
 	case domain.MessageRecalled:
 		m.Content, m.Mentions, m.Metadata, m.Recalled = json.RawMessage("null"), nil, nil, true
+		c.erase(m)
 	case domain.ReactionAdded:
 		c.reactions[m.Seq] = append(c.reactions[m.Seq], domain.UserReaction{UserID: e.Sender, Emoji: body.Emoji, At: e.At})
 	case domain.ReactionRemoved:
@@ -265,6 +338,31 @@ func (c *conversation) apply(e *domain.Event) {
 	case domain.MessageUnpinned:
 		m.Pinned = false
 		c.pins = slices.DeleteFunc(c.pins, func(p domain.PinnedMessage) bool { return p.Seq == m.Seq })
+	}
+}
+
+// post adds the message of an event. It moves the sender's read position, and brings the
+// conversation back from the archive of its members.
+func (c *conversation) post(e *domain.Event) {
+	if m, err := domain.MessageOf(e); err == nil {
+		c.messages[e.Seq] = &m
+	}
+	if c.isMember(e.Sender) {
+		c.read[e.Sender] = e.Seq
+	}
+	for user, p := range c.prefs {
+		p.Archived = false
+		c.prefs[user] = p
+	}
+}
+
+// erase removes the content of a recalled message from the log.
+func (c *conversation) erase(m *domain.Message) {
+	c.events[m.Seq-1].Body = encode(domain.PostedBody{Content: m.Content, ReplyTo: m.ReplyTo})
+	for i := range c.events {
+		if target, _ := domain.TargetOf(&c.events[i]); target == m.Seq && c.events[i].Type == domain.MessageEdited {
+			c.events[i].Body = encode(domain.EditedBody{TargetSeq: target, Content: m.Content})
+		}
 	}
 }
 

@@ -142,19 +142,9 @@ func updateConversation(r *request) (any, error) {
 	if err := json.Unmarshal(r.body, &patch); err != nil {
 		return nil, domain.ErrInvalid
 	}
-	if patch.Title.Set {
-		c.title = patch.Title.Value
-	}
-	if patch.AvatarURL.Set {
-		c.avatarURL = patch.AvatarURL.Value
-	}
-	if patch.Metadata.Set {
-		c.metadata = patch.Metadata.Or(nil)
-	}
 	if settings == c.settings {
 		patch.Settings = nil
 	}
-	c.settings = settings
 	return r.server.append(c, domain.Event{Type: domain.ConversationUpdated, Sender: r.user, Body: encode(patch)}), nil
 }
 
@@ -256,7 +246,7 @@ func changeMessage(t domain.EventType) call {
 		case domain.MessageRecalled:
 			body = domain.RecalledBody{TargetSeq: m.Seq, Reason: r.URL.Query().Get("reason")}
 		case domain.ReactionAdded, domain.ReactionRemoved:
-			body = domain.ReactionBody{TargetSeq: m.Seq, Emoji: r.PathValue("emoji")}
+			body = domain.ReactionBody{TargetSeq: m.Seq, Emoji: domain.NormalizeEmoji(r.PathValue("emoji"))}
 		default:
 			body = domain.PinBody{TargetSeq: m.Seq}
 		}
@@ -282,7 +272,7 @@ func markRead(r *request) (any, error) {
 	if err := json.Unmarshal(r.body, &wanted); err != nil {
 		return nil, domain.ErrInvalid
 	}
-	return r.server.markRead(r.conv, r.user, wanted.Seq, ""), nil
+	return r.server.markRead(r.conv, r.user, wanted.Seq, nil), nil
 }
 
 func listReceipts(r *request) (any, error) {
@@ -303,6 +293,8 @@ func setPreferences(r *request) (any, error) {
 		return nil, domain.ErrInvalid
 	}
 	r.conv.prefs[r.user] = p
+	r.server.changes++
+	r.conv.changed = r.server.changes
 	r.server.introduce(r.conv, r.user)
 	return p, nil
 }

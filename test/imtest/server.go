@@ -144,6 +144,30 @@ func (s *Server) Log(id domain.ConversationID) []domain.Event {
 	return slices.Clone(s.convs[id].events)
 }
 
+// View returns a conversation as a sync would show it to a member, without events.
+func (s *Server) View(id domain.ConversationID, user domain.UserID) domain.ConversationView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view(s.convs[id], user, 0)
+}
+
+// Message returns a message as it stands, as user sees it; ok is false if there is none.
+func (s *Server) Message(id domain.ConversationID, seq int64, user domain.UserID) (m domain.Message, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if found := s.convs[id].message(seq, user); found != nil {
+		return *found, true
+	}
+	return m, false
+}
+
+// MarkRead moves the read position of a user, as another device would.
+func (s *Server) MarkRead(id domain.ConversationID, user domain.UserID, seq int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.markRead(s.convs[id], user, seq, nil)
+}
+
 // Members returns the members of a conversation, in the order of their joining.
 func (s *Server) Members(id domain.ConversationID) []domain.UserID {
 	s.mu.Lock()

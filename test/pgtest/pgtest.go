@@ -30,9 +30,9 @@ import (
 
 const (
 	defaultURL  = "postgres://postgres@127.0.0.1:5432/postgres?sslmode=disable"
-	timeout     = time.Minute    // bounds the work on the server
-	staleAfter  = time.Hour      // then the database of a killed test is dropped
-	templateAge = 24 * time.Hour // then the template of an older schema is dropped
+	timeout     = 3 * time.Minute // bounds the work on the server
+	staleAfter  = time.Hour       // then the database of a killed test is dropped
+	templateAge = 24 * time.Hour  // then the template of an older schema is dropped
 )
 
 // New returns the URL of a new, migrated and empty database. It is dropped when the test
@@ -144,7 +144,7 @@ func makeTemplate(ctx context.Context, admin *pgx.Conn, server *url.URL, name st
 	if _, err := admin.Exec(ctx, "CREATE DATABASE "+identifier(draft)); err != nil {
 		return "", err
 	}
-	if err := postgres.Migrate(ctx, databaseURL(server, draft), slog.New(slog.DiscardHandler)); err != nil {
+	if err := postgres.Migrate(ctx, postgres.MigrateOptions{URL: databaseURL(server, draft), Logger: slog.New(slog.DiscardHandler)}); err != nil {
 		return "", err
 	}
 	_, err := admin.Exec(ctx, "ALTER DATABASE "+identifier(draft)+" RENAME TO "+identifier(name))

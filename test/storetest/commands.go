@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +31,25 @@ func Made(t testing.TB, want domain.EventType) func([]domain.Event, error) domai
 		require.Len(t, events, 1)
 		require.Equal(t, want, events[0].Type)
 		return events[0]
+	}
+}
+
+// EndingSoon calls impose with a time that is two seconds away by the clock of the
+// database, and returns the time. If that is over before it is decided on, as on a busy
+// machine, the next time is twice as far away.
+func EndingSoon(t testing.TB, url string, impose func(until domain.Time) error) domain.Time {
+	t.Helper()
+	conn := Connect(t, url)
+	for wait := 2 * time.Second; ; wait *= 2 {
+		var now time.Time
+		require.NoError(t, conn.QueryRow(t.Context(), `SELECT clock_timestamp()`).Scan(&now))
+		until := domain.TimeOf(now.Add(wait))
+		err := impose(until)
+		if errors.Is(err, domain.ErrInvalid) && wait < Deadline {
+			continue
+		}
+		require.NoError(t, err)
+		return until
 	}
 }
 

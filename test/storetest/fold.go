@@ -29,12 +29,14 @@ func Fold(events []domain.Event, upto int64) MessageFold {
 			Emoji     string
 		}
 		must(json.Unmarshal(e.Body, &body))
+		body.Emoji = domain.NormalizeEmoji(body.Emoji)
 		same := func(other domain.Event) bool {
 			var b struct {
 				TargetSeq int64 `json:"target_seq"`
 				Emoji     string
 			}
 			must(json.Unmarshal(other.Body, &b))
+			b.Emoji = domain.NormalizeEmoji(b.Emoji)
 			return b == body && (other.Sender == e.Sender || b.Emoji == "")
 		}
 		switch e.Type {
@@ -45,7 +47,7 @@ func Fold(events []domain.Event, upto int64) MessageFold {
 		case domain.MessageEdited:
 			must(f.Messages[body.TargetSeq].Edited(e.At, e.Body))
 		case domain.ReactionAdded:
-			f.reactions[body.TargetSeq] = append(f.reactions[body.TargetSeq], e)
+			f.reactions[body.TargetSeq] = append(slices.DeleteFunc(f.reactions[body.TargetSeq], same), e)
 		case domain.ReactionRemoved:
 			f.reactions[body.TargetSeq] = slices.DeleteFunc(f.reactions[body.TargetSeq], same)
 		case domain.MessagePinned:
@@ -66,6 +68,7 @@ func (f MessageFold) list(me domain.UserID) []domain.Message {
 		for _, e := range f.reactions[seq] {
 			var body domain.ReactionBody
 			must(json.Unmarshal(e.Body, &body))
+			body.Emoji = domain.NormalizeEmoji(body.Emoji)
 			i := slices.IndexFunc(m.Reactions, func(r domain.Reaction) bool { return r.Emoji == body.Emoji })
 			if i < 0 {
 				i = len(m.Reactions)
@@ -135,7 +138,7 @@ func RequireFold(t require.TestingT, n *Node, id domain.ConversationID, me domai
 		for _, e := range now.reactions[m.Seq] {
 			var body domain.ReactionBody
 			must(json.Unmarshal(e.Body, &body))
-			require.Contains(t, reacted.Items, domain.UserReaction{UserID: e.Sender, Emoji: body.Emoji, At: e.At})
+			require.Contains(t, reacted.Items, domain.UserReaction{UserID: e.Sender, Emoji: domain.NormalizeEmoji(body.Emoji), At: e.At})
 		}
 	}
 }

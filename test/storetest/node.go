@@ -3,8 +3,10 @@ package storetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -16,10 +18,11 @@ import (
 
 	"im/domain"
 	"im/store/postgres"
+	"im/test/eventually"
 )
 
 // Deadline bounds waits for what takes milliseconds on an idle machine.
-const Deadline = 30 * time.Second
+const Deadline = time.Minute
 
 // Node is a running Store that records its commits.
 type Node struct {
@@ -42,15 +45,21 @@ func Start(t testing.TB, url string, change ...func(*postgres.Options)) *Node {
 		level = slog.LevelDebug
 	}
 	o := postgres.Options{
-		URL: url, Node: "test", Push: n.pushed,
+		URL: url, Node: "test", Push: n.pushed, CommandTimeout: Deadline,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	store, err := postgres.Open(t.Context(), o)
-	require.NoError(t, err)
-	n.Store, n.Chat = store, domain.NewChat(store, domain.DefaultLimits())
+	var store *postgres.Store
+	eventually.NoError(t, "the store opens, on a busy machine too", func() error {
+		var err error
+		if store, err = postgres.Open(t.Context(), o); err != nil && !errors.Is(err, domain.ErrUnavailable) {
+			require.NoError(t, err)
+		}
+		return err
+	})
+	n.Store, n.Chat = store, domain.NewChat(store, domain.DefaultLimits()).WithUploads(Uploaded{})
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- store.Run(ctx) }()
@@ -61,6 +70,17 @@ func Start(t testing.TB, url string, change ...func(*postgres.Options)) *Node {
 	})
 	return n
 }
+
+// Uploaded is a storage that has what the rows of attachments say.
+type Uploaded struct{}
+
+// SettleAttachment implements domain.Uploads.
+func (Uploaded) SettleAttachment(context.Context, domain.UserID, domain.AttachmentID) error {
+	return nil
+}
+
+// OwnTimeout lets commands of a Store time out as in production.
+func OwnTimeout(o *postgres.Options) { o.CommandTimeout = 0 }
 
 // OneCommitter lets a Store append over one connection.
 func OneCommitter(o *postgres.Options) { o.Committers = 1 }
@@ -136,13 +156,13 @@ func (n *Node) Post(t testing.TB, from domain.UserID, id domain.ConversationID, 
 	return a.Event
 }
 
-// Wait receives from c within Deadline.
+// Wait receives from c, even what comes at Deadline.
 func Wait[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(Deadline):
+	case <-time.After(2 * Deadline):
 		t.Fatal("no answer in time")
 		panic("unreachable")
 	}
@@ -166,6 +186,24 @@ func (n *Node) Log(t testing.TB, id domain.ConversationID) (events []domain.Even
 		}
 	}
 	return events
+}
+
+// ConnectUnaffected is like Connect, but most defaults of the database do not apply to the
+// connection.
+func ConnectUnaffected(t testing.TB, url string) *pgx.Conn {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	require.NoError(t, err)
+	own := map[string]string{
+		"default_transaction_read_only": "off", "default_transaction_deferrable": "off", "statement_timeout": "0", "lock_timeout": "0",
+		"idle_session_timeout": "0", "idle_in_transaction_session_timeout": "0", "search_path": "public", "client_encoding": "UTF8",
+	}
+	maps.Copy(own, config.RuntimeParams)
+	config.RuntimeParams = own
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
 }
 
 // Connect opens a connection for the test itself.

@@ -36,6 +36,7 @@ type Result struct {
 	Runs     [][]Metric `json:"runs"`
 	Median   []Metric   `json:"median"`
 	OfLimit  float64    `json:"of_limit,omitempty"` // appends, as a share of the best case of limit
+	Timeline *Timeline  `json:"timeline,omitempty"` // of the first run, if it was asked for
 
 	appends string // the metric that counts appends
 }
@@ -47,6 +48,7 @@ type run struct {
 	fixture *fixture
 	tag     string
 	profile *profile // nil without profiles
+	tracing *tracing // nil without a time line
 }
 
 // Measure runs the workloads of o. With an error it also returns the results so far.
@@ -64,6 +66,9 @@ func Measure(ctx context.Context, o Options) (report Report, failed error) {
 		return report, err
 	}
 	if err := allowFiles(o.sockets(chosen)); err != nil {
+		return report, err
+	}
+	if err := o.Peers.check(ctx); err != nil {
 		return report, err
 	}
 	b := &bench{Options: o}
@@ -103,7 +108,7 @@ func (b *bench) enter(ctx context.Context, nodes int) error {
 	if err := b.leave(); err != nil {
 		return err
 	}
-	c, err := b.Target.open(ctx, nodes, b.Profile != "", b.say)
+	c, err := b.Target.open(ctx, nodes, b.Profile != "" || b.Timeline, b.say)
 	if err != nil {
 		return err // open has closed it
 	}
@@ -133,7 +138,13 @@ func (b *bench) measure(ctx context.Context, w workload, report *Report) error {
 			return fmt.Errorf("%s, %s: %w", w.name, s.label, err)
 		}
 		report.Results = append(report.Results, result)
-		compare(&report.Results[len(report.Results)-1], report.Results[first], s.against)
+		last := &report.Results[len(report.Results)-1]
+		compare(last, report.Results[first], s.against)
+		for _, other := range report.Results[first:] {
+			if other.Case == s.oursIs {
+				ratios(last, other)
+			}
+		}
 	}
 	return nil
 }
@@ -161,9 +172,15 @@ func (b *bench) scenario(ctx context.Context, w workload, s scenario) (Result, e
 		if b.Profile != "" && i == 0 {
 			r.profile = newProfile(b.Profile, w.name+" "+s.label, b.cluster.debug)
 		}
+		if b.Timeline && i == 0 && len(b.cluster.debug) > 0 {
+			r.tracing = &tracing{node: b.cluster.debug[0]}
+		}
 		metrics, err := b.once(ctx, s, r)
 		if err != nil {
 			return result, err
+		}
+		if r.tracing != nil {
+			result.Timeline = r.tracing.timeline
 		}
 		b.say("  %s", oneLine(metrics))
 		result.Runs = append(result.Runs, metrics)
@@ -177,7 +194,7 @@ func (b *bench) once(ctx context.Context, s scenario, r *run) ([]Metric, error) 
 	defer r.fixture.close()
 	metrics, err := s.run(ctx, r)
 	if err == nil {
-		err = r.profile.finish()
+		err = errors.Join(r.profile.finish(), r.tracing.finish())
 	}
 	return metrics, err
 }

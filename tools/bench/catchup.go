@@ -39,7 +39,8 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 	if err != nil {
 		return nil, err
 	}
-	welcome, all, clock := newLatency(), newLatency(), newClock()
+	all, clock := newLatency(), newClock()
+	var rounds stageTimes
 	for i := range 1 + catchUpRounds {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -49,8 +50,8 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 		if err != nil {
 			return nil, err
 		}
-		greeted := clock.now()
-		got, err := catchUp(sock)
+		now := stages{welcome: clock.now() - began}
+		got, err := catchUp(sock, clock, &now)
 		ended := clock.now()
 		sock.close()
 		if err != nil {
@@ -60,11 +61,43 @@ func runCatchup(ctx context.Context, r *run, missed int) ([]Metric, error) {
 			return nil, fmt.Errorf("received %d of %d missed messages", got, missed)
 		}
 		if i > 0 {
-			welcome.add(0, greeted-began)
 			all.add(0, ended-began)
+			rounds = append(rounds, now)
 		}
 	}
-	return append(all.percentiles("catchup", 50, 100), welcome.percentiles("welcome", 50)...), nil
+	return append(all.percentiles("catchup", 50, 100), rounds.metrics()...), nil
+}
+
+// stages are the nanoseconds of the parts of one round.
+type stages struct {
+	welcome int64 // from connecting until welcome
+	sync    int64 // until the list of conversations is parsed
+	first   int64 // of all pulls: until the first bytes of the page
+	rest    int64 // until its last byte
+	parse   int64 // of all pages
+}
+
+// stageTimes are the stages of all rounds.
+type stageTimes []stages
+
+func (s stageTimes) metrics() (list []Metric) {
+	for _, stage := range []struct {
+		name string
+		of   func(stages) int64
+	}{
+		{"welcome", func(t stages) int64 { return t.welcome }},
+		{"sync", func(t stages) int64 { return t.sync }},
+		{"first_byte", func(t stages) int64 { return t.first }},
+		{"last_byte", func(t stages) int64 { return t.rest }},
+		{"parse", func(t stages) int64 { return t.parse }},
+	} {
+		l := newLatency()
+		for _, round := range s {
+			l.add(0, stage.of(round))
+		}
+		list = append(list, l.percentiles(stage.name, 50)...)
+	}
+	return list
 }
 
 // syncPage is the part of a sync_page frame that is used.
@@ -78,17 +111,31 @@ type syncPage struct {
 }
 
 // catchUp syncs, pulls all events and returns the number of messages among them.
-func catchUp(sock *socket) (messages int, err error) {
+func catchUp(sock *socket, clock clock, took *stages) (messages int, err error) {
 	var synced syncPage
+	last := clock.now()
+	lap := func(stage *int64) {
+		now := clock.now()
+		*stage, last = *stage+now-last, now
+	}
 	if err := sock.ask(&synced, "sync_page", map[string]any{"type": "sync"}); err != nil {
 		return 0, err
 	}
+	lap(&took.sync)
 	for _, c := range synced.Conversations {
 		for after, more := int64(0), true; more; {
-			payload, err := sock.request("page", map[string]any{"type": "pull", "conversation_id": c.ID, "after_seq": after, "limit": pullLimit})
+			if err := sock.send(map[string]any{"type": "pull", "conversation_id": c.ID, "after_seq": after, "limit": pullLimit}); err != nil {
+				return 0, err
+			}
+			if err := sock.peek(); err != nil {
+				return 0, err
+			}
+			lap(&took.first)
+			payload, err := sock.await("page")
 			if err != nil {
 				return 0, err
 			}
+			lap(&took.rest)
 			page, err := eventjson.DecodePage(payload) // as package client does
 			if err != nil {
 				return 0, err
@@ -99,6 +146,7 @@ func catchUp(sock *socket) (messages int, err error) {
 				}
 			}
 			after, more = page.ToSeq, page.HasMore
+			lap(&took.parse)
 		}
 	}
 	return messages, nil
@@ -107,12 +155,17 @@ func catchUp(sock *socket) (messages int, err error) {
 // request sends a request and returns the answer of type kind. The answer is valid
 // until the next call.
 func (s *socket) request(kind string, request map[string]any) ([]byte, error) {
-	s.number++
-	request["id"] = fmt.Sprint(s.number)
-	if err := s.write(request); err != nil {
+	if err := s.send(request); err != nil {
 		return nil, err
 	}
 	return s.await(kind)
+}
+
+// send sends a request with the next id.
+func (s *socket) send(request map[string]any) error {
+	s.number++
+	request["id"] = fmt.Sprint(s.number)
+	return s.write(request)
 }
 
 // ask sends a request and decodes the answer of type kind into answer.

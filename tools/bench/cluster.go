@@ -29,6 +29,7 @@ type cluster struct {
 	urls     []string
 	debug    []string // where the nodes serve profiles
 	database string   // URL whose role may create databases; empty if unknown
+	data     string   // URL of the database of a cluster that was started; empty for a running one
 	token    func(ctx context.Context, user domain.UserID) (string, error)
 	parts    processes
 	close    func() error
@@ -102,7 +103,7 @@ func (t Target) dev(ctx context.Context, nodes int, profiling bool) (_ *cluster,
 	}); err != nil {
 		return nil, err
 	}
-	c.urls, c.database = known.URLs, known.DatabaseURL
+	c.urls, c.database, c.data = known.URLs, known.DatabaseURL, known.DatabaseURL
 	c.parts[partServer] = []int{one.pid()}
 	c.parts[partPostgres] = postmaster(ctx, c.database)
 	return c, c.ready(ctx, one)
@@ -115,7 +116,7 @@ func (t Target) serve(ctx context.Context, name string, nodes int, profiling boo
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{database: t.DatabaseURL, parts: t.services(ctx)}
+	c := &cluster{database: t.DatabaseURL, data: database, parts: t.services(ctx)}
 	var running []*child
 	c.close = func() error {
 		stopAll(running)
@@ -136,7 +137,7 @@ func (t Target) serve(ctx context.Context, name string, nodes int, profiling boo
 			return nil, err
 		}
 		env, err := c.withDebugAddr(profiling, "IM_JWT_SECRET="+secret, "IM_ADDR="+addr, "IM_NODE_NAME="+fmt.Sprint("bench", i+1), "IM_PREFIX="+name,
-			"IM_DATABASE_URL="+database, "IM_REDIS_URL="+t.RedisURL, "IM_AMQP_URL="+t.AMQPURL, "IM_LOG_LEVEL=warn")
+			"IM_DATABASE_URL="+database, "IM_REDIS_URL="+t.RedisURL, "IM_AMQP_URL="+t.AMQPURL, "IM_CREATE_DATABASE=true", "IM_LOG_LEVEL=warn")
 		if err != nil {
 			return nil, err
 		}

@@ -24,6 +24,7 @@ func (r *run) drive(ctx context.Context, l *load, c loadMetrics) ([]Metric, erro
 		func() {
 			before = r.cluster.parts.usage()
 			r.profile.begin(r.Duration)
+			r.tracing.begin(ctx, r.Duration)
 		},
 		func() { after = r.cluster.parts.usage() })
 	if err != nil {

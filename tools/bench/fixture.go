@@ -83,11 +83,15 @@ func (f *fixture) call(ctx context.Context, user domain.UserID, method, path str
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
+	var content io.Reader = http.NoBody
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		content = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, f.c.urls[0]+path, bytes.NewReader(text))
+	request, err := http.NewRequestWithContext(ctx, method, f.c.urls[0]+path, content)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package bench
 import (
 	"bytes"
 	"encoding/binary"
+	"strconv"
+	"strings"
 )
 
 // Opcodes of RFC 6455.
@@ -115,21 +117,59 @@ func dueOf(id []byte, tag string) (ns int64, ok bool) {
 	return ns, true
 }
 
-// sendFrame is the template of a send frame. Only its two ids change.
+// sendFrame is the template of the frame that sends a message. Only its ids change.
 type sendFrame struct {
 	frame  []byte // with its header
-	ids    [2]int // offsets of the ids
+	ids    []int  // offsets of the ids of the message
+	short  int    // offset of an id of shortChars digits; 0: none
 	number uint64 // of the last message
 }
 
+// The id of a request to a server that takes only numbers of 32 bits: the time at which
+// the message was due, in µs. It begins again every 50 minutes.
+const (
+	shortChars  = 10
+	shortOffset = 1_000_000_000
+	shortRange  = 3_000_000_000
+)
+
+// blankID and blankShort hold the places of ids in a template.
+func blankID(tag string) string { return tag + strings.Repeat("0", dueChars+numberChars) }
+
+const blankShort = "1000000000"
+
+func shortID(due int64) int64 { return shortOffset + due/1000%shortRange }
+
+// dueOfShort returns when the message with a short id was due, not long before now.
+func dueOfShort(id, now int64) int64 {
+	ago := (now/1000 - (id - shortOffset)) % shortRange
+	if ago < 0 {
+		ago += shortRange
+	}
+	return (now/1000 - ago) * 1000
+}
+
 func newSendFrame(tag string, conversation, text string) *sendFrame {
-	blank := tag + string(bytes.Repeat([]byte("0"), dueChars+numberChars))
-	head := `{"type":"send","id":"`
-	middle := `","client_msg_id":"`
-	payload := head + blank + middle + blank + `","conversation_id":"` + conversation + `","content":{"type":"text","text":"` + text + `"}}`
+	return newTemplate(tag, ours{}.template(blankID(tag), conversation, text))
+}
+
+// newTemplate returns a template whose payload has blankID, and perhaps blankShort, where
+// ids belong.
+func newTemplate(tag, payload string) *sendFrame {
 	p := &sendFrame{frame: appendFrame(nil, opText, []byte(payload))}
 	header := len(p.frame) - len(payload)
-	p.ids = [2]int{header + len(head), header + len(head) + idChars + len(middle)}
+	blank := blankID(tag)
+	for at := strings.Index(payload, blank); at >= 0; {
+		p.ids = append(p.ids, header+at)
+		next := strings.Index(payload[at+idChars:], blank)
+		if next < 0 {
+			break
+		}
+		at += idChars + next
+	}
+	if at := strings.Index(payload, blankShort); at >= 0 {
+		p.short = header + at
+	}
 	return p
 }
 
@@ -139,6 +179,9 @@ func (p *sendFrame) appendTo(dst []byte, due int64) []byte {
 	for _, at := range p.ids {
 		writeHex(p.frame[at+tagChars:at+tagChars+dueChars], uint64(due))
 		writeHex(p.frame[at+tagChars+dueChars:at+idChars], p.number)
+	}
+	if p.short > 0 {
+		strconv.AppendInt(p.frame[p.short:p.short], shortID(due), 10)
 	}
 	return append(dst, p.frame...)
 }

@@ -45,15 +45,19 @@ func runGroup(ctx context.Context, r *run, members, inFlight int) ([]Metric, err
 		}
 		l.add(sock, string(users[i]), id, inFlight)
 	}
-	deliveries := func() int64 { return l.receivedIn.Load() + l.echoedIn.Load() }
-	return r.drive(ctx, l, loadMetrics{func(seconds float64) []Metric {
-		metrics := []Metric{
-			{"deliveries", "event/s", float64(deliveries()) / seconds},
-			{"acked", "msg/s", float64(l.ackedIn.Load()) / seconds},
-		}
-		metrics = append(metrics, l.ends.percentiles("end", 50, 99)...)
-		return append(metrics, l.acks.percentiles("ack", 50, 99)...)
-	}, deliveries, "event"})
+	return r.drive(ctx, l, loadMetrics{l.groupMetrics, l.deliveries, "event"})
+}
+
+// deliveries returns the number of events that all sockets received in the measured time.
+func (l *load) deliveries() int64 { return l.receivedIn.Load() + l.echoedIn.Load() }
+
+func (l *load) groupMetrics(seconds float64) []Metric {
+	metrics := []Metric{
+		{"deliveries", "event/s", float64(l.deliveries()) / seconds},
+		{"acked", "msg/s", float64(l.ackedIn.Load()) / seconds},
+	}
+	metrics = append(metrics, l.ends.percentiles("end", 50, 99)...)
+	return append(metrics, l.acks.percentiles("ack", 50, 99)...)
 }
 
 // users returns the ids of n users of a kind.

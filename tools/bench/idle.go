@@ -17,6 +17,7 @@ const (
 	idlePingDelay     = 26 * time.Second // within which each socket was pinged
 	idleSettleTimeout = 8 * time.Second  // for the memory to become stable after the delay
 	idleInterval      = time.Second
+	idleProfile       = 3 * time.Second // about as long as the sockets take to connect
 )
 
 func idleCases(o Options) []scenario {
@@ -57,7 +58,7 @@ func runIdle(ctx context.Context, r *run, sockets int) ([]Metric, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.profile.begin(idleInterval)
+	r.profile.begin(idleProfile)
 	used, began := r.cluster.parts.usage(), time.Now()
 	err = each(ctx, sockets, connect)
 	took, connected := time.Since(began), r.cluster.parts.usage()

@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"sync/atomic"
 	"time"
@@ -20,6 +19,7 @@ const (
 // load is traffic over connected sockets.
 type load struct {
 	tag          string
+	protocol     protocol
 	clock        clock
 	from, to     int64 // the measured time, by the clock
 	participants []*participant
@@ -48,14 +48,14 @@ type participant struct {
 // newLoad returns a load without sockets. Each message has others recipients other
 // than its sender.
 func newLoad(tag string, others int) *load {
-	return &load{tag: tag, others: int64(others), timeout: drainTimeout, clock: newClock(), acks: newLatency(), ends: newLatency()}
+	return &load{tag: tag, protocol: ours{}, others: int64(others), timeout: drainTimeout, clock: newClock(), acks: newLatency(), ends: newLatency()}
 }
 
 // add adds a socket. With inFlight 0 it only receives.
 func (l *load) add(sock *socket, user, conversation string, inFlight int) {
 	p := &participant{index: len(l.participants), user: user, sock: sock, inFlight: min(inFlight, maxInFlight)}
 	if inFlight > 0 {
-		p.sendFrame = newSendFrame(l.tag, conversation, text100)
+		p.sendFrame = newTemplate(l.tag, l.protocol.template(blankID(l.tag), conversation, text100))
 	}
 	l.participants = append(l.participants, p)
 }
@@ -206,40 +206,37 @@ func (r *readResult) reset(now int64) {
 	*r = readResult{now: now, acks: r.acks[:0], ends: r.ends[:0]}
 }
 
-// handle counts a frame.
+// handle counts the messages of a frame.
 func (l *load) handle(p *participant, payload []byte, r *readResult) error {
-	switch string(typeOf(payload)) {
-	case "sent":
-		due, ok := dueOf(valueOf(payload, `"id":"`), l.tag)
-		if !ok {
-			return fmt.Errorf("an answer without a request: %s", payload)
+	for payload != nil {
+		var one message
+		var err error
+		if one, payload, err = l.protocol.next(payload, r.now, l.tag); err != nil {
+			return err
 		}
-		r.answered++
-		r.acked++
-		if due >= l.from && due < l.to {
-			r.acks = append(r.acks, r.now-due)
+		measured := one.due >= l.from && one.due < l.to
+		switch one.kind {
+		case isAnswer:
+			r.answered++
+			r.acked++
+			if measured {
+				r.acks = append(r.acks, r.now-one.due)
+			}
+		case isRefusal:
+			r.answered++
+			r.refused++
+		case isEvent:
+			if string(one.sender) == p.user {
+				r.echoed++
+				continue
+			}
+			r.received++
+			if measured {
+				r.ends = append(r.ends, r.now-one.due)
+			}
+		case isPing:
+			p.sock.queueText(payloadPong)
 		}
-	case "event":
-		due, ok := dueOf(valueOf(payload, `"client_msg_id":"`), l.tag)
-		if !ok {
-			return nil // an event of the setup
-		}
-		if string(valueOf(payload, `"sender":"`)) == p.user {
-			r.echoed++
-			return nil
-		}
-		r.received++
-		if due >= l.from && due < l.to {
-			r.ends = append(r.ends, r.now-due)
-		}
-	case "error":
-		if _, ok := dueOf(valueOf(payload, `"id":"`), l.tag); !ok {
-			return fmt.Errorf("unexpected frame: %s", payload)
-		}
-		r.answered++
-		r.refused++
-	case "gap", "drain":
-		return fmt.Errorf("unexpected frame: %s", payload)
 	}
 	return nil
 }

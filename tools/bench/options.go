@@ -28,7 +28,10 @@ type Options struct {
 
 	// Profile is a folder for profiles of the first run of each case. Empty means none.
 	Profile string
+	// Timeline traces the first node in the first run of each case.
+	Timeline bool
 
+	Peers    Peers // for compare
 	Target   Target
 	Progress io.Writer // receives a line for each step
 }

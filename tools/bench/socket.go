@@ -46,12 +46,26 @@ func (e closedError) Error() string { return fmt.Sprintf("socket closed: %d %s",
 
 // dial opens a session and waits for the welcome.
 func dial(ctx context.Context, base, token, device string) (*socket, error) {
+	s, err := open(ctx, "ws"+strings.TrimPrefix(base, "http")+"/v1/ws", http.Header{"Authorization": {"Bearer " + token}}, subprotocol)
+	if err != nil {
+		return nil, err
+	}
+	return s.begin(func() error {
+		if err := s.write(map[string]any{"type": "hello", "device_id": device}); err != nil {
+			return err
+		}
+		_, err := s.await("welcome")
+		return err
+	})
+}
+
+// open does the handshake of a WebSocket.
+func open(ctx context.Context, url string, header http.Header, subprotocols ...string) (*socket, error) {
 	dialer := websocket.Dialer{
-		Subprotocols: []string{subprotocol}, HandshakeTimeout: dialTimeout,
+		Subprotocols: subprotocols, HandshakeTimeout: dialTimeout,
 		ReadBufferSize: 512, WriteBufferSize: 512,
 	}
-	header := http.Header{"Authorization": {"Bearer " + token}}
-	ws, response, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(base, "http")+"/v1/ws", header)
+	ws, response, err := dialer.DialContext(ctx, url, header)
 	if err != nil {
 		if response != nil {
 			err = fmt.Errorf("%w: %s", err, response.Status)
@@ -59,20 +73,26 @@ func dial(ctx context.Context, base, token, device string) (*socket, error) {
 		return nil, err
 	}
 	_ = response.Body.Close()
-	// The server sends nothing before hello, so gorilla has not buffered any byte.
-	s := &socket{conn: ws.NetConn(), buf: make([]byte, firstBuffer)}
-	if err := s.conn.SetDeadline(time.Now().Add(answerTimeout)); err != nil {
-		return nil, err
+	// The servers send nothing before the first frame of the client, so gorilla has not
+	// buffered any byte.
+	return &socket{conn: ws.NetConn(), buf: make([]byte, firstBuffer)}, nil
+}
+
+// begin does what a session begins with, within answerTimeout. It closes the socket after
+// an error.
+func (s *socket) begin(do func() error) (*socket, error) {
+	err := s.conn.SetDeadline(time.Now().Add(answerTimeout))
+	if err == nil {
+		err = do()
 	}
-	if err := s.write(map[string]any{"type": "hello", "device_id": device}); err != nil {
+	if err == nil {
+		err = s.conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
 		s.close()
 		return nil, err
 	}
-	if _, err := s.await("welcome"); err != nil {
-		s.close()
-		return nil, err
-	}
-	return s, s.conn.SetDeadline(time.Time{})
+	return s, nil
 }
 
 func (s *socket) close() { _ = s.conn.Close() }
@@ -93,6 +113,13 @@ func (s *socket) write(v any) error {
 func (s *socket) queue(p *sendFrame, due int64) {
 	s.mu.Lock()
 	s.out = p.appendTo(s.out, due)
+	s.mu.Unlock()
+}
+
+// queueText queues a frame for flush.
+func (s *socket) queueText(payload string) {
+	s.mu.Lock()
+	s.out = appendFrame(s.out, opText, []byte(payload))
 	s.mu.Unlock()
 }
 
@@ -127,6 +154,14 @@ func (s *socket) fill() error {
 		return nil
 	}
 	return err
+}
+
+// peek waits until something was received that is not consumed.
+func (s *socket) peek() error {
+	if s.from < s.to {
+		return nil
+	}
+	return s.fill()
 }
 
 // next returns the payload of the next text frame in the buffer, or nil if there is no

@@ -120,7 +120,11 @@ func (s *syncing) pages(cursor string) (next string, listed int, err error) {
 
 // postMessage posts a message over REST.
 func (f *fixture) postMessage(ctx context.Context, user domain.UserID, id string, number int) error {
+	return f.postText(ctx, user, id, number, text100)
+}
+
+func (f *fixture) postText(ctx context.Context, user domain.UserID, id string, number int, text string) error {
 	return f.call(ctx, user, "POST", "/v1/conversations/"+id+"/messages", map[string]any{
-		"client_msg_id": fmt.Sprint(number), "content": map[string]string{"type": "text", "text": text100},
+		"client_msg_id": fmt.Sprint(number), "content": map[string]string{"type": "text", "text": text},
 	}, nil)
 }

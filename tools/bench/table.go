@@ -22,7 +22,17 @@ func (r Report) Write(w io.Writer) error {
 		writeTable(t, rest[:n])
 		rest = rest[n:]
 	}
-	return t.Flush()
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, result := range r.Results {
+		if result.Timeline != nil {
+			if err := result.Timeline.write(w, result.Workload+", "+result.Case); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // writeTable prints the cases of one workload. The cell of a metric that a case lacks

@@ -29,7 +29,7 @@ func openTempStore(ctx context.Context, server, name string) (_ *tempStore, err 
 		return nil, err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	if err = app.Migrate(ctx, s.url, quiet); err == nil {
+	if err = app.Migrate(ctx, postgres.MigrateOptions{URL: s.url, Logger: quiet}, true); err == nil {
 		s.store, err = postgres.Open(ctx, postgres.Options{URL: s.url, Node: "bench", Logger: quiet})
 	}
 	if err != nil {

@@ -24,7 +24,9 @@ type scenario struct {
 	appends string
 	// against are the metrics whose ratio to the first case is reported.
 	against []string
-	run     func(ctx context.Context, r *run) ([]Metric, error)
+	// oursIs is the case that this one of a peer is compared with.
+	oursIs string
+	run    func(ctx context.Context, r *run) ([]Metric, error)
 	// close releases what the runs of the case share. It may be nil.
 	close func() error
 }
@@ -41,7 +43,9 @@ func workloads() []workload {
 		{name: "sync", help: "the sync of a user with 10,000 conversations", cases: syncCases},
 		{name: "idle", help: "5,000 sockets without traffic", cases: idleCases},
 		{name: "biggroup", help: "a group of 10,000, 2,000 of them online on two nodes: the time until the last one has a message", explicit: true, cases: bigGroupCases},
+		{name: "search", help: "how long until a message is found under a flood, and what the search index costs", explicit: true, cases: searchCases},
 		{name: "depth", help: "appends and pages of history with 1,000,000 stored events, compared with 100,000", explicit: true, cases: depthCases},
+		{name: "compare", help: "direct and group, here and on running servers of other projects", explicit: true, cases: compareCases},
 	}
 }
 

@@ -3,7 +3,6 @@ package chat
 import (
 	"crypto/rand"
 	"slices"
-	"strings"
 
 	"github.com/charmbracelet/bubbles/cursor"
 	"github.com/charmbracelet/bubbles/textarea"
@@ -94,7 +93,7 @@ func (s *screen) scrollBack() tea.Cmd {
 		return nil
 	}
 	s.pane.ScrollUp(s.page())
-	if !s.pane.AtTop() || s.open.complete || s.loading || s.open.first() == 0 {
+	if !s.pane.AtTop() || s.open.complete || s.open.loading || s.open.first() == 0 {
 		return nil
 	}
 	return s.load(client.Range{Before: s.open.first(), Limit: 100})
@@ -102,23 +101,28 @@ func (s *screen) scrollBack() tea.Cmd {
 
 // submit carries out a command or sends the written text.
 func (s *screen) submit() tea.Cmd {
-	text := strings.TrimSpace(s.input.Value())
+	written := s.input.Value()
+	command, argument, text := parseLine(written)
 	s.input.Reset()
-	command, argument, _ := strings.Cut(text, " ")
 	switch {
-	case text == "":
-		return nil
+	case text != "":
+		return s.send(text)
 	case command == "/quit":
 		return tea.Quit
+	case command == "/help":
+		s.notice = screenHelp
 	case command == "/to" && s.only:
 		s.notice = "start without --to to change conversations"
-		return nil
 	case command == "/to" && argument != "":
-		s.id, s.peer, s.open = client.ConversationID{}, client.UserID(strings.TrimSpace(argument)), &transcript{complete: true}
+		s.id, s.peer, s.open = client.ConversationID{}, client.UserID(argument), &transcript{complete: true}
 		s.notice, s.pending = "", nil
 		s.pane.GotoBottom()
 		return s.refresh()
-	default:
-		return s.send(text)
+	case command == "/to":
+		s.notice = "write /to and a user"
+	case command != "":
+		s.notice = unknownCommand(command)
+		s.input.SetValue(written)
 	}
+	return nil
 }

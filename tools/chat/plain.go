@@ -10,11 +10,13 @@ import (
 	"sync"
 
 	"im/client"
+	"im/domain"
 )
 
 const (
 	historyLines = 20       // of a conversation, printed at the start; more if more is unread
 	maxLine      = 64 << 10 // bytes of a line of input
+	maxPrinted   = 1000     // messages of which the sender and time are kept
 )
 
 // plain is the chat without a screen. It prints one line for each message, and
@@ -27,6 +29,7 @@ type plain struct {
 	ready chan struct{} // closed when history has been printed
 
 	mu     sync.Mutex
+	posted []client.Message                // the last ones that were printed, without content
 	last   map[client.ConversationID]int64 // the last printed seq
 	unread map[client.ConversationID]int64 // the seq to mark as read
 	wake   chan struct{}                   // receives when unread changes
@@ -36,7 +39,7 @@ type plain struct {
 // RunPlain prints messages to out as they arrive and sends the lines of in. It
 // returns when in ends and everything was sent, or when ctx ends. Without
 // Options.To, a line must begin with @user. Notes about the connection and about
-// refused messages go to notes.
+// refused messages go to notes. Lines that begin with a slash are commands.
 func RunPlain(ctx context.Context, o Options, in io.Reader, out, notes io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -86,10 +89,14 @@ func (p *plain) event(ctx context.Context, _ *client.Client, e client.Event) err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	v, known := p.c.Conversation(e.ConversationID)
+	if !known {
+		return nil
+	}
 	if m, ok := client.MessageOf(e); ok {
-		if v, known := p.c.Conversation(m.ConversationID); known {
-			p.print(v, m)
-		}
+		p.print(v, m)
+	} else if isChange(e) {
+		p.printChange(v, e)
 	}
 	return nil
 }
@@ -106,17 +113,58 @@ func (p *plain) print(v client.Conversation, m client.Message) {
 		return
 	}
 	p.last[m.ConversationID] = m.Seq
+	p.posted = append(p.posted, client.Message{
+		ConversationID: m.ConversationID, Seq: m.Seq, At: m.At, Sender: m.Sender, Recalled: m.Recalled,
+	})
+	p.posted = p.posted[max(0, len(p.posted)-maxPrinted):]
 	p.unread[m.ConversationID] = m.Seq
-	text := strings.ReplaceAll(textOf(m), "\n", "\n    ")
-	if p.to == "" && (v.Peer == "" || m.Sender != v.Peer) {
-		fmt.Fprintf(p.out, "[%s] ", nameOf(v))
-	}
-	fmt.Fprintf(p.out, "%s: %s\n", m.Sender, text)
+	p.printLine(v, m.Sender, fmt.Sprintf("%s: %s", m.Sender, textOf(m)))
 	for _, changed := range []chan struct{}{p.wake, p.moved} {
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// printLine prints something that a user did, and where if that is not clear.
+func (p *plain) printLine(v client.Conversation, user client.UserID, text string) {
+	if p.to == "" && (v.Peer == "" || user != v.Peer) {
+		fmt.Fprintf(p.out, "[%s] ", nameOf(v))
+	}
+	fmt.Fprintln(p.out, strings.ReplaceAll(text, "\n", "\n    "))
+}
+
+// printChange prints that a message was edited or deleted: what was printed of it cannot be
+// changed.
+func (p *plain) printChange(v client.Conversation, e client.Event) {
+	if p.to != "" && v.Peer != p.to {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	target, err := domain.TargetOf(&e)
+	if err != nil || e.Seq <= p.last[e.ConversationID] {
+		return // history was printed with the change
+	}
+	m := client.Message{ConversationID: e.ConversationID, Seq: target}
+	what := "an earlier message"
+	for i := range p.posted {
+		if posted := &p.posted[i]; posted.Seq == target && posted.ConversationID == e.ConversationID {
+			m, what = *posted, "the message of "+posted.At.Local().Format("15:04:05")
+		}
+	}
+	if m.Sender != "" && m.Sender != e.Sender {
+		what = string(m.Sender) + "'s message of " + m.At.Local().Format("15:04:05")
+	}
+	after, ok := client.MessageAfter(m, e, p.c.User())
+	after.EditedAt = nil // the line says it
+	switch {
+	case !ok || m.Recalled || after.Content == nil: // printed as deleted, or one that the user may not read
+	case e.Type == client.MessageRecalled:
+		p.printLine(v, e.Sender, fmt.Sprintf("%s deleted %s", e.Sender, what))
+	case !after.Recalled: // else its recall follows
+		p.printLine(v, e.Sender, fmt.Sprintf("%s edited %s: %s", e.Sender, what, textOf(after)))
 	}
 }
 
@@ -135,7 +183,19 @@ func (p *plain) sendLines(ctx context.Context, in io.Reader) error {
 			if !more {
 				return nil
 			}
-			if err := p.send(ctx, line); err != nil {
+			command, _, text := parseLine(line)
+			switch command {
+			case "":
+			case "/quit":
+				return nil
+			case "/help":
+				fmt.Fprintln(p.notes, "· "+plainHelp)
+				continue
+			default:
+				fmt.Fprintln(p.notes, "· "+unknownCommand(command))
+				continue
+			}
+			if err := p.send(ctx, text); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -193,10 +253,10 @@ func (p *plain) history(ctx context.Context) error {
 	return nil
 }
 
-// send sends one line and returns when it has been printed. A refused message is
+// send sends one text and returns when it has been printed. A refused message is
 // reported in a note and is not an error.
-func (p *plain) send(ctx context.Context, line string) error {
-	to, text := p.to, strings.TrimSpace(line)
+func (p *plain) send(ctx context.Context, text string) error {
+	to := p.to
 	if to == "" {
 		name, rest, ok := strings.Cut(strings.TrimPrefix(text, "@"), " ")
 		if !ok || !strings.HasPrefix(text, "@") {

@@ -93,7 +93,6 @@ type screen struct {
 	open          *transcript
 	pending       []client.Post // sent by this user, without an answer
 	markedRead    int64         // the last seq of the open conversation that was marked as read
-	loading       bool          // a page of history has been requested
 	notice        string        // shown instead of the keys
 	err           error         // why the client ended
 
@@ -202,7 +201,7 @@ func (s *screen) enter(v client.Conversation) tea.Cmd {
 }
 
 func (s *screen) load(r client.Range) tea.Cmd {
-	s.loading = true
+	s.open.loading = true
 	id, of := s.id, s.open
 	return s.background(func(ctx context.Context) tea.Msg {
 		page, err := s.remote.Messages(ctx, id, r)
@@ -214,8 +213,8 @@ func (s *screen) history(m historyMsg) tea.Cmd {
 	if m.of != s.open {
 		return nil // another conversation has been opened since
 	}
-	s.loading = false
 	if m.err != nil {
+		s.open.loading, s.open.changes = false, nil
 		s.notice = "history: " + m.err.Error()
 		return nil
 	}
@@ -283,9 +282,9 @@ func (s *screen) answered(m sentMsg) {
 	}
 	if m.sent.ConversationID == s.id {
 		s.removePending(m.post.ClientMsgID)
-		s.open.add(entry{
-			seq: m.sent.Seq, at: m.sent.At.Time, sender: s.remote.User(), text: clean(client.TextOf(m.post.Content)),
-		})
+		s.open.add(entryOfMessage(client.Message{
+			ConversationID: s.id, Seq: m.sent.Seq, At: m.sent.At, Sender: s.remote.User(), Content: m.post.Content,
+		}, m.sent.Seq))
 		s.markedRead = max(s.markedRead, m.sent.Seq)
 	}
 }

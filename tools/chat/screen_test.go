@@ -181,6 +181,39 @@ func TestScreenFirstMessageCreatesTheConversation(t *testing.T) {
 	require.True(t, f.sent[0].ConversationID.IsZero())
 }
 
+func TestParseLine(t *testing.T) {
+	for line, want := range map[string][3]string{
+		"hello /help":     {"", "", "hello /help"},
+		"  /help ":        {"/help", "", ""},
+		"/to  carol ":     {"/to", "carol", ""},
+		"//etc/hosts":     {"", "", "/etc/hosts"},
+		"///":             {"", "", "//"},
+		"/":               {"/", "", ""},
+		" ":               {"", "", ""},
+		"@bob /help":      {"", "", "@bob /help"},
+		"/shrug and more": {"/shrug", "and more", ""},
+	} {
+		command, argument, text := parseLine(line)
+		require.Equal(t, want, [3]string{command, argument, text}, line)
+	}
+}
+
+// A command is never sent to the other user.
+func TestScreenCommands(t *testing.T) {
+	s, f, _ := newTestScreen("bob")
+	typeLine(s, "/help")
+	require.Contains(t, viewOf(s), "/quit: leave")
+	typeLine(s, "/shrug me")
+	require.Contains(t, viewOf(s), "there is no command /shrug")
+	require.Equal(t, "/shrug me", s.input.Value(), "what was written is not lost")
+	s.input.Reset()
+	typeLine(s, "/to")
+	require.Contains(t, viewOf(s), "start without --to")
+	require.Empty(t, f.sent)
+	typeLine(s, "//help")
+	require.Equal(t, "/help", client.TextOf(f.sent[0].Content))
+}
+
 func TestScreenScrollsBack(t *testing.T) {
 	s, f, id := newTestScreen("bob")
 	f.page.HasMoreBefore = true

@@ -19,6 +19,10 @@ type entry struct {
 	at     time.Time
 	sender client.UserID // empty for a note
 	text   string
+	// message is what a later event changes; nil for a note. It is the message as it stood
+	// at asOf.
+	message *client.Message
+	asOf    int64
 }
 
 // transcript is the part of one conversation that was loaded: by live events and by
@@ -30,27 +34,71 @@ type transcript struct {
 	// new. 0 marks none.
 	newAfter int64
 	complete bool // the first entry is the first of the conversation
+	loading  bool // a page of history has been requested
+	// changes are the events about messages that came while the page was under way. It may
+	// have been read before them.
+	changes []client.Event
 }
 
-func (t *transcript) addEvent(e client.Event) { t.add(entryOf(e)) }
+// addEvent takes an event as it happens: a new entry, or a change of one.
+func (t *transcript) addEvent(e client.Event) {
+	if !isChange(e) {
+		t.add(entryOf(e))
+		return
+	}
+	if t.loading {
+		t.changes = append(t.changes, e)
+	}
+	t.change(e)
+}
 
+// addPage takes the page of history that was requested.
 func (t *transcript) addPage(p client.MessagePage) {
 	for _, m := range p.Messages {
-		t.add(entryOfMessage(m))
+		t.add(entryOfMessage(m, p.HeadSeq))
 	}
+	for _, e := range t.changes {
+		t.change(e)
+	}
+	t.changes, t.loading = nil, false
 	t.complete = t.complete || !p.HasMoreBefore
 }
 
-// add inserts e in order. It ignores an entry without a text and one that is
-// there already.
+// add inserts e in order. It ignores an entry without a text, and one that is there
+// already in the same or a later state.
 func (t *transcript) add(e entry) {
 	if e.text == "" {
 		return
 	}
-	i, known := slices.BinarySearchFunc(t.entries, e.seq, func(x entry, seq int64) int { return cmp.Compare(x.seq, seq) })
-	if !known {
+	i, known := t.find(e.seq)
+	switch {
+	case !known:
 		t.entries = slices.Insert(t.entries, i, e)
+	case e.asOf > t.entries[i].asOf:
+		t.entries[i] = e
 	}
+}
+
+// change applies an edit or a recall to the message that it is about, if that is here in
+// an earlier state.
+func (t *transcript) change(e client.Event) {
+	target, err := domain.TargetOf(&e)
+	i, known := t.find(target)
+	if err != nil || !known || t.entries[i].message == nil || e.Seq <= t.entries[i].asOf {
+		return
+	}
+	if m, ok := client.MessageAfter(*t.entries[i].message, e, t.self); ok {
+		t.entries[i] = entryOfMessage(m, e.Seq)
+	}
+}
+
+func (t *transcript) find(seq int64) (i int, known bool) {
+	return slices.BinarySearchFunc(t.entries, seq, func(x entry, seq int64) int { return cmp.Compare(x.seq, seq) })
+}
+
+// isChange reports whether the event changes a message in a way that a terminal shows.
+func isChange(e client.Event) bool {
+	return e.Type == client.MessageEdited || e.Type == client.MessageRecalled
 }
 
 // first returns the seq of the first entry, or 0.
@@ -81,24 +129,33 @@ func (t *transcript) firstNew() int {
 
 func entryOf(e client.Event) entry {
 	if m, ok := client.MessageOf(e); ok {
-		return entryOfMessage(m)
+		return entryOfMessage(m, e.Seq)
 	}
 	return entry{seq: e.Seq, at: e.At.Time, text: noteOf(e)}
 }
 
-func entryOfMessage(m client.Message) entry {
-	return entry{seq: m.Seq, at: m.At.Time, sender: m.Sender, text: textOf(m)}
+func entryOfMessage(m client.Message, asOf int64) entry {
+	return entry{seq: m.Seq, at: m.At.Time, sender: m.Sender, text: textOf(m), message: &m, asOf: asOf}
 }
 
+const (
+	deletedText = "message deleted"
+	editedMark  = " (edited)"
+)
+
+// textOf returns the text of a message, with a mark if it was edited.
 func textOf(m client.Message) string {
-	switch text := clean(client.TextOf(m.Content)); {
-	case m.Recalled:
-		return "(deleted)"
-	case text != "":
-		return text
-	default:
-		return "(content that a terminal cannot show)"
+	text := clean(client.TextOf(m.Content))
+	if m.Recalled {
+		return deletedText
 	}
+	if text == "" {
+		text = "(content that a terminal cannot show)"
+	}
+	if m.EditedAt != nil {
+		text += editedMark
+	}
+	return text
 }
 
 // noteOf describes an event other than a message. It returns "" for an event

@@ -130,14 +130,14 @@ func (s *screen) footer(p palette) string {
 	if s.notice != "" {
 		return p.alarm.Render(ansi.Truncate(oneLine(clean(s.notice)), s.width, "…"))
 	}
-	text := "enter send · pgup/pgdn scroll · ctrl+c leave"
+	text := "enter send · /help · pgup/pgdn scroll · ctrl+c leave"
 	if !s.only {
 		text = "tab next conversation · /to USER start one · " + text
 	}
 	if !s.pane.AtBottom() {
 		text = "↓ newer below · " + text
 	}
-	if s.loading {
+	if s.open != nil && s.open.loading {
 		text = "loading … · " + text
 	}
 	return p.faint.Render(ansi.Truncate(text, s.width, "…"))
@@ -231,13 +231,27 @@ func (s *screen) entryLines(p palette, e entry) []string {
 	wrapped := strings.Split(ansi.Wrap(name+"  "+e.text, max(10, s.paneWidth()-len(stamp)), ""), "\n")
 	for i, line := range wrapped {
 		if i == 0 {
-			line = p.faint.Render(stamp) + style.Render(ansi.Truncate(name, len(line), "")) + strings.TrimPrefix(line, name)
+			line = p.faint.Render(stamp) + style.Render(ansi.Truncate(name, len(line), "")) + e.styled(p, strings.TrimPrefix(line, name))
 		} else {
-			line = indent + line
+			line = indent + e.styled(p, line)
 		}
 		wrapped[i] = line
 	}
 	return wrapped
+}
+
+// styled returns a line of the entry's text: what the sender did not write is faint.
+func (e *entry) styled(p palette, line string) string {
+	mark := strings.TrimSpace(editedMark)
+	switch {
+	case e.message == nil:
+		return line
+	case e.message.Recalled:
+		return p.faint.Render(line)
+	case e.message.EditedAt != nil && strings.HasSuffix(line, mark):
+		return strings.TrimSuffix(line, mark) + p.faint.Render(mark)
+	}
+	return line
 }
 
 // colourOf returns the colour of a user, the same on every screen.

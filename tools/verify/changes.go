@@ -70,12 +70,13 @@ func (u *user) planMessage(id, base string, recent []target) *change {
 	t := recent[u.rng.IntN(len(recent))]
 	seq := strconv.FormatInt(t.seq, 10)
 	emoji := []string{"👍", "🎉", "❤"}[u.rng.IntN(3)]
+	form := emoji + []string{"", "\uFE0F"}[u.rng.IntN(2)] // the same emoji, which events have without U+FE0F
 	message := base + "/messages/" + seq
 	switch n := u.rng.IntN(100); {
 	case n < 35:
-		return &change{id, reacted, seq + emoji, http.MethodPut, message + "/reactions/" + emoji, nil}
+		return &change{id, reacted, seq + emoji, http.MethodPut, message + "/reactions/" + form, nil}
 	case n < 50:
-		return &change{id, undone, seq + emoji, http.MethodDelete, message + "/reactions/" + emoji, nil}
+		return &change{id, undone, seq + emoji, http.MethodDelete, message + "/reactions/" + form, nil}
 	case n < 58:
 		return &change{id, "message.pinned", seq, http.MethodPut, message + "/pin", nil}
 	case n < 66:

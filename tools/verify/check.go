@@ -39,6 +39,7 @@ func (r *runner) finish() {
 	epoch := r.epochNow()
 	r.report(r.ledger.check(epoch))
 	r.report(r.ledger.differing(r.epochSeen))
+	r.report(r.hook.doubts(epoch))
 	r.tally.count(func(p *Report) {
 		p.Epochs = int64(epoch)
 		p.Conversations = int64(r.convs.count())
@@ -94,6 +95,7 @@ func (r *runner) conversations() []string {
 func (r *runner) check(ctx context.Context, h *history, claims []claim) {
 	r.tally.count(func(p *Report) { p.LogEvents += h.head() })
 	r.report(h.check())
+	r.hook.check(h, r.epochNow())
 	r.report(r.observed.check(h.id, h))
 	r.report(r.ledger.checkLog(h, r.epochNow()))
 	memberships := h.memberships()
@@ -174,7 +176,7 @@ func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, 
 	if len(memberships) == 0 && hash(u.name, h.id)%4 > 0 {
 		return // a sample of the strangers
 	}
-	for _, path := range []string{"", "/events?limit=1"} {
+	for _, path := range []string{"", newestEvent} {
 		reply := r.retryCall(ctx, u.name, http.MethodGet, "/v1/conversations/"+h.id+path, nil)
 		b := Breach{ConversationID: h.id, Client: u.name + " over REST", Seq: h.head()}
 		switch {
@@ -188,7 +190,23 @@ func (r *runner) checkAccess(ctx context.Context, h *history, u *user, in bool, 
 		case !in && reply.status != http.StatusNotFound:
 			b.Invariant, b.Text = "I8", fmt.Sprintf("a non-member got %d instead of 404", reply.status)
 			r.tally.breach(b)
+		case in && path == newestEvent:
+			r.checkNewest(b, h, reader{u.name, b.Client, r.epochNow()}, reply, memberships)
 		}
+	}
+}
+
+const newestEvent = "/events?limit=1"
+
+// checkNewest checks that the newest page shows a member nothing below the member's floor.
+func (r *runner) checkNewest(b Breach, h *history, by reader, reply *reply, memberships []membership) {
+	var p page
+	if !reply.into(&p) || p.HeadSeq > h.head() { // it has grown since the log was read
+		return
+	}
+	r.shown(by, h.id, p.FloorSeq, p.HeadSeq, p.Events)
+	if b.Invariant, b.Text = h.misplaced(p.FloorSeq, p.HeadSeq, memberships); b.Text != "" {
+		r.tally.breach(b)
 	}
 }
 

@@ -32,6 +32,14 @@ type Options struct {
 	// gap. A flood is 3 MiB to one conversation.
 	Floods bool
 
+	// Webhook makes a webhook for all events, whose receiver listens at WebhookListen (by
+	// default at a free port of 127.0.0.1). WebhookURL is where nodes call it; by default
+	// that address. It needs a ServerToken.
+	Webhook                   bool
+	WebhookListen, WebhookURL string
+	// WebhookAway is for how long the receiver is away, after a third of the run.
+	WebhookAway time.Duration
+
 	// CompleteWithin bounds the time from the commit of an event to its push to
 	// a session that was connected all the time (I6); default 10 s.
 	CompleteWithin time.Duration
@@ -55,6 +63,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Users < 0 || o.Conversations < 0 || o.Duration < 0 || o.Rate < 0 || math.IsInf(o.Rate, 0) || math.IsNaN(o.Rate) {
 		return o, errors.New("verify: users, conversations, duration and rate must not be negative")
+	}
+	if o.Webhook && o.ServerToken == nil {
+		return o, errors.New("verify: a webhook needs ServerToken")
 	}
 	orInt(&o.Users, 20)
 	orInt(&o.Conversations, o.Users)

@@ -56,7 +56,7 @@ func (x *sessionRecord) check(h *history, memberships []membership, known func(i
 		t.checkContent(h, memberships, say)
 	}
 	for _, in := range memberships {
-		base := x.base(h, in, clock)
+		base := x.base(h, in, known, clock)
 		if base < 0 {
 			continue
 		}
@@ -68,9 +68,6 @@ func (x *sessionRecord) check(h *history, memberships []membership, known func(i
 			continue
 		}
 		first, reached := x.extent(h.id, in)
-		if first == 0 && reached == 0 && h.endedEarly(in, base, within) {
-			continue
-		}
 		checked += end - base
 		if reached < end {
 			from := max(reached, base) + 1
@@ -81,14 +78,6 @@ func (x *sessionRecord) check(h *history, memberships []membership, known func(i
 		}
 	}
 	return checked, found
-}
-
-// endedEarly reports whether a membership that no sync reported ended before its first
-// event was due. Its user needs no push, because the user was no member before and
-// is none afterwards.
-func (h *history) endedEarly(in membership, base int64, within time.Duration) bool {
-	joined, left := h.at(in.from), h.at(in.to)
-	return base < in.from && joined != nil && left != nil && left.at.Sub(joined.at) < within
 }
 
 // firstKnown returns when the first client knew of an event, else the event's
@@ -109,13 +98,21 @@ const margin = 2 * time.Second
 
 // base returns the seq above which all events of a membership had to be pushed, or -1
 // if that is unknown.
-func (x *sessionRecord) base(h *history, in membership, clock *clock) int64 {
+func (x *sessionRecord) base(h *history, in membership, known func(int64) time.Time, clock *clock) int64 {
 	for _, t := range x.spans[h.id] {
 		if t.base >= in.from && t.base <= in.to {
 			return t.base
 		}
 	}
-	if e := h.at(in.from); e != nil && clock.local(e.at).After(x.began.Add(margin)) {
+	e := h.at(in.from)
+	if e == nil {
+		return -1
+	}
+	joined := clock.local(e.at)
+	if seen := known(in.from); !seen.IsZero() && seen.Before(joined) {
+		joined = seen // the clock of the database was ahead
+	}
+	if joined.After(x.began.Add(margin)) {
 		return in.from - 1
 	}
 	return -1

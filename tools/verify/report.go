@@ -37,6 +37,11 @@ type Report struct {
 	Epochs      int64 `json:"epochs"`   // different ones seen
 	Lost        int64 `json:"lost"`     // answered sends lost with a changed epoch: a failover with loss, no breach
 
+	WebhookCalls    int64 `json:"webhook_calls"`    // that the receiver got
+	WebhookEvents   int64 `json:"webhook_events"`   // different events that came, and are in the logs
+	WebhookRepeated int64 `json:"webhook_repeated"` // events that came again
+	WebhookRefused  int64 `json:"webhook_refused"`  // calls while the receiver was away
+
 	SinceJoin    int64 `json:"since_join"`    // conversations whose members may read only since their joining
 	Floors       int64 `json:"floors"`        // different floors above 1 that readers got; all were checked
 	FloorAnswers int64 `json:"floor_answers"` // pages, views and lists that named one
@@ -48,9 +53,10 @@ type Report struct {
 	// ("refused", "lost", "handshake 503", "timeout").
 	Faults map[string]int64 `json:"faults"`
 
-	Send      Latency `json:"send"`  // from the frame to its answer
-	Push      Latency `json:"push"`  // from the answer to the event, at each session that was connected all the time
-	Reconnect Latency `json:"reach"` // from losing a connection to the next welcome
+	Send      Latency `json:"send"`    // from the frame to its answer
+	Push      Latency `json:"push"`    // from the answer to the event, at each session that was connected all the time
+	Webhook   Latency `json:"webhook"` // from the time of an event to its first call
+	Reconnect Latency `json:"reach"`   // from losing a connection to the next welcome
 
 	// MaxOutage is the longest time that a client was without a connection.
 	// MaxUnanswered is the longest time from a send's first attempt to its
@@ -67,7 +73,7 @@ type Report struct {
 
 // Breach is one guarantee that did not hold.
 type Breach struct {
-	Invariant      string    `json:"invariant"` // I1 … I6, I8, rule2, unread, membership
+	Invariant      string    `json:"invariant"` // I1 … I6, I8, rule2, unread, membership, webhook
 	ConversationID string    `json:"conversation_id,omitempty"`
 	Seq            int64     `json:"seq,omitempty"`
 	ClientMsgID    string    `json:"client_msg_id,omitempty"`

@@ -22,6 +22,7 @@ type runner struct {
 	floors   *floors
 	floods   floods
 	users    []*user
+	hook     *receiver // nil without a webhook
 
 	quiet   atomic.Bool   // users no longer send or leave
 	sockets atomic.Uint32 // serial numbers
@@ -45,10 +46,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	}
 	r := newRunner(&o)
 	defer r.api.http.CloseIdleConnections()
+	if r.hook, err = r.startReceiver(ctx); err != nil {
+		return nil, err
+	}
+	defer r.hook.close()
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
+	r.hook.leave(o.Duration/3, o.WebhookAway)
 	r.simulate(ctx)
+	r.hook.await(context.WithoutCancel(ctx))
 	r.finish()
 	return r.tally.finish(), nil
 }

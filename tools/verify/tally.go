@@ -18,6 +18,7 @@ type tally struct {
 	send   histogram
 	push   histogram
 	reach  histogram
+	hook   histogram
 }
 
 // count changes the report under the lock.
@@ -79,6 +80,13 @@ func (t *tally) reached(outage time.Duration) {
 	t.report.MaxOutage = max(t.report.MaxOutage, millis(outage))
 }
 
+// hooked counts an event that came to the webhook.
+func (t *tally) hooked(late time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hook.add(late)
+}
+
 // sampleMemory updates the peak of the memory in use.
 func (t *tally) sampleMemory() {
 	var m runtime.MemStats
@@ -92,6 +100,7 @@ func (t *tally) finish() *Report {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.report.Send, t.report.Push, t.report.Reconnect = t.send.latency(), t.push.latency(), t.reach.latency()
+	t.report.Webhook = t.hook.latency()
 	return &t.report
 }
 

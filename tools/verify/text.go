@@ -43,6 +43,12 @@ func (r *Report) Text() string {
 		{"  named in answers", r.FloorAnswers, "lost by failover: sends", r.Lost},
 		{"epochs", r.Epochs, "  whole conversations", r.LostConversations},
 	})
+	if r.WebhookCalls > 0 {
+		table(&b, "The webhook", []row{
+			{"calls", r.WebhookCalls, "events", r.WebhookEvents},
+			{"  while it was away", r.WebhookRefused, "  that came again", r.WebhookRepeated},
+		})
+	}
 	r.writeTimes(&b)
 	r.writeFaults(&b)
 	r.writeUnfinished(&b)
@@ -98,7 +104,10 @@ func (r *Report) writeTimes(b *strings.Builder) {
 	for _, t := range []struct {
 		name string
 		Latency
-	}{{"send to answer", r.Send}, {"commit to push", r.Push}, {"lost to welcome", r.Reconnect}} {
+	}{{"send to answer", r.Send}, {"commit to push", r.Push}, {"event to webhook", r.Webhook}, {"lost to welcome", r.Reconnect}} {
+		if t.Count == 0 && t.name == "event to webhook" {
+			continue
+		}
 		fmt.Fprintf(b, "  %-22s %12s %10.1f %10.1f %10.1f %10.1f\n", t.name, thousands(t.Count), t.P50, t.P90, t.P99, t.Max)
 	}
 	fmt.Fprintf(b, "  the longest without a connection %.1f s, without an answer to a send %.1f s\n", r.MaxOutage/1000, r.MaxUnanswered/1000)

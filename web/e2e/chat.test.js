@@ -118,7 +118,7 @@ test('a message is found and shown where it stands', async () => {
   await judy.page.reload();
   await judy.online();
 
-  const found = judy.page.getByRole('list', { name: 'Messages found' }).getByRole('button');
+  const found = judy.page.getByRole('list', { name: 'Messages', exact: true }).getByRole('button');
   await judy.search('京 din', () => found.count(), 1);
   assert.deepEqual(await found.locator('mark').allTextContents(), ['Dinner', '京']);
   assert.match(await found.textContent(), /kim.*You: Dinner in 北京 <b>on<\/b> Friday\?/);
@@ -173,18 +173,31 @@ test('the server is killed and comes back: both catch up by themselves, each mes
   await ivan.leave();
 });
 
-test('a tab that was duplicated is a device of its own', async () => {
-  const judy = await Person.at(browser, server.url, 'judy');
-  await judy.signIn();
-  const other = await judy.context.newPage();
-  const storage = await judy.page.evaluate(() => ({ ...sessionStorage }));
-  await other.addInitScript((copy) => { for (const [key, value] of Object.entries(copy)) if (!sessionStorage.getItem(key)) sessionStorage.setItem(key, value); }, storage);
-  await other.goto(server.url);
-  await other.locator('#state.online').waitFor();
-  const devices = await Promise.all([judy.page, other].map((page) => page.evaluate(() => sessionStorage.getItem('im.device'))));
-  assert.notEqual(devices[0], devices[1]);
-  await judy.online();
-  await judy.leave();
+test('two tabs are one device; what one writes is in the other, and one goes on alone', async () => {
+  const jill = await Person.at(browser, server.url, 'jill');
+  await jill.signIn();
+  const sockets = [];
+  jill.context.on('page', (page) => page.on('websocket', (socket) => sockets.push(socket)));
+  const other = new Person('jill', jill.context, await jill.context.newPage(), server.url);
+  await other.page.goto(server.url); // goes on with the account of the last tab
+  await other.online();
+  await jill.startWith('karl');
+  await jill.start();
+  await jill.say('from the first');
+  await other.open('karl');
+  await other.sees(['from the first']);
+  await other.say('from the second');
+  await jill.sees(['from the first', 'from the second']);
+  assert.equal(sockets.length, 0, 'the tabs share a socket');
+  await jill.page.close();
+  await other.say('alone');
+  await other.page.locator('.message:not(.pending)').getByText('alone').waitFor();
+  await other.sees(['from the first', 'from the second', 'alone']);
+  await other.online();
+  await other.choose('Sign out');
+  await other.page.getByLabel('Your name').waitFor();
+  await other.page.waitForFunction(async () => (await indexedDB.databases()).length === 0);
+  await other.leave();
 });
 
 test('what is refused is shown, and can be tried again or discarded', async () => {

@@ -63,6 +63,21 @@ async function interfere(page, trouble) {
   await page.reload();
 }
 
+test('what is in a list twice for a moment does not stay there', async () => {
+  const una = await Person.at(browser, server.url, 'una');
+  const shown = await una.page.evaluate(async () => {
+    const { reconcile } = await import('/page/dom.js');
+    const list = document.createElement('ul');
+    const draw = (...keys) => {
+      reconcile(list, keys.map((key) => ({ key, sign: '', make: () => Object.assign(document.createElement('li'), { textContent: key }) })));
+      return [...list.children].map(({ textContent }) => textContent).join(' ');
+    };
+    return [draw('a', 'b'), draw('a', 'b', 'a'), draw('a', 'b'), draw('b', 'a', 'c', 'a'), draw('c', 'a')];
+  });
+  assert.deepEqual(shown, ['a b', 'a b a', 'a b', 'b a c a', 'c a']);
+  await una.leave();
+});
+
 test('each message once and in order over a bad connection, both ways', async () => {
   const anna = await Person.at(browser, server.url, 'anna');
   const ben = await Person.at(browser, server.url, 'ben');
@@ -83,7 +98,8 @@ test('each message once and in order over a bad connection, both ways', async ()
     for (let i = 1; i <= 12; i++) await person.say(`${person.name} ${i}`);
   }));
   for (const person of [anna, ben]) {
-    await person.page.waitForFunction(() => document.querySelectorAll('.message:not(.pending)').length >= 25, null, { timeout: 60_000 });
+    const settled = () => document.querySelectorAll('.message:not(.pending)').length === 25 && !document.querySelector('.message.pending');
+    await person.page.waitForFunction(settled, null, { timeout: 60_000 });
   }
   const seen = await anna.texts();
   assert.deepEqual(await ben.texts(), seen);
@@ -112,11 +128,19 @@ test('close codes: come back, or say why not', async () => {
 test('a new epoch: what was shown is void, and shown anew', async () => {
   let epoch = null;
   const trouble = {};
+  const readAnew = new Promise((resolve, reject) => {
+    trouble.readAnew = resolve;
+    setTimeout(() => reject(new Error('the page did not sync from the start')), 60_000).unref();
+  });
   const dora = await Person.at(browser, server.url, 'dora');
   // A restore, as the page sees it: every epoch that the server names is another one.
   await dora.page.routeWebSocket(/\/v1\/ws$/, (socket) => {
     const node = socket.connectToServer();
-    socket.onMessage((text) => node.send(text));
+    socket.onMessage((text) => {
+      const frame = JSON.parse(text);
+      if (epoch && frame.type === 'sync' && !frame.cursor) trouble.readAnew();
+      node.send(text);
+    });
     node.onMessage((text) => {
       const frame = JSON.parse(text);
       if (epoch && frame.epoch) frame.epoch = epoch;
@@ -132,10 +156,9 @@ test('a new epoch: what was shown is void, and shown anew', async () => {
   await dora.sees(['kept']);
   epoch = 'another';
   await trouble.socket.close({ code: 4004 });
-  await dora.page.locator('#placeholder').waitFor();
+  await readAnew;
   await dora.online();
-  await dora.open('emil');
-  await dora.sees(['kept']);
+  await dora.sees(['kept']); // the same conversation is open again
   await dora.say('after');
   await dora.sees(['kept', 'after']);
   await dora.leave();
@@ -163,4 +186,83 @@ test('a silent connection is given up', async () => {
   mute = false;
   await fred.online();
   await fred.leave();
+});
+
+test('without a network the state says so, and soon', async () => {
+  const gwen = await Person.at(browser, server.url, 'gwen');
+  await gwen.signIn();
+  await gwen.startWith('hugo');
+  await gwen.start();
+  await gwen.say('before');
+  await gwen.sees(['before']);
+  await gwen.context.setOffline(true); // as the browser knows
+  await gwen.page.locator('#state.offline').getByText('Offline, reconnecting …').waitFor({ timeout: 5_000 });
+  await gwen.say('meanwhile');
+  await gwen.page.locator('.message.pending').waitFor();
+  await gwen.page.waitForTimeout(3_000); // further tries do not look like news
+  assert.equal(await gwen.page.locator('#state').textContent(), 'Offline, reconnecting …');
+  await gwen.picture('no-network');
+  await gwen.context.setOffline(false);
+  await gwen.online(5_000);
+  await gwen.sees(['before', 'meanwhile']);
+  await gwen.leave();
+});
+
+/**
+ * Takes the network away from a page without a word. Frames of both directions wait, and
+ * arrive when it is back, as TCP sends them again.
+ */
+async function silentNetwork(page) {
+  let away = false;
+  const waiting = [];
+  const pass = (send) => (text) => { if (away) waiting.push(() => send(text)); else send(text); };
+  await page.routeWebSocket(/\/v1\/ws$/, (socket) => {
+    const node = socket.connectToServer();
+    socket.onMessage(pass((text) => node.send(text)));
+    node.onMessage(pass((text) => socket.send(text)));
+  });
+  return {
+    leave() { away = true; },
+    comeBack() {
+      away = false;
+      for (const send of waiting.splice(0)) send();
+    },
+  };
+}
+
+test('a network that is away without a word: the state is in doubt, then offline', async () => {
+  const ines = await Person.at(browser, server.url, 'ines');
+  const network = await silentNetwork(ines.page);
+  await ines.page.reload();
+  await ines.signIn();
+  await ines.startWith('jack');
+  await ines.start();
+  network.leave();
+  await ines.say('into the void');
+  await ines.page.locator('#state.unsure').getByText('No answer, waiting …').waitFor({ timeout: 9_000 });
+  await ines.page.locator('.message.pending').waitFor();
+  await ines.page.locator('#state.offline').waitFor({ timeout: 15_000 });
+  network.comeBack();
+  await ines.online();
+  await ines.sees(['into the void']);
+
+  network.leave(); // nothing is under way: the page asks by itself
+  await ines.page.locator('#state.unsure').waitFor({ timeout: 18_000 });
+  network.comeBack();
+  await ines.online();
+  await ines.leave();
+});
+
+test('a server on this machine answers without a network', async () => {
+  const kurt = await Person.at(browser, server.url, 'kurt');
+  await kurt.signIn();
+  await kurt.page.evaluate(() => {
+    window.seen = new Set();
+    const state = document.querySelector('#state');
+    new MutationObserver(() => window.seen.add(state.className)).observe(state, { attributes: true });
+    window.dispatchEvent(new Event('offline'));
+  });
+  await kurt.page.waitForTimeout(4_000); // longer than the page waits for an answer
+  assert.deepEqual(await kurt.page.evaluate(() => [...window.seen]), []);
+  await kurt.leave();
 });

@@ -42,6 +42,13 @@ func (q *Queue[T]) Put(item T, size int) bool {
 	return true
 }
 
+// Bytes returns how many bytes wait.
+func (q *Queue[T]) Bytes() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
 // Batches yields the items in order, as batches of at most about maxBytes, until
 // ctx ends. A batch holds what gathered while the batch before it was handled, and at
 // least one item, whatever its size.

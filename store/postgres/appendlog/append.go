@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"im/domain"
+	"im/internal/timeline"
 	"im/store/postgres/internal/pg"
 )
 
@@ -20,6 +21,28 @@ SELECT statuses, seqs, ats FROM im_append_1(
 	p_conversation_ids => $3, p_versions => $4,
 	p_conversation => $5, p_type => $6, p_sender => $7, p_client_msg_id => $8, p_hash => $9, p_body => $10, p_about_seq => $11,
 	p_mentions => $12, p_members => $13, p_updates => $14, p_targets => $15)`
+
+// For batches with bans, mutes, or messages in slow mode.
+const appendModeratedSQL = `
+SELECT statuses, seqs, ats FROM im_append_moderated_1(
+	p_batch => $1, p_node => $2,
+	p_conversation_ids => $3, p_versions => $4,
+	p_conversation => $5, p_type => $6, p_sender => $7, p_client_msg_id => $8, p_hash => $9, p_body => $10, p_about_seq => $11,
+	p_mentions => $12, p_members => $13, p_updates => $14, p_targets => $15, p_sanctions => $16, p_posters => $17)`
+
+// For batches with messages that name attachments.
+const appendAttachedSQL = `
+SELECT statuses, seqs, ats FROM im_append_attached_1(
+	p_batch => $1, p_node => $2,
+	p_conversation_ids => $3, p_versions => $4,
+	p_conversation => $5, p_type => $6, p_sender => $7, p_client_msg_id => $8, p_hash => $9, p_body => $10, p_about_seq => $11,
+	p_mentions => $12, p_members => $13, p_updates => $14, p_targets => $15, p_sanctions => $16, p_posters => $17, p_attachments => $18)`
+
+// For one message without mentions and attachments, as most batches of a quiet system are.
+const appendMessageSQL = `
+SELECT status, seq, at FROM im_append_message_1(
+	p_batch => $1, p_node => $2, p_conversation_id => $3, p_version => $4,
+	p_sender => $5, p_client_msg_id => $6, p_hash => $7, p_body => $8, p_reply_to => $9)`
 
 // The status of an event, as im_append_1 returns it.
 const (
@@ -50,7 +73,9 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 		}
 	}
 	c.lost = b
-	got, err := c.append(ctx, params.values(b, c.log.options.Node))
+	b.mark(timeline.Append)
+	got, err := c.append(ctx, b, params)
+	b.mark(timeline.Committed)
 	switch {
 	case err == nil:
 	case pg.Violates(err, "commits_batch"):
@@ -65,8 +90,24 @@ func (c *committer) write(ctx context.Context, b *batch) error {
 	return c.finish(ctx, b, got)
 }
 
-func (c *committer) append(ctx context.Context, values []any) (got written, err error) {
-	err = c.conn.QueryRow(ctx, appendSQL, values...).Scan(&got.statuses, &got.seqs, &got.ats)
+// append writes the batch in one statement.
+func (c *committer) append(ctx context.Context, b *batch, p *appendParams) (got written, err error) {
+	if p.isMessage() {
+		got = written{make([]int32, 1), make([]int64, 1), make([]time.Time, 1)}
+		err = c.conn.QueryRow(ctx, appendMessageSQL,
+			[16]byte(b.id), c.log.options.Node, p.ids[0], p.versions[0],
+			p.senders[0], p.clientMsgIDs[0], p.hashes[0], p.bodies[0], p.about[0],
+		).Scan(&got.statuses[0], &got.seqs[0], &got.ats[0])
+		return got, err
+	}
+	sql, values := appendSQL, p.values(b, c.log.options.Node)
+	switch {
+	case len(p.attachments) > 0:
+		sql, values = appendAttachedSQL, append(values, arrayJSON(p.sanctions), arrayJSON(p.posters), arrayJSON(p.attachments))
+	case p.isModerated():
+		sql, values = appendModeratedSQL, append(values, arrayJSON(p.sanctions), arrayJSON(p.posters))
+	}
+	err = c.conn.QueryRow(ctx, sql, values...).Scan(&got.statuses, &got.seqs, &got.ats)
 	return got, err
 }
 
@@ -101,6 +142,13 @@ type appendParams struct {
 	members  []memberParam
 	updates  []updateParam
 	targets  []targetParam
+
+	// Only for im_append_moderated_1:
+	sanctions []sanctionParam
+	posters   []posterParam
+
+	// Only for im_append_attached_1:
+	attachments []attachmentParam
 }
 
 // The effects of events. Event is the index of the event, from 1. The names in JSON are
@@ -134,6 +182,25 @@ type (
 		Emoji    string `json:"emoji"`    // of reactions
 		Reacted  bool   `json:"reacted"`  // whether the sender had reacted with it then
 	}
+
+	sanctionParam struct {
+		Event  int                 `json:"event"`
+		Kind   domain.SanctionKind `json:"kind"`
+		UserID domain.UserID       `json:"user_id"`
+		Until  *domain.Time        `json:"until"`
+		Reason string              `json:"reason"`
+	}
+
+	attachmentParam struct {
+		Event        int                 `json:"event"`
+		AttachmentID domain.AttachmentID `json:"attachment_id"`
+	}
+
+	posterParam struct {
+		Conversation int           `json:"conversation"` // index in ids, from 1
+		UserID       domain.UserID `json:"user_id"`
+		PostedSeq    int64         `json:"posted_seq"` // of the last message when this one was decided
+	}
 )
 
 func newAppendParams(b *batch) *appendParams {
@@ -157,8 +224,14 @@ func newAppendParams(b *batch) *appendParams {
 				d := &decided.drafts[i]
 				p.addEvent(d)
 				p.addEffects(d)
+				if !d.Attachment.IsZero() {
+					p.attachments = append(p.attachments, attachmentParam{Event: len(p.types), AttachmentID: d.Attachment})
+				}
 				if d.Target != 0 {
 					p.addTarget(d, g.messages[d.Target])
+				}
+				if known, asked := g.posts[d.Sender]; asked && d.Type == domain.MessagePosted {
+					p.posters = append(p.posters, posterParam{Conversation: len(p.ids), UserID: d.Sender, PostedSeq: known.Seq})
 				}
 				if d.Type == domain.MessagePosted || last[d.Target] == d {
 					p.addMentions(d)
@@ -168,6 +241,15 @@ func newAppendParams(b *batch) *appendParams {
 	}
 	return p
 }
+
+// isMessage reports whether the batch is one message without mentions and attachments,
+// which im_append_message_1 appends.
+func (p *appendParams) isMessage() bool {
+	return len(p.types) == 1 && p.types[0] == string(domain.MessagePosted) && len(p.mentions) == 0 && len(p.attachments) == 0 && !p.isModerated()
+}
+
+// isModerated reports whether the batch needs im_append_moderated_1.
+func (p *appendParams) isModerated() bool { return len(p.sanctions) > 0 || len(p.posters) > 0 }
 
 // lastEdits returns the last edit or recall of each message in the group. The mentions
 // of an edit before it are not stored.
@@ -209,6 +291,9 @@ func (p *appendParams) addEffects(d *domain.Draft) {
 	switch n := len(p.types); d.Type {
 	case domain.MemberAdded, domain.MemberRemoved, domain.MemberRoleChanged:
 		p.members = append(p.members, memberParam{Event: n, UserID: d.Member.UserID, Role: d.Member.Role})
+	case domain.MemberBanned, domain.MemberUnbanned, domain.MemberMuted, domain.MemberUnmuted:
+		s := d.Sanction
+		p.sanctions = append(p.sanctions, sanctionParam{Event: n, Kind: d.Type.SanctionKind(), UserID: s.UserID, Until: s.Until, Reason: s.Reason})
 	case domain.ConversationUpdated:
 		u := d.Update
 		var settings *string

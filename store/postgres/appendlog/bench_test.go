@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
 	"im/domain"
 	"im/test/pgtest"
 	"im/test/storetest"
@@ -41,6 +44,28 @@ func BenchmarkAppend(b *testing.B) {
 			}
 			waiting.Wait()
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// BenchmarkAppendFunction compares the two functions that append, with one message a call.
+// Commits do not wait for the disk, so that the work of the server shows.
+func BenchmarkAppendFunction(b *testing.B) {
+	url := pgtest.New(b)
+	n := storetest.Start(b, url)
+	conn := storetest.Connect(b, url)
+	_, err := conn.Exec(b.Context(), `SET synchronous_commit = off`)
+	require.NoError(b, err)
+	var ids []domain.ConversationID
+	for range 200 {
+		ids = append(ids, n.Group(b, "alice", "bob"))
+	}
+	for name, sql := range map[string]string{"batch": oneOfBatchSQL, "message": oneMessageSQL} {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				_, err := conn.Exec(b.Context(), sql, uuid.New(), ids[i%len(ids)], 1, "alice", uuid.NewString(), []byte("hash"), `{"content":{"type":"text","text":"Hello"}}`, 0)
+				require.NoError(b, err)
+			}
 		})
 	}
 }

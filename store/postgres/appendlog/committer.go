@@ -5,9 +5,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/google/uuid"
 
 	"im/domain"
+	"im/internal/timeline"
 	"im/store/postgres/internal/pg"
 )
 
@@ -48,8 +49,8 @@ type committer struct {
 	logger *slog.Logger
 	queue  *queue
 
-	conn      *pgx.Conn // nil: not connected
-	epoch     string    // of the states in the cache
+	conn      *pg.Conn // nil: not connected
+	epoch     string   // of the states in the cache
 	states    *cache
 	batchSize batchSize
 	held      []*request // taken and not answered, in order, before everything queued
@@ -139,10 +140,18 @@ func (c *committer) attempt(ctx context.Context) error {
 		}
 		return nil
 	}
+	if timeline.On() {
+		for _, r := range picked {
+			mark(timeline.Taken, r.cmd)
+		}
+	}
 	began := time.Now()
-	b, err := c.decide(ctx, id, picked)
-	if err == nil {
-		err = c.write(ctx, b)
+	c.log.metrics.taken(picked, began)
+	var err error
+	if c.log.options.Tracer == nil {
+		err = c.appendBatch(ctx, id, picked, began)
+	} else {
+		err = c.appendTraced(ctx, id, picked, began)
 	}
 	took := time.Since(began)
 	if full && (err == nil || ctx.Err() != nil) {
@@ -155,6 +164,22 @@ func (c *committer) attempt(ctx context.Context) error {
 		c.batchSize.timedOut(size)
 	}
 	return err
+}
+
+// appendBatch decides the picked requests and writes what they come to.
+func (c *committer) appendBatch(ctx context.Context, id uuid.UUID, picked []*request, began time.Time) error {
+	b, err := c.decide(ctx, id, picked)
+	if err != nil {
+		return err
+	}
+	decided := time.Now()
+	c.log.metrics.decided.Observe(decided.Sub(began).Seconds())
+	if err := c.write(ctx, b); err != nil {
+		return err
+	}
+	c.log.metrics.written.Observe(time.Since(decided).Seconds())
+	c.log.metrics.commands.Observe(float64(len(picked)))
+	return nil
 }
 
 // deadline is when the attempt must end, so that the oldest request is answered when it
@@ -226,7 +251,9 @@ func (c *committer) answer(r *request, o domain.Outcome, err error) {
 		return
 	}
 	r.answered = true
+	r.endSpan(err)
 	c.queue.free(r.size)
+	c.log.metrics.answered(o, err)
 	r.answer(o, err)
 }
 
@@ -250,10 +277,6 @@ func (c *committer) connect(ctx context.Context) error {
 	if c.conn == nil {
 		conn, err := c.log.db.Connect(ctx)
 		if err != nil {
-			return err
-		}
-		if err := c.log.db.CheckEpoch(ctx, conn); err != nil {
-			pg.CloseConn(conn)
 			return err
 		}
 		c.conn = conn

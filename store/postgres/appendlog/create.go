@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"im/domain"
+	"im/internal/tracing"
 	"im/store/postgres/internal/pg"
 )
 
@@ -29,7 +30,7 @@ WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now), made AS (
 	INSERT INTO members (user_id, conversation_id, role, joined_seq, read_seq, read_message_no, changed)
 	SELECT m.user_id, made.id, m.role, 1, 1, 0, pg_current_xact_id()
 	FROM made, unnest($11::text[], $12::text[]) AS m (user_id, role)
-	ORDER BY m.user_id
+	ORDER BY m.user_id COLLATE "C"
 ), feed AS (
 	INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership)
 	SELECT id, last_at, $14, ARRAY[id], ARRAY[1], ARRAY[1], ARRAY[true] FROM made
@@ -45,9 +46,9 @@ ORDER BY id = $1 DESC, 3 NULLS LAST LIMIT 1`
 	findDirectSQL = `SELECT id FROM conversations WHERE direct_key = $1`
 )
 
-// Create implements domain.Log. It returns within commandTimeout.
+// Create implements domain.Log. It returns within Options.Timeout.
 func (l *Log) Create(ctx context.Context, n domain.NewConversation) (domain.ConversationID, bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.options.Timeout)
 	defer cancel()
 	body, err := json.Marshal(n.Created)
 	if err != nil {
@@ -90,7 +91,7 @@ func (l *Log) create(ctx context.Context, n domain.NewConversation, body []byte)
 	if err != nil {
 		return domain.ConversationID{}, false, err
 	}
-	l.publishCreated(n, at, body)
+	l.publishCreated(ctx, n, at, body)
 	return n.ID, true, nil
 }
 
@@ -104,7 +105,7 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 		return id, false, err
 	}
 	if id == n.ID {
-		l.publishCreated(n, at, body)
+		l.publishCreated(ctx, n, at, body)
 		return id, true, nil
 	}
 	if hash != nil && string(hash) != string(n.Hash[:]) {
@@ -114,7 +115,7 @@ func (l *Log) findCreated(ctx context.Context, n domain.NewConversation, body []
 }
 
 // publishCreated publishes the first event of a conversation.
-func (l *Log) publishCreated(n domain.NewConversation, at time.Time, body []byte) {
+func (l *Log) publishCreated(ctx context.Context, n domain.NewConversation, at time.Time, body []byte) {
 	e := domain.Event{
 		ConversationID: n.ID, Seq: 1, Type: domain.ConversationCreated, Sender: n.Creator, At: domain.TimeOf(at), Body: body,
 	}
@@ -125,7 +126,11 @@ func (l *Log) publishCreated(n domain.NewConversation, at time.Time, body []byte
 			audience = append(audience, m.UserID)
 		}
 	}
-	l.committed([]domain.Committed{{ConversationID: n.ID, Events: []domain.Event{e}, Audience: audience, Epoch: l.db.KnownEpoch()}})
+	c := domain.Committed{ConversationID: n.ID, Events: []domain.Event{e}, Audience: audience, Epoch: l.db.KnownEpoch()}
+	if span := tracing.FromContext(ctx); span != nil {
+		c.Traces = map[int]string{0: span.Traceparent()}
+	}
+	l.committed([]domain.Committed{c})
 }
 
 // FindDirect implements domain.Log.

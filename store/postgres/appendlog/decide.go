@@ -5,11 +5,13 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"im/domain"
+	"im/internal/timeline"
 )
 
 // batch is what one transaction is to write.
@@ -26,6 +28,11 @@ type group struct {
 	decisions []*decision
 
 	messages map[int64]*domain.MessageState // the stored messages that its commands are about
+
+	attachments []domain.Attachment // those that messages of the batch name, of all groups
+
+	now   time.Time                         // the clock of the database, if a decision needs it
+	posts map[domain.UserID]domain.LastPost // the last messages that decisions need
 }
 
 // decision is one command and what was decided on it.
@@ -42,6 +49,18 @@ func (b *batch) awaited() bool {
 	return slices.ContainsFunc(b.groups, func(g *group) bool {
 		return slices.ContainsFunc(g.decisions, func(d *decision) bool { return !d.request.answered })
 	})
+}
+
+// mark marks a stage of all messages of the batch.
+func (b *batch) mark(stage timeline.Stage) {
+	if !timeline.On() {
+		return
+	}
+	for _, g := range b.groups {
+		for _, d := range g.decisions {
+			mark(stage, d.request.cmd)
+		}
+	}
 }
 
 // drafts returns the number of events that the group writes.
@@ -72,7 +91,12 @@ func (c *committer) decide(ctx context.Context, id uuid.UUID, picked []*request)
 	if err := c.loadMessages(ctx, groups, picked); err != nil {
 		return nil, err
 	}
-	decideAll(groups, picked)
+	if err := c.loadAttachments(ctx, groups, picked); err != nil {
+		return nil, err
+	}
+	if err := c.decideNow(ctx, groups, picked); err != nil {
+		return nil, err
+	}
 	stale, err := c.dropStale(ctx, groups)
 	if err != nil {
 		return nil, err
@@ -81,16 +105,18 @@ func (c *committer) decide(ctx context.Context, id uuid.UUID, picked []*request)
 		if err := c.load(ctx, groups); err != nil {
 			return nil, err
 		}
-		decideAll(groups, picked)
+		if err := c.decideNow(ctx, groups, picked); err != nil {
+			return nil, err
+		}
 	}
 	b := &batch{id: id, groups: slices.Collect(maps.Values(groups))}
 	slices.SortFunc(b.groups, func(x, y *group) int { return bytes.Compare(x.id[:], y.id[:]) })
 	return b, nil
 }
 
-// decideAll replaces the decisions of the groups. It stops at batchDrafts events; the
-// requests that are left stay held.
-func decideAll(groups map[domain.ConversationID]*group, picked []*request) {
+// decideAll replaces the decisions of the groups, and returns the states on which they
+// were decided. It stops at batchDrafts events; the requests that are left stay held.
+func decideAll(groups map[domain.ConversationID]*group, picked []*request) map[domain.ConversationID]*domain.Conversation {
 	next := make(map[domain.ConversationID]*domain.Conversation, len(groups))
 	for id, g := range groups {
 		g.decisions = g.decisions[:0]
@@ -99,12 +125,16 @@ func decideAll(groups map[domain.ConversationID]*group, picked []*request) {
 			for _, m := range g.messages {
 				next[id].LoadMessage(m)
 			}
+			for _, a := range g.attachments {
+				next[id].LoadAttachment(a)
+			}
+			g.loadPresent(next[id])
 		}
 	}
 	drafts := 0
 	for _, r := range picked {
 		if drafts >= batchDrafts {
-			return
+			break
 		}
 		g, state := groups[r.target], next[r.target]
 		d := &decision{request: r, err: domain.ErrNotFound}
@@ -120,6 +150,7 @@ func decideAll(groups map[domain.ConversationID]*group, picked []*request) {
 		drafts += len(d.drafts)
 		g.decisions = append(g.decisions, d)
 	}
+	return next
 }
 
 const versionsSQL = `SELECT id, version FROM conversations WHERE id = ANY ($1)`

@@ -1,15 +1,19 @@
 package appendlog
 
 import (
+	"cmp"
 	"context"
+	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"im/domain"
+	"im/internal/tracing"
 	"im/store/postgres/internal/pg"
 )
 
-// Options configure a Log. All fields are required.
+// Options configure a Log. All fields but Timeout, Metrics and Tracer are required.
 type Options struct {
 	// Node is noted beside every commit, for the operator.
 	Node string
@@ -26,6 +30,13 @@ type Options struct {
 	// the slice.
 	Publish func([]domain.Committed)
 	Push    func(domain.Committed)
+	// Timeout is how long a command waits for its answer; 8 s if zero. Then it gets
+	// domain.ErrUnavailable, even if its outcome is unknown.
+	Timeout time.Duration
+	// Metrics is where the log registers its metrics.
+	Metrics prometheus.Registerer
+	// Tracer begins spans; nil: there are no traces.
+	Tracer *tracing.Tracer
 }
 
 // Log appends. It implements domain.Log and is safe for concurrent use.
@@ -33,6 +44,7 @@ type Log struct {
 	db         *pg.DB
 	options    Options
 	queue      *queue
+	metrics    *metrics
 	committers []*committer
 }
 
@@ -40,7 +52,9 @@ var _ domain.Log = (*Log)(nil)
 
 // New returns the log in db. Run must run for Submit to be answered.
 func New(db *pg.DB, o Options) *Log {
+	o.Timeout = cmp.Or(o.Timeout, commandTimeout)
 	l := &Log{db: db, options: o, queue: newQueue(o.QueueBytes, o.Committers)}
+	l.metrics = newMetrics(o.Metrics, l.queue)
 	for n := range o.Committers {
 		l.committers = append(l.committers, newCommitter(l, n))
 	}
@@ -65,6 +79,7 @@ func (l *Log) committed(commits []domain.Committed) {
 	if len(commits) == 0 {
 		return
 	}
+	l.metrics.commit(commits)
 	l.options.Publish(commits)
 	for i := range commits {
 		l.options.Push(commits[i])

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"im/domain"
+	"im/store/postgres/internal/pg"
 )
 
 // targets are the messages that the commands of a batch are about, as columns for the
@@ -99,7 +100,7 @@ JOIN events e ON e.conversation_id = t.id AND e.seq = t.seq AND e.type = 'messag
 LEFT JOIN message_states s ON s.conversation_id = t.id AND s.seq = t.seq
 LEFT JOIN events d ON d.conversation_id = t.id AND d.seq = s.edited_seq`
 
-func (t *targets) load(ctx context.Context, conn *pgx.Conn) error {
+func (t *targets) load(ctx context.Context, conn *pg.Conn) error {
 	rows, err := conn.Query(ctx, targetsSQL, t.ids, t.seqs, t.contents, t.emojis)
 	if err != nil {
 		return err
@@ -130,7 +131,7 @@ const reactedSQL = `
 SELECT k.n FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY AS k (id, seq, emoji, user_id, n)
 JOIN reactions r ON r.conversation_id = k.id AND r.target_seq = k.seq AND r.emoji = k.emoji AND r.user_id = k.user_id`
 
-func (t *targets) loadReactions(ctx context.Context, conn *pgx.Conn) error {
+func (t *targets) loadReactions(ctx context.Context, conn *pg.Conn) error {
 	if len(t.of) == 0 {
 		return nil
 	}

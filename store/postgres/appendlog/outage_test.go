@@ -3,8 +3,10 @@ package appendlog_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,32 +49,38 @@ func TestI1AnswerLostAtCommit(t *testing.T) {
 	for round := range 5 {
 		marked := fmt.Sprintf("r%d-7", round)
 		passed := proxy.HoldAnswerTo(marked) // only appends have it
-		var answers []<-chan storetest.Answer
+		var sendings []*sending
 		for i := range 20 {
-			answers = append(answers, n.Send(t.Context(), "alice", domain.Post{
-				ConversationID: id, ClientMsgID: fmt.Sprintf("r%d-%d", round, i), Content: storetest.Text("x"),
-			}))
+			sendings = append(sendings, send(t, n, id, fmt.Sprintf("r%d-%d", round, i), "x"))
 		}
 		added := make(chan error, 1)
 		go func() {
-			events, err := n.Chat.AddMembers(context.Background(), storetest.User("alice"), id,
-				[]domain.UserID{domain.UserID(fmt.Sprintf("new%d", round))}, domain.RoleMember)
-			if err == nil && len(events) != 1 {
-				err = fmt.Errorf("%d events of an addition", len(events))
-			}
-			added <- err
+			added <- addedOnce(n, id, domain.UserID(fmt.Sprintf("new%d", round)))
 		}()
 		loseAnswer(t, proxy, passed, conn, `SELECT EXISTS (SELECT FROM events WHERE client_msg_id = $1)`, marked)
-		for i, c := range answers {
-			a := storetest.Wait(t, c)
-			require.NoError(t, a.Err)
-			require.False(t, a.Duplicate, "what an attempt of one's own wrote is no duplicate")
-			require.Equal(t, fmt.Sprintf("r%d-%d", round, i), a.Event.ClientMsgID)
+		for _, s := range sendings {
+			s.accepted(t)
 		}
 		require.NoError(t, storetest.Wait(t, added))
 	}
 	require.Len(t, n.Log(t, id), 1+5*21)
 	requireToldOfAll(t, n, id, 1+5*21)
+}
+
+// addedOnce adds a member. What is given up at the end of its time is tried again, as
+// sending.accepted does; by then, the member may be there already.
+func addedOnce(n *storetest.Node, id domain.ConversationID, user domain.UserID) error {
+	for first := true; ; first = false {
+		began := time.Now()
+		events, err := n.Chat.AddMembers(context.Background(), storetest.User("alice"), id, []domain.UserID{user}, domain.RoleMember)
+		switch {
+		case errors.Is(err, domain.ErrUnavailable) && time.Since(began) > appendlog.Patience*3/4:
+			continue
+		case err == nil && len(events) != 1 && (first || len(events) != 0):
+			return fmt.Errorf("%d events of an addition", len(events))
+		}
+		return err
+	}
 }
 
 func requireToldOfAll(t *testing.T, n *storetest.Node, id domain.ConversationID, head int64) {
@@ -107,11 +115,7 @@ func TestI1ConnectionCutAgainAndAgain(t *testing.T) {
 		}()
 		for over := false; !over; { // the last is sent after both, so that none meets more
 			over = cuts.Load() == 2
-			a := storetest.Wait(t, n.Send(t.Context(), "alice", domain.Post{
-				ConversationID: id, ClientMsgID: fmt.Sprint(accepted), Content: storetest.Text("x"),
-			}))
-			require.NoError(t, a.Err)
-			require.False(t, a.Duplicate)
+			send(t, n, id, fmt.Sprint(accepted), "x").accepted(t)
 			accepted++
 		}
 	}
@@ -126,21 +130,17 @@ func TestI1SessionsTerminated(t *testing.T) {
 	operator := storetest.Connect(t, n.URL)
 	const rounds, each = 12, 60
 	for round := range rounds {
-		var answers []<-chan storetest.Answer
+		var sendings []*sending
 		for i := range each {
-			answers = append(answers, n.Send(t.Context(), "alice", domain.Post{
-				ConversationID: id, ClientMsgID: fmt.Sprintf("%d-%d", round, i), Content: storetest.Text("x"),
-			}))
+			sendings = append(sendings, send(t, n, id, fmt.Sprintf("%d-%d", round, i), "x"))
 			if i%20 == 10 {
 				_, err := operator.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 					WHERE datname = current_database() AND pid <> pg_backend_pid()`)
 				require.NoError(t, err)
 			}
 		}
-		for _, c := range answers {
-			a := storetest.Wait(t, c)
-			require.NoError(t, a.Err)
-			require.False(t, a.Duplicate)
+		for _, s := range sendings {
+			s.accepted(t)
 		}
 	}
 	require.Len(t, n.Log(t, id), 1+rounds*each)
@@ -153,7 +153,7 @@ func TestOutage(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			via, proxy := proxytest.Before(t, pgtest.New(t))
-			n := storetest.Start(t, via)
+			n := storetest.Start(t, via, storetest.OwnTimeout)
 			id := n.Group(t, "alice", "bob")
 			n.Post(t, "alice", id, "before", "x")
 			if kind == "refused" {
@@ -213,21 +213,22 @@ func TestHalfOpenConnectionsHoldNoPlaces(t *testing.T) {
 		_, err := n.Events(context.Background(), storetest.User("alice"), id, domain.Range{Limit: 1})
 		reads <- err
 	}
-	all := func() {
+	all := func() (err error) {
 		for range readers {
 			go read()
 		}
 		for range readers {
-			require.NoError(t, storetest.Wait(t, reads))
+			err = errors.Join(err, storetest.Wait(t, reads))
 		}
+		return err
 	}
 	proxy.Slow(30 * time.Millisecond) // so that each read needs a connection of its own
 	eventually.True(t, "all connections are there", func() bool {
-		all()
-		return int(n.DB().Pool.Stat().IdleConns()) == readers
+		return all() == nil && int(n.DB().Pool.Stat().IdleConns()) == readers
 	})
+	proxy.Slow(0) // each has half of its time for a new connection, on a busy machine too
 	proxy.Lose()
-	all()
+	require.NoError(t, all())
 }
 
 // A lock that is held for too long costs its own conversation only.
@@ -240,14 +241,14 @@ func TestStuckConversationHoldsUpNobodyElse(t *testing.T) {
 	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), `SELECT FROM conversations WHERE id = $1 FOR UPDATE`, locked)
 	require.NoError(t, err)
-	waiting := n.Send(t.Context(), "alice", domain.Post{ConversationID: locked, ClientMsgID: "m", Content: storetest.Text("x")})
+	waiting := send(t, n, locked, "m", "x")
 	for i := range 10 {
 		n.Post(t, "alice", free, fmt.Sprint(i), "x")
 	}
 	require.Equal(t, 1, said.count("SQLSTATE 55P03"), "one lock timeout, and then it is left aside")
-	require.Empty(t, waiting)
+	require.True(t, len(waiting.answer) == 0 || time.Since(waiting.began) > appendlog.Patience*3/4)
 	require.NoError(t, tx.Rollback(t.Context()))
-	require.NoError(t, storetest.Wait(t, waiting).Err)
+	waiting.accepted(t)
 	require.Len(t, n.Log(t, locked), 2)
 }
 
@@ -285,13 +286,11 @@ func TestI9NodeStoppedWhileSendingHoldsNoLock(t *testing.T) {
 	watch := storetest.Connect(t, url)
 	var committer int32
 	require.NoError(t, watch.QueryRow(t.Context(), `SELECT pid FROM pg_stat_activity
-		WHERE datname = current_database() AND query LIKE '%im_append_1%' AND pid <> pg_backend_pid()`).Scan(&committer))
+		WHERE datname = current_database() AND query LIKE '%im_append_%' AND pid <> pg_backend_pid()`).Scan(&committer))
 	proxy.HoldAfter(200_000)
-	var answers []<-chan storetest.Answer
+	var sendings []*sending
 	for i := range 40 { // more than passes
-		answers = append(answers, stopped.Send(t.Context(), "alice", domain.Post{
-			ConversationID: id, ClientMsgID: fmt.Sprint(i), Content: storetest.Text(string(bytes.Repeat([]byte("x"), 20_000))),
-		}))
+		sendings = append(sendings, send(t, stopped, id, fmt.Sprint(i), strings.Repeat("x", 20_000)))
 	}
 	require.Eventually(t, proxy.Held, storetest.Deadline, time.Millisecond)
 	other.Post(t, "bob", id, "free", "x")
@@ -301,8 +300,8 @@ func TestI9NodeStoppedWhileSendingHoldsNoLock(t *testing.T) {
 		return free
 	})
 	proxy.Mend()
-	for _, c := range answers {
-		require.NoError(t, storetest.Wait(t, c).Err)
+	for _, s := range sendings {
+		s.accepted(t)
 	}
 	require.Len(t, other.Log(t, id), 1+1+1+40)
 }
@@ -358,11 +357,11 @@ func TestRunFlushesWhatWasTaken(t *testing.T) {
 	url := pgtest.New(t)
 	reader := storetest.Start(t, url)
 	id := reader.Group(t, "alice", "bob")
-	store, err := postgres.Open(t.Context(), postgres.Options{URL: url})
+	store, err := postgres.Open(t.Context(), postgres.Options{URL: url, CommandTimeout: storetest.Deadline})
 	require.NoError(t, err)
 	defer store.Close()
 	chat := domain.NewChat(store, domain.DefaultLimits())
-	const count = 3000
+	const count = 1000
 	answers := make(chan error, count+1)
 	for i := range count {
 		chat.Send(t.Context(), storetest.User("alice"), domain.Post{ConversationID: id, ClientMsgID: fmt.Sprint(i), Content: storetest.Text("x")},

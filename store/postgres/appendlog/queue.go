@@ -236,7 +236,7 @@ func (q *queue) own(c int, id domain.ConversationID) {
 // mayJoin reports whether committer c may take requests of conversations without an
 // owner: if no other committer is at work, or if the others fall behind.
 func (q *queue) mayJoin(c int, now time.Time) bool {
-	if len(q.waiting) > helpBacklog || len(q.waiting) > 0 && now.Sub(q.waiting[0].due) > helpAfter-commandTimeout {
+	if len(q.waiting) > helpBacklog || len(q.waiting) > 0 && now.Sub(q.waiting[0].at) > helpAfter {
 		return true
 	}
 	for other, working := range q.working {

@@ -12,7 +12,7 @@ import (
 func waiting(ids ...byte) []*request {
 	var list []*request
 	for _, id := range ids {
-		list = append(list, &request{target: domain.ConversationID{id}, due: time.Now().Add(commandTimeout), size: 1})
+		list = append(list, &request{target: domain.ConversationID{id}, at: time.Now(), due: time.Now().Add(commandTimeout), size: 1})
 	}
 	return list
 }
@@ -46,7 +46,7 @@ func TestQueueConversationBelongsToOneCommitter(t *testing.T) {
 	second := waiting(2, 3)
 	putAll(t, q, second)
 	for _, e := range append(first, second...) {
-		e.due = e.due.Add(-2 * helpAfter) // they have waited: the other one helps
+		e.at = e.at.Add(-2 * helpAfter) // they have waited: the other one helps
 	}
 	require.Equal(t, second[1:], q.take(1, nil, 10), "only conversations without an owner")
 
@@ -77,7 +77,7 @@ func TestQueueAnotherCommitterHelpsWhereItPays(t *testing.T) {
 	late := fresh(2)
 	putAll(t, q, late)
 	require.Empty(t, q.take(1, nil, 10))
-	late[0].due = waiting(2)[0].due.Add(-2 * helpAfter)
+	late[0].at = waiting(2)[0].at.Add(-2 * helpAfter)
 	require.Equal(t, late, q.take(1, nil, 10))
 }
 

@@ -21,17 +21,23 @@ var errAllLocked = errors.New("all conversations with held requests are locked b
 // that it does not answer stay held.
 func (c *committer) fail(err error) {
 	var refused *appendError
+	m := c.log.metrics
 	switch {
 	case errors.Is(err, errAllLocked):
 		return
 	case errors.Is(err, errUnsure):
+		m.unknown.Inc()
 	case pg.ConnectionLost(err), errors.Is(err, context.Canceled):
+		m.lostConnection(c.lost != nil)
 		c.disconnect()
 	case errors.As(err, &refused):
+		m.refused.Inc()
 		c.failBatch(refused)
 	case pg.Transient(err):
+		m.lostConnection(c.lost != nil)
 		c.disconnect() // another server may answer by now
 	default:
+		m.lostConnection(c.lost != nil)
 		c.logger.Error("append failed, retrying", "error", err)
 		c.disconnect()
 	}

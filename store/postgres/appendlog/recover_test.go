@@ -19,7 +19,7 @@ func TestNobodyWaitsForLong(t *testing.T) {
 
 // However long the database has been away, the next attempt follows soon.
 func TestCommitterPausesForMomentsOnly(t *testing.T) {
-	c := &committer{logger: slog.New(slog.DiscardHandler)}
+	c := &committer{logger: slog.New(slog.DiscardHandler), log: &Log{metrics: newMetrics(nil, newQueue(1, 1))}}
 	for range 100 {
 		before := c.pause
 		c.fail(io.EOF)

@@ -51,6 +51,7 @@ type reply struct {
 // sender gets the event and the answer at about the same time.
 func (c *committer) publish(r *results) {
 	if len(r.commits) > 0 {
+		c.log.metrics.commit(r.commits)
 		c.log.options.Publish(r.commits)
 	}
 	answered := 0
@@ -88,6 +89,7 @@ func (c *committer) apply(g *group, got written, r *results) {
 			}
 			i++
 		}
+		committed.Traces = d.request.traces(committed.Traces, first, len(committed.Events)-first)
 		if made := committed.Events[first:]; len(made) > 0 {
 			r.replies = append(r.replies, reply{d, slices.Clip(made)})
 		}

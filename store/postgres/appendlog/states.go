@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,12 +14,17 @@ import (
 
 const statesSQL = `
 SELECT c.id, c.kind, c.title, c.avatar_url, c.settings::text, c.metadata::text, c.version, c.head_seq, c.direct_key, c.blocked, m.users, m.roles, m.joined,
-	ARRAY(SELECT target_seq FROM pins WHERE conversation_id = c.id ORDER BY target_seq)
+	ARRAY(SELECT target_seq FROM pins WHERE conversation_id = c.id ORDER BY target_seq),
+	s.kinds, s.users, s.untils, s.reasons
 FROM conversations c
 CROSS JOIN LATERAL (
 	SELECT array_agg(user_id) AS users, array_agg(role) AS roles, array_agg(joined_seq) AS joined
 	FROM members WHERE conversation_id = c.id AND left_seq IS NULL
 ) m
+CROSS JOIN LATERAL (
+	SELECT array_agg(kind) AS kinds, array_agg(user_id) AS users, array_agg(until) AS untils, array_agg(reason) AS reasons
+	FROM sanctions WHERE conversation_id = c.id
+) s
 WHERE c.id = ANY ($1)`
 
 // load reads the states that the cache does not have, each at its version.
@@ -61,9 +67,12 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 		direct          *string
 		blocked         int16
 		decodedSettings domain.Settings
+
+		kinds, sanctioned, reasons []string
+		untils                     []*time.Time
 	)
 	err := row.Scan(&c.ID, &kind, &c.Title, &c.AvatarURL, &settings, &metadata, &c.Version, &c.Head,
-		&direct, &blocked, &users, &roles, &joined, &pins)
+		&direct, &blocked, &users, &roles, &joined, &pins, &kinds, &sanctioned, &untils, &reasons)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +86,13 @@ func scanState(row pgx.CollectableRow) (*domain.Conversation, error) {
 	state := domain.NewConversationState(c.ID, domain.Kind(kind), c.Title, c.AvatarURL,
 		decodedSettings, pg.RawJSON(metadata), c.Version, c.Head, members)
 	state.Pins = pins
+	for i, user := range sanctioned {
+		s := domain.Sanction{Reason: reasons[i]}
+		if untils[i] != nil {
+			s.Until = new(domain.TimeOf(*untils[i]))
+		}
+		state.SetSanction(domain.SanctionKind(kinds[i]), domain.UserID(user), s)
+	}
 	if direct != nil {
 		state.SetBlocked(blockedOf(*direct, blocked)...)
 	}

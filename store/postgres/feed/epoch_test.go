@@ -16,11 +16,39 @@ import (
 	"im/test/storetest"
 )
 
+// restoredRow writes the row of epoch as the restore of a dump does: without the trigger.
+const restoredRow = `
+ALTER TABLE epoch DISABLE TRIGGER stamp; UPDATE epoch SET since = since; ALTER TABLE epoch ENABLE TRIGGER stamp`
+
+// What the server or an operator does to the table does not look like a copy.
+func TestEpochStaysWhenItsRowIsRewritten(t *testing.T) {
+	t.Parallel()
+	n := storetest.Start(t, pgtest.New(t))
+	before, err := n.Epoch(t.Context())
+	require.NoError(t, err)
+	conn := storetest.Connect(t, n.URL)
+	for _, statement := range []string{
+		`UPDATE epoch SET feed_gone = feed_gone`, `VACUUM (FREEZE) epoch`, `VACUUM FULL epoch`, `CLUSTER epoch USING epoch_pkey`,
+		`BEGIN; UPDATE epoch SET since = since; UPDATE epoch SET since = since; COMMIT`,
+	} {
+		_, err := conn.Exec(t.Context(), statement)
+		require.NoError(t, err)
+		n.DB().Pool.Reset()
+		after, err := n.Epoch(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, before, after, statement)
+	}
+}
+
 func TestEpochBeginsOnAnotherServer(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
-		"system identifier": `UPDATE epoch SET system_identifier = system_identifier - 1`,
-		"timeline":          `UPDATE epoch SET timeline = '0000FFFF'`,
+		"system identifier":                   `UPDATE epoch SET system_identifier = system_identifier - 1`,
+		"timeline":                            `UPDATE epoch SET timeline = '0000FFFF'`,
+		"copied database":                     `UPDATE epoch SET database = 1`,
+		"row of an older dump":                restoredRow + `; UPDATE epoch SET database = NULL`,
+		"restored row":                        restoredRow,
+		"restored row that was written since": restoredRow + `; UPDATE epoch SET feed_gone = feed_gone`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,7 +238,7 @@ func TestSessionNumbersAscend(t *testing.T) {
 // positionAt returns a position in the feed before all transactions from xmax on.
 func positionAt(epoch string, xmax uint64) domain.FeedPosition {
 	w := pg.NewCursor(pg.CursorFeed)
-	w.Text(epoch)
+	w.Shard(epoch)
 	w.Snapshot(pg.Snapshot{Xmin: xmax, Xmax: xmax})
 	w.Number(uint64(time.Now().Unix()))
 	return domain.FeedPosition(w.String())

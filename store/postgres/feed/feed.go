@@ -20,13 +20,14 @@ const (
 	// old.
 	feedSQL = `
 SELECT pg_current_snapshot()::text, e.epoch,
-	e.system_identifier = s.system_identifier AND e.timeline = left(pg_walfile_name(pg_current_wal_lsn()), 8),
+	im_same_server_1(e.system_identifier, e.timeline, s.system_identifier, s.timeline)
+		AND ` + pg.SameDatabase + `,
 	extract(epoch FROM now())::bigint,
 	$1::text IS NOT NULL AND (e.feed_gone >= pg_snapshot_xmax($1::text::pg_snapshot)
 		OR e.feed_gone >= pg_snapshot_xmin($1::text::pg_snapshot) AND to_timestamp($2::bigint) < now() - interval '5 hours'),
 	coalesce(h.ids, '{}'), coalesce(h.firsts, '{}'), coalesce(h.heads, '{}'), coalesce(h.membership, '{}'),
 	coalesce(d.users, '{}'), coalesce(d.sessions, '{}'), coalesce(d.belows, '{}'), coalesce(d.codes, '{}')
-FROM epoch e CROSS JOIN pg_control_system() s CROSS JOIN LATERAL (
+FROM epoch e CROSS JOIN im_server_1() s CROSS JOIN LATERAL (
 	SELECT array_agg(id) AS ids, array_agg(first_seq) AS firsts, array_agg(head_seq) AS heads, array_agg(membership) AS membership
 	FROM (
 		SELECT r.id, min(r.first_seq) AS first_seq, max(r.head_seq) AS head_seq, bool_or(r.membership) AS membership
@@ -95,8 +96,17 @@ func (c *Changes) Feed(ctx context.Context, from domain.FeedPosition) (domain.Fe
 // taken, in Unix seconds of the server's clock.
 func parsePosition(p domain.FeedPosition) (epoch string, s pg.Snapshot, at int64, err error) {
 	r := pg.ReadCursor(pg.CursorFeed, string(p))
-	epoch, s, at = r.Text(), r.Snapshot(), int64(r.Number())
+	epoch, s, at = r.Shard(), r.Snapshot(), int64(r.Number())
 	return epoch, s, at, r.Err()
+}
+
+// newPosition returns the position that parsePosition parses.
+func newPosition(epoch string, s pg.Snapshot, at int64) domain.FeedPosition {
+	w := pg.NewCursor(pg.CursorFeed)
+	w.Shard(epoch)
+	w.Snapshot(s)
+	w.Number(uint64(at))
+	return domain.FeedPosition(w.String())
 }
 
 // Span returns the time between two positions by the clock of the server that
@@ -110,11 +120,30 @@ func Span(from, to domain.FeedPosition) time.Duration {
 	return time.Duration(b-a) * time.Second
 }
 
+// TakenAt returns when a position was taken, by the clock of the server that returned it;
+// the beginning of 1970 if it is malformed.
+func TakenAt(p domain.FeedPosition) time.Time {
+	_, _, at, err := parsePosition(p)
+	if err != nil {
+		return time.Unix(0, 0)
+	}
+	return time.Unix(at, 0)
+}
+
+// Covers reports whether a reader at the position later has seen all commits that one at
+// the position earlier has seen, in the same epoch. It reports false if one of them is
+// malformed.
+func Covers(later, earlier domain.FeedPosition) bool {
+	epochL, l, _, errL := parsePosition(later)
+	epochE, e, _, errE := parsePosition(earlier)
+	return errL == nil && errE == nil && epochL == epochE && l.Covers(e)
+}
+
 // feed is the result of feedSQL.
 type feed struct {
 	page domain.FeedPage
 	now  pg.Snapshot
-	same bool // the epoch began on this server and timeline
+	same bool // the epoch began on this server and timeline, in this database
 	gone bool // commits that are new to the position have been deleted
 }
 
@@ -140,11 +169,7 @@ func (c *Changes) readFeed(ctx context.Context, since *string, at int64) (feed, 
 	if f.now, err = pg.ParseSnapshot(text); err != nil {
 		return feed{}, domain.ErrInternal.WithCause(err)
 	}
-	w := pg.NewCursor(pg.CursorFeed)
-	w.Text(f.page.Epoch)
-	w.Snapshot(f.now)
-	w.Number(uint64(at))
-	f.page.Position = domain.FeedPosition(w.String())
+	f.page.Position = newPosition(f.page.Epoch, f.now, at)
 	for i, id := range ids {
 		f.page.Heads = append(f.page.Heads, domain.FeedHead{
 			ConversationID: id, First: firsts[i], Head: heads[i], Membership: membership[i],

@@ -11,12 +11,8 @@ import (
 )
 
 func TestSpan(t *testing.T) {
-	at := func(seconds uint64) domain.FeedPosition {
-		w := pg.NewCursor(pg.CursorFeed)
-		w.Text("epoch")
-		w.Snapshot(pg.Snapshot{Xmin: 1, Xmax: 1})
-		w.Number(seconds)
-		return domain.FeedPosition(w.String())
+	at := func(seconds int64) domain.FeedPosition {
+		return newPosition("epoch", pg.Snapshot{Xmin: 1, Xmax: 1}, seconds)
 	}
 	require.Equal(t, time.Minute, Span(at(1000), at(1060)))
 }

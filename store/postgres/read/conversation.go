@@ -12,15 +12,29 @@ import (
 )
 
 const (
-	viewsSQL = `SELECT * FROM im_views_1($1, $2, $3)`
+	viewsSQL = `SELECT * FROM im_views_2($1, $2, $3)`
+
+	// activeAt is the time of the newest message of the conversation c, or of the latest
+	// joining of its member m if that is later. Only a joining after the last message is
+	// looked up in the log, unless it is the creation. It is never null, because a null
+	// would leave the conversation out of lists.
+	activeAt = `coalesce(CASE
+			WHEN m.joined_seq <= c.last_message_seq THEN c.last_message_at
+			WHEN m.joined_seq = 1 THEN c.created_at
+			ELSE (SELECT e.at FROM events e WHERE e.conversation_id = c.id AND e.seq = m.joined_seq)
+		END, c.last_at)`
 
 	listSQL = `
-SELECT v.* FROM im_views_1(
+SELECT v.* FROM im_views_2(
 	array_fill($1::text, ARRAY[$4::int]),
 	ARRAY(
-		SELECT c.id FROM members m JOIN conversations c ON c.id = m.conversation_id
-		WHERE m.user_id = $1 AND m.left_seq IS NULL AND (c.last_at, c.id) < ($2::timestamptz, $3::uuid)
-		ORDER BY c.last_at DESC, c.id DESC LIMIT $4
+		SELECT id FROM (
+			SELECT c.id, ` + activeAt + ` AS active_at
+			FROM members m JOIN conversations c ON c.id = m.conversation_id
+			WHERE m.user_id = $1 AND m.left_seq IS NULL
+		) mine
+		WHERE (active_at, id) < ($2::timestamptz, $3::uuid)
+		ORDER BY active_at DESC, id DESC LIMIT $4
 	), $5) v`
 )
 

@@ -27,7 +27,7 @@ func TestI7ProjectionsOfMessagesEqualTheFold(t *testing.T) {
 			n := nodes[rapid.IntRange(0, 1).Draw(rt, "node")]
 			who := storetest.User(rapid.SampledFrom(users).Draw(rt, "who"))
 			seq := int64(rapid.IntRange(1, i+2).Draw(rt, "seq"))
-			emoji := rapid.SampledFrom([]string{"👍", "+1", "é"}).Draw(rt, "emoji")
+			emoji := rapid.SampledFrom([]string{"👍", "👍\uFE0F", "+1", "é"}).Draw(rt, "emoji")
 			var err error
 			switch rapid.IntRange(0, 9).Draw(rt, "what") {
 			case 0, 1:

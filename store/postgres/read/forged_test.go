@@ -95,12 +95,14 @@ func next(cursor *string) string {
 // cursor by flipping bits.
 func forgeries(kind, good string) (list [][]byte) {
 	text := func(dst []byte, s string) []byte { return append(binary.AppendUvarint(dst, uint64(len(s))), s...) }
-	for _, s := range hostile {
-		list = append(list, text([]byte(kind), s), text(text([]byte(kind), s), s), text(text([]byte(kind), "x"), s))
-	}
-	for _, number := range []uint64{0, 1, 1 << 31, 1 << 53, 1 << 62, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
-		lone := binary.AppendUvarint([]byte(kind), number)
-		list = append(list, lone, append(lone, make([]byte, 16)...))
+	for _, first := range []string{kind, "\x01" + kind, "\x02" + kind} {
+		for _, s := range hostile {
+			list = append(list, text([]byte(first), s), text(text([]byte(first), s), s), text(text([]byte(first), "x"), s))
+		}
+		for _, number := range []uint64{0, 1, 1 << 31, 1 << 53, 1 << 62, 1<<63 - 1, 1 << 63, 1<<64 - 1} {
+			lone := binary.AppendUvarint([]byte(first), number)
+			list = append(list, lone, append(lone, make([]byte, 16)...))
+		}
 	}
 	data, err := base64.RawURLEncoding.DecodeString(good)
 	if err != nil || len(data) == 0 {

@@ -3,7 +3,7 @@ package read_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"im/test/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }

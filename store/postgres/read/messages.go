@@ -217,14 +217,13 @@ type MessageRow struct {
 	at, editedAt              *time.Time
 }
 
-// Columns returns the destinations of a scan.
 // Columns returns where to scan the columns of a row.
 func (r *MessageRow) Columns() []any {
 	return []any{&r.Number, &r.Seq, &r.sender, &r.msgID, &r.at, &r.body, &r.editedAt, &r.edit}
 }
 
-// Message returns the message of the row, with its last edit, without reactions and pins.
-// Message returns the message of the row that was scanned.
+// Message returns the message of the row that was scanned, with its last edit, without
+// reactions and pins.
 func (r *MessageRow) Message(id domain.ConversationID) (domain.Message, error) {
 	m, err := domain.MessageOf(&domain.Event{
 		ConversationID: id, Seq: *r.Seq, Type: domain.MessagePosted, Sender: domain.UserID(*r.sender),

@@ -67,7 +67,12 @@ func BenchmarkSync(b *testing.B) {
 	})
 	b.Run("changes", func(b *testing.B) {
 		storetest.Seed(b, n, `
-UPDATE conversations SET changed = pg_current_xact_id() WHERE id IN (SELECT id FROM conversations ORDER BY last_at LIMIT 10)`)
+WITH changed AS (
+	UPDATE conversations SET changed = pg_current_xact_id()
+	WHERE id IN (SELECT id FROM conversations ORDER BY last_at LIMIT 10) RETURNING id, head_seq
+)
+INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership)
+SELECT gen_random_uuid(), now(), 'test', array_agg(id), array_agg(head_seq + 1), array_agg(head_seq), array_agg(false) FROM changed`)
 		since := q
 		since.Cursor = cursor
 		for b.Loop() {

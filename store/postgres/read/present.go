@@ -22,16 +22,20 @@ JOIN reactions r ON r.conversation_id = t.id AND r.target_seq = t.seq
 GROUP BY t.n, r.emoji
 ORDER BY t.n, min(r.seq)`
 
+	// Events of earlier versions hold U+FE0F; see domain.NormalizeEmoji.
 	pastReactionsSQL = `
 SELECT t.n, r.emoji, r.count, r.mine
 FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS t (id, seq, n)
 CROSS JOIN LATERAL (
 	SELECT emoji, count(*)::int AS count, bool_or(sender = $3) AS mine, min(seq) AS first
 	FROM (
-		SELECT DISTINCT ON (sender, body ->> 'emoji') sender, type, seq, body ->> 'emoji' AS emoji
-		FROM events
-		WHERE conversation_id = t.id AND target_seq = t.seq AND seq <= $4 AND type IN ('reaction.added', 'reaction.removed')
-		ORDER BY sender, body ->> 'emoji', seq DESC
+		SELECT DISTINCT ON (sender, emoji) sender, type, seq, emoji
+		FROM (
+			SELECT sender, type, seq, replace(body ->> 'emoji', U&'\FE0F', '') AS emoji
+			FROM events
+			WHERE conversation_id = t.id AND target_seq = t.seq AND seq <= $4 AND type IN ('reaction.added', 'reaction.removed')
+		) reactions
+		ORDER BY sender, emoji, seq DESC
 	) last
 	WHERE type = 'reaction.added' GROUP BY emoji
 ) r

@@ -3,10 +3,13 @@ package read
 import "im/store/postgres/internal/pg"
 
 // Queries answers reads of conversations. It is safe for concurrent use.
-type Queries struct{ db *pg.DB }
+type Queries struct {
+	db     *pg.DB
+	unread *unreadRecords
+}
 
 // New returns the queries on db.
-func New(db *pg.DB) *Queries { return &Queries{db: db} }
+func New(db *pg.DB) *Queries { return &Queries{db: db, unread: newUnreadRecords()} }
 
 // readable selects the conversation $1 with the lowest seq that the reader may read: a
 // backend if $2, else the user $3. It selects no row if the reader may not read the

@@ -22,8 +22,14 @@ import (
 // Changes during the second phase belong to the next sync: its cursor starts at the first
 // snapshot of this phase.
 const (
-	phaseActivity = 1
 	phaseChanged  = 2
+	phaseActivity = 3
+
+	// phaseLastEvent was the first phase of earlier versions, in the order of the last event
+	// of any type. That is never before the activity, so phaseActivity may go on from there:
+	// it repeats some conversations and leaves none out. The reverse would leave some out,
+	// so the number of phaseActivity is one that earlier versions refuse.
+	phaseLastEvent = 1
 )
 
 // syncCursor is the place of a sync in its list. With phase 0 it is the start of the next
@@ -41,12 +47,14 @@ type syncCursor struct {
 func (c *syncCursor) String() string {
 	w := pg.NewCursor(pg.CursorSync)
 	w.Text(string(c.user))
-	w.Text(c.epoch)
 	w.Number(c.phase)
 	if c.since == nil {
 		w.Number(0)
 	} else {
 		w.Number(1)
+	}
+	w.Shard(c.epoch)
+	if c.since != nil {
 		w.Snapshot(*c.since)
 	}
 	if c.phase != 0 {
@@ -62,8 +70,16 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 		return &syncCursor{user: user}, nil
 	}
 	r := pg.ReadCursor(pg.CursorSync, text)
-	c := &syncCursor{user: domain.UserID(r.Text()), epoch: r.Text(), phase: r.Number()}
-	if r.Number() == 1 {
+	c := &syncCursor{user: domain.UserID(r.Text())}
+	if r.Version() == 0 {
+		c.epoch = r.Text()
+	}
+	c.phase = r.Number()
+	later := r.Number() == 1 // not the first sync
+	if r.Version() > 0 {
+		c.epoch = r.Shard()
+	}
+	if later {
 		since := r.Snapshot()
 		c.since = &since
 	}
@@ -73,7 +89,10 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	if c.user != user || c.phase > phaseChanged || c.phase == 0 && c.since == nil {
+	if c.phase == phaseLastEvent {
+		c.phase = phaseActivity
+	}
+	if c.user != user || c.phase > phaseActivity || c.phase == 0 && c.since == nil {
 		return nil, domain.ErrCursorInvalid
 	}
 	return c, nil
@@ -81,32 +100,41 @@ func parseSyncCursor(text string, user domain.UserID) (*syncCursor, error) {
 
 // The statements of the sync return the present snapshot and epoch, and the ids of the
 // page: at most $3, and one more if there are more. For the last page they also return the
-// conversations that the user has left since the snapshot $2 (null: none), and the number
-// of unread messages in all conversations. They read the memberships once. They count
-// recalled messages, which are not unread, only in conversations with unread messages.
+// conversations that the user has left since the snapshot $2 (null: none), and the
+// conversations with unread messages and their numbers; and always, how many conversations
+// the user has. They read the memberships once. They count recalled messages, which are
+// not unread, only in conversations with unread messages.
 const (
+	// present is above all transactions that a visible row can have been changed by. A row
+	// that names a later one was restored from a dump of another server, before the epoch
+	// began: no cursor of this epoch is older.
+	present = `(SELECT pg_snapshot_xmax(pg_current_snapshot()))`
+
 	syncAllSQL = `
 WITH mine AS MATERIALIZED (
-	SELECT c.id, c.last_at, m.left_seq IS NULL AS present, m.changed AS entered, m.read_seq,
+	SELECT c.id, ` + activeAt + ` AS active_at, m.left_seq IS NULL AS present, m.changed AS entered, m.read_seq,
 		c.message_count - m.read_message_no AS messages
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
 ), page AS MATERIALIZED (
 	SELECT ARRAY(
-		SELECT id FROM mine WHERE present AND (last_at, id) < ($5::timestamptz, $4::uuid)
-		ORDER BY last_at DESC, id DESC LIMIT $3 + 1
+		SELECT id FROM mine WHERE present AND (active_at, id) < ($5::timestamptz, $4::uuid)
+		ORDER BY active_at DESC, id DESC LIMIT $3 + 1
 	) AS ids
 )
-SELECT pg_current_snapshot()::text, epoch, ids,
-	CASE WHEN cardinality(ids) <= $3 THEN ARRAY(
+SELECT pg_current_snapshot()::text, epoch, page.ids,
+	CASE WHEN cardinality(page.ids) <= $3 THEN ARRAY(
 		SELECT id FROM mine
-		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot))
+		WHERE NOT present AND NOT pg_visible_in_snapshot(entered, (SELECT $2::text::pg_snapshot)) AND entered < ` + present + `
 		ORDER BY id
 	) END,
-	CASE WHEN cardinality(ids) <= $3 THEN (SELECT coalesce(sum(messages), 0)::bigint FROM mine WHERE present) - (
-		SELECT count(*) FROM mine JOIN message_states s ON s.conversation_id = mine.id
-		WHERE mine.present AND mine.messages > 0 AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
-	) ELSE 0 END
-FROM page, epoch`
+	(SELECT count(*) FROM mine WHERE present), u.ids, u.counts
+FROM page CROSS JOIN epoch CROSS JOIN LATERAL (
+	SELECT array_agg(id) AS ids, array_agg((messages - (
+		SELECT count(*) FROM message_states s
+		WHERE s.conversation_id = mine.id AND s.seq > mine.read_seq AND s.recalled_seq IS NOT NULL
+	))::int) AS counts
+	FROM mine WHERE present AND messages > 0 AND cardinality(page.ids) <= $3
+) u`
 
 	// Where few conversations are new, their ids are aggregated and not sorted with all
 	// others. Comparing with xmin first is fast, and decides most rows.
@@ -115,27 +143,34 @@ WITH mine AS MATERIALIZED (
 	SELECT
 		array_agg(c.id ORDER BY `
 
-	syncNewEnd = `
+	syncNewFilter = `) FILTER (WHERE m.left_seq IS NULL
 			AND (c.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(c.changed, (SELECT $5::text::pg_snapshot))
-				OR m.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $5::text::pg_snapshot)))) AS ids,
-		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot))) AS gone,
-		sum(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL) AS messages,
+					AND c.changed < ` + present + `
+				OR m.changed >= (SELECT pg_snapshot_xmin($5::text::pg_snapshot)) AND NOT pg_visible_in_snapshot(m.changed, (SELECT $5::text::pg_snapshot))
+					AND m.changed < ` + present + `)
+			AND `
+
+	syncNewEnd = `) AS ids,
+		array_agg(c.id ORDER BY c.id) FILTER (WHERE m.left_seq IS NOT NULL
+			AND NOT pg_visible_in_snapshot(m.changed, (SELECT $2::text::pg_snapshot)) AND m.changed < ` + present + `) AS gone,
+		count(*) FILTER (WHERE m.left_seq IS NULL) AS listed,
 		array_agg(c.id) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS unread,
+		array_agg(c.message_count - m.read_message_no) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS messages,
 		array_agg(m.read_seq) FILTER (WHERE m.left_seq IS NULL AND c.message_count > m.read_message_no) AS reads
 	FROM members m JOIN conversations c ON c.id = m.conversation_id WHERE m.user_id = $1
 )
-SELECT pg_current_snapshot()::text, epoch, coalesce(ids[1:$3 + 1], '{}'), gone,
-	CASE WHEN coalesce(cardinality(ids), 0) <= $3 THEN coalesce(messages, 0)::bigint - (
-		SELECT count(*) FROM unnest(unread, reads) AS u (id, read_seq) JOIN message_states s ON s.conversation_id = u.id
-		WHERE s.seq > u.read_seq AND s.recalled_seq IS NOT NULL
-	) ELSE 0 END
-FROM mine, epoch`
+SELECT pg_current_snapshot()::text, epoch, coalesce(mine.ids[1:$3 + 1], '{}'), gone, listed, u.ids, u.counts
+FROM mine CROSS JOIN epoch CROSS JOIN LATERAL (
+	SELECT array_agg(id) AS ids, array_agg((n - (
+		SELECT count(*) FROM message_states s WHERE s.conversation_id = r.id AND s.seq > r.read_seq AND s.recalled_seq IS NOT NULL
+	))::int) AS counts
+	FROM unnest(unread, messages, reads) AS r (id, n, read_seq) WHERE coalesce(cardinality(mine.ids), 0) <= $3
+) u`
 
-	syncSinceSQL = syncNewHead +
-		`c.last_at DESC, c.id DESC) FILTER (WHERE m.left_seq IS NULL AND (c.last_at, c.id) < ($6::timestamptz, $4::uuid)` + syncNewEnd
+	syncSinceSQL = syncNewHead + activeAt + ` DESC, c.id DESC` + syncNewFilter +
+		`(` + activeAt + `, c.id) < ($6::timestamptz, $4::uuid)` + syncNewEnd
 
-	syncChangedSQL = syncNewHead +
-		`c.id) FILTER (WHERE m.left_seq IS NULL AND c.id > $4::uuid` + syncNewEnd
+	syncChangedSQL = syncNewHead + `c.id` + syncNewFilter + `c.id > $4::uuid` + syncNewEnd
 )
 
 // Sync returns a page of the user's new and changed conversations. Removed is complete on
@@ -145,28 +180,37 @@ func (qs *Queries) Sync(ctx context.Context, q domain.SyncQuery) (page domain.Sy
 	if _, err := parseSyncCursor(q.Cursor, q.User); err != nil {
 		return page, err
 	}
+	record := qs.unread.take(q.User)
+	var found syncResult
 	err = qs.db.LookupTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		page = domain.SyncPage{Conversations: []domain.ConversationView{}, Removed: []domain.ConversationID{}}
 		cursor, err := parseSyncCursor(q.Cursor, q.User) // again: an attempt changes it
 		if err != nil {
 			return err
 		}
-		return syncPage(ctx, tx, q, cursor, &page)
+		found, err = syncPage(ctx, tx, q, cursor, record, &page)
+		return err
 	})
+	if err == nil {
+		qs.unread.put(q.User, found.record)
+	}
 	return page, err
 }
 
-func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor, page *domain.SyncPage) error {
+// syncPage reads a page. It may change the record; the result has the record to keep.
+func syncPage(
+	ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor, record *unreadRecord, page *domain.SyncPage,
+) (syncResult, error) {
 	first := c.phase == 0
 	if first {
 		c.phase, c.within = phaseActivity, pg.LatestActivity()
 	}
-	found, err := c.find(ctx, tx, q)
+	found, err := c.find(ctx, tx, q, record)
 	if err != nil {
-		return err
+		return found, err
 	}
-	if c.epoch != "" && c.epoch != found.epoch {
-		return domain.ErrCursorInvalid
+	if c.epoch != "" && (c.epoch != found.epoch || c.ahead(found.now)) {
+		return found, domain.ErrCursorInvalid
 	}
 	c.epoch, page.Epoch = found.epoch, found.epoch
 	if first {
@@ -174,7 +218,7 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	}
 	views, more, err := found.views(ctx, tx, q)
 	if err != nil {
-		return err
+		return found, err
 	}
 	for _, v := range views {
 		page.Conversations = append(page.Conversations, v.ConversationView)
@@ -182,7 +226,7 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 	var referenced domain.ReferencedUsers
 	referenced.AddConversations(page.Conversations)
 	if page.Users, err = users.ProfilesOf(ctx, tx, &referenced); err != nil {
-		return err
+		return found, err
 	}
 	switch {
 	case more:
@@ -191,42 +235,78 @@ func syncPage(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, c *syncCursor,
 		c.phase, c.begin, c.within = phaseChanged, found.now, pg.ActivityKey{}
 	default:
 		c.finish(found, page)
-		return nil
+		return found, nil
 	}
 	page.Cursor = c.String()
-	return nil
+	return found, nil
+}
+
+// ahead reports whether the cursor was taken after the present snapshot. Then the log has
+// come back in an earlier state, which nothing else has shown yet.
+func (c *syncCursor) ahead(now pg.Snapshot) bool {
+	return c.since != nil && c.since.Xmax > now.Xmax || c.begin.Xmax > now.Xmax
 }
 
 // syncResult is the result of a statement of the sync.
 type syncResult struct {
 	now    pg.Snapshot
 	epoch  string
-	ids    [][16]byte // of the next page, and one more if there are more
-	gone   [][16]byte // only with the last ids
-	unread int64      // only with the last ids
+	ids    [][16]byte    // of the next page, and one more if there are more
+	gone   [][16]byte    // only with the last ids
+	unread int64         // only with the last ids
+	record *unreadRecord // of this snapshot; nil: not counted
 }
 
-// find runs the statement of the cursor's phase.
-func (c *syncCursor) find(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s syncResult, err error) {
-	left := c.since
+// changesSince returns the snapshots since which a page lists the conversations that the
+// user has left, and those that are new; nil: none, and all.
+func (c *syncCursor) changesSince() (left, since *pg.Snapshot) {
+	left, since = c.since, c.since
 	if left == nil && c.start.Xmax > 0 {
 		left = &c.start // an earlier page may have listed what was left since then
 	}
+	if c.phase == phaseChanged {
+		since = &c.start
+	}
+	return left, since
+}
+
+// find finds the next page, by the record if there is one and few conversations have
+// changed since then.
+func (c *syncCursor) find(ctx context.Context, tx pgx.Tx, q domain.SyncQuery, record *unreadRecord) (syncResult, error) {
+	if s, ok, err := c.findRecent(ctx, tx, q, record); ok || err != nil {
+		return s, err
+	}
+	s, err := c.findAmongAll(ctx, tx, q)
+	if s.record == nil {
+		s.record = record
+	}
+	return s, err
+}
+
+// findAmongAll runs the statement of the cursor's phase, which reads all memberships.
+func (c *syncCursor) findAmongAll(ctx context.Context, tx pgx.Tx, q domain.SyncQuery) (s syncResult, err error) {
+	left, since := c.changesSince()
 	var sql string
 	args := []any{string(q.User), snapshotText(left), q.Limit, c.within.ID}
 	switch {
 	case c.phase == phaseChanged:
-		sql, args = syncChangedSQL, append(args, c.start.String())
-	case c.since == nil:
+		sql, args = syncChangedSQL, append(args, since.String())
+	case since == nil:
 		sql, args = syncAllSQL, append(args, c.within.At)
 	default:
-		sql, args = syncSinceSQL, append(args, c.since.String(), c.within.At)
+		sql, args = syncSinceSQL, append(args, since.String(), c.within.At)
 	}
 	var now string
-	if err := tx.QueryRow(ctx, sql, args...).Scan(&now, &s.epoch, &s.ids, &s.gone, &s.unread); err != nil {
+	var listed int
+	var unread [][16]byte
+	var counts []int32
+	if err := tx.QueryRow(ctx, sql, args...).Scan(&now, &s.epoch, &s.ids, &s.gone, &listed, &unread, &counts); err != nil {
 		return s, err
 	}
-	s.now, err = pg.ParseSnapshot(now)
+	if s.now, err = pg.ParseSnapshot(now); err == nil && len(s.ids) <= q.Limit {
+		s.record = newUnreadRecord(s.epoch, s.now, listed, unread, counts)
+		s.unread = s.record.total
+	}
 	return s, err
 }
 

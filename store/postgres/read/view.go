@@ -12,25 +12,24 @@ import (
 	"im/store/postgres/internal/pg"
 )
 
-// view is a row of im_views_1, completed by other statements.
+// view is a row of im_views_2, completed by other statements.
 type view struct {
 	domain.ConversationView
 	user        domain.UserID
-	lastAt      time.Time
 	lastMessage int64 // seq of the last message; 0: none
 	member      bool
 }
 
-func (v *view) key() pg.ActivityKey { return pg.ActivityKey{At: v.lastAt, ID: v.ConversationID} }
+func (v *view) key() pg.ActivityKey { return pg.ActivityKey{At: v.ActiveAt.Time, ID: v.ConversationID} }
 
 func scanView(row pgx.CollectableRow) (*view, error) {
 	v := &view{ConversationView: domain.ConversationView{Events: []domain.Event{}}}
 	var user, kind, notify string
 	var direct, role, metadata *string
-	var createdAt time.Time
+	var createdAt, activeAt time.Time
 	var settings []byte
 	err := row.Scan(&user, &v.ConversationID, &kind, &v.Title, &v.AvatarURL, &settings, &metadata,
-		&createdAt, &v.lastAt, &direct, &v.MemberCount, &v.HeadSeq, &v.lastMessage,
+		&createdAt, &activeAt, &direct, &v.MemberCount, &v.HeadSeq, &v.lastMessage,
 		&role, &v.JoinedSeq, &v.FloorSeq, &v.AckedSeq, &v.ReadSeq, &v.UnreadCount, &v.MentionCount,
 		&notify, &v.Preferences.Pinned, &v.Preferences.Archived)
 	if err != nil {
@@ -40,7 +39,7 @@ func scanView(row pgx.CollectableRow) (*view, error) {
 		return nil, err
 	}
 	v.user, v.Kind, v.Preferences.Notify = domain.UserID(user), domain.Kind(kind), notify
-	v.CreatedAt, v.Metadata = domain.TimeOf(createdAt), pg.RawJSON(metadata)
+	v.CreatedAt, v.ActiveAt, v.Metadata = domain.TimeOf(createdAt), domain.TimeOf(activeAt), pg.RawJSON(metadata)
 	v.Role = domain.RoleOwner // a backend has the rights of an owner
 	if role != nil {
 		v.member, v.Role = true, domain.Role(*role)

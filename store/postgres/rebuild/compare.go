@@ -24,14 +24,17 @@ type comparison struct {
 	broken      bool // the log cannot be folded, or the row cannot be restored
 
 	// The keys of the rows to write, by table.
-	events    []derived
-	head      bool
-	numbers   bool // read_message_no of members may be wrong
-	members   []domain.UserID
-	states    []int64
-	mentions  []int64
-	reactions []domain.FoldedReactor
-	pins      []int64
+	events      []derived
+	head        bool
+	numbers     bool // read_message_no of members may be wrong
+	members     []domain.UserID
+	states      []int64
+	mentions    []int64
+	reactions   []domain.FoldedReactor
+	pins        []int64
+	sanctions   []sanctionKey
+	uses        []int64
+	attachments []domain.AttachmentID
 }
 
 // derived is the columns of an event that follow from the log before it.
@@ -41,9 +44,9 @@ type derived struct{ seq, messageNo, target int64 }
 const longTransactionSQL = `SELECT set_config('idle_in_transaction_session_timeout', '10min', true)`
 
 // compare compares a conversation in one snapshot, without locks.
-func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*comparison, error) {
+func compare(ctx context.Context, conn *pg.Conn, id domain.ConversationID) (*comparison, error) {
 	var c *comparison
-	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	return c, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: pg.BeginRead}, func(tx pgx.Tx) error {
 		c = &comparison{id: id}
 		b := &pgx.Batch{}
 		b.Queue(longTransactionSQL)
@@ -58,6 +61,8 @@ func compare(ctx context.Context, conn *pgx.Conn, id domain.ConversationID) (*co
 		b.Queue(foldedMentionsSQL, id).Query(c.compareMentions)
 		b.Queue(foldedReactionsSQL, id).Query(c.compareReactions)
 		b.Queue(foldedPinsSQL, id).Query(c.comparePins)
+		b.Queue(foldedSanctionsSQL, id).Query(c.compareSanctions)
+		b.Queue(foldedAttachmentsSQL, id).Query(c.compareAttachments)
 		return tx.SendBatch(ctx, b).Close()
 	})
 }
@@ -136,7 +141,7 @@ func (c *comparison) compareEvent(stored, want derived) {
 
 const conversationSQL = `
 SELECT kind, creator, coalesce(direct_key, ''), title, avatar_url, settings::text, metadata::text, created_at, last_at,
-	head_seq, version, message_count, last_message_seq, member_count
+	head_seq, version, message_count, last_message_seq, last_message_at, member_count
 FROM conversations WHERE id = $1`
 
 func (c *comparison) compareHead(rows pgx.Rows) error {
@@ -146,11 +151,12 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 	var kind, creator, direct, settings string
 	var title, avatar, metadata *string
 	var created, last time.Time
+	var posted *time.Time // null: no message
 	var head, version, messages, lastMessage int64
 	var members int
 	tag, err := pgx.ForEachRow(rows, []any{
 		&kind, &creator, &direct, &title, &avatar, &settings, &metadata, &created, &last,
-		&head, &version, &messages, &lastMessage, &members,
+		&head, &version, &messages, &lastMessage, &posted, &members,
 	}, func() error { return nil })
 	gone := tag.RowsAffected() == 0
 	f := &c.fold
@@ -176,6 +182,7 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 	c.equal("last_message_seq", lastMessage, f.LastMessage)
 	c.equal("member_count", members, f.MemberCount())
 	c.equal("last_at", domain.TimeOf(last), f.LastAt)
+	c.equal("last_message_at", timeOf(posted), f.LastPosted)
 	if version != f.Version && version >= 0 { // below zero: a change that is no event
 		c.differ("conversations", "", "version", version, f.Version)
 	}
@@ -192,6 +199,14 @@ func (c *comparison) compareHead(rows pgx.Rows) error {
 	c.head = len(c.differences) > before
 	c.numbers = c.numbers || c.head // messages posted since the damage were counted from it
 	return nil
+}
+
+// timeOf returns a time that may be null; then it is the zero Time.
+func timeOf(t *time.Time) domain.Time {
+	if t == nil {
+		return domain.Time{}
+	}
+	return domain.TimeOf(*t)
 }
 
 // equal compares a column of the conversation.

@@ -15,10 +15,10 @@ import (
 // of the fold. A row of a user who left and who is not in the log is not found. It has no
 // effect, because no row and a left member mean the same.
 const foldedMembersSQL = `
-SELECT m.user_id, m.role, m.joined_seq, coalesce(m.left_seq, 0), m.read_seq, m.read_message_no
+SELECT m.user_id, m.role, m.joined_seq, coalesce(m.left_seq, 0), m.read_seq, m.read_message_no, m.posted_seq
 FROM unnest($2::text[]) AS u (user_id) JOIN members m ON m.user_id = u.user_id AND m.conversation_id = $1
 UNION
-SELECT user_id, role, joined_seq, 0, read_seq, read_message_no FROM members WHERE conversation_id = $1 AND left_seq IS NULL
+SELECT user_id, role, joined_seq, 0, read_seq, read_message_no, posted_seq FROM members WHERE conversation_id = $1 AND left_seq IS NULL
 ORDER BY 1`
 
 func (c *comparison) compareMembers(rows pgx.Rows) error {
@@ -27,7 +27,7 @@ func (c *comparison) compareMembers(rows pgx.Rows) error {
 	var stored domain.FoldedMember
 	var messageNo int64
 	seen := make(map[domain.UserID]struct{}, len(users))
-	_, err := pgx.ForEachRow(rows, []any{&user, &stored.Role, &stored.Joined, &stored.Left, &stored.Read, &messageNo}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&user, &stored.Role, &stored.Joined, &stored.Left, &stored.Read, &messageNo, &stored.Posted}, func() error {
 		seen[user] = struct{}{}
 		c.compareMember(user, stored, messageNo)
 		return nil
@@ -65,6 +65,9 @@ func (c *comparison) compareMember(user domain.UserID, stored domain.FoldedMembe
 	// A read position is no projection, but its bounds are.
 	if least := minRead(want); stored.Read < least || stored.Read > c.fold.Head {
 		c.differ("members", key, "read_seq", stored.Read, "from "+strconv.FormatInt(least, 10)+" to "+strconv.FormatInt(c.fold.Head, 10))
+	}
+	if stored.Posted != want.Posted && stored.Posted != 0 { // 0: the member has posted nothing since there is the column
+		c.differ("members", key, "posted_seq", stored.Posted, want.Posted)
 	}
 	if len(c.differences) > before {
 		c.members = append(c.members, user)

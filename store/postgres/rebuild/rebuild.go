@@ -4,8 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"im/domain"
 	"im/store/postgres/internal/pg"
 )
@@ -103,7 +101,7 @@ func (r *Rebuilder) Rebuild(ctx context.Context, o Options) (Progress, error) {
 type rebuild struct {
 	db       *pg.DB
 	options  Options
-	conn     *pgx.Conn
+	conn     *pg.Conn
 	progress Progress
 	done     domain.ConversationID // the last one that is complete
 	saved    time.Time             // when done was stored last

@@ -2,6 +2,7 @@ package rebuild_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -62,9 +63,9 @@ func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what 
 	case 7:
 		_, err = n.Recall(who, id, seq)
 	case 8:
-		_, err = n.Chat.React(ctx, a, id, seq, []string{"👍", "+1"}[len(key)%2])
+		_, err = n.Chat.React(ctx, a, id, seq, []string{"👍", "👍\uFE0F"}[len(key)%2])
 	case 9:
-		_, err = n.Chat.Unreact(ctx, a, id, seq, []string{"👍", "+1"}[len(key)%2])
+		_, err = n.Chat.Unreact(ctx, a, id, seq, []string{"👍", "👍\uFE0F"}[len(key)%2])
 	case 10:
 		_, err = n.Chat.Pin(ctx, a, id, seq)
 	case 11:
@@ -76,6 +77,32 @@ func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what 
 	case 14:
 		archived := true
 		_, _, err = n.SetPreferences(ctx, a, id, domain.PreferencesPatch{Archived: &archived})
+	case 15:
+		_, err = n.Chat.Ban(ctx, a, id, other, []*domain.Time{nil, new(domain.TimeOf(time.Now().Add(time.Hour)))}[seq%2], key)
+	case 16:
+		_, err = n.Chat.Unban(ctx, a, id, other)
+	case 17:
+		_, err = n.Chat.Mute(ctx, a, id, other, []*domain.Time{nil, new(domain.TimeOf(time.Now().Add(time.Hour)))}[seq%2])
+	case 18:
+		_, err = n.Chat.Unmute(ctx, a, id, other)
+	case 19:
+		_, err = n.Chat.Update(ctx, a, id, domain.Changes{Settings: &domain.SettingsPatch{SlowModeS: new(seq % 2 * 3600)}})
+	case 20, 21:
+		file := domain.AttachmentID(domain.NewConversationID(time.Now()))
+		if _, err = n.CreateAttachment(ctx, file, who, domain.NewAttachment{Name: "a", MIME: "image/png", Size: 1}, time.Hour, time.Hour, 0); err != nil {
+			return err
+		}
+		if _, err = n.AttachmentUploaded(ctx, file); err != nil {
+			return err
+		}
+		content := json.RawMessage(`{"type":"file","attachment_\u0069d":"` + file.String() + `"}`)
+		if what == 20 {
+			_, err = n.Chat.EditMessage(ctx, a, id, seq, domain.Edit{Content: content})
+			break
+		}
+		done := make(chan error, 1)
+		n.Chat.Send(ctx, a, domain.Post{ConversationID: id, ClientMsgID: key, Content: content}, func(_ domain.Sent, err error) { done <- err })
+		err = <-done
 	default:
 		p := domain.Post{ConversationID: id, ClientMsgID: key, Content: storetest.Text("hello")}
 		if seq%3 == 0 {
@@ -88,7 +115,7 @@ func act(ctx context.Context, n *storetest.Node, id domain.ConversationID, what 
 		n.Chat.Send(ctx, a, p, func(_ domain.Sent, err error) { done <- err })
 		err = <-done
 	}
-	if errors.Is(err, domain.ErrBlocked) || errors.Is(err, domain.ErrLimitExceeded) || errors.Is(err, domain.ErrIdempotencyConflict) {
+	if errors.Is(err, domain.ErrBlocked) || errors.Is(err, domain.ErrLimitExceeded) || errors.Is(err, domain.ErrRateLimited) || errors.Is(err, domain.ErrIdempotencyConflict) {
 		return nil
 	}
 	return storetest.IgnoreRefused(err)
@@ -119,7 +146,7 @@ func TestI7EveryProjectionEqualsTheFold(t *testing.T) {
 		}
 		actions := rapid.SliceOfN(rapid.Custom(func(rt *rapid.T) action {
 			return action{
-				rapid.IntRange(0, 20).Draw(rt, "what"), rapid.SampledFrom(users).Draw(rt, "who"),
+				rapid.IntRange(0, 26).Draw(rt, "what"), rapid.SampledFrom(users).Draw(rt, "who"),
 				rapid.SampledFrom(users).Draw(rt, "other"), rapid.Int64Range(1, 30).Draw(rt, "seq"),
 			}
 		}), 1, 60).Draw(rt, "actions")
@@ -176,6 +203,8 @@ func everything(t *testing.T, n *storetest.Node, id domain.ConversationID) {
 	storetest.Made(t, domain.MessagePinned)(n.Chat.Pin(ctx, storetest.User("alice"), id, 5))
 	storetest.Made(t, domain.MemberRoleChanged)(n.Chat.PutMember(ctx, storetest.User("alice"), id, "bob", domain.RoleAdmin))
 	storetest.Made(t, domain.MemberRemoved)(n.Chat.RemoveMember(ctx, storetest.User("alice"), id, "dave"))
+	storetest.Made(t, domain.MemberBanned)(n.Chat.Ban(ctx, storetest.User("bob"), id, "eve", new(domain.TimeOf(time.Now().Add(time.Hour))), "secret reason"))
+	storetest.Made(t, domain.MemberMuted)(n.Chat.Mute(ctx, storetest.User("alice"), id, "dave", nil))
 	_, err = n.MarkRead(ctx, storetest.User("carol"), id, 6)
 	require.NoError(t, err)
 	require.NoError(t, n.SetBlock(ctx, "alice", "bob", true))
@@ -223,6 +252,8 @@ func TestRebuildRepairsEveryColumn(t *testing.T) {
 		{"conversations", "last_message_seq", `UPDATE conversations SET last_message_seq = 0`},
 		{"conversations", "member_count", `UPDATE conversations SET member_count = 7`},
 		{"conversations", "last_at", `UPDATE conversations SET last_at = last_at + interval '1 microsecond'`},
+		{"conversations", "last_message_at", `UPDATE conversations SET last_message_at = last_at`},
+		{"conversations", "last_message_at", `UPDATE conversations SET last_message_at = NULL`},
 		{"events", "message_no", `UPDATE events SET message_no = message_no + 1 WHERE seq = 5 AND true`},
 		{"events", "target_seq", `UPDATE events SET target_seq = NULL WHERE type = 'message.edited' AND true`},
 		{"events", "target_seq", `UPDATE events SET target_seq = 1 WHERE type = 'message.posted' AND true`},
@@ -231,6 +262,14 @@ func TestRebuildRepairsEveryColumn(t *testing.T) {
 		{"members", "left_seq", `UPDATE members SET left_seq = 3 WHERE user_id = 'carol' AND true`},
 		{"members", "left_seq", `UPDATE members SET left_seq = NULL WHERE user_id = 'dave' AND true`},
 		{"members", "read_message_no", `UPDATE members SET read_message_no = 0 WHERE user_id = 'carol' AND true`},
+		{"members", "posted_seq", `UPDATE members SET posted_seq = 2 WHERE user_id = 'carol' AND true`},
+		{"sanctions", "seq", `UPDATE sanctions SET seq = 1`},
+		{"sanctions", "at", `UPDATE sanctions SET at = now()`},
+		{"sanctions", "until", `UPDATE sanctions SET until = now()`},
+		{"sanctions", "reason", `UPDATE sanctions SET reason = 'another secret'`},
+		{"sanctions", "user_id", `UPDATE sanctions SET by_user = 'eve'`},
+		{"sanctions", "", `UPDATE sanctions SET kind = CASE kind WHEN 'ban' THEN 'mute' ELSE 'ban' END`},
+		{"sanctions", "", `DELETE FROM sanctions`},
 		{"message_states", "edited_seq", `UPDATE message_states SET edited_seq = NULL`},
 		{"message_states", "recalled_seq", `UPDATE message_states SET recalled_seq = NULL`},
 		{"message_states", "touched", `UPDATE message_states SET touched = 1`},
@@ -314,7 +353,7 @@ func TestRebuildFromNothing(t *testing.T) {
 		return storetest.AsJSON(t, views)
 	}
 	before := views()
-	_, err := conn.Exec(t.Context(), `TRUNCATE mentions, message_states, reactions, pins, members`)
+	_, err := conn.Exec(t.Context(), `TRUNCATE mentions, message_states, reactions, pins, sanctions, members`)
 	require.NoError(t, err)
 	rebuild(t, n, postgres.RebuildOptions{})
 	requireFolded(t, n, id)
@@ -384,4 +423,53 @@ func TestRebuildLeavesBrokenLogs(t *testing.T) {
 	}
 	_, err := n.Rebuild(t.Context(), postgres.RebuildOptions{Conversation: domain.NewConversationID(time.Now())})
 	require.ErrorIs(t, err, domain.ErrNotFound)
+}
+
+// A batch may hold a member's message, its removal and its return. The removal must not
+// hide the message from the projections.
+func TestI7MemberRemovedInTheBatchOfItsMessage(t *testing.T) {
+	t.Parallel()
+	url := pgtest.New(t)
+	n := storetest.Start(t, url)
+	id := n.Group(t, "alice", "bob")
+	errs := make(chan error, 5)
+	post := func(user domain.UserID, clientMsgID string) {
+		n.Chat.Send(t.Context(), storetest.User(user), domain.Post{ConversationID: id, ClientMsgID: clientMsgID, Content: storetest.Text("x")},
+			func(_ domain.Sent, err error) { errs <- err })
+	}
+	post("bob", "before")
+	require.NoError(t, <-errs)
+	lock, err := pgx.Connect(t.Context(), url)
+	require.NoError(t, err)
+	defer func() { _ = lock.Close(context.WithoutCancel(t.Context())) }()
+	tx, err := lock.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT FROM conversations WHERE id = $1 FOR UPDATE`, id)
+	require.NoError(t, err)
+
+	var calls sync.WaitGroup
+	// The first command waits for the lock, and the next ones gather behind it in this
+	// order. In another order the test proves less, and still passes.
+	post("alice", "c")
+	time.Sleep(200 * time.Millisecond)
+	post("bob", "c")
+	for _, change := range []func() error{
+		func() error {
+			_, err := n.Chat.RemoveMember(t.Context(), storetest.User("alice"), id, "bob")
+			return err
+		},
+		func() error {
+			_, err := n.Chat.AddMembers(t.Context(), storetest.User("alice"), id, []domain.UserID{"bob"}, domain.RoleMember)
+			return err
+		},
+	} {
+		calls.Go(func() { errs <- change() })
+		time.Sleep(50 * time.Millisecond)
+	}
+	require.NoError(t, tx.Rollback(t.Context()))
+	calls.Wait()
+	for range 4 {
+		require.NoError(t, <-errs)
+	}
+	requireFolded(t, n, id)
 }

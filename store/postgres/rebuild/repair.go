@@ -32,7 +32,7 @@ func (r *rebuild) repair(ctx context.Context, c *comparison) error {
 	for _, step := range c.steps() {
 		var written int
 		err := r.retry(ctx, func(ctx context.Context) error {
-			return pgx.BeginFunc(ctx, r.conn, func(tx pgx.Tx) (err error) {
+			return pgx.BeginTxFunc(ctx, r.conn, pgx.TxOptions{BeginQuery: pg.BeginWrite}, func(tx pgx.Tx) (err error) {
 				written, err = c.write(ctx, tx, step)
 				return err
 			})
@@ -78,7 +78,10 @@ func (c *comparison) steps() []repairStep {
 	steps = append(steps, chunks(c.states, cmp.Compare, false, (*comparison).queueStates)...)
 	steps = append(steps, chunks(c.mentions, cmp.Compare, false, (*comparison).queueMentions)...)
 	steps = append(steps, chunks(c.reactions, compareReactors, false, (*comparison).queueReactions)...)
-	return pack(append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...))
+	steps = append(steps, chunks(c.pins, cmp.Compare, true, (*comparison).queuePins)...)
+	steps = append(steps, chunks(c.sanctions, compareSanctionKeys, true, (*comparison).queueSanctions)...)
+	steps = append(steps, chunks(c.uses, cmp.Compare, false, (*comparison).queueUses)...)
+	return pack(append(steps, chunks(c.attachments, compareIDs, false, (*comparison).queueAttachments)...))
 }
 
 // pack merges consecutive steps that are small together.
@@ -116,10 +119,15 @@ const (
 
 	lockKeySQL = `SELECT pg_advisory_xact_lock(hashtextextended($1, 0)) WHERE $1 <> ''`
 
-	// The version is one that no cache has.
+	// The version is one that no cache has. The row of the feed names the conversation and
+	// no event: whoever reads the feed sees that it has changed.
 	touchHeadSQL = `
-UPDATE conversations SET changed = pg_current_xact_id(), version = CASE WHEN $2 THEN -nextval('block_versions') ELSE version END
-WHERE id = $1`
+WITH touched AS (
+	UPDATE conversations SET changed = pg_current_xact_id(), version = CASE WHEN $2 THEN -nextval('block_versions') ELSE version END
+	WHERE id = $1 RETURNING id, head_seq
+)
+INSERT INTO commits (batch, at, node, conversations, firsts, heads, membership)
+SELECT gen_random_uuid(), clock_timestamp(), 'rebuild', ARRAY[id], ARRAY[head_seq + 1], ARRAY[head_seq], ARRAY[false] FROM touched`
 )
 
 // write writes one step in tx, and returns how many of c.events it wrote.

@@ -50,6 +50,10 @@ ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, creator = excluded.creator,
 		THEN c.created_at ELSE excluded.created_at END,
 	last_at = excluded.last_at, head_seq = excluded.head_seq, message_count = excluded.message_count,
 	last_message_seq = excluded.last_message_seq, member_count = excluded.member_count`
+
+	// When last_message_seq rises, a trigger sets last_message_at to last_at, so the time is
+	// written afterwards.
+	writeMessageTimeSQL = `UPDATE conversations SET last_message_at = $2 WHERE id = $1`
 )
 
 func (c *comparison) queueHead(b *pgx.Batch) {
@@ -61,19 +65,24 @@ func (c *comparison) queueHead(b *pgx.Batch) {
 	b.Queue(writeHeadSQL, c.id, string(f.Kind), string(f.Creator), f.DirectKey, f.Title, f.AvatarURL,
 		pg.SettingsJSON(f.Settings), pg.NullableJSON(f.Metadata), f.CreatedAt.Time, f.LastAt.Time,
 		f.Head, f.MessageCount(), f.LastMessage, f.MemberCount(), f.Version)
+	var posted *time.Time
+	if f.LastMessage > 0 {
+		posted = &f.LastPosted.Time
+	}
+	b.Queue(writeMessageTimeSQL, c.id, posted)
 	b.Queue(showArchivedSQL, c.id)
 }
 
 const (
 	// Preferences and read positions are left as they are, within their bounds.
 	writeMembersSQL = `
-INSERT INTO members AS m (user_id, conversation_id, role, joined_seq, left_seq, read_seq, read_message_no, changed)
-SELECT u.user_id, $1, u.role, u.joined, nullif(u.gone, 0), u.read, coalesce(e.message_no, 0), pg_current_xact_id()
-FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[]) AS u (user_id, role, joined, gone, read)
+INSERT INTO members AS m (user_id, conversation_id, role, joined_seq, left_seq, read_seq, read_message_no, posted_seq, changed)
+SELECT u.user_id, $1, u.role, u.joined, nullif(u.gone, 0), u.read, coalesce(e.message_no, 0), u.posted, pg_current_xact_id()
+FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $8::bigint[]) AS u (user_id, role, joined, gone, read, posted)
 LEFT JOIN events e ON e.conversation_id = $1 AND e.seq = u.read
 ORDER BY u.user_id COLLATE "C"
 ON CONFLICT (user_id, conversation_id) DO UPDATE SET role = excluded.role, joined_seq = excluded.joined_seq,
-	left_seq = excluded.left_seq, read_seq = least(greatest(m.read_seq, excluded.read_seq), $7), changed = excluded.changed`
+	left_seq = excluded.left_seq, read_seq = least(greatest(m.read_seq, excluded.read_seq), $7), posted_seq = excluded.posted_seq, changed = excluded.changed`
 
 	writeNumbersSQL = `
 UPDATE members m SET read_message_no = n.message_no, changed = pg_current_xact_id() FROM (
@@ -90,7 +99,7 @@ WHERE m.user_id = n.user_id AND m.conversation_id = $1 AND m.read_message_no <> 
 // left, so that syncs remove the conversation.
 func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 	var roles []string
-	var joined, gone, read []int64
+	var joined, gone, read, posted []int64
 	for _, user := range users {
 		m, known := c.fold.Members[user]
 		if !known {
@@ -98,8 +107,9 @@ func (c *comparison) queueMembers(b *pgx.Batch, users []domain.UserID) {
 		}
 		roles = append(roles, string(m.Role))
 		joined, gone, read = append(joined, m.Joined), append(gone, m.Left), append(read, minRead(m))
+		posted = append(posted, m.Posted)
 	}
-	b.Queue(writeMembersSQL, c.id, users, roles, joined, gone, read, c.fold.Head)
+	b.Queue(writeMembersSQL, c.id, users, roles, joined, gone, read, c.fold.Head, posted)
 }
 
 func (c *comparison) queueNumbers(b *pgx.Batch, users []domain.UserID) {

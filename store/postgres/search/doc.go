@@ -4,7 +4,8 @@
 //
 // search_messages is a projection of the log. It follows the feed, behind the append
 // and never in its transaction, so searching costs appends nothing but server time.
-// One node at a time writes it, under a lease with a fencing token (indexer). Where
+// The nodes divide it into slots, which they write under leases with fencing tokens
+// (indexer, search_slots). Where
 // the feed does not reach back far enough, or the cutting into terms has changed, the
 // index is built again from the whole log while it stays searchable.
 //

@@ -14,7 +14,7 @@ import (
 
 const (
 	quietChunk     = 512    // seqs read at once
-	appendingChunk = 64     // seqs read at once while this node appends
+	appendingChunk = 64     // the same while this node appends and the index keeps up
 	maxPlaces      = 20_000 // term positions written at once; one message may go beyond
 )
 
@@ -36,12 +36,18 @@ LEFT JOIN LATERAL (
 ) d ON true
 ORDER BY t.id, t.seq`
 
-	// The messages after a key, in the order of the keys.
-	scanSQL = `
+	// The messages after a key, in the order of the keys: all, or those in some slots.
+	scanSQL = scanHead + scanEnd
+
+	scanSlotsSQL = scanHead + ` AND get_byte(uuid_send(conversation_id), 15) & 15 = ANY ($4::smallint[])` + scanEnd
+
+	scanHead = `
 SELECT p.conversation_id, p.seq, p.at, p.sender, (coalesce(d.body, p.body) -> 'content')::text
 FROM (
 	SELECT conversation_id, seq, at, sender, body FROM events
-	WHERE (conversation_id, seq) > ($1::uuid, $2::bigint) AND type = 'message.posted'
+	WHERE (conversation_id, seq) > ($1::uuid, $2::bigint) AND type = 'message.posted'`
+
+	scanEnd = `
 	ORDER BY conversation_id, seq LIMIT $3
 ) p
 LEFT JOIN LATERAL (
@@ -55,21 +61,18 @@ ORDER BY p.conversation_id, p.seq`
 	// nothing if the lease is lost. It commits synchronously, although losing it would
 	// only set the index back to its position: a crash that loses transactions which
 	// others have seen looks like a log that has lost its end.
-	putDocumentsSQL = `
-WITH held AS MATERIALIZED (
-	SELECT FROM search_position WHERE turn = $1 FOR UPDATE
-), gone AS (
-	DELETE FROM search_messages s USING unnest($2::uuid[], $3::bigint[], $6::text[]) AS d (id, seq, terms), held
+	putDocumentsSQL = whileHeld + `, gone AS (
+	DELETE FROM search_messages s USING unnest($3::uuid[], $4::bigint[], $7::text[]) AS d (id, seq, terms), all_held
 	WHERE d.terms = '' AND s.conversation_id = d.id AND s.seq = d.seq
 ), put AS (
 	INSERT INTO search_messages AS s (conversation_id, seq, at, sender, terms)
 	SELECT d.id, d.seq, d.at, d.sender, d.terms::tsvector
-	FROM unnest($2::uuid[], $3::bigint[], $4::timestamptz[], $5::text[], $6::text[]) AS d (id, seq, at, sender, terms), held
+	FROM unnest($3::uuid[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[]) AS d (id, seq, at, sender, terms), all_held
 	WHERE d.terms <> ''
 	ON CONFLICT (conversation_id, seq) DO UPDATE SET at = excluded.at, sender = excluded.sender, terms = excluded.terms
 	WHERE (s.at, s.sender, s.terms) IS DISTINCT FROM (excluded.at, excluded.sender, excluded.terms)
 )
-UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' FROM held WHERE turn = $1`
+UPDATE search_slots s SET held_until = clock_timestamp() + interval '1500 ms'` + renewHeld
 )
 
 // document is a message and its terms.
@@ -145,7 +148,7 @@ func conversationLabel(id domain.ConversationID) string {
 func senderLabel(sender string) string { return terms.Label('s', sender) }
 
 // put writes documents, up to maxPlaces at a time.
-func (x *indexer) put(ctx context.Context, docs []document) error {
+func (x *indexer) put(ctx context.Context, docs []document, l lease) error {
 	for len(docs) > 0 {
 		n, places := 0, 0
 		for n < len(docs) && (n == 0 || places+docs[n].terms.Places <= maxPlaces) {
@@ -153,7 +156,7 @@ func (x *indexer) put(ctx context.Context, docs []document) error {
 			n++
 		}
 		c := columnsOf(docs[:n])
-		if err := x.write(ctx, putDocumentsSQL, x.token, c.ids, c.seqs, c.ats, c.senders, c.vectors); err != nil {
+		if err := x.write(ctx, putDocumentsSQL, l, c.ids, c.seqs, c.ats, c.senders, c.vectors); err != nil {
 			return err
 		}
 		docs = docs[n:]

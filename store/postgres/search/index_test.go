@@ -80,14 +80,15 @@ func TestSearchIndexIsBuiltFromTheLog(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	conn := storetest.Connect(t, url)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'slots';
+		UPDATE search_slots SET holder = 'none', held_until = 'infinity'`)
 	require.NoError(t, err)
 	n := storetest.Start(t, url)
 	id := n.Group(t, "alice")
 	fill(t, conn, id, 2000)
 	n.Post(t, "alice", id, "last", "posted needle")
 	require.Empty(t, n.Found(t, "alice", "needle"))
-	_, err = conn.Exec(t.Context(), `UPDATE search_position SET held_until = now()`)
+	_, err = conn.Exec(t.Context(), `UPDATE search_slots SET held_until = now()`)
 	require.NoError(t, err)
 	eventually.True(t, "the index is built", func() bool {
 		return len(n.Search(t, storetest.User("alice"), domain.SearchQuery{Text: "needle", Limit: 500}).Items) == 500
@@ -125,10 +126,10 @@ func freezeLease(t *testing.T, conn *pgx.Conn) (end func()) {
 		require.NoError(t, err)
 	}
 	exec(`CREATE FUNCTION last() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.held_until := ''infinity''; RETURN NEW; END'`)
-	exec(`CREATE TRIGGER last BEFORE UPDATE ON search_position FOR EACH ROW EXECUTE FUNCTION last()`)
+	exec(`CREATE TRIGGER last BEFORE UPDATE ON search_slots FOR EACH ROW EXECUTE FUNCTION last()`)
 	return func() {
-		exec(`DROP TRIGGER last ON search_position`)
-		exec(`UPDATE search_position SET held_until = clock_timestamp()`)
+		exec(`DROP TRIGGER last ON search_slots`)
+		exec(`UPDATE search_slots SET held_until = clock_timestamp()`)
 	}
 }
 
@@ -172,15 +173,15 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 	// the server ends it.
 	tx, err := storetest.Connect(t, url).Begin(t.Context())
 	require.NoError(t, err)
-	_, err = tx.Exec(t.Context(), `SELECT FROM search_position FOR UPDATE`)
+	_, err = tx.Exec(t.Context(), `SELECT FROM search_slots FOR UPDATE`)
 	require.NoError(t, err)
 	eventually.True(t, "its turn is over", func() (over bool) {
-		require.NoError(t, n.LeaseExpired(t.Context(), &over))
+		require.NoError(t, n.LeasesExpired(t.Context(), &over))
 		return over
 	})
 	held, err := n.Indexer().Acquire(t.Context())
 	require.NoError(t, err, "whoever waited for the row would have met lock_timeout")
-	require.False(t, held)
+	require.Zero(t, held)
 	require.NoError(t, tx.Rollback(t.Context()))
 	n.Post(t, "alice", id, "1", "needle")
 	eventually.True(t, "another takes over", func() bool { return len(n.Found(t, "alice", "needle")) == 1 })
@@ -188,16 +189,16 @@ func TestI9SearchIndexIsTakenOver(t *testing.T) {
 
 func TestSearchIndexKeepsItsTurn(t *testing.T) {
 	t.Parallel()
-	url := pgtest.New(t)
-	conn := storetest.Connect(t, url)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET held_until = 'infinity'`)
+	n := storetest.Start(t, pgtest.New(t))
+	conn := storetest.Connect(t, n.URL)
+	n.WaitIndexed(t) // what the first node does when it starts takes all slots away
+	_, err := conn.Exec(t.Context(), `UPDATE search_slots SET turn = turn + 1, holder = 'other', held_until = 'infinity'`)
 	require.NoError(t, err)
-	n := storetest.Start(t, url)
 	atWork, next := n.Indexer(), n.Indexer()
 	atWork.TakeOver(t.Context())
 	require.NoError(t, atWork.Renew(t.Context()))
 	var kept bool
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT held_until < 'infinity' FROM search_position`).Scan(&kept))
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT bool_and(held_until < 'infinity') FROM search_slots`).Scan(&kept))
 	require.True(t, kept)
 	next.TakeOver(t.Context())
 	require.ErrorIs(t, atWork.Renew(t.Context()), search.ErrLeaseLost)
@@ -230,9 +231,9 @@ func TestSearchIndexIsBuiltAnew(t *testing.T) {
 			WITH gone AS (DELETE FROM commits RETURNING tx)
 			UPDATE epoch SET feed_gone = (SELECT tx FROM gone ORDER BY tx DESC LIMIT 1)`,
 		"a new epoch":       `SELECT im_new_epoch_1((SELECT epoch FROM epoch))`,
-		"terms of before":   `UPDATE search_position SET terms_version = terms_version - 1`,
+		"terms of before":   `UPDATE search_slots SET terms_version = terms_version - 1`,
 		"an earlier state":  `UPDATE epoch SET timeline = '0000FFFF'`,
-		"a broken position": `UPDATE search_position SET position = 'x'`,
+		"a broken position": `UPDATE search_slots SET position = 'x'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -241,7 +242,7 @@ func TestSearchIndexIsBuiltAnew(t *testing.T) {
 			id := n.Group(t, "alice")
 			n.Post(t, "alice", id, "1", "needle")
 			n.WaitIndexed(t)
-			_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
+			_, err := conn.Exec(t.Context(), `UPDATE search_slots SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
 			require.NoError(t, err)
 			n.Post(t, "alice", id, "2", "needle")
 			// What the log has lost, and a conversation that it does not have.
@@ -251,7 +252,7 @@ func TestSearchIndexIsBuiltAnew(t *testing.T) {
 			require.NoError(t, err)
 			_, err = conn.Exec(t.Context(), broken)
 			require.NoError(t, err)
-			_, err = conn.Exec(t.Context(), `UPDATE search_position SET held_until = '-infinity'`)
+			_, err = conn.Exec(t.Context(), `UPDATE search_slots SET held_until = '-infinity'`)
 			require.NoError(t, err)
 			eventually.True(t, "the index equals the log", func() bool {
 				var wrong int
@@ -270,24 +271,25 @@ func TestSearchIndexWalkIsResumed(t *testing.T) {
 	t.Parallel()
 	url := pgtest.New(t)
 	conn := storetest.Connect(t, url)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'slots';
+		UPDATE search_slots SET holder = 'none', held_until = 'infinity'`)
 	require.NoError(t, err)
 	n := storetest.Start(t, url)
 	fill(t, conn, n.Group(t, "alice"), 1500)
 	end := freezeLease(t, conn)
 	first := n.Indexer()
 	first.TakeOver(t.Context())
-	more, err := first.Step(t.Context())
+	require.NoError(t, first.Follow(t.Context()))
+	more, err := first.Scan(t.Context())
 	require.NoError(t, err)
 	require.True(t, more)
 	var seq, walked int64
-	require.NoError(t, conn.QueryRow(t.Context(), `SELECT walked_seq, walked FROM search_position`).Scan(&seq, &walked))
+	require.NoError(t, conn.QueryRow(t.Context(), `SELECT max(walked_seq), sum(walked)::bigint FROM search_slots`).Scan(&seq, &walked))
 	require.EqualValues(t, 513, seq)
 	require.EqualValues(t, 512, walked)
 	end()
 	eventually.True(t, "another goes on", func() bool {
-		require.NoError(t, conn.QueryRow(context.Background(), `SELECT walked FROM search_position WHERE NOT walking
-			UNION ALL SELECT 0 LIMIT 1`).Scan(&walked))
+		require.NoError(t, conn.QueryRow(context.Background(), `SELECT CASE WHEN bool_or(walking) THEN 0 ELSE sum(walked) END::bigint FROM search_slots`).Scan(&walked))
 		return walked > 0
 	})
 	require.EqualValues(t, 1500, walked, "each message once")
@@ -299,9 +301,36 @@ func TestSearchIndexOfANewerVersionIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	n := storetest.Start(t, pgtest.New(t))
 	n.WaitIndexed(t)
-	_, err := storetest.Connect(t, n.URL).Exec(t.Context(), `UPDATE search_position SET terms_version = 1000, held_until = '-infinity'`)
+	_, err := storetest.Connect(t, n.URL).Exec(t.Context(), `UPDATE search_slots SET terms_version = 1000, held_until = '-infinity'`)
 	require.NoError(t, err)
 	held, err := n.Indexer().Acquire(t.Context())
 	require.NoError(t, err)
-	require.False(t, held)
+	require.Zero(t, held)
+}
+
+// After an upgrade that changes the terms, the index is built again in the background, and
+// what it held stays searchable.
+func TestSearchIndexOfEarlierTermsIsRebuilt(t *testing.T) {
+	t.Parallel()
+	n := storetest.Start(t, pgtest.New(t))
+	conn := storetest.Connect(t, n.URL)
+	id := n.Group(t, "alice")
+	for i := range 1500 { // more than is read at once
+		n.Post(t, "alice", id, fmt.Sprint(i), "Łódź needle")
+	}
+	n.WaitIndexed(t)
+	_, err := conn.Exec(t.Context(), `UPDATE search_slots SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), `UPDATE search_messages SET terms = ts_delete(terms, 'lodz') || $1::text::tsvector`, `'łodz':1`)
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), `UPDATE search_slots SET terms_version = 1, held_until = '-infinity'`)
+	require.NoError(t, err)
+	found := func(typed string) int {
+		return len(n.Search(t, storetest.User("alice"), domain.SearchQuery{Text: typed, Limit: 500}).Items)
+	}
+	eventually.True(t, "the index has the new terms", func() bool {
+		require.Equal(t, 500, found("needle"), "the index stays searchable")
+		return found("lodz") == 500
+	})
+	require.Empty(t, differences(t, n))
 }

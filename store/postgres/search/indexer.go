@@ -4,65 +4,33 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"im/domain"
 	"im/store/postgres/feed"
 	"im/store/postgres/internal/pg"
-	"im/store/postgres/search/terms"
 )
 
 const (
 	indexInterval = 500 * time.Millisecond // between two reads of the feed
 
-	// After each chunk the indexer pauses for a multiple of the time the chunk took, to
-	// leave the server to appends. The later the index is, the shorter the pause.
-	appendingPauses = 4 // while this node appends
-	latePauses      = 2 // while it appends, and the index is behind by more than late
-	quietPauses     = 1 // while it does not append, or the index is behind by more than veryLate
-	longestPause    = 300 * time.Millisecond
-	late            = 2 * time.Second
-	veryLate        = 30 * time.Second
+	longestPause = 300 * time.Millisecond
+
+	maxLoops = 4 // among which the slots of a node are divided
 
 	renewAfter       = 500 * time.Millisecond // of the 1.5 s of a lease
 	positionInterval = 30 * time.Second       // a position is stored at least this often, even if nothing was written
 )
 
-// A node holds the lease on the index for 1.5 s. A locked row is being renewed by its
-// holder, so SKIP LOCKED does not wait for it.
-const acquireLeaseSQL = `
-UPDATE search_position SET
-	turn = turn + CASE WHEN holder = $1 AND turn = $2 THEN 0 ELSE 1 END,
-	holder = $1, held_until = clock_timestamp() + interval '1500 ms'
-WHERE the_one = (
-	SELECT the_one FROM search_position
-	WHERE (holder = $1 AND turn = $2 OR held_until < clock_timestamp()) AND terms_version <= $3
-	FOR UPDATE SKIP LOCKED
-)
-RETURNING turn, terms_version, epoch, position, walking, walked_id, walked_seq, walked`
-
-const releaseLeaseSQL = `UPDATE search_position SET held_until = '-infinity' WHERE holder = $1 AND turn = $2`
-
-const restartSQL = `
-UPDATE search_position SET
-	held_until = clock_timestamp() + interval '1500 ms', terms_version = $2, epoch = $3, position = $4,
-	walking = true, walked_id = '00000000-0000-0000-0000-000000000000', walked_seq = 0, walked = 0
-WHERE turn = $1`
-
-const advanceSQL = `
-UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms', position = $2 WHERE turn = $1`
-
-const renewLeaseSQL = `
-UPDATE search_position SET held_until = clock_timestamp() + interval '1500 ms' WHERE turn = $1`
-
-// errLeaseLost means that another node has taken the lease.
-var errLeaseLost = errors.New("another node has taken over the search index")
-
-// indexer keeps search_messages equal to the log. Every node runs one, and the one that
-// holds the lease works. It writes under its fencing token: once another node has taken
-// over, the writes of a node that was paused change nothing.
+// indexer keeps search_messages equal to the log. Every node runs one, and each works on
+// the slots that it holds. It writes under their fencing tokens: once another node has
+// taken over, the writes of a node that was paused change nothing.
 //
-// The index is in one of these states, kept in search_position:
+// A slot is in one of these states, kept in search_slots:
 //
 //	state     | stored as                   | what the holder does, and the next state
 //	empty     | position = ''               | stores the present position; scanning
@@ -75,25 +43,16 @@ var errLeaseLost = errors.New("another node has taken over the search index")
 // While it scans, it also follows the feed from where the scan began, so that a change
 // behind the scan is not missed.
 type indexer struct {
-	index   *Index
-	name    string
-	token   int64     // fencing token of the last lease
-	renewed time.Time // when the lease was taken or renewed last
-	stored  time.Time // when a position was stored last
-	yields  bool      // pauses between chunks, to leave the server to appends
+	index  *Index
+	name   string
+	yields bool // pauses between chunks, to leave the server to appends
 
-	indexedUntil time.Time // everything that was committed before this time is in the index
-}
+	tokens     map[int16]int64 // of the slots that it holds
+	renewed    atomic.Int64    // Unix ns: when all leases were renewed last
+	stored     time.Time       // when a position was stored last
+	summarized time.Time
 
-// indexState is a row of search_position.
-type indexState struct {
-	token    int64
-	version  int
-	epoch    string
-	position domain.FeedPosition
-	scanning bool
-	scanned  messageKey
-	count    int64 // messages scanned
+	indexedUntil time.Time // everything in its slots that was committed before this time is in the index
 }
 
 // messageKey is a place in the order of a scan.
@@ -111,7 +70,7 @@ func (x *indexer) run(ctx context.Context) error {
 	defer x.release()
 	x.yields = true
 	for failing := false; ; {
-		more, _, err := x.step(ctx)
+		more, err := x.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -132,150 +91,183 @@ func (x *indexer) run(ctx context.Context) error {
 	}
 }
 
-// release ends the lease, so that another node can take over at once.
-func (x *indexer) release() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_, _ = x.index.db.Pool.Exec(ctx, releaseLeaseSQL, x.name, x.token) // else it ends by itself
+// step does nothing unless this node has slots. It follows the feed to the present, then
+// scans a chunk if a scan is under way, and reports whether more is to be scanned.
+func (x *indexer) step(ctx context.Context) (more bool, err error) {
+	held, err := x.acquire(ctx)
+	if err != nil || len(held) == 0 {
+		return false, err
+	}
+	if err := x.follow(ctx, held); err != nil {
+		return false, err
+	}
+	if more, err = x.scan(ctx, held); err != nil {
+		return false, err
+	}
+	return more, x.summarize(ctx)
 }
 
-// step does nothing unless this node gets the lease. It follows the feed to the present,
-// then scans a chunk if a scan is under way, and reports whether more is to be scanned.
-func (x *indexer) step(ctx context.Context) (more bool, state indexState, err error) {
-	state, held, err := x.acquire(ctx)
-	if err != nil || !held {
-		return false, state, err
-	}
-	if state, err = x.follow(ctx, state); err != nil || !state.scanning {
-		return false, state, err
-	}
-	state, err = x.scan(ctx, state)
-	return state.scanning, state, err
-}
-
-// acquire takes or renews the lease, and reports whether this node holds it.
-func (x *indexer) acquire(ctx context.Context) (st indexState, held bool, err error) {
-	begun := time.Now()
-	err = x.index.db.Read(ctx, func(ctx context.Context) error {
-		err := x.index.db.Pool.QueryRow(ctx, acquireLeaseSQL, x.name, x.token, terms.Version).
-			Scan(&st.token, &st.version, &st.epoch, &st.position, &st.scanning, &st.scanned.id, &st.scanned.seq, &st.count)
-		if held = err == nil; pg.NoRows(err) {
-			return nil
+// follow brings the slots to the present. It restarts those to whose position the feed
+// does not reach back, or whose log is another one.
+//
+// Slots that were taken over have positions of their own. After one call all slots have
+// the first of the positions that were read, which the later ones include.
+func (x *indexer) follow(ctx context.Context, held []*slot) error {
+	var empty, followed []*slot
+	for _, s := range held {
+		if s.isEmpty() {
+			empty = append(empty, s)
 		}
-		return err
-	})
-	if held {
-		x.token, x.renewed = st.token, begun
 	}
-	return st, held, err
+	var next domain.FeedPosition
+	var asked time.Time
+	changed, taken := false, x.indexedUntil.IsZero()
+	for _, group := range byPosition(without(held, empty)) {
+		now := time.Now()
+		page, err := x.index.changes.Feed(ctx, group[0].position)
+		if err != nil && !errors.Is(err, domain.ErrCursorInvalid) {
+			return err
+		}
+		if err != nil || slices.ContainsFunc(group, func(s *slot) bool { return s.epoch != page.Epoch }) {
+			empty = append(empty, group...)
+			continue
+		}
+		if next == "" {
+			next, asked = page.Position, now
+		}
+		followed = append(followed, group...)
+		known := now.Add(-feed.Span(group[0].position, page.Position))
+		if taken && (x.indexedUntil.IsZero() || known.Before(x.indexedUntil)) {
+			x.indexed(known)
+		}
+		changed = changed || len(page.Heads) > 0
+		if err := x.indexHeads(ctx, page.Heads, group); err != nil {
+			return err
+		}
+	}
+	if len(followed) > 0 {
+		x.indexed(asked)
+		// Without news, the next read of the feed is as cheap from the old position.
+		if same := len(byPosition(followed)) == 1; changed || !same || time.Since(x.stored) >= positionInterval {
+			if err := x.write(ctx, advanceSQL, leaseOf(followed), string(next)); err != nil {
+				return err
+			}
+			for _, s := range followed {
+				s.position = next
+			}
+			x.stored = time.Now()
+		}
+	}
+	if len(empty) > 0 {
+		return x.restart(ctx, empty)
+	}
+	return nil
 }
 
-// follow brings the index to the present. It restarts the scan of the whole log if the
-// feed does not reach back far enough, or the log is another one.
-func (x *indexer) follow(ctx context.Context, st indexState) (indexState, error) {
-	if st.position == "" || st.version != terms.Version {
-		return x.restart(ctx, st)
+// without returns the slots of list that are not in some.
+func without(list, some []*slot) (rest []*slot) {
+	for _, s := range list {
+		if !slices.Contains(some, s) {
+			rest = append(rest, s)
+		}
 	}
-	asked := time.Now()
-	page, err := x.index.changes.Feed(ctx, st.position)
-	if errors.Is(err, domain.ErrCursorInvalid) || err == nil && page.Epoch != st.epoch {
-		return x.restart(ctx, st)
+	return rest
+}
+
+// indexHeads indexes what the heads of a page of the feed name in some slots. The slots
+// are divided among loops, so that the events of a conversation are indexed in their
+// order. How many loops run at once depends on how late the index is.
+func (x *indexer) indexHeads(ctx context.Context, heads []domain.FeedHead, held []*slot) error {
+	type loop struct {
+		slots []*slot
+		heads []domain.FeedHead
 	}
-	if err != nil {
-		return st, err
+	var loops [maxLoops]loop
+	var loopOf [slotCount]*loop
+	for i, s := range held {
+		loopOf[s.number] = &loops[i%maxLoops]
+		loopOf[s.number].slots = append(loopOf[s.number].slots, s)
 	}
-	if known := asked.Add(-feed.Span(st.position, page.Position)); known.After(x.indexedUntil) {
-		x.indexedUntil = known
+	for _, head := range heads {
+		if l := loopOf[slotOf(head.ConversationID)]; l != nil {
+			l.heads = append(l.heads, head)
+		}
 	}
-	for chunk, left := takeChunk(page.Heads, x.chunkSeqs()); len(chunk) > 0; chunk, left = takeChunk(left, x.chunkSeqs()) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(x.effort().loops)
+	for _, l := range loops {
+		if len(l.heads) > 0 {
+			g.Go(func() error { return x.indexChunks(ctx, l.heads, leaseOf(l.slots)) })
+		}
+	}
+	return g.Wait()
+}
+
+func (x *indexer) indexChunks(ctx context.Context, heads []domain.FeedHead, l lease) error {
+	for chunk, left := takeChunk(heads, x.effort().chunk); len(chunk) > 0; chunk, left = takeChunk(left, x.effort().chunk) {
 		begun := time.Now()
 		if err := x.renew(ctx); err != nil {
-			return st, err
+			return err
 		}
 		docs, err := x.index.documents(ctx, chunk)
 		if err != nil {
-			return st, err
+			return err
 		}
-		if err := x.put(ctx, docs); err != nil {
-			return st, err
+		if err := x.put(ctx, docs, l); err != nil {
+			return err
 		}
 		x.pause(ctx, time.Since(begun))
 	}
-	x.indexedUntil = asked
-	if len(page.Heads) == 0 && time.Since(x.stored) < positionInterval {
-		return st, nil // the next read of the feed is as cheap from the old position
-	}
-	x.stored = time.Now()
-	return st, x.write(ctx, advanceSQL, x.token, string(page.Position))
-}
-
-// renew renews the lease when it is due. Writes renew it too, but a chunk may hold no
-// messages.
-func (x *indexer) renew(ctx context.Context) error {
-	if time.Since(x.renewed) < renewAfter {
-		return nil
-	}
-	return x.write(ctx, renewLeaseSQL, x.token)
-}
-
-// chunkSeqs is how many seqs are read and written at once. Chunks are small while this
-// node appends, because an append may wait for a core of the server until a chunk ends.
-func (x *indexer) chunkSeqs() int {
-	if x.yields && x.index.appending() {
-		return appendingChunk
-	}
-	return quietChunk
-}
-
-// pause follows a chunk that took work. Under a flood of messages the index falls behind,
-// so that appends do not slow down; the further behind, the shorter the pause. A lease
-// outlasts a pause.
-func (x *indexer) pause(ctx context.Context, work time.Duration) {
-	if !x.yields {
-		return
-	}
-	pg.Sleep(ctx, pauseAfter(work, x.index.appending(), time.Since(x.indexedUntil)))
-}
-
-func pauseAfter(work time.Duration, busy bool, behind time.Duration) time.Duration {
-	switch {
-	case !busy, behind > veryLate:
-		work *= quietPauses
-	case behind > late:
-		work *= latePauses
-	default:
-		work *= appendingPauses
-	}
-	return min(work, longestPause)
-}
-
-// restart begins a scan. Concurrent commits are in the feed from the stored position on.
-func (x *indexer) restart(ctx context.Context, st indexState) (indexState, error) {
-	page, err := x.index.changes.Feed(ctx, "")
-	if err != nil {
-		return st, err
-	}
-	x.index.db.Logger.Info("building the search index again from the log")
-	x.indexedUntil = time.Now()
-	err = x.write(ctx, restartSQL, x.token, terms.Version, page.Epoch, string(page.Position))
-	st.scanning, st.scanned, st.count = true, messageKey{}, 0
-	return st, err
-}
-
-// write runs a statement that renews the lease, and that changes nothing if this node has
-// lost it; then the error is errLeaseLost.
-func (x *indexer) write(ctx context.Context, sql string, args ...any) error {
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, pg.AttemptTimeout)
-	defer cancel()
-	tag, err := x.index.db.Pool.Exec(ctx, sql, args...)
-	if err != nil {
-		x.index.db.ResetIfBroken(err)
-		return pg.Translate(err)
-	}
-	if tag.RowsAffected() == 0 {
-		return errLeaseLost
-	}
-	x.renewed = begun
 	return nil
+}
+
+// indexed notes that everything committed before a time is in the index.
+func (x *indexer) indexed(until time.Time) {
+	x.indexedUntil = until
+	x.index.progress.until.Store(until.UnixNano())
+}
+
+// pause follows a chunk that took work. A lease outlasts a pause.
+func (x *indexer) pause(ctx context.Context, work time.Duration) {
+	if x.yields {
+		pg.Sleep(ctx, x.effort().pauseAfter(work))
+	}
+}
+
+// effort is how much of the server the indexer takes.
+type effort struct {
+	loops  int // that index at once
+	chunk  int // seqs that are read and written at once
+	pauses int // in halves: how long each loop pauses after a chunk, as a multiple of the time the chunk took
+}
+
+func (x *indexer) effort() effort {
+	if !x.yields {
+		return effort{loops: 1, chunk: quietChunk}
+	}
+	return effortFor(x.index.appending(), time.Since(x.indexedUntil))
+}
+
+// effortFor leaves the server to appends as far as the index keeps up: an append may wait
+// for a core of the server until a chunk ends. When the index becomes late, it takes more,
+// to stay within 2 s. Under a flood that is too much for both, appends come first.
+func effortFor(appending bool, behind time.Duration) effort {
+	switch {
+	case !appending:
+		return effort{1, quietChunk, 2}
+	case behind > 30*time.Second:
+		return effort{1, 4 * appendingChunk, 2}
+	case behind > 4*time.Second:
+		return effort{1, 4 * appendingChunk, 4}
+	case behind > 1500*time.Millisecond:
+		return effort{2, 4 * appendingChunk, 2}
+	case behind > time.Second:
+		return effort{1, 2 * appendingChunk, 2}
+	default:
+		return effort{1, appendingChunk, 8}
+	}
+}
+
+func (e effort) pauseAfter(work time.Duration) time.Duration {
+	return min(work*time.Duration(e.pauses)/2, longestPause)
 }

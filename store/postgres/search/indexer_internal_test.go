@@ -29,26 +29,31 @@ func TestTakePart(t *testing.T) {
 	require.Empty(t, rest)
 }
 
-// Appends come first, and the less so the later the index is.
-func TestRestAfter(t *testing.T) {
-	for want, got := range map[time.Duration]time.Duration{
-		40 * time.Millisecond: pauseAfter(10*time.Millisecond, true, time.Second),
-		22 * time.Millisecond: pauseAfter(11*time.Millisecond, true, 3*time.Second),
-		12 * time.Millisecond: pauseAfter(12*time.Millisecond, true, time.Minute),
-		13 * time.Millisecond: pauseAfter(13*time.Millisecond, false, 0),
-		longestPause:          pauseAfter(time.Second, true, 0),
+// Appends come first, and the less so the later the index is, until it is too late.
+func TestEffort(t *testing.T) {
+	for behind, want := range map[time.Duration]effort{
+		500 * time.Millisecond:  {1, 64, 8},
+		1200 * time.Millisecond: {1, 128, 2},
+		1800 * time.Millisecond: {2, 256, 2},
+		5 * time.Second:         {1, 256, 4},
+		time.Minute:             {1, 256, 2},
 	} {
-		require.Equal(t, want, got)
+		require.Equal(t, want, effortFor(true, behind))
+		require.Equal(t, effort{1, 512, 2}, effortFor(false, behind))
 	}
+	require.Equal(t, 40*time.Millisecond, effort{pauses: 8}.pauseAfter(10*time.Millisecond))
+	require.Equal(t, 5*time.Millisecond, effort{pauses: 1}.pauseAfter(10*time.Millisecond))
+	require.Equal(t, longestPause, effort{pauses: 8}.pauseAfter(time.Second))
 }
 
 // While the node appends, the index takes small parts, unless it is built by hand.
 func TestSmallPartsWhileAppending(t *testing.T) {
 	appending := false
 	x := &indexer{index: &Index{appending: func() bool { return appending }}, yields: true}
-	require.Equal(t, quietChunk, x.chunkSeqs())
+	require.Equal(t, quietChunk, x.effort().chunk)
 	appending = true
-	require.Equal(t, appendingChunk, x.chunkSeqs())
+	x.indexedUntil = time.Now()
+	require.Equal(t, appendingChunk, x.effort().chunk)
 	x.yields = false
-	require.Equal(t, quietChunk, x.chunkSeqs())
+	require.Equal(t, quietChunk, x.effort().chunk)
 }

@@ -92,7 +92,15 @@ func (i *Index) SearchMessages(
 		page, err = search{tx: tx, actor: a, asked: q, query: query}.page(ctx, from)
 		return err
 	})
-	return page, err
+	if err != nil {
+		return domain.SearchPage{}, err
+	}
+	// Long texts take a while to mark: not in the transaction, which holds a connection.
+	for i := range page.Items {
+		found := &page.Items[i]
+		found.Highlights = highlights(query, found.Content)
+	}
+	return page, nil
 }
 
 // enter waits until few enough searches run that other reads find connections.
@@ -138,7 +146,7 @@ func (s search) page(ctx context.Context, from hit) (page domain.SearchPage, err
 	}
 	for _, m := range messages {
 		if !m.Recalled { // since it was indexed
-			page.Items = append(page.Items, domain.FoundMessage{Message: m, Highlights: highlights(s.query, m.Content)})
+			page.Items = append(page.Items, domain.FoundMessage{Message: m})
 		}
 	}
 	var cast domain.ReferencedUsers

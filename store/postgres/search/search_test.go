@@ -106,7 +106,7 @@ func TestSearchNeverShowsWhatWasRecalled(t *testing.T) {
 	e := n.Post(t, "alice", id, "1", "unspeakable")
 	n.WaitIndexed(t)
 	conn := storetest.Connect(t, n.URL)
-	_, err := conn.Exec(t.Context(), `UPDATE search_position SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
+	_, err := conn.Exec(t.Context(), `UPDATE search_slots SET holder = 'none', turn = turn + 1, held_until = 'infinity'`)
 	require.NoError(t, err)
 	storetest.Made(t, domain.MessageRecalled)(n.Recall("alice", id, e.Seq))
 	require.Empty(t, n.Search(t, storetest.User("bob"), domain.SearchQuery{Text: "unspeakable"}).Items)

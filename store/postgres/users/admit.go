@@ -22,50 +22,83 @@ const (
 	listsPerQuery = 16 // a list may have 10,000 conversations, and one timeout is for all
 )
 
-const revokedSQL = `
-SELECT (SELECT before FROM revocations WHERE user_id = u.id)
-FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)
-ORDER BY u.n`
+const (
+	// The standing of each user u: the revocation, and the ban if it has not ended.
+	standing = `r.before, b.user_id IS NOT NULL, b.until, b.until - clock_timestamp()`
 
-// RevokedBefore returns the time before which tokens of the user are revoked; zero
-// means that none are. It sees every revocation that was committed before the call.
-func (r *Records) RevokedBefore(ctx context.Context, user domain.UserID) (time.Time, error) {
-	return r.revoked.Load(ctx, user)
+	standingOf = `
+LEFT JOIN revocations r ON r.user_id = u.id
+LEFT JOIN user_bans b ON b.user_id = u.id AND (b.until IS NULL OR b.until > clock_timestamp())`
+
+	standingSQL = `
+SELECT ` + standing + `
+FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)` + standingOf + `
+ORDER BY u.n`
+)
+
+// StandingOf returns the revocation and the ban of the user. It sees all that was committed
+// before the call.
+func (r *Records) StandingOf(ctx context.Context, user domain.UserID) (domain.Standing, error) {
+	return r.standings.Load(ctx, user)
 }
 
-func (r *Records) readRevoked(ctx context.Context, users []domain.UserID) ([]time.Time, error) {
-	return pg.ReadAll(ctx, r.db, func(row pgx.CollectableRow) (time.Time, error) {
-		var before *time.Time
-		err := row.Scan(&before)
-		return orZero(before), err
-	}, revokedSQL, pg.Texts(users))
+func (r *Records) readStandings(ctx context.Context, users []domain.UserID) ([]domain.Standing, error) {
+	return pg.ReadAll(ctx, r.db, func(row pgx.CollectableRow) (domain.Standing, error) {
+		var s scannedStanding
+		err := row.Scan(s.targets()...)
+		return s.standing(), err
+	}, standingSQL, pg.Texts(users))
+}
+
+// scannedStanding has the columns of standing.
+type scannedStanding struct {
+	before *time.Time
+	banned bool
+	until  *time.Time
+	left   *time.Duration
+}
+
+func (s *scannedStanding) targets() []any { return []any{&s.before, &s.banned, &s.until, &s.left} }
+
+func (s *scannedStanding) standing() (out domain.Standing) {
+	if s.before != nil {
+		out.RevokedBefore = *s.before
+	}
+	if s.banned {
+		out.Ban = &domain.UserBan{}
+		if s.until != nil && s.left != nil {
+			out.Ban.Until, out.Ban.Left = new(domain.TimeOf(*s.until)), *s.left
+		}
+	}
+	return out
 }
 
 const admitSQL = `
-SELECT nextval('session_numbers'), (SELECT before FROM revocations WHERE user_id = u.id)
-FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)
+SELECT nextval('session_numbers'), ` + standing + `
+FROM unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)` + standingOf + `
 ORDER BY u.n`
 
 // Admit returns what a session of the user begins with. Its number is higher than all
-// numbers that were returned in this epoch before the call. It sees every revocation
-// that was committed before the call.
+// numbers that were returned in this epoch before the call. It sees every revocation and
+// ban that was committed before the call.
 func (r *Records) Admit(ctx context.Context, user domain.UserID) (domain.Admission, error) {
 	return r.admissions.Load(ctx, user)
 }
 
 func (r *Records) readAdmissions(ctx context.Context, users []domain.UserID) ([]domain.Admission, error) {
 	return pg.ReadAll(ctx, r.db, func(row pgx.CollectableRow) (a domain.Admission, err error) {
-		var revoked *time.Time
-		err = row.Scan(&a.Number, &revoked)
-		a.RevokedBefore = orZero(revoked)
+		var s scannedStanding
+		err = row.Scan(append([]any{&a.Number}, s.targets()...)...)
+		a.Standing = s.standing()
 		return a, err
 	}, admitSQL, pg.Texts(users))
 }
 
 const membershipsSQL = `
-SELECT e.epoch, (SELECT before FROM revocations WHERE user_id = u.id),
+SELECT e.epoch, ` + standing + `,
 	coalesce(m.ids, '{}'), coalesce(m.heads, '{}'), coalesce(m.joined, '{}'), coalesce(m.since_join, '{}')
-FROM epoch e CROSS JOIN unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n) CROSS JOIN LATERAL (
+FROM epoch e CROSS JOIN unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)` + standingOf + `
+CROSS JOIN LATERAL (
 	SELECT array_agg(c.id) AS ids, array_agg(c.head_seq) AS heads, array_agg(m.joined_seq) AS joined,
 		array_agg(c.settings ->> 'history' = 'since_join') AS since_join
 	FROM members m JOIN conversations c ON c.id = m.conversation_id
@@ -74,7 +107,7 @@ FROM epoch e CROSS JOIN unnest((SELECT $1::text[])) WITH ORDINALITY AS u (id, n)
 ORDER BY u.n`
 
 // Memberships returns what a node needs of a user's conversations to push to the user,
-// and since when tokens are revoked, all in one snapshot.
+// and the user's standing, all in one snapshot.
 func (r *Records) Memberships(ctx context.Context, user domain.UserID) (domain.Memberships, error) {
 	return r.lists.Load(ctx, user)
 }
@@ -87,21 +120,14 @@ func scanMemberships(row pgx.CollectableRow) (m domain.Memberships, err error) {
 	var ids [][16]byte
 	var heads, joined []int64
 	var sinceJoin []bool
-	var revoked *time.Time
-	if err := row.Scan(&m.Epoch, &revoked, &ids, &heads, &joined, &sinceJoin); err != nil {
+	var s scannedStanding
+	if err := row.Scan(append(append([]any{&m.Epoch}, s.targets()...), &ids, &heads, &joined, &sinceJoin)...); err != nil {
 		return domain.Memberships{}, err
 	}
-	m.RevokedBefore = orZero(revoked)
+	m.Standing = s.standing()
 	m.List = make([]domain.Membership, len(ids))
 	for i, id := range ids {
 		m.List[i] = domain.Membership{ConversationID: id, HeadSeq: heads[i], JoinedSeq: joined[i], SinceJoin: sinceJoin[i]}
 	}
 	return m, nil
-}
-
-func orZero(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
 }

@@ -48,7 +48,7 @@ func TestConcurrentLookupsShareQueries(t *testing.T) {
 	n := storetest.Start(t, via)
 	proxy.Slow(50 * time.Millisecond)
 	for name, ask := range map[string]func(caller, round int) error{
-		"revocations": func(caller, _ int) error { _, err := n.RevokedBefore(t.Context(), userOf(caller)); return err },
+		"revocations": func(caller, _ int) error { _, err := n.StandingOf(t.Context(), userOf(caller)); return err },
 		"admissions":  func(caller, _ int) error { _, err := n.Admit(t.Context(), userOf(caller)); return err },
 		"memberships": func(caller, _ int) error { _, err := n.Memberships(t.Context(), userOf(caller)); return err },
 	} {
@@ -74,7 +74,7 @@ func TestConcurrentLookupsSeeRevocations(t *testing.T) {
 				return err
 			}
 		}
-		before, err := n.RevokedBefore(t.Context(), user)
+		standing, err := n.StandingOf(t.Context(), user)
 		if err != nil {
 			return err
 		}
@@ -83,7 +83,7 @@ func TestConcurrentLookupsSeeRevocations(t *testing.T) {
 			return err
 		}
 		read, err := n.Memberships(t.Context(), user)
-		for _, before := range []time.Time{before, admitted.RevokedBefore, read.RevokedBefore} {
+		for _, before := range []time.Time{standing.RevokedBefore, admitted.Standing.RevokedBefore, read.Standing.RevokedBefore} {
 			if err == nil && (before.Before(revoked) || before.IsZero() != (caller%2 == 1)) {
 				err = fmt.Errorf("%s, revoked at %s", before, revoked)
 			}

@@ -1,8 +1,6 @@
 package users
 
 import (
-	"time"
-
 	"im/domain"
 	"im/store/postgres/internal/dataload"
 	"im/store/postgres/internal/pg"
@@ -24,7 +22,7 @@ type Records struct {
 	db   *pg.DB
 	node string
 
-	revoked    *dataload.Loader[domain.UserID, time.Time]          // RevokedBefore
+	standings  *dataload.Loader[domain.UserID, domain.Standing]    // StandingOf
 	admissions *dataload.Loader[domain.UserID, domain.Admission]   // Admit
 	lists      *dataload.Loader[domain.UserID, domain.Memberships] // Memberships
 }
@@ -32,7 +30,7 @@ type Records struct {
 // New returns the records of db.
 func New(db *pg.DB, o Options) *Records {
 	r := &Records{db: db, node: o.Node}
-	r.revoked = dataload.New(usersPerQuery, o.Lookups, r.readRevoked)
+	r.standings = dataload.New(usersPerQuery, o.Lookups, r.readStandings)
 	r.admissions = dataload.New(usersPerQuery, o.Lookups, r.readAdmissions)
 	r.lists = dataload.New(listsPerQuery, o.Lookups, r.readMemberships)
 	return r
@@ -41,7 +39,7 @@ func New(db *pg.DB, o Options) *Records {
 // Wait returns when no batched query runs any more. Call it before the database is
 // closed. No method may be called concurrently.
 func (r *Records) Wait() {
-	r.revoked.Wait()
+	r.standings.Wait()
 	r.admissions.Wait()
 	r.lists.Wait()
 }

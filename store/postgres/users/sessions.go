@@ -16,16 +16,20 @@ RETURNING end_below`
 // EndSession writes to the feed that a session of the user ends. Every node reads it. The
 // caller also sends the returned signal to the nodes, which is faster.
 func (r *Records) EndSession(ctx context.Context, user domain.UserID, session domain.SessionID) (domain.EndSessions, error) {
-	end := domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded}
+	return r.end(ctx, domain.EndSessions{User: user, Session: session, Code: domain.CloseEnded})
+}
+
+func (r *Records) end(ctx context.Context, end domain.EndSessions) (domain.EndSessions, error) {
 	err := r.db.Read(ctx, func(ctx context.Context) error {
-		return r.db.Pool.QueryRow(ctx, endSQL, r.node, string(user), string(session), end.Code).Scan(&end.Below)
+		return r.db.Pool.QueryRow(ctx, endSQL, r.node, string(end.User), string(end.Session), end.Code).Scan(&end.Below)
 	})
 	return end, err
 }
 
-// EndSessions is EndSession for all sessions that the user has at the moment.
-func (r *Records) EndSessions(ctx context.Context, user domain.UserID) (domain.EndSessions, error) {
-	return r.EndSession(ctx, user, "")
+// EndSessions is EndSession for all sessions that the user has at the moment, with a close
+// code.
+func (r *Records) EndSessions(ctx context.Context, user domain.UserID, code int) (domain.EndSessions, error) {
+	return r.end(ctx, domain.EndSessions{User: user, Code: code})
 }
 
 const revokeSQL = `

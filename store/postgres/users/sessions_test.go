@@ -22,7 +22,7 @@ func TestFeedHasSessionEnds(t *testing.T) {
 	before, err := n.Admit(t.Context(), "alice")
 	require.NoError(t, err)
 
-	all, err := n.EndSessions(t.Context(), "alice")
+	all, err := n.EndSessions(t.Context(), "alice", domain.CloseEnded)
 	require.NoError(t, err)
 	require.Equal(t, domain.UserID("alice"), all.User)
 	require.Greater(t, all.Below, before.Number, "a session that already has a number ends")
@@ -63,13 +63,13 @@ func TestRevocations(t *testing.T) {
 // revokedBefore reads the time in every way, and requires that all agree.
 func revokedBefore(t *testing.T, n *storetest.Node, user domain.UserID) time.Time {
 	t.Helper()
-	before, err := n.RevokedBefore(t.Context(), user)
+	standing, err := n.StandingOf(t.Context(), user)
 	require.NoError(t, err)
 	admitted, err := n.Admit(t.Context(), user)
 	require.NoError(t, err)
-	require.True(t, admitted.RevokedBefore.Equal(before))
+	require.True(t, admitted.Standing.RevokedBefore.Equal(standing.RevokedBefore))
 	read, err := n.Memberships(t.Context(), user)
 	require.NoError(t, err)
-	require.True(t, read.RevokedBefore.Equal(before))
-	return before
+	require.True(t, read.Standing.RevokedBefore.Equal(standing.RevokedBefore))
+	return standing.RevokedBefore
 }

@@ -10,9 +10,19 @@ import (
 	"im/domain"
 )
 
-// The kinds of cursors: the first byte of a cursor, so that a cursor of one list is
-// refused by another. Clients treat cursors as opaque, but can decode them, so a cursor
-// holds nothing that its client may not know.
+// A cursor is a version, a kind, and fields:
+//
+//	version  first bytes  what it says of the log
+//	0        kind         an epoch, and snapshots: of the only shard. It is read, and no longer written
+//	1        1, kind      a list of shards: the number of each, its epoch, its snapshots
+//
+// A shard is a PostgreSQL server that has some of the conversations. There is one, with
+// the number 0. A cursor that names others is invalid: whoever has it starts again.
+const cursorVersion = 1
+
+// The kinds of cursors, so that a cursor of one list is refused by another. Clients treat
+// cursors as opaque, but can decode them, so a cursor holds nothing that its client may
+// not know. Kinds are letters, which no version is.
 const (
 	CursorSync      = 's'
 	CursorList      = 'c'
@@ -24,13 +34,28 @@ const (
 	CursorPins      = 'p'
 	CursorTrace     = 't'
 	CursorSearch    = 'q'
+	CursorBans      = 'n'
+	CursorMutes     = 'u'
+	CursorReports   = 'o'
+	CursorWebhooks  = 'w'
+
+	CursorDeliveries = 'd'
+	CursorEventFeed  = 'v'
 )
 
 // CursorWriter builds a cursor field by field.
 type CursorWriter struct{ data []byte }
 
 // NewCursor returns a writer of a cursor of a kind.
-func NewCursor(kind byte) *CursorWriter { return &CursorWriter{[]byte{kind}} }
+func NewCursor(kind byte) *CursorWriter { return &CursorWriter{[]byte{cursorVersion, kind}} }
+
+// Shard appends the list of shards up to the epoch of the only one. The snapshots of the
+// shard come next.
+func (w *CursorWriter) Shard(epoch string) {
+	w.Number(1) // shards
+	w.Number(0) // its number
+	w.Text(epoch)
+}
 
 // Number appends a number.
 func (w *CursorWriter) Number(n uint64) { w.data = binary.AppendUvarint(w.data, n) }
@@ -50,6 +75,9 @@ func (w *CursorWriter) Key(k ActivityKey) {
 	w.data = append(w.data, k.ID[:]...)
 }
 
+// UUID appends an id.
+func (w *CursorWriter) UUID(id [16]byte) { w.data = append(w.data, id[:]...) }
+
 // String returns the cursor.
 func (w *CursorWriter) String() string { return base64.RawURLEncoding.EncodeToString(w.data) }
 
@@ -57,17 +85,36 @@ func (w *CursorWriter) String() string { return base64.RawURLEncoding.EncodeToSt
 // error is kept until Err; the fields are zero after it. Cursors are not signed, so a
 // reader validates every field.
 type CursorReader struct {
-	data []byte
-	bad  bool
+	data    []byte
+	version byte
+	bad     bool
 }
 
 // ReadCursor returns a reader of a cursor of a kind.
 func ReadCursor(kind byte, cursor string) *CursorReader {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	if err != nil || len(data) == 0 || data[0] != kind {
+	if err != nil {
 		return &CursorReader{bad: true}
 	}
-	return &CursorReader{data: data[1:]}
+	r := &CursorReader{data: data}
+	if len(data) > 0 && data[0] == cursorVersion {
+		r.version, r.data = cursorVersion, data[1:]
+	}
+	if first := r.take(1); r.bad || first[0] != kind {
+		r.bad = true
+	}
+	return r
+}
+
+// Version returns the version of the cursor.
+func (r *CursorReader) Version() byte { return r.version }
+
+// Shard reads the list of shards up to the epoch of the only one.
+func (r *CursorReader) Shard() (epoch string) {
+	if r.version > 0 && (r.Number() != 1 || r.Number() != 0) {
+		r.bad = true
+	}
+	return r.Text()
 }
 
 func (r *CursorReader) take(n uint64) []byte {
@@ -131,6 +178,12 @@ func (r *CursorReader) Key() ActivityKey {
 	k := ActivityKey{At: time.UnixMicro(micros)}
 	copy(k.ID[:], r.take(uint64(len(k.ID))))
 	return k
+}
+
+// UUID reads an id.
+func (r *CursorReader) UUID() (id [16]byte) {
+	copy(id[:], r.take(uint64(len(id))))
+	return id
 }
 
 // Err returns domain.ErrCursorInvalid unless all fields were valid and nothing is left.

@@ -54,6 +54,37 @@ func TestLargeSnapshotIsCutToItsXmin(t *testing.T) {
 	require.Equal(t, Snapshot{Xmin: 10, Xmax: 10}, parsed)
 }
 
+// A cursor that names another shard than the only one, or several, is invalid: nothing of
+// them can be left out.
+func TestCursorOfOtherShards(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version        byte
+		shards, number uint64
+		valid          bool
+	}{
+		"the only shard": {1, 1, 0, true},
+		"no shard":       {1, 0, 0, false},
+		"two shards":     {1, 2, 0, false},
+		"another shard":  {1, 1, 1, false},
+		"a later format": {2, 1, 0, false},
+	} {
+		w := NewCursor(CursorFeed)
+		w.data[0] = c.version
+		w.Number(c.shards)
+		w.Number(c.number)
+		w.Text("epoch")
+		r := ReadCursor(CursorFeed, w.String())
+		epoch := r.Shard()
+		if !c.valid {
+			require.ErrorIs(t, r.Err(), domain.ErrCursorInvalid, name)
+			continue
+		}
+		require.NoError(t, r.Err(), name)
+		require.Equal(t, "epoch", epoch, name)
+	}
+}
+
 // FuzzCursorReader reads arbitrary bytes: either the cursor is invalid, or PostgreSQL can
 // store every field.
 func FuzzCursorReader(f *testing.F) {
@@ -62,6 +93,8 @@ func FuzzCursorReader(f *testing.F) {
 		w.Text("x")
 		w.Number(7)
 		w.Key(LatestActivity())
+		f.Add(byte(of), w.String())
+		w.data = w.data[1:] // version 0
 		f.Add(byte(of), w.String())
 	}
 	f.Add(byte('m'), "bQEA")

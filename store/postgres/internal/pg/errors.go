@@ -1,6 +1,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -21,9 +22,15 @@ const (
 	StateReadOnly       = "25006"
 	StateNotInState     = "55000" // for example: recovery is in progress
 	StateNoTable        = "42P01"
+	StateNoColumn       = "42703"
+	StateNoFunction     = "42883"
+	StatePrivilege      = "42501"
 	StateUnique         = "23505"
 	StateNoConversation = "IM001" // of im_append_1
 	StateBlocked        = "IM002" // of im_direct_blocks_1
+	StateOtherServer    = "IM003" // of im_expect_server_1
+
+	stateProtocol = "08P01" // poolers answer with it
 )
 
 // Translate returns the *domain.Error of an error of the driver. Errors of the domain
@@ -36,11 +43,13 @@ func Translate(err error) error {
 		return nil
 	case errors.As(err, &known):
 		return known
+	case errors.Is(err, ErrConfig):
+		return domain.ErrInternal.WithCause(err)
 	case ConnectionLost(err), Transient(err), errors.Is(err, context.Canceled):
 		return domain.ErrUnavailable.WithCause(err)
 	case SQLState(err) == StateBlocked:
 		return domain.ErrBlocked
-	case SQLState(err) == StateNoTable:
+	case SQLState(err) == StateNoTable, SQLState(err) == StateNoFunction:
 		return domain.ErrUnavailable.WithCause(errors.Join(errNoSchema, err))
 	default:
 		return domain.ErrInternal.WithCause(err)
@@ -62,12 +71,24 @@ func Violates(err error, constraint string) bool {
 	return errors.As(err, &failed) && failed.ConstraintName == constraint
 }
 
+// serverMessage returns the message of an error that the server returned.
+func serverMessage(err error) string {
+	if failed, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return failed.Message
+	}
+	return err.Error()
+}
+
 // ConnectionLost reports whether there was no answer from the server. The statement may
-// have been executed.
+// have been executed. A pooler that has gone over to another server counts as well.
 func ConnectionLost(err error) bool {
+	if errors.Is(err, errPoolerFound) {
+		return true
+	}
 	var failed *pgconn.PgError
 	if errors.As(err, &failed) {
-		return failed.Severity == "FATAL" || failed.Severity == "PANIC"
+		severity := cmp.Or(failed.SeverityUnlocalized, failed.Severity) // the latter is in the language of the server
+		return severity == "FATAL" || severity == "PANIC" || failed.Code == StateOtherServer
 	}
 	var connecting *pgconn.ConnectError
 	var network net.Error
@@ -96,4 +117,4 @@ func Transient(err error) bool {
 // NoRows reports whether a query returned no row.
 func NoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 
-var errNoSchema = errors.New("the database has no schema of this program: run the migrations")
+var errNoSchema = errors.New("the database has no schema of this program, or an older one: run the migrations")

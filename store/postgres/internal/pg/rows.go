@@ -17,11 +17,14 @@ type Queryer interface {
 
 // ScanEvent reads the columns that every query of events selects: conversation_id,
 // seq, type, sender, client_msg_id (” for none), at, body as text.
-func ScanEvent(row pgx.CollectableRow) (domain.Event, error) {
+func ScanEvent(row pgx.CollectableRow) (domain.Event, error) { return ScanEventAnd(row) }
+
+// ScanEventAnd is ScanEvent for rows that have more columns after those of an event.
+func ScanEventAnd(row pgx.CollectableRow, more ...any) (domain.Event, error) {
 	var e domain.Event
 	var kind, sender, body string
 	var at time.Time
-	err := row.Scan(&e.ConversationID, &e.Seq, &kind, &sender, &e.ClientMsgID, &at, &body)
+	err := row.Scan(append([]any{&e.ConversationID, &e.Seq, &kind, &sender, &e.ClientMsgID, &at, &body}, more...)...)
 	e.Type, e.Sender, e.At, e.Body = domain.EventType(kind), domain.UserID(sender), domain.TimeOf(at), json.RawMessage(body)
 	return e, err
 }

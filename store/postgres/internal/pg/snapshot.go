@@ -67,6 +67,19 @@ func (s Snapshot) check() error {
 	return nil
 }
 
+// Covers reports whether s shows every transaction as ended that earlier shows so.
+func (s Snapshot) Covers(earlier Snapshot) bool {
+	if s.Xmax < earlier.Xmax {
+		return false
+	}
+	for _, xid := range s.Xip {
+		if _, running := slices.BinarySearch(earlier.Xip, xid); xid < earlier.Xmax && !running {
+			return false
+		}
+	}
+	return true
+}
+
 // String returns the text form of pg_snapshot.
 func (s Snapshot) String() string {
 	text := make([]byte, 0, 64)

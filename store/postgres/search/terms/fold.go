@@ -17,6 +17,15 @@ const (
 	word               // a part of a word
 	single             // of a script without spaces
 	symbol             // an emoji
+	link               // ends a word; between two words it may join them: an apostrophe, a hyphen
+	sign               // ends a word; beside a word it may belong to it: #tag, @name, C++
+)
+
+const (
+	zeroWidthSpace     = '\u200B'
+	zeroWidthNonJoiner = '\u200C'
+	keycap             = '\u20E3' // encloses the character before it
+	acuteAccent        = "\u00B4" // as an apostrophe
 )
 
 // letter is a normalised character and its source: the code points [start, end) of the
@@ -52,44 +61,74 @@ func fold(segment string) string {
 	if len(segment) == 1 {
 		return strings.ToLower(segment)
 	}
-	segment = norm.NFKC.String(segment)
-	if r, _ := utf8.DecodeRuneInString(segment); kindOf(r) == single {
+	switch segment {
+	case "‼", "⁉": // emojis, which NFKC makes punctuation
 		return segment
+	case acuteAccent:
+		return "'"
 	}
-	segment = strings.ReplaceAll(strings.ReplaceAll(segment, "ß", "ss"), "ẞ", "ss")
-	segment = strings.Map(func(r rune) rune { return unicode.ToLower(unicode.ToUpper(r)) }, segment)
-	return strings.Map(func(r rune) rune {
-		if isAccent(r) {
-			return -1
+	var b strings.Builder
+	for _, r := range norm.NFKC.String(segment) {
+		if kindOf(r) == single {
+			b.WriteRune(hiragana(r))
+			continue
 		}
-		return r
-	}, norm.NFD.String(segment))
+		for _, r := range norm.NFD.String(string(unicode.ToLower(unicode.ToUpper(r)))) {
+			plain, ok := plainLetters[r]
+			switch {
+			case isAccent(r):
+			case ok:
+				b.WriteString(plain)
+			default:
+				b.WriteRune(digit(r))
+			}
+		}
+	}
+	return b.String()
 }
 
 // isAccent reports whether r is a mark that writers may omit. The vowels of Indic scripts
 // are marks too, but letters of their own.
 func isAccent(r rune) bool {
-	return unicode.In(r, unicode.Mn, unicode.Me) &&
+	return r != keycap && unicode.In(r, unicode.Mn, unicode.Me) &&
 		unicode.In(r, unicode.Inherited, unicode.Arabic, unicode.Hebrew, unicode.Cyrillic, unicode.Syriac)
 }
 
 func kindOf(r rune) kind {
+	if r < utf8.RuneSelf {
+		return kindOfASCII(r)
+	}
+	switch r {
+	case zeroWidthSpace, '‘', '’', 'ʻ', 'ʼ', '׳', '״', '‐':
+		return link
+	case keycap:
+		return sign
+	case utf8.RuneError:
+		return gap
+	case '↔', '⤴', '⤵', '◻', '◼', '◽', '◾', '〰', '〽', '‼', '⁉': // emojis that Unicode classifies otherwise
+		return symbol
+	}
 	switch {
-	case r < utf8.RuneSelf:
-		if 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' {
-			return word
-		}
-		return gap
-	case r == '\u200B', r == utf8.RuneError: // a space of no width is a space
-		return gap
-	case isAccent(r), unicode.Is(unicode.Cf, r), r == 'ـ', '\U0001F3FB' <= r && r <= '\U0001F3FF':
-		return skip // joiners, selectors, tatweel, tones of skin
+	case isAccent(r), unicode.Is(unicode.Cf, r), r == 'ـ', isSkinTone(r):
+		return skip // joiners, selectors, marks of direction, tatweel
 	case isSingle(r):
 		return single
 	case unicode.IsLetter(r), unicode.IsNumber(r), unicode.IsMark(r):
 		return word
-	case unicode.Is(unicode.So, r):
+	case unicode.Is(unicode.So, r), 0x1F000 <= r && r <= 0x1FAFF: // emojis of a later Unicode, too
 		return symbol
+	}
+	return gap
+}
+
+func kindOfASCII(r rune) kind {
+	switch {
+	case 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9':
+		return word
+	case r == '\'', r == '`', r == '-', r == '.', r == ',':
+		return link
+	case r == '#', r == '@', r == '+':
+		return sign
 	}
 	return gap
 }
@@ -102,3 +141,11 @@ func isSingle(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo,
 		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar) && !unicode.IsPunct(r)
 }
+
+func isSkinTone(r rune) bool { return '\U0001F3FB' <= r && r <= '\U0001F3FF' }
+
+// isRegional reports whether r is one of the two letters of a flag.
+func isRegional(r rune) bool { return '\U0001F1E6' <= r && r <= '\U0001F1FF' }
+
+// isTag reports whether r is a part of the flag of a part of a country.
+func isTag(r rune) bool { return '\U000E0020' <= r && r <= '\U000E007F' }

@@ -12,24 +12,36 @@ type Span struct{ Start, End int }
 // Mark returns the matches of the query in a text: ascending spans that do not touch.
 func (q Query) Mark(text string) []Span {
 	found := split(text)
+	at := make([][]term, len(found.terms)) // by position
+	for i := range at {
+		at[i] = found.terms[i : i+1 : i+1]
+	}
+	for _, e := range found.extras {
+		at[e.place-1] = append(at[e.place-1], e.term)
+	}
 	var spans []Span
-	for _, p := range q.phrases {
-		for i := range found {
-			spans = p.mark(spans, found[i:])
+	for _, a := range q.phrases {
+		for _, p := range a {
+			for i := range at {
+				spans = p.mark(spans, at[i:])
+			}
 		}
 	}
-	return joined(spans)
+	return merged(spans)
 }
 
-// mark adds the spans of the phrase if it matches from the first of the terms on. Each
-// position has one term.
-func (p phrase) mark(spans []Span, found []term) []Span {
+// mark adds the spans of the phrase if it matches from the first of the positions on.
+func (p phrase) mark(spans []Span, at [][]term) []Span {
 	before := len(spans)
 	for _, s := range p {
-		if s.place >= len(found) || !s.matches(found[s.place]) {
+		if s.place >= len(at) {
 			return spans[:before]
 		}
-		t := found[s.place]
+		i := slices.IndexFunc(at[s.place], s.matches)
+		if i < 0 {
+			return spans[:before]
+		}
+		t := at[s.place][i]
 		span := Span{t.start, t.end}
 		if s.prefix && t.pair {
 			span.End = t.first
@@ -43,8 +55,8 @@ func (s step) matches(t term) bool {
 	return t.text == s.text || s.prefix && strings.HasPrefix(t.text, s.text)
 }
 
-// joined sorts spans and merges those that touch.
-func joined(spans []Span) []Span {
+// merged sorts spans and merges those that touch.
+func merged(spans []Span) []Span {
 	slices.SortFunc(spans, func(a, b Span) int { return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End)) })
 	var list []Span
 	for _, s := range spans {

@@ -14,7 +14,7 @@ const fieldGap = 16
 type Vector struct {
 	// Text is the text form of a tsvector; "" if the fields have no terms.
 	Text string
-	// Places is how many words, emojis and characters are in it.
+	// Places is how many words, emojis and characters are in it, and extra terms of them.
 	Places int
 }
 
@@ -23,18 +23,24 @@ type Vector struct {
 func NewVector(labels []string, fields ...string) Vector {
 	places := map[string][]int{}
 	count, offset := 0, 0
-	for _, field := range fields {
-		last := 0
-		for _, t := range split(field) {
-			if last = t.place; offset+last > MaxPlaces {
-				break
-			}
-			count++
-			if list := places[t.text]; len(list) < maxRepeats {
-				places[t.text] = append(list, offset+t.place)
-			}
+	add := func(t term) {
+		if offset+t.place > MaxPlaces {
+			return
 		}
-		offset += last + fieldGap
+		count++
+		if list := places[t.text]; len(list) < maxRepeats {
+			places[t.text] = append(list, offset+t.place)
+		}
+	}
+	for _, field := range fields {
+		found := split(field)
+		for _, t := range found.terms {
+			add(t)
+		}
+		for _, e := range found.extras {
+			add(e.term)
+		}
+		offset += len(found.terms) + fieldGap
 	}
 	if count == 0 {
 		return Vector{}
