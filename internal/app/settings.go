@@ -40,7 +40,7 @@ type Services struct {
 	RedisPassword       string        `group:"Services" secret:"" help:"Password for Redis. It replaces the one in the URL, and needs no escaping."`
 	AMQPURL             string        `group:"Services" name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ: amqp:// or amqps:// (TLS). It may name several hosts, with commas between them."`
 	AMQPPassword        string        `group:"Services" name:"amqp-password" secret:"" help:"Password for RabbitMQ. It replaces the one in the URL, and needs no escaping."`
-	Prefix              string        `group:"Services" default:"im" help:"Prefix of all Redis keys and AMQP names. It must be the same on all nodes."`
+	Prefix              string        `group:"Services" default:"im" help:"Prefix of all Redis keys and AMQP names. It must be the same on all nodes, and another one for nodes with another database."`
 	CreateDatabase      bool          `group:"Services" help:"Create the database at the start if it does not exist. The role needs the right to do so."`
 	Migrate             string        `group:"Services" enum:"auto,off" default:"auto" help:"Migrate the schema at the start (auto), or leave that to im migrate (off)."`
 	StartTimeout        time.Duration `group:"Services" default:"10s" help:"How long to wait for the services at the start. Migrations do not count."`

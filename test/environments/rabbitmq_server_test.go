@@ -53,12 +53,12 @@ func control(t *testing.T, args ...string) {
 }
 
 // newVhost creates a virtual host, and a user with the password secret that has
-// permission there for names that begin with "im.". Options are of the virtual host.
+// permission there for names with the prefixes of tests. Options are of the virtual host.
 func newVhost(t *testing.T, name, user string, options ...string) (url string) {
 	t.Helper()
 	control(t, append([]string{"add_vhost", name}, options...)...)
 	control(t, "add_user", user, "secret")
-	control(t, "set_permissions", "-p", name, user, `^im\.`, `^im\.`, `^im\.`)
+	control(t, "set_permissions", "-p", name, user, ownNames, ownNames, ownNames)
 	t.Cleanup(func() {
 		control(t, "delete_vhost", name)
 		control(t, "delete_user", user)

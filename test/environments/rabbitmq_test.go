@@ -17,6 +17,11 @@ import (
 // The tests that change what all users of a RabbitMQ share are not parallel: they run
 // before the others.
 
+// ownNames is the permission of docs/redis-rabbitmq.md, for the prefixes of tests. Nodes
+// of two databases need different ones, because a session of another epoch is removed
+// from Redis.
+const ownNames = `^imtest-[a-z2-7]+\.`
+
 // TestRabbitMQLeastRights: a user that may use names with the prefix only, as
 // docs/redis-rabbitmq.md shows, is as fast as one with all rights.
 func TestRabbitMQLeastRights(t *testing.T) {
@@ -24,28 +29,28 @@ func TestRabbitMQLeastRights(t *testing.T) {
 	documented, err := os.ReadFile("../../docs/redis-rabbitmq.md")
 	require.NoError(t, err)
 	require.True(t, strings.Contains(string(documented), `rabbitmqctl set_permissions -p chat im '^im\.' '^im\.' '^im\.'`))
-	startNodePair(t, "IM_AMQP_URL="+newVhost(t, "least", "least"), "IM_PREFIX=im").requireFastPath()
+	startNodePair(t, "IM_AMQP_URL="+newVhost(t, "least", "least")).requireFastPath()
 }
 
 // TestRabbitMQWithoutARight: each of the rights is missing in turn. The nodes say which,
 // and messages come by the tail of the log until it is granted.
 func TestRabbitMQWithoutARight(t *testing.T) {
 	t.Parallel()
-	const some, none = `^im\.`, `^$`
+	const some, none = ownNames, `^$`
 	amqpURL := newVhost(t, "rights", "rights")
 	set := func(configure, write, read string) {
 		control(t, "set_permissions", "-p", "rights", "rights", configure, write, read)
 	}
 	for name, revoke := range map[string]func(){
-		"the permission to configure names that begin with im.": func() { set(none, some, some) },
-		"the permission to write":                               func() { set(some, none, some) },
-		"and read (on the exchange)":                            func() { set(some, some, none) },
+		"the permission to configure names that begin with imtest-": func() { set(none, some, some) },
+		"the permission to write":                                   func() { set(some, none, some) },
+		"and read (on the exchange)":                                func() { set(some, some, none) },
 		// The exchanges can be read, but not the queues of the nodes.
-		"the permission to read names that begin with im.": func() { set(some, some, `^im\.(all|nodes)$`) },
+		"the permission to read names that begin with imtest-": func() { set(some, some, `^imtest-[a-z2-7]+\.(all|nodes)$`) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			revoke()
-			p := startNodes(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im")
+			p := startNodes(t, "IM_AMQP_URL="+amqpURL)
 			for _, node := range []*improcess.Process{p.one, p.two} {
 				awaitDegraded(t, node, "rabbitmq", name)
 			}
@@ -62,11 +67,11 @@ func TestRabbitMQWithoutARight(t *testing.T) {
 // TestRabbitMQRightsTakenAway: a right goes while the nodes run.
 func TestRabbitMQRightsTakenAway(t *testing.T) {
 	t.Parallel()
-	p := startNodePair(t, "IM_AMQP_URL="+newVhost(t, "taken", "taken"), "IM_PREFIX=im")
-	control(t, "set_permissions", "-p", "taken", "taken", `^im\.`, `^im\.node\.`, `^im\.`)
-	awaitDegraded(t, p.one, "rabbitmq", "the permission to write names that begin with im.")
+	p := startNodePair(t, "IM_AMQP_URL="+newVhost(t, "taken", "taken"))
+	control(t, "set_permissions", "-p", "taken", "taken", ownNames, `^imtest-[a-z2-7]+\.node\.`, ownNames)
+	awaitDegraded(t, p.one, "rabbitmq", "the permission to write names that begin with imtest-")
 	p.requireTail()
-	control(t, "set_permissions", "-p", "taken", "taken", `^im\.`, `^im\.`, `^im\.`)
+	control(t, "set_permissions", "-p", "taken", "taken", ownNames, ownNames, ownNames)
 	p.one.AwaitReady()
 	p.two.AwaitReady()
 	p.requireFastPath()
@@ -85,7 +90,7 @@ func TestRabbitMQSeveralHosts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			first.Cut()
-			p := startNodePair(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im")
+			p := startNodePair(t, "IM_AMQP_URL="+amqpURL)
 			p.requireFastPath()
 			for _, host := range []struct{ back, away *proxytest.Proxy }{{first, second}, {second, first}} {
 				host.back.Mend()
@@ -118,7 +123,7 @@ func TestRabbitMQTLS(t *testing.T) {
 			if strings.Contains(parameters, "external") {
 				amqpURL = strings.Replace(amqpURL, "tls:secret@", "", 1)
 			}
-			startNodePair(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im").requireFastPath()
+			startNodePair(t, "IM_AMQP_URL="+amqpURL).requireFastPath()
 		})
 	}
 	t.Run("another authority", func(t *testing.T) {
@@ -157,7 +162,7 @@ func TestRabbitMQPolicies(t *testing.T) {
 			for _, policy := range policies {
 				control(t, policy...)
 			}
-			p := startNodePair(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im")
+			p := startNodePair(t, "IM_AMQP_URL="+amqpURL)
 			p.requireFastPath()
 			p.two.AwaitReady()
 		})
@@ -168,7 +173,7 @@ func TestRabbitMQPolicies(t *testing.T) {
 func TestRabbitMQQuorumByDefault(t *testing.T) {
 	t.Parallel()
 	amqpURL := newVhost(t, "quorum", "quorum", "--default-queue-type", "quorum")
-	p := startNodePair(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im")
+	p := startNodePair(t, "IM_AMQP_URL="+amqpURL)
 	p.requireFastPath()
 	types, err := rabbitMQ(t).Control("list_queues", "-p", "quorum", "--no-table-headers", "type")
 	require.NoError(t, err)
@@ -183,7 +188,7 @@ func TestRabbitMQLimits(t *testing.T) {
 			vhost := "limit-" + what
 			amqpURL := newVhost(t, vhost, vhost)
 			control(t, "set_vhost_limits", "-p", vhost, limit)
-			p := startNodes(t, "IM_AMQP_URL="+amqpURL, "IM_PREFIX=im")
+			p := startNodes(t, "IM_AMQP_URL="+amqpURL)
 			eventually.True(t, "one of the nodes is degraded, and says why", func() bool {
 				return strings.Contains(ready(t, p.one).Reasons["rabbitmq"]+ready(t, p.two).Reasons["rabbitmq"], "is reached: "+what)
 			})
@@ -205,7 +210,7 @@ func TestRabbitMQURL(t *testing.T) {
 	control(t, "change_password", "encoded", password)
 	server := rabbitMQ(t)
 	good := server.URL("encoded", password, vhost)
-	p := startNodePair(t, "IM_AMQP_URL="+good+"?heartbeat=17&connection_timeout=5000&channel_max=100", "IM_PREFIX=im")
+	p := startNodePair(t, "IM_AMQP_URL="+good+"?heartbeat=17&connection_timeout=5000&channel_max=100")
 	p.requireFastPath()
 	connections, err := server.Control("list_connections", "--no-table-headers", "user", "timeout", "channel_max")
 	require.NoError(t, err)
@@ -219,7 +224,7 @@ func TestRabbitMQURL(t *testing.T) {
 
 // TestRabbitMQBlocked: RabbitMQ takes no messages while it is short of memory.
 func TestRabbitMQBlocked(t *testing.T) {
-	p := startNodePair(t, "IM_AMQP_URL="+newVhost(t, "blocked", "blocked"), "IM_PREFIX=im")
+	p := startNodePair(t, "IM_AMQP_URL="+newVhost(t, "blocked", "blocked"))
 	for _, alarm := range []struct {
 		begin, end []string
 		reason     string

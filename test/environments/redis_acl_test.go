@@ -20,6 +20,9 @@ const (
 	sentinelRights = "resetkeys resetchannels &+switch-master &+replica-reconf-done -@all +sentinel|get-master-addr-by-name +sentinel|sentinels +subscribe +ping"
 )
 
+// ownRights are redisRights with the prefixes of tests.
+var ownRights = strings.Replace(redisRights, "~im:*", "~imtest-*", 1)
+
 func requireDocumented(t *testing.T, text string) {
 	t.Helper()
 	documented, err := os.ReadFile("../../docs/redis-rabbitmq.md")
@@ -33,8 +36,8 @@ func TestRedisACL(t *testing.T) {
 	requireDocumented(t, "ACL SETUSER im on >secret "+redisRights)
 	t.Run("one server", func(t *testing.T) {
 		t.Parallel()
-		server := redistest.StartServer(t, "user im on >secret "+redisRights)
-		p := startNodePair(t, "IM_REDIS_URL="+server.URLOf("im", "secret"), "IM_PREFIX=im")
+		server := redistest.StartServer(t, "user im on >secret "+ownRights)
+		p := startNodePair(t, "IM_REDIS_URL="+server.URLOf("im", "secret"))
 		p.requireFastPath()
 		status, answer := call(t, p.one, http.MethodGet, "/v1/stats", nil)
 		require.Equal(t, http.StatusServiceUnavailable, status)
@@ -44,20 +47,20 @@ func TestRedisACL(t *testing.T) {
 	})
 	t.Run("another database", func(t *testing.T) {
 		t.Parallel()
-		server := redistest.StartServer(t, "user im on >secret "+redisRights+" "+databaseRight)
-		startNodePair(t, "IM_REDIS_URL="+server.URLOf("im", "secret")+"/3", "IM_PREFIX=im").requireFastPath()
+		server := redistest.StartServer(t, "user im on >secret "+ownRights+" "+databaseRight)
+		startNodePair(t, "IM_REDIS_URL="+server.URLOf("im", "secret")+"/3").requireFastPath()
 	})
 	t.Run("cluster", func(t *testing.T) {
 		t.Parallel()
-		cluster := redistest.StartCluster(t, 0, "user im on >secret "+redisRights+" "+clusterRights+" "+scanRight)
-		p := startNodePair(t, "IM_REDIS_URL="+cluster.Nodes[0].URLOf("im", "secret"), "IM_PREFIX=im")
+		cluster := redistest.StartCluster(t, 0, "user im on >secret "+ownRights+" "+clusterRights+" "+scanRight)
+		p := startNodePair(t, "IM_REDIS_URL="+cluster.Nodes[0].URLOf("im", "secret"))
 		p.requireFastPath()
 		p.requireStats(2)
 	})
 	t.Run("too few rights", func(t *testing.T) {
 		t.Parallel()
-		server := redistest.StartServer(t, "user im on >secret "+redisRights+" -evalsha")
-		requireRefused(t, "IM_REDIS_URL", "denies its user a command", "IM_REDIS_URL="+server.URLOf("im", "secret"), "IM_PREFIX=im")
+		server := redistest.StartServer(t, "user im on >secret "+ownRights+" -evalsha")
+		requireRefused(t, "IM_REDIS_URL", "denies its user a command", "IM_REDIS_URL="+server.URLOf("im", "secret"))
 		requireRefused(t, "IM_REDIS_URL", "denies its user a command or a key", "IM_REDIS_URL="+server.URLOf("im", "secret"), "IM_PREFIX=other")
 	})
 }

@@ -26,11 +26,11 @@ func TestRedisSentinel(t *testing.T) {
 func TestRedisSentinelWithPasswords(t *testing.T) {
 	t.Parallel()
 	set := redistest.StartSentinelSet(t,
-		[]string{"user im on >secret " + redisRights},
+		[]string{"user im on >secret " + ownRights},
 		[]string{"user watcher on >other " + sentinelRights})
 	redisURL := set.URLOf("im", "secret") + "&sentinel_username=watcher&sentinel_password=other"
 	requireDocumented(t, "ACL SETUSER watcher on >secret "+sentinelRights)
-	p := startNodePair(t, "IM_REDIS_URL="+redisURL, "IM_PREFIX=im")
+	p := startNodePair(t, "IM_REDIS_URL="+redisURL)
 	p.requireFastPath()
 }
 
