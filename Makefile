@@ -5,6 +5,12 @@ GOLANGCI_LINT := bin/golangci-lint-2.15.0
 GOTESTSUM     := bin/gotestsum-1.13.0
 SERVICES      := scripts/with-services
 
+# On a busy machine one of thousands of tests may miss its time. A test that fails is run
+# once more, unless four fail or one has a data race, and `make ci` lists it at the end:
+# it needs a mend. The tests of faults are never repeated: a breach there is a breach.
+REPEATED := bin/repeated
+REPEAT = --rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race --rerun-fails-report=$(REPEATED)/$(1)
+
 # The tests that test/e2e skips with -short: they put load on a node for a while.
 LOAD := Overload|OneConversation|ReconnectStorm|DoNotRead
 
@@ -34,12 +40,12 @@ QUICK := $$($(GO) list ./... | grep -vE '^im/(test/(e2e|chaos|environments)|tool
 UNITS := $$($(GO) list ./... | grep -vE '^im/test/(e2e|chaos|environments)$$')
 
 .PHONY: test
-test: $(GOTESTSUM) ## Run the Go tests with -race, on real services that it finds or starts
+test: $(GOTESTSUM) | $(REPEATED) ## Run the Go tests with -race, on real services that it finds or starts
 	@echo "1/3 packages"
-	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails -- -short -race -count=1 -p 2 $(PARALLEL) -timeout 15m $(UNITS)
+	$(SERVICES) $(GOTESTSUM) --format pkgname-and-test-fails $(call REPEAT,packages) --packages="$(UNITS)" -- -short -race -count=1 -p 2 $(PARALLEL) -timeout 15m
 	scripts/with-programs promtool -- $(GO) test -count=1 -run TestAlerts ./deploy
 	@echo "2/3 whole nodes"
-	$(SERVICES) $(GOTESTSUM) --format testname -- -short -race -count=1 $(PARALLEL) -timeout 15m ./test/e2e
+	$(SERVICES) $(GOTESTSUM) --format testname $(call REPEAT,nodes) --packages=./test/e2e -- -short -race -count=1 $(PARALLEL) -timeout 15m
 	@echo "3/3 the connection to RabbitMQ cut, without -race (watermill#693)"
 	$(SERVICES) scripts/test-without-race -count=1 -timeout 15m
 
@@ -55,8 +61,8 @@ test-faults: $(GOTESTSUM) ## Run im verify under every fault, and nodes under lo
 	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 $(PARALLEL) -timeout 30m -run 'BenchByItself|BenchServe' ./cmd/im
 
 .PHONY: test-environments
-test-environments: $(GOTESTSUM) ## Run nodes behind PgBouncer and nginx, with a Redis Cluster, with S3, with least rights
-	$(SERVICES) scripts/with-programs pgbouncer nginx redis-sentinel -- $(GOTESTSUM) --format testname -- -count=1 $(PARALLEL) -timeout 15m ./test/environments
+test-environments: $(GOTESTSUM) | $(REPEATED) ## Run nodes behind PgBouncer and nginx, with a Redis Cluster, with S3, with least rights
+	$(SERVICES) scripts/with-programs pgbouncer nginx redis-sentinel -- $(GOTESTSUM) --format testname $(call REPEAT,environments) --packages=./test/environments -- -count=1 $(PARALLEL) -timeout 15m
 	$(SERVICES) $(GOTESTSUM) --format testname -- -race -count=1 $(PARALLEL) -timeout 15m -run Bucket ./test/e2e ./tools/doctor
 
 .PHONY: test-deploy
@@ -120,6 +126,7 @@ check-generated: ## Fail if go.mod, go.sum, docs/configuration.md, the types of 
 
 .PHONY: ci
 ci: lint check-generated test test-faults test-environments test-deploy test-web test-js test-examples ## Run all checks that a change must pass
+	@! grep -sh . $(REPEATED)/* || echo "These tests failed at first, and passed when they were repeated. They need a mend."
 
 $(GOLANGCI_LINT):
 	GOBIN=$(CURDIR)/bin $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -128,3 +135,6 @@ $(GOLANGCI_LINT):
 $(GOTESTSUM):
 	GOBIN=$(CURDIR)/bin $(GO) install gotest.tools/gotestsum@v1.13.0
 	mv bin/gotestsum $@
+
+$(REPEATED):
+	mkdir -p $@
