@@ -79,7 +79,7 @@ func (c *supportCmd) secrets(found *configuration) []string {
 		}
 		list = append(list, settings.Passwords(s.value)...)
 	}
-	for _, text := range append([]string{c.Doctor.DatabaseURL, c.Doctor.DatabaseDirectURL, c.Doctor.RedisURL, c.Doctor.AMQPURL, c.Doctor.Events.URL}, c.Doctor.JWKSURLs...) {
+	for _, text := range append([]string{c.Doctor.DatabaseURL, c.Doctor.DatabaseDirectURL, c.Doctor.DatabaseReplicaURL, c.Doctor.RedisURL, c.Doctor.AMQPURL, c.Doctor.Events.URL}, c.Doctor.JWKSURLs...) {
 		list = append(list, settings.Passwords(text)...)
 	}
 	return slices.DeleteFunc(list, func(s string) bool { return len(s) < minSecret })

@@ -37,6 +37,7 @@ func (s Services) check() error {
 	}
 	return errors.Join(
 		named("IM_DATABASE_URL", postgres.CheckURL(s.DatabaseURL, s.DatabaseConnections)), named("IM_DATABASE_DIRECT_URL", direct),
+		named("IM_DATABASE_REPLICA_URL", postgres.CheckReplicaURL(s.DatabaseReplicaURL, s.DatabaseURL, s.ReplicaConnections)),
 		named("IM_REDIS_URL", redis), named("IM_AMQP_URL", amqp),
 	)
 }

@@ -50,6 +50,10 @@ func (n *Node) databases() []service {
 // than StartTimeout.
 func (n *Node) openStore(ctx context.Context) error {
 	s, logger := n.o.Services, n.o.Logger
+	replica := postgres.CheckReplicaURL(s.DatabaseReplicaURL, s.DatabaseURL, s.ReplicaConnections)
+	if err := named("IM_DATABASE_REPLICA_URL", replica); err != nil {
+		return err
+	}
 	if s.Migrate == "auto" {
 		if err := n.migrate(ctx); err != nil {
 			return err
@@ -58,7 +62,7 @@ func (n *Node) openStore(ctx context.Context) error {
 	return reach(ctx, nil, "IM_DATABASE_URL", s.StartTimeout, logger, func(ctx context.Context) (err error) {
 		n.store, err = postgres.Open(ctx, postgres.Options{
 			URL: s.DatabaseURL, Connections: s.DatabaseConnections, Node: n.o.Name, Limits: domain.Limits(n.o.Rules.Limits), Logger: logger,
-			Metrics: n.metrics, Tracer: n.tracer, ReportRetention: n.o.Rules.Reports.Retention,
+			ReplicaURL: s.DatabaseReplicaURL, ReplicaConnections: s.ReplicaConnections, Metrics: n.metrics, Tracer: n.tracer, ReportRetention: n.o.Rules.Reports.Retention,
 			// These are called during Run only, when n.routing and n.hub are set.
 			Publish:    func(batch []domain.Committed) { n.routing.Publish(batch) },
 			Push:       func(c domain.Committed) { n.routing.Push(c) },

@@ -19,6 +19,7 @@ import (
 	"im/internal/edge"
 	"im/internal/origin"
 	"im/rest"
+	"im/store/postgres"
 	"im/web"
 	"im/web/reference"
 )
@@ -28,7 +29,7 @@ func (n *Node) server(verifier rest.Verifier, chat *domain.Chat, requests *edge.
 	limits := domain.Limits(n.o.Rules.Limits)
 	api, err := rest.New(rest.Options{
 		Backend: rest.Backend{
-			Commands: chat, Reads: n.store, UserData: n.store, Positions: n.receipts,
+			Commands: chat, Reads: postgres.History{Store: n.store}, UserData: n.store, Positions: n.receipts,
 			Sessions: n.routing, Endings: n.store, Reports: n.store, Webhooks: webhooks{n.store, n.webhooks}, Attachments: n.attachments, Push: n.push, Presence: n.presence, Signals: n.routing,
 		},
 		Verifier: verifier, RateLimiter: n.limiter, Limits: limits,

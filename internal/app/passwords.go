@@ -38,8 +38,8 @@ func DatabaseURL(raw, password string) (string, error) {
 	return withDatabasePassword(raw, password), nil
 }
 
-// DirectURL is DatabaseURL for IM_DATABASE_DIRECT_URL, whose own password stays: another role
-// may migrate.
+// DirectURL is DatabaseURL for IM_DATABASE_DIRECT_URL and IM_DATABASE_REPLICA_URL, whose own
+// passwords stay: another role may migrate or read.
 func DirectURL(raw, password string) (string, error) {
 	if hasPassword(raw) {
 		password = ""

@@ -34,8 +34,10 @@ import (
 type Services struct {
 	DatabaseURL         string        `group:"Services" name:"database-url" default:"${default_database_url}" help:"URL of PostgreSQL, or of a connection pooler before it."`
 	DatabaseDirectURL   string        `group:"Services" name:"database-direct-url" help:"URL of PostgreSQL itself, for migrations, if --database-url is that of a connection pooler."`
-	DatabasePassword    string        `group:"Services" secret:"" help:"Password for PostgreSQL. It replaces the one in the URL, and needs no escaping. A direct URL without a password has it, too."`
+	DatabasePassword    string        `group:"Services" secret:"" help:"Password for PostgreSQL. It replaces the one in the URL, and needs no escaping. Direct and replica URLs without a password have it, too."`
 	DatabaseConnections int           `group:"Services" name:"database-connections" placeholder:"10" help:"Most connections of this node to PostgreSQL. By default pool_max_conns of the URL, or 10. Migrations and the sweep use one more for a short time."`
+	DatabaseReplicaURL  string        `group:"Services" name:"database-replica-url" help:"URL of standbys of PostgreSQL, which REST reads history from and searches. Reads never miss what was committed before them: the primary answers while a standby is behind or away."`
+	ReplicaConnections  int           `group:"Services" name:"database-replica-connections" placeholder:"10" help:"Most connections of this node to standbys. By default pool_max_conns of their URL, or 10."`
 	RedisURL            string        `group:"Services" name:"redis-url" default:"${default_redis_url}" help:"URL of Redis: redis://, rediss:// (TLS) or unix://. A Redis Cluster is recognized; with master_name= the URL names Sentinels."`
 	RedisPassword       string        `group:"Services" secret:"" help:"Password for Redis. It replaces the one in the URL, and needs no escaping."`
 	AMQPURL             string        `group:"Services" name:"amqp-url" default:"${default_amqp_url}" help:"URL of RabbitMQ: amqp:// or amqps:// (TLS). It may name several hosts, with commas between them."`
@@ -57,7 +59,10 @@ func (s *Services) AfterApply() (err error) {
 	if s.DatabaseURL, err = DatabaseURL(s.DatabaseURL, s.DatabasePassword); err != nil {
 		return err
 	}
-	s.DatabaseDirectURL, err = DirectURL(s.DatabaseDirectURL, s.DatabasePassword)
+	if s.DatabaseDirectURL, err = DirectURL(s.DatabaseDirectURL, s.DatabasePassword); err != nil {
+		return err
+	}
+	s.DatabaseReplicaURL, err = DirectURL(s.DatabaseReplicaURL, s.DatabasePassword)
 	s.DatabasePassword = ""
 	return err
 }

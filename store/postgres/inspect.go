@@ -110,3 +110,22 @@ func (i *Inspection) read(ctx context.Context, conn *pgx.Conn, schema string) er
 	i.Clock = theirs.Sub(began.Add(i.ClockError))
 	return nil
 }
+
+// replicaLimit is how long InspectReplica waits for the replica to replay.
+const replicaLimit = 5 * time.Second
+
+// InspectReplica returns how long the standby at replicaURL needs until it has what was
+// committed on the primary at url. It fails if nodes could not read from the standby. It
+// writes nothing.
+func InspectReplica(ctx context.Context, replicaURL, url string) (lag time.Duration, err error) {
+	primary, err := pg.ParseURL(url, "im/doctor")
+	if err != nil {
+		return 0, err
+	}
+	replica, err := pg.ParseReplicaURL(replicaURL, "im/doctor", primary)
+	if err != nil {
+		return 0, err
+	}
+	lag, err = pg.CheckReplica(ctx, primary, replica, replicaLimit)
+	return lag, pg.Readable(err)
+}

@@ -37,6 +37,11 @@ type Options struct {
 	// pool_max_conns of the URL, or else 10. Some work that is rare, such as the deletion
 	// of old rows, uses one more.
 	Connections int
+	// ReplicaURL is a connection string of standbys of the server, which History and
+	// searches read from; "" if there are none. ReplicaConnections is the most connections
+	// to them; 10 if zero.
+	ReplicaURL         string
+	ReplicaConnections int
 	// Committers is the number of connections that append, and Readers that of those that
 	// everything else shares. If zero, they follow from Connections.
 	Committers, Readers int
@@ -102,7 +107,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, pg.Translate(err)
 	}
 	config.Trace(o.Tracer)
-	db, err := pg.Open(ctx, pg.Options{Config: config, Readers: o.Readers, EpochBegan: o.EpochBegan, Logger: logger})
+	replica, err := o.replica(config)
+	if err != nil {
+		return nil, pg.Translate(err)
+	}
+	db, err := pg.Open(ctx, pg.Options{
+		Config: config, Readers: o.Readers, EpochBegan: o.EpochBegan, Logger: logger,
+		Replica: replica, ReplicaConnections: o.ReplicaConnections,
+	})
 	if err != nil {
 		return nil, explainSchema(ctx, o.URL, err)
 	}
@@ -110,7 +122,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		db.Close()
 		return nil, err
 	}
-	db.RegisterPool(o.Metrics)
+	db.RegisterMetrics(o.Metrics)
 	s := &Store{db: db, Changes: feed.New(db), Queries: read.New(db), Rebuilder: rebuild.New(db), Reports: reports.New(db), reportRetention: o.ReportRetention}
 	s.Webhooks, s.Attachments = webhooks.New(db, s.Changes), attachments.New(db)
 	s.Pushes = push.New(db, s.Changes)
@@ -170,6 +182,36 @@ func (o *Options) share(ofURL int) error {
 	return nil
 }
 
+// replica returns how to connect to the replica; nil if there is none.
+func (o *Options) replica(primary *pg.Config) (*pg.Config, error) {
+	if o.ReplicaURL == "" {
+		return nil, nil
+	}
+	config, err := pg.ParseReplicaURL(o.ReplicaURL, "im/"+o.Node, primary)
+	if err != nil {
+		return nil, err
+	}
+	if n := config.Connections; n != 0 && o.ReplicaConnections != 0 && n != o.ReplicaConnections {
+		return nil, &pg.ConfigError{Reason: fmt.Sprintf(
+			"pool_max_conns is %d, and IM_DATABASE_REPLICA_CONNECTIONS is %d: remove one of them", n, o.ReplicaConnections)}
+	}
+	o.ReplicaConnections = cmp.Or(o.ReplicaConnections, config.Connections, defaultConnections)
+	config.Trace(o.Tracer)
+	return config, nil
+}
+
+// CheckReplicaURL parses the connection string of standbys of the primary at url, for a node
+// with at most that many connections to them. An empty one is right. The error contains no
+// password.
+func CheckReplicaURL(replicaURL, url string, connections int) error {
+	o := &Options{ReplicaURL: replicaURL, ReplicaConnections: connections}
+	if primary, err := pg.ParseURL(url, "im"); err == nil { // else CheckURL says what is wrong
+		_, err = o.replica(primary)
+		return err
+	}
+	return nil
+}
+
 // CheckURL parses a connection string, for a node with at most that many connections (0:
 // as many as the connection string says). The error contains no password.
 func CheckURL(url string, connections int) error {
@@ -201,6 +243,17 @@ func defaultTo(n *int, value int) {
 	if *n == 0 {
 		*n = value
 	}
+}
+
+// History is a Store whose Events may come from a read replica, as Messages and
+// SearchMessages of every Store do. They have every commit that ended before the call.
+type History struct{ *Store }
+
+// Events returns a range of the log, as Store.Events does.
+func (h History) Events(
+	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
+) (domain.EventPage, error) {
+	return h.EventsFromReplica(ctx, a, id, r)
 }
 
 // Run appends submitted commands, deletes old rows, repairs restored ones and updates the

@@ -77,15 +77,21 @@ func TestPostgresFailover(t *testing.T) {
 // pause stops the server without ending it: its sockets stay open, and nothing answers.
 func (s *postgresServer) pause() {
 	s.t.Helper()
-	pids := append(childrenOf(s.t, s.cmd.Process.Pid), s.cmd.Process.Pid)
-	for _, pid := range pids {
+	for _, pid := range s.pids() {
 		require.NoError(s.t, syscall.Kill(pid, syscall.SIGSTOP))
 	}
-	s.t.Cleanup(func() {
-		for _, pid := range pids {
-			_ = syscall.Kill(pid, syscall.SIGCONT)
-		}
-	})
+	s.t.Cleanup(s.resume)
+}
+
+// resume lets a paused server go on.
+func (s *postgresServer) resume() {
+	for _, pid := range s.pids() {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+}
+
+func (s *postgresServer) pids() []int {
+	return append(childrenOf(s.t, s.cmd.Process.Pid), s.cmd.Process.Pid)
 }
 
 // A URL that names only standbys is waited for, and then refused with what is wrong.

@@ -15,7 +15,8 @@ const (
 	longTransaction  = 5 * time.Minute
 	serviceTimeout   = 15 * time.Second
 	defaultPool      = 10
-	sparePerNode     = 1 // migrations and the sweep use one more for a short time
+	slowReplica      = time.Second // with the time to connect
+	sparePerNode     = 1           // migrations and the sweep use one more for a short time
 )
 
 // postgresql examines the database. Nodes is the number of live nodes, if known.
@@ -47,6 +48,9 @@ func (d *doctor) postgresql(ctx context.Context, nodes int, known bool) {
 	d.durability(i)
 	d.schema(i)
 	d.load(i, nodes, known)
+	if i.Schema.Current > 0 {
+		d.replica(ctx)
+	}
 	d.setClock("PostgreSQL", clock{i.Clock, i.ClockError})
 }
 
@@ -77,6 +81,30 @@ func (d *doctor) durability(i postgres.Inspection) {
 	add("identity", verdict(i.Identified, Warning), "the role may call pg_control_system: "+fmt.Sprint(i.Identified),
 		"without it, nodes notice a failover or a restore that lost commits later, or not at all",
 		"GRANT EXECUTE ON FUNCTION pg_control_system() to the role; after a restore run im epoch new")
+}
+
+// replica examines the standbys that nodes read from.
+func (d *doctor) replica(ctx context.Context) {
+	s := d.o.Node.Services
+	if s.DatabaseReplicaURL == "" {
+		return
+	}
+	f := Finding{
+		Area: "postgresql", Check: "read replica", Status: OK,
+		Why: "the primary answers what the replica cannot: nothing is lost, and the primary does all the work",
+		Do:  "correct IM_DATABASE_REPLICA_URL, which has to name a standby that follows the primary",
+	}
+	lag, err := postgres.InspectReplica(ctx, s.DatabaseReplicaURL, s.DatabaseURL)
+	switch {
+	case err != nil:
+		f.Status, f.Saw = Warning, oneLine(err)
+	case lag > slowReplica:
+		f.Status, f.Saw = Warning, "the replica is "+lag.Round(time.Millisecond).String()+" behind the primary"
+		f.Do = "nodes wait for 0.1 s: give the replica more to work with, or set max_standby_streaming_delay lower"
+	default:
+		f.Saw = "the replica has what was committed before the check"
+	}
+	d.add(f)
 }
 
 // schema examines the tables and the rights on them.

@@ -57,6 +57,21 @@ FROM c LEFT JOIN LATERAL (
 // direction of r.
 func (qs *Queries) Events(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
+) (domain.EventPage, error) {
+	return eventsBy(ctx, qs.db.ReadPrimary, a, id, r)
+}
+
+// EventsFromReplica is Events on a read replica, if there is one that has all commits.
+func (qs *Queries) EventsFromReplica(
+	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
+) (domain.EventPage, error) {
+	return eventsBy(ctx, qs.db.ReadHistory, a, id, r)
+}
+
+// eventsBy is Events with the method of pg.DB that reads.
+func eventsBy(
+	ctx context.Context, read func(context.Context, func(context.Context, pg.Queryer) error) error,
+	a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.EventPage, err error) {
 	sql, position := eventsBeforeSQL, int64(math.MaxInt64)
 	switch {
@@ -65,9 +80,9 @@ func (qs *Queries) Events(
 	case r.BeforeSeq != nil:
 		position = *r.BeforeSeq
 	}
-	err = qs.db.Read(ctx, func(ctx context.Context) error {
+	err = read(ctx, func(ctx context.Context, from pg.Queryer) error {
 		page = domain.EventPage{ConversationID: id, Events: []domain.Event{}}
-		rows, err := qs.db.Pool.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
+		rows, err := from.Query(ctx, sql, id, a.Backend, string(a.User), position, domain.PageBytes, r.Limit)
 		if err != nil {
 			return err
 		}
@@ -78,7 +93,7 @@ func (qs *Queries) Events(
 		// Profiles are not part of the log, so that another snapshot is good enough.
 		var referenced domain.ReferencedUsers
 		referenced.AddEvents(page.Events)
-		page.Users, err = users.ProfilesOf(ctx, qs.db.Pool, &referenced)
+		page.Users, err = users.ProfilesOf(ctx, from, &referenced)
 		return err
 	})
 	if err != nil || len(page.Events) == 0 {

@@ -75,7 +75,7 @@ type messageRange struct {
 func (qs *Queries) Messages(
 	ctx context.Context, a domain.Actor, id domain.ConversationID, r domain.Range,
 ) (page domain.MessagePage, err error) {
-	err = qs.db.ReadTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = qs.db.ReadHistoryTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		q := messageQuery{tx: tx, actor: a, id: id, upto: math.MaxInt64}
 		if err := q.asOf(ctx, r); err != nil {
 			return err

@@ -88,7 +88,7 @@ func (i *Index) SearchMessages(
 		return page, err
 	}
 	defer leave()
-	err = i.db.ReadTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = i.db.ReadHistoryTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		page, err = search{tx: tx, actor: a, asked: q, query: query}.page(ctx, from)
 		return err
 	})

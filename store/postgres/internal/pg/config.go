@@ -66,6 +66,22 @@ type host struct {
 // application_name, unless the connection string has its own. The error is a ConfigError
 // that names the parameter at fault and contains no password.
 func ParseURL(url, application string) (*Config, error) {
+	return parseURL(url, application, "public", requirePrimary)
+}
+
+// ParseReplicaURL is ParseURL for standbys of a primary. They have the search path of the
+// primary.
+func ParseReplicaURL(url, application string, primary *Config) (*Config, error) {
+	c, err := parseURL(url, application, primary.path, requireStandby)
+	if err == nil && c.path != primary.path {
+		err = configError("search_path is %q, and %q in the URL of the primary: remove it", c.path, primary.path)
+	}
+	return c, err
+}
+
+// parseURL parses a connection string. target refuses what it says of the kind of server,
+// and sets it.
+func parseURL(url, application, path string, target func(*pgx.ConnConfig) error) (*Config, error) {
 	given, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, parseError(err)
@@ -78,7 +94,7 @@ func ParseURL(url, application string) (*Config, error) {
 	params := pool.ConnConfig.RuntimeParams
 	pool.ConnConfig.RuntimeParams = map[string]string{}
 	keepAlives := defaultKeepAlives()
-	if err := errors.Join(requirePrimary(pool.ConnConfig), c.takeParams(params, application, &keepAlives)); err != nil {
+	if err := errors.Join(target(pool.ConnConfig), c.takeParams(params, application, path, &keepAlives)); err != nil {
 		return nil, err
 	}
 	if err := c.chooseExecMode(given.ConnString()); err != nil {
@@ -127,12 +143,42 @@ func requirePrimary(config *pgx.ConnConfig) error {
 		"standby":        pgconn.ValidateConnectTargetSessionAttrsStandby,
 		"prefer-standby": pgconn.ValidateConnectTargetSessionAttrsPreferStandby,
 	} {
-		if config.ValidateConnect != nil && reflect.ValueOf(config.ValidateConnect).Pointer() == reflect.ValueOf(refused).Pointer() {
+		if isSame(config.ValidateConnect, refused) {
 			return configError("target_session_attrs=%s: the node needs the primary; remove the parameter, which is read-write anyway", name)
 		}
 	}
 	config.ValidateConnect = isPrimary
 	return nil
+}
+
+// requireStandby refuses a URL that asks for the primary, and makes connections to it fail.
+func requireStandby(config *pgx.ConnConfig) error {
+	for name, refused := range map[string]pgconn.ValidateConnectFunc{
+		"read-write": pgconn.ValidateConnectTargetSessionAttrsReadWrite,
+		"primary":    pgconn.ValidateConnectTargetSessionAttrsPrimary,
+	} {
+		if isSame(config.ValidateConnect, refused) {
+			return configError("target_session_attrs=%s: a read replica is a standby; remove the parameter", name)
+		}
+	}
+	config.ValidateConnect = isStandby
+	return nil
+}
+
+// isSame compares two functions of the driver.
+func isSame(a, b pgconn.ValidateConnectFunc) bool {
+	return a != nil && reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
+}
+
+// isStandby fails on a primary, as isPrimary fails on a standby.
+func isStandby(ctx context.Context, conn *pgconn.PgConn) error {
+	switch conn.ParameterStatus("in_hot_standby") {
+	case "on":
+		return nil
+	case "off":
+		return errNoStandby
+	}
+	return pgconn.ValidateConnectTargetSessionAttrsStandby(ctx, conn)
 }
 
 // isPrimary fails on a standby. Servers from PostgreSQL 14 on report it when a connection

@@ -11,9 +11,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Options configure a DB. All fields are required.
+// Options configure a DB. All fields but those of the replica are required.
 type Options struct {
 	// Config is the parsed URL.
 	Config *Config
@@ -22,6 +23,10 @@ type Options struct {
 	// EpochBegan is called with each new epoch, before a new connection is used in it.
 	EpochBegan func(epoch string)
 	Logger     *slog.Logger
+	// Replica is the parsed URL of standbys that ReadHistory may use, with at most
+	// ReplicaConnections connections; nil if there are none.
+	Replica            *Config
+	ReplicaConnections int
 }
 
 // DB is the pool of connections that all reads and small writes share, and the epoch
@@ -30,6 +35,8 @@ type DB struct {
 	Pool   *Pool
 	Logger *slog.Logger
 
+	replica      *replica // nil: there is none
+	replicaReads *prometheus.CounterVec
 	config       *Config
 	locator      *locator
 	pooler       pooler
@@ -43,7 +50,7 @@ type DB struct {
 // Open connects, and checks that the schema exists. It fails with
 // domain.ErrUnavailable when the server cannot be reached.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	db := &DB{config: o.Config, locator: newLocator(o.Config), Logger: o.Logger, epochBegan: o.EpochBegan}
+	db := &DB{config: o.Config, locator: newLocator(o.Config), Logger: o.Logger, epochBegan: o.EpochBegan, replicaReads: newReplicaReads()}
 	config := o.Config.pool.Copy()
 	config.MaxConns = int32(o.Readers)
 	config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
@@ -62,6 +69,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		return nil, Translate(err)
 	}
 	db.Pool = &Pool{pool: pool, prelude: func() string { return db.pooler.prelude(true) }}
+	if o.Replica != nil {
+		if db.replica, err = db.openReplica(ctx, o.Replica, o.ReplicaConnections); err != nil {
+			db.Close()
+			return nil, Translate(err)
+		}
+	}
 	if _, err := db.ReadEpoch(ctx); err != nil {
 		db.Close()
 		return nil, err
@@ -115,8 +128,13 @@ func (db *DB) announce(s *session) {
 	}
 }
 
-// Close closes the pool. Connections of Connect are the caller's.
-func (db *DB) Close() { db.Pool.pool.Close() }
+// Close closes the pools. Connections of Connect are the caller's.
+func (db *DB) Close() {
+	db.Pool.pool.Close()
+	if db.replica != nil {
+		db.replica.pool.Close()
+	}
+}
 
 // Connect returns a new connection outside the pool, for work that a pooled
 // connection's statement timeout would cut short.
@@ -142,8 +160,12 @@ const (
 // Read runs a repeatable statement and translates its error. If the connection is
 // lost, it runs the statement once more. It returns within Attempts × AttemptTimeout.
 func (db *DB) Read(ctx context.Context, attempt func(context.Context) error) error {
+	return db.read(ctx, Attempts, attempt)
+}
+
+func (db *DB) read(ctx context.Context, attempts int, attempt func(context.Context) error) error {
 	var err error
-	for range Attempts {
+	for range attempts {
 		err = func() error {
 			ctx, cancel := context.WithTimeout(ctx, AttemptTimeout)
 			defer cancel()

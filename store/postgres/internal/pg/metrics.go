@@ -5,8 +5,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// RegisterPool registers the metrics of the pool that all reads share.
-func (db *DB) RegisterPool(r prometheus.Registerer) {
+// RegisterMetrics registers the metrics of the pool that all reads share, and those of the
+// replica.
+func (db *DB) RegisterMetrics(r prometheus.Registerer) {
+	if r != nil {
+		r.MustRegister(db.replicaReads)
+	}
 	f, stat := promauto.With(r), db.Pool.Stat
 	gauge := func(name, help string, value func() float64) {
 		f.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)

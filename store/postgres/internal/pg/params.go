@@ -10,8 +10,9 @@ import (
 )
 
 // takeParams sorts the parameters of the URL that the driver does not know. The startup
-// packet gets only what poolers accept there. Everything else is set later, by prepare.
-func (c *Config) takeParams(params map[string]string, application string, keepAlives *net.KeepAliveConfig) error {
+// packet gets only what poolers accept there. Everything else is set later, by prepare. path
+// is the search path, unless they have one.
+func (c *Config) takeParams(params map[string]string, application, path string, keepAlives *net.KeepAliveConfig) error {
 	startup := c.pool.ConnConfig.RuntimeParams
 	startup["client_encoding"] = "UTF8"
 	startup["standard_conforming_strings"] = "on"
@@ -48,7 +49,7 @@ func (c *Config) takeParams(params map[string]string, application string, keepAl
 	}
 	startup["application_name"] = startup["application_name"][:min(len(startup["application_name"]), maxNameBytes)]
 	if c.path == "" {
-		c.path = "public"
+		c.path = path
 	}
 	c.schema, err = firstSchema(c.path)
 	return err
