@@ -17,5 +17,6 @@
 // a prelude, which sets everything for this transaction only, and fails on a server whose
 // epoch was not checked. A pipeline makes prelude and statement one round trip.
 //
-// If the URL has several servers, locator finds the primary.
+// If the URL has several servers, locator finds the primary. ReadHistory may read from a
+// replica, which has connections of its own.
 package pg
