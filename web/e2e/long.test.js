@@ -100,10 +100,18 @@ test('a store that is evicted loses nothing: neither what came, nor what waits t
       await new Promise((resolve, reject) => { Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve, onerror: reject }); });
     }
   });
+  await gil.page.evaluate(() => {
+    globalThis.places = [];
+    for (const name of ['pushState', 'replaceState']) {
+      const original = history[name].bind(history);
+      history[name] = (...args) => { globalThis.places.push(args[2]); original(...args); };
+    }
+  });
   await evict();
   await post(hub, { to: 'gil' }, 'after the eviction'); // the page notices when it stores this
   await gil.sees(['before 1', 'before 2', 'before 3', 'after the eviction']);
   await gil.online();
+  assert.deepEqual(await gil.page.evaluate(() => globalThis.places), [], 'the address names the conversation all the time, for a reload');
   await gil.say('still here');
   await gil.sees(['before 1', 'before 2', 'before 3', 'after the eviction', 'still here']);
 

@@ -76,7 +76,7 @@ function begin() {
     if (client() !== mine) return;
     if (thread) wanted = { id: thread.id, to: thread.to }; // it is opened again when it is known again
     isArrived = false;
-    open(null, { replace: true });
+    open(null, { keepAddress: true }); // a reload in between has to open it, too
     standing.reset();
     push.begin();
   });
@@ -206,10 +206,10 @@ $('lists').addEventListener('scroll', draw, { passive: true }); // other names a
 
 /**
  * @param {?route.Place} place null: nothing is open
- * @param {{replace?: boolean}} [how] replace: the address takes the place of the one before
+ * @param {{keepAddress?: boolean}} [how] keepAddress: the address stays as it is
  */
-function open(place, how) {
-  if (client()) route.show(place, how);
+function open(place, { keepAddress = false } = {}) {
+  if (client() && !keepAddress) route.show(place);
   if (place && thread && (place.id ? thread.id === place.id : thread.to === place.to && !thread.id)) return;
   thread?.close();
   panel.close();
@@ -236,12 +236,13 @@ function open(place, how) {
 /** Shows a conversation, and a message in it. Resolves to whether it could. */
 async function go(place) {
   if (place.id && !client().conversation(place.id)) {
-    open(null);
+    open(null, { keepAddress: true });
+    route.show(place);
     placeholder.show(t('loading'), '');
-    if (await placeholder.invite(place.id)) {
-      route.show(place, { replace: true });
-      $('app').classList.add('open');
-    }
+    const isInvited = await placeholder.invite(place.id);
+    const isElsewhere = thread || route.parse(location.hash)?.id !== place.id; // by now
+    if (isInvited) $('app').classList.add('open');
+    else if (!isElsewhere && placeholder.invited !== place.id) route.show(null, { replace: true });
     return false;
   }
   if (place.to) openDirect(place.to);
