@@ -36,12 +36,12 @@ const replayedSQL = `SELECT pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn
 
 // The outcomes of a read of history, as a metric counts them.
 const (
-	onReplica  = "replica"  // the replica answered
-	isBehind   = "behind"   // it has not replayed what was committed before the read
-	isUnusable = "unusable" // it is no standby of this log
-	hasFailed  = "failed"   // it did not answer, or ended the read
-	isResting  = "resting"  // it was not asked, because an earlier read could not use it
-	abandoned  = ""         // the caller has left; not counted
+	onReplica   = "replica"  // the replica answered
+	isBehind    = "behind"   // it has not replayed what was committed before the read
+	isUnusable  = "unusable" // it is no standby of this log
+	hasFailed   = "failed"   // it did not answer, or ended the read
+	isResting   = "resting"  // it was not asked, because an earlier read could not use it
+	saysNothing = ""         // not counted: the caller has left, or the primary did not answer
 )
 
 // replica is a pool of connections to standbys of the primary. A read uses it only when it
@@ -164,13 +164,15 @@ func (r *replica) try(ctx context.Context, read func(context.Context, *pgxpool.C
 		return false, false, nil
 	}
 	outcome, ran, err := r.run(ctx, read)
-	if err != nil && ctx.Err() != nil {
-		outcome = abandoned
-	} else {
+	left := err != nil && ctx.Err() != nil
+	if left {
+		outcome = saysNothing
+	}
+	if outcome != saysNothing {
 		r.reads.WithLabelValues(outcome).Inc()
 	}
 	r.end(ctx, trial, outcome, err)
-	return outcome == onReplica || outcome == abandoned, ran, err
+	return outcome == onReplica || left, ran, err
 }
 
 // run waits for the replica and runs the read.
@@ -206,7 +208,7 @@ func (r *replica) acquire(ctx context.Context) (conn *pgxpool.Conn, outcome stri
 	defer cancel()
 	need, err := r.frontier.get(ctx)
 	if err != nil {
-		return nil, hasFailed, err
+		return nil, saysNothing, err
 	}
 	conn, err = r.pool.Acquire(ctx)
 	if err != nil {
@@ -280,7 +282,7 @@ func (r *replica) end(ctx context.Context, trial bool, outcome string, err error
 		r.trying = false
 	}
 	switch {
-	case outcome == abandoned, before != 0 && !trial:
+	case outcome == saysNothing, before != 0 && !trial:
 	case outcome == onReplica:
 		r.rest = 0
 	default:

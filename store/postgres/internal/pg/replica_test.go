@@ -139,7 +139,7 @@ func TestReplicaRests(t *testing.T) {
 			requireBegin(false, false)
 			time.Sleep(time.Nanosecond)
 			requireBegin(true, true)
-			r.end(t.Context(), true, abandoned, context.Canceled)
+			r.end(t.Context(), true, saysNothing, context.Canceled)
 			requireBegin(true, true) // the next one tries at once
 			r.end(t.Context(), true, isUnusable, errNoStandby)
 		}
