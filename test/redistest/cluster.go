@@ -61,9 +61,14 @@ func startCluster(t testing.TB, replicas int, start func(config ...string) *Serv
 }
 
 // form gives the slots to the masters, makes the servers known to one another, and the
-// others replicas.
+// others replicas. Each server gets a config epoch, as redis-cli does it: masters with the
+// same one raise it by themselves in the first seconds, and one that was taken over
+// meanwhile wins its slots back.
 func (c *Cluster) form(t testing.TB, buses []string) {
 	t.Helper()
+	for i, node := range c.Nodes {
+		node.Do(t, "cluster", "set-config-epoch", strconv.Itoa(i+1))
+	}
 	for i, node := range c.Nodes {
 		node.Do(t, "config", "set", "cluster-announce-ip", "127.0.0.1")
 		if i < masters {
